@@ -1,11 +1,11 @@
-//! `tests/run bench --bench claim`: what a tick of the dispatcher costs, and what memory the daemon
-//! takes, with 10,000 and with 1,000,000 invitations that wait.
+//! `tests/run bench --bench claim`: the cost of a dispatcher tick and the memory of the daemon,
+//! with 10,000 and with 1,000,000 waiting invitations.
 //!
-//! The lists are imported and the campaigns launched by the real program; the ticks (claim, submit
-//! to the simulator, settle; 500 messages each) are timed one by one in this process; then the real
-//! daemon sends at full speed for some seconds, and its greatest resident memory is read from the
-//! kernel. The ratio is the median tick at 10,000 through the median tick at 1,000,000: 1 is flat,
-//! and 0.67 is the goal (a tick costs at most 1.5 times as much).
+//! The real program imports the lists and launches the campaigns. The ticks (claim, submit to the
+//! simulator, settle; 500 messages each) are timed one by one in this process. Then the real daemon
+//! sends at full speed for some seconds, and its peak resident memory is read from the kernel. The
+//! ratio is the median tick at 10,000 divided by the median tick at 1,000,000: 1 is flat, and 0.67
+//! is the goal (a tick costs at most 1.5 times as much).
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -60,9 +60,9 @@ fn raise_rates(config: &mut String, _: &mut String) {
     *config = config.replace("in_flight = 8", "in_flight = 32");
 }
 
-/// The median of some ticks, in milliseconds.
+/// Returns the median of some ticks, in milliseconds.
 async fn measure_ticks(deployment: &Deployment) -> f64 {
-    // The site's files name each other by their own folder.
+    // The paths in the deployment's files are relative to its folder.
     std::env::set_current_dir(deployment.path()).expect("the site's folder");
     let environment =
         std::iter::once(("FIELDWORKD_DATABASE__URL".to_owned(), deployment.url.clone()));
@@ -85,7 +85,7 @@ async fn measure_ticks(deployment: &Deployment) -> f64 {
     took[TICKS / 2]
 }
 
-/// The daemon's greatest resident memory while it sends, in megabytes.
+/// Returns the peak resident memory of the daemon while it sends, in megabytes.
 async fn memory_of_the_daemon(deployment: &Deployment) -> u64 {
     let daemon = deployment.start_daemon(&[]).await;
     tokio::time::sleep(Duration::from_secs(10)).await;

@@ -1,8 +1,9 @@
-//! `cargo bench --bench collect`: the respondent's pages a second, and whole interviews a second
-//! (open, agree, every page, thanks; durable), 64 at a time, beside a bare axum server that sends
-//! the same bytes to the same client. One run, ratios at the end, higher is better.
+//! `cargo bench --bench collect`: respondent pages per second, and whole interviews per second
+//! (open, agree, every page, thanks; durable), 64 at a time, compared with a bare axum server that
+//! sends the same bytes to the same client. One run; ratios are printed at the end, higher is
+//! better.
 //!
-//! Servers and client share this process and its cores, both times. PostgreSQL is measured when
+//! Servers and client share this process and its cores in both cases. PostgreSQL is measured when
 //! FIELDWORKD_TEST_POSTGRES names a server (`tests/run bench --bench collect` starts one).
 
 #[path = "../tests/common/mod.rs"]
@@ -21,9 +22,10 @@ use fieldworkd::simulation::Scenario;
 const AT_ONCE: usize = 64;
 const PEOPLE: usize = 2_000;
 const PAGES: usize = 20_000;
-/// The machine's own pace changes from second to second: the median of so many rounds is told.
+/// The number of rounds. Their median is reported, since the machine's speed varies from second to
+/// second.
 const ROUNDS: usize = 5;
-/// Agreeing, and each of four pages.
+/// The consent, and each of four pages.
 const COMMITS: usize = 5;
 
 fn main() {
@@ -62,7 +64,7 @@ async fn measure() {
             interviews * COMMITS as f64
         );
 
-        // Half of the people stand on the page with four scales.
+        // Half of the people are on the page with four scales.
         let standing = Arc::new(begin_all(&app, &links).await);
         let page = app.get(&standing[0]).await.1;
         let bare = bare_server(page.clone()).await;
@@ -114,11 +116,11 @@ async fn bare_server(page: String) -> String {
 
 struct Measured {
     per_second: f64,
-    /// In seconds.
+    /// The 99th percentile in seconds.
     p99: f64,
 }
 
-/// Gets so many pages, 64 at a time.
+/// Gets the pages, 64 at a time.
 async fn measure_pages(http: &reqwest::Client, urls: Arc<Vec<String>>) -> Measured {
     let next = Arc::new(AtomicUsize::new(0));
     let begun = Instant::now();
@@ -160,7 +162,7 @@ async fn begin_all(app: &Arc<TestApp>, links: &Arc<Vec<String>>) -> Vec<String> 
     standing
 }
 
-/// The first half of the people come 64 at a time, look at every page and finish.
+/// The first half of the people complete their interviews, 64 at a time, viewing every page.
 async fn measure_interviews(app: &Arc<TestApp>, links: &Arc<Vec<String>>) -> f64 {
     let next = Arc::new(AtomicUsize::new(0));
     let begun = Instant::now();

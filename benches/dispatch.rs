@@ -1,10 +1,10 @@
-//! `cargo bench --bench dispatch`: our dispatcher from stored due invitations to settled messages,
-//! beside a bare HTTP loop that posts the same bodies to the same sink with the same number in
-//! flight and no database. One run, ratios at the end, higher is better.
+//! `cargo bench --bench dispatch`: the dispatcher from stored due invitations to settled messages,
+//! compared with a bare HTTP loop that posts the same bodies to the same sink, with the same number
+//! in flight and no database. One run; ratios are printed at the end, higher is better.
 //!
-//! The sink is this program again, as a process of its own: it answers every submit with an id and
-//! keeps nothing. PostgreSQL is measured when FIELDWORKD_TEST_POSTGRES names a server (`tests/run
-//! bench --bench dispatch` starts one).
+//! The sink is this program in a separate process: it answers every submit with an id and stores
+//! nothing. PostgreSQL is measured when FIELDWORKD_TEST_POSTGRES names a server (`tests/run bench
+//! --bench dispatch` starts one).
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -27,7 +27,8 @@ use fieldworkd::services::sms_sending::{Dispatcher, WORKERS_PER_ROUTE};
 
 const MESSAGES: usize = 40_000;
 const IN_FLIGHT: usize = 32;
-/// The machine's own pace changes from second to second: the median of so many rounds is told.
+/// The number of rounds. Their median is reported, since the machine's speed varies from second to
+/// second.
 const ROUNDS: usize = 5;
 
 fn main() {
@@ -39,7 +40,7 @@ fn main() {
     runtime.block_on(measure());
 }
 
-/// Answers like a carrier that takes everything.
+/// Answers like a carrier that accepts everything.
 async fn sink() {
     let taken = Arc::new(AtomicUsize::new(0));
     let answer = move |body: axum::body::Bytes| {
@@ -87,7 +88,7 @@ async fn measure() {
         }
         let mut rounds = Vec::new();
         for _ in 0..ROUNDS {
-            // A database of its own for each round.
+            // Each round has its own database.
             let folder = tempfile::tempdir().expect("a folder");
             let Some(url) = common::fresh_urls(folder.path())
                 .await
@@ -115,7 +116,7 @@ async fn measure() {
     ratios.iter().for_each(|ratio| println!("{ratio}"));
 }
 
-/// The same bodies, as many at once, and nothing else.
+/// Posts the same bodies at the same concurrency, and does nothing else.
 async fn bare_loop(sink: SocketAddr) -> f64 {
     let client = fieldworkd::adapters::http_client::new(Duration::from_secs(20)).expect("a client");
     let next = Arc::new(AtomicUsize::new(0));
@@ -147,7 +148,7 @@ async fn bare_loop(sink: SocketAddr) -> f64 {
     MESSAGES as f64 / begun.elapsed().as_secs_f64()
 }
 
-/// From stored due invitations to settled messages.
+/// Measures from stored due invitations to settled messages.
 async fn measure_fieldworkd(url: &str, sink: SocketAddr) -> f64 {
     let folder = tempfile::tempdir().expect("a folder");
     let in_flight = IN_FLIGHT.to_string();

@@ -1,10 +1,10 @@
-//! Writing a dataset of a million responses as CSV and Parquet out of the database, against writing
-//! the same rows from memory with the same crates.
+//! Exports a dataset of a million responses as CSV and Parquet from the database, compared with
+//! writing the same rows from memory with the same crates.
 //!
-//! The last line is `ratio export VALUE`: the time from memory over the time from the database,
-//! medians of alternating rounds (goal: 0.35 at least), the memory that it took beside it (goal:
-//! under 250 MB). `ROWS` in the environment: the size; `ONLY=sqlite|postgres`: one engine, whose
-//! memory is told.
+//! The last line is `ratio export VALUE`: the time from memory divided by the time from the
+//! database, as medians of alternating rounds (goal: at least 0.35), with the memory that the
+//! export took (goal: under 250 MB). `ROWS` in the environment sets the size;
+//! `ONLY=sqlite|postgres` selects one engine, whose memory is reported.
 
 use fieldworkd::services::programmes::add_applications;
 use fieldworkd::services::programmes::apply_programme;
@@ -29,7 +29,7 @@ use fieldworkd::services::datasets::package::parquet_files::ParquetFile;
 use fieldworkd::services::datasets::package::{TableFormat, write_rows};
 
 const ROUNDS: usize = 3;
-/// Rows in a frozen block, as the freezing makes them.
+/// The number of rows in a frozen block, as in freezing.
 const BLOCK: usize = 1_000;
 
 const PROGRAMME: &str = "code = \"p26\"\nname = { zh = \"评价\", en = \"Rating\" }\n";
@@ -91,7 +91,7 @@ fn formats(
     Ok(vec![Box::new(csv), Box::new(parquet)])
 }
 
-/// The memory that this process holds now, in MB.
+/// Returns the resident memory of this process in MB.
 fn resident() -> f64 {
     let status = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     status.split(' ').nth(1).and_then(|pages| pages.parse::<f64>().ok()).unwrap_or(0.0) * 4096.0
@@ -148,7 +148,7 @@ async fn freeze(context: &AppContext, rows: u64) -> datasets::Dataset {
     datasets::all(&mut context.database.read().await.unwrap()).await.unwrap().remove(0)
 }
 
-/// A frozen dataset in a database of its own.
+/// A frozen dataset in its own database.
 struct Bench {
     context: AppContext,
     dataset: datasets::Dataset,
@@ -218,7 +218,7 @@ async fn main() {
         let bench = bench(url, rows).await;
         let (mut times, mut bounds) = (Vec::new(), Vec::new());
         for round in 0..ROUNDS {
-            // Of each engine the first round tells the memory: before it, nothing was kept in
+            // The first round of each engine measures the memory: before it, nothing was stored in
             // memory here.
             let before = resident();
             times.push(measure_fieldworkd(&bench, round).await);

@@ -1,11 +1,12 @@
-//! `cargo bench --bench forecast`: a thousand campaigns of a hundred people, a week into the field,
-//! forecast as the daemon does it every hour: read from the database, played, what would help
-//! played too, kept. The bound is a minute; the ratio at the end is the bound over the time it
-//! took, higher is better.
+//! `cargo bench --bench forecast`: forecasts a thousand campaigns of a hundred people, a week into
+//! the field, as the daemon does every hour: reads from the database, simulates the field and the
+//! interventions, and stores the result. The bound is a minute; the ratio at the end is the bound
+//! divided by the time taken, higher is better.
 //!
-//! `CAMPAIGNS` in the environment takes fewer (the bound shrinks with them), `ONLY=sqlite|postgres`
-//! one engine: putting a thousand into the field takes some minutes. PostgreSQL is measured when
-//! FIELDWORKD_TEST_POSTGRES names a server (`tests/run bench --bench forecast` starts one).
+//! `CAMPAIGNS` in the environment reduces the number (the bound shrinks with it);
+//! `ONLY=sqlite|postgres` selects one engine. Launching a thousand campaigns takes some minutes.
+//! PostgreSQL is measured when FIELDWORKD_TEST_POSTGRES names a server (`tests/run bench --bench
+//! forecast` starts one).
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -19,7 +20,7 @@ use fieldworkd::services::forecasting;
 use fieldworkd::simulation::Scenario;
 
 const PEOPLE: usize = 100;
-/// For a thousand campaigns.
+/// The bound for a thousand campaigns.
 const BOUND_SECONDS: f64 = 60.0;
 
 fn main() {
@@ -31,7 +32,7 @@ fn main() {
 }
 
 async fn run() {
-    // Nobody answers but those who have no link to open: their numbers are dead, and leave.
+    // Nobody answers; the people with invalid numbers leave the field.
     let mut scenario = Scenario::faultless(1, 1_000_000);
     scenario.invalid_numbers = 0.05;
     let settings =

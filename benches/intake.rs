@@ -1,7 +1,7 @@
-//! `cargo bench --bench intake`: a list of a million people through the real binary (`list import`:
-//! read, checked, merged, sealed, on disk), beside reading the same file and parsing its numbers,
-//! and nothing else. One run, the ratio at the end, higher is better; the import's memory is told
-//! too.
+//! `cargo bench --bench intake`: imports a list of a million people with the real binary (`list
+//! import`: read, check, merge, seal, write to disk), compared with only reading the same file and
+//! parsing its numbers. One run; the ratio is printed at the end, higher is better, together with
+//! the import's memory.
 //!
 //! PostgreSQL is measured when FIELDWORKD_TEST_POSTGRES names a server (`tests/run bench --bench
 //! intake` starts one).
@@ -42,7 +42,7 @@ fn main() {
         );
         ratios.push((engine, bound / ours));
     }
-    // The embedded database comes last: it is what the goal is about.
+    // The embedded database comes last, since the goal refers to it.
     ratios
         .iter()
         .filter(|(engine, _)| *engine != "sqlite")
@@ -53,7 +53,7 @@ fn main() {
         .for_each(|(_, ratio)| println!("ratio intake {ratio:.2}"));
 }
 
-/// A million made-up people, with numbers as lists have them.
+/// Writes a million made-up people, with numbers formatted as in real lists.
 fn write_list(path: &Path) {
     let mut file = std::io::BufWriter::new(std::fs::File::create(path).expect("a file"));
     writeln!(file, "姓名,单位,手机,备注").expect("it is written");
@@ -69,7 +69,7 @@ fn write_list(path: &Path) {
     file.flush().expect("it is written");
 }
 
-/// Seconds.
+/// Returns the time in seconds.
 fn parse_alone(list: &Path) -> f64 {
     let begun = Instant::now();
     let mut reader = csv::Reader::from_path(list).expect("the list");
@@ -84,7 +84,7 @@ fn parse_alone(list: &Path) -> f64 {
     begun.elapsed().as_secs_f64()
 }
 
-/// Seconds and megabytes.
+/// Returns the time in seconds and the memory in megabytes.
 fn import(folder: &Path, url: &str, engine: &str) -> (f64, u64) {
     let run = |arguments: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_fieldworkd"));

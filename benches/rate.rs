@@ -1,12 +1,12 @@
-//! `tests/run bench --bench rate`: how well a gateway's rate is used, and that it is never passed
+//! `tests/run bench --bench rate`: how well a gateway's rate is used, and that it is never exceeded
 //! (invariant I3).
 //!
-//! Real daemons against the simulator, in real time: at 7, 100 and 1,000 messages a second, one
-//! daemon on SQLite, one and three on one PostgreSQL. Counted are the submit times in the database
-//! (no sliding second may hold more than the limit) and the simulator's own log of arrivals (limit
-//! + 1 % + 1, for the network's jitter); `used` is what went out of what might have, while work
-//! waited. One of three daemons is killed in the middle of the last run: its share must be back
-//! within seconds.
+//! Real daemons run against the simulator in real time: at 7, 100 and 1,000 messages a second, one
+//! daemon on SQLite, one and three on one PostgreSQL. The bench counts the submit times in the
+//! database (no sliding second may contain more than the limit) and the simulator's log of arrivals
+//! (limit + 1 % + 1, for the network's jitter). `used` is the share of the possible messages that
+//! was sent while work waited. One of three daemons is killed in the middle of the last run: its
+//! share must be in use again within seconds.
 
 #[path = "../tests/common/mod.rs"]
 mod common;
@@ -52,7 +52,7 @@ fn main() {
     });
 }
 
-/// Lets daemons send for so many seconds; returns what was used of the rate.
+/// Lets daemons send for `seconds`. Returns the used share of the rate.
 async fn run(deployment: &Deployment, rate: u32, seconds: u64, daemons: u32, kill: bool) -> f64 {
     let mut running = Vec::new();
     for n in 0..daemons {
@@ -80,7 +80,8 @@ async fn run(deployment: &Deployment, rate: u32, seconds: u64, daemons: u32, kil
         deployment.simulator.record().submits.iter().map(|(at, _)| at.0).collect();
     submitted.sort_unstable();
     arrived.sort_unstable();
-    // While work waited and all daemons stood: from the second second on, to the last but one.
+    // The time in which work waited and all daemons ran: without the first 1.5 seconds and the last
+    // half second.
     let (from, to) = (arrived[0] + 1_500, arrived[arrived.len() - 1] - 500);
     let within = arrived.iter().filter(|at| (from..to).contains(at)).count();
     let used = within as f64 / ((to - from) as f64 / 1000.0 * f64::from(rate));

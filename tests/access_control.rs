@@ -1,5 +1,5 @@
-//! Who comes through which door: every route for every role, sessions and second factors, tokens,
-//! and the audit log (invariant I7).
+//! Access control: every route for every role, sessions and second factors, tokens, and the audit
+//! log (invariant I7).
 
 use std::time::Duration;
 
@@ -27,8 +27,8 @@ const STAFF: [(&str, Role); 4] = [
     ("zhao", Role::Administrator),
 ];
 
-/// Forms that no entry is written ahead for: their use-cases write one in the transaction that does
-/// it, or they change nothing but the own session or call.
+/// Forms without an audit entry ahead of the action: their services write one in the transaction of
+/// the change, or change only the own session or call.
 const AUDITED_BY_SERVICE: [&str; 24] = [
     "/accounts",
     "/accounts/{name}/disable",
@@ -56,7 +56,7 @@ const AUDITED_BY_SERVICE: [&str; 24] = [
     "/webhooks/{name}/test",
 ];
 
-/// A path with something in place of its names.
+/// Returns a path with its parameters filled in.
 fn fill_path(path: &str) -> String {
     path.split('/')
         .map(|part| if part.starts_with('{') { "1" } else { part })
@@ -133,8 +133,8 @@ async fn unauthorised_requests_and_cross_site_forms_change_nothing() {
         let nobody = Browser::new(&app);
         assert_eq!(nobody.get("/interview").await.0, 303);
         assert_eq!(nobody.post("/interview/next", &[]).await.0, 401);
-        // A form without the session's token, or with another's, or from another site, does
-        // nothing.
+        // A form without the session's token, with another session's, or from another site has no
+        // effect.
         let (mut wu, mut qian) = (Browser::new(&app), Browser::new(&app));
         wu.sign_in("wu", PASSWORD).await;
         qian.sign_in("qian", PASSWORD).await;
@@ -152,8 +152,8 @@ async fn unauthorised_requests_and_cross_site_forms_change_nothing() {
             wu.send(elsewhere.header("content-type", "application/x-www-form-urlencoded")).await.0,
             403
         );
-        // Five wrong passwords lock the account, for whoever knows the right one too; a quarter of
-        // an hour later it opens.
+        // Five wrong passwords lock the account, even for the right password; it unlocks a quarter
+        // of an hour later.
         let mut thief = Browser::new(&app);
         for _ in 0..5 {
             assert_eq!(thief.sign_in("li", "a wrong password again").await, 401);
@@ -162,7 +162,7 @@ async fn unauthorised_requests_and_cross_site_forms_change_nothing() {
         assert_eq!(thief.sign_in("nobody of that name", PASSWORD).await, 401);
         app.clock.advance_to(app.clock_now() + Duration::from_secs(16 * 60));
         assert_eq!(thief.sign_in("li", PASSWORD).await, 303, "{}", app.engine);
-        // Sessions end: unused, signed out, disabled, or with the password.
+        // Sessions end when idle, signed out, disabled, or with a new password.
         app.clock.advance_to(app.clock_now() + Duration::from_secs(90 * 60));
         assert_eq!(wu.get("/interview").await.0, 200, "it goes on while it is used");
         app.clock.advance_to(app.clock_now() + Duration::from_secs(90 * 60));
@@ -255,7 +255,7 @@ async fn signing_in_leads_back_within_the_site_and_nowhere_else() {
     );
 }
 
-/// What stands between two marks of a page.
+/// Returns the text between two marks of a page.
 fn text_between<'a>(page: &'a str, before: &str, after: &str) -> &'a str {
     page.split_once(before)
         .and_then(|(_, rest)| rest.split_once(after))
@@ -268,7 +268,7 @@ async fn a_second_factor_asks_for_a_code_once_and_recovery_codes_open_once() {
     for app in TestApp::on_each_engine(silent(), &[("CONSOLE__SECOND_FACTOR", "required")]).await {
         add_account(&app, "zhao", Role::Administrator).await;
         let zhao = Browser::signed_in(&app, "zhao").await;
-        // Nothing opens before it is set up.
+        // Nothing is accessible before the second factor is set up.
         assert_eq!(zhao.get("/accounts").await.1, "/staff/account", "{}", app.engine);
         assert_eq!(
             zhao.submit("/staff/account/second-factor", &[("present", "not the password at all")])
@@ -295,7 +295,7 @@ async fn a_second_factor_asks_for_a_code_once_and_recovery_codes_open_once() {
             shown.split("<li><code>").skip(1).filter_map(|rest| rest.split('<').next()).collect();
         assert_eq!(recovery.len(), 10, "{shown}");
         assert_eq!(zhao.get("/accounts").await.0, 200, "{}: now it opens", app.engine);
-        // The password alone opens nothing; the code that was used already neither.
+        // Neither the password alone nor a code that was already used signs in.
         let mut again = Browser::new(&app);
         let (_, told, _) = again
             .post(
@@ -329,7 +329,7 @@ async fn a_second_factor_asks_for_a_code_once_and_recovery_codes_open_once() {
             .map(|at| told[at..].split(';').next().unwrap().to_owned());
         assert_ne!(waiting, again.cookie, "the session has another token than the half one");
         assert_eq!(again.get("/accounts").await.0, 200);
-        // A recovery code, however it is written, opens once.
+        // A recovery code works once, in any spelling.
         for expected in [303, 401] {
             let mut lost = Browser::new(&app);
             let (_, told, _) =
@@ -355,7 +355,7 @@ async fn a_second_factor_asks_for_a_code_once_and_recovery_codes_open_once() {
         app.clock.advance_to(app.clock_now() + Duration::from_secs(301));
         let (status, to, _) = late.post("/staff/code", &[("code", &code())]).await;
         assert_eq!((status, to.as_str()), (303, "/staff/sign-in"));
-        // Nothing of the secret can be read in the database.
+        // The secret cannot be read in the database.
         let stored = fieldworkd::adapters::database::accounts::find_credentials(
             &mut app.context.database.read().await.unwrap(),
             "zhao",
@@ -427,7 +427,7 @@ async fn administrators_make_accounts_and_tokens_and_others_change_their_own_pas
     );
     assert_eq!(zhao.submit("/accounts/sun/disable", &[]).await.0, 303);
     assert_eq!(sun.get("/staff/account").await.0, 303);
-    // Tokens: shown once, found by hash, for their scopes and their time.
+    // Tokens: shown once, found by hash, limited to their scopes and lifetime.
     let made = zhao
         .submit(
             "/tokens",
@@ -487,7 +487,7 @@ async fn the_audit_log_is_append_only_and_reveals_tampering() {
             panic!("{}", app.engine)
         };
         assert!(entries >= 7);
-        // Many at once: each holds the one before.
+        // Many at once: each entry contains the hash of the one before.
         let many = (0..20).map(|n| async move {
             ours.audit_before(
                 &Actor::command("test"),
@@ -505,7 +505,7 @@ async fn the_audit_log_is_append_only_and_reveals_tampering() {
             audit::verify(&mut *read().await, hasher, Some(&head)).await.unwrap(),
             LogVerification::Intact { .. }
         ));
-        // The database refuses to change it.
+        // The database refuses to change the log.
         let execute = async |sql: &str| app.execute_sql(sql).await;
         for sql in [
             "UPDATE audit_entry SET actor = 'nobody' WHERE number = 3",
@@ -514,7 +514,7 @@ async fn the_audit_log_is_append_only_and_reveals_tampering() {
             let refused = execute(sql).await.unwrap_err();
             assert!(refused.contains("only added to"), "{}: {refused}", app.engine);
         }
-        // Whoever gets around that is found out, wherever it was.
+        // A change that circumvents this is detected, wherever it is.
         let drop = match app.engine {
             "sqlite" => {
                 "DROP TRIGGER audit_entry_is_not_updated; DROP TRIGGER audit_entry_is_not_deleted"
@@ -541,7 +541,7 @@ async fn the_audit_log_is_append_only_and_reveals_tampering() {
     }
 }
 
-/// Entries taken off the end, head and all, are missed by whoever has noted a head elsewhere.
+/// Entries removed from the end, including the head, are detected with a head stored elsewhere.
 #[tokio::test]
 async fn an_audit_head_kept_elsewhere_reveals_a_truncated_log() {
     let app = TestApp::on_sqlite(silent(), &[]).await;

@@ -1,6 +1,6 @@
-//! Whoever is responsible hears of danger in time, once, by every way, and not in a storm
-//! (invariant I6); the ways are a real mail server, a real receiver of Standard Webhooks, and the
-//! gateway.
+//! Alerts reach the people responsible in time, once, on every channel, and without a storm
+//! (invariant I6). The channels are a real mail server, a real receiver of Standard Webhooks, and
+//! the gateway.
 
 use crate::common;
 use std::collections::BTreeSet;
@@ -26,7 +26,7 @@ fn silent() -> Scenario {
     scenario
 }
 
-/// Applications launched on 2 March and due on 13 May, each with four people who never answer.
+/// Launches applications on 2 March, due on 13 May, each with four people who never answer.
 async fn launch_in_danger(app: &TestApp, applications: usize) {
     let codes: Vec<String> = (0..applications).map(|n| format!("A{n:03}")).collect();
     for (n, code) in codes.iter().enumerate() {
@@ -36,7 +36,7 @@ async fn launch_in_danger(app: &TestApp, applications: usize) {
     app.launch("C1", &codes.iter().map(String::as_str).collect::<Vec<_>>(), PLAN).await.unwrap();
 }
 
-/// Lets time pass, with the daemon's two loops a few times a day.
+/// Advances the clock, running the daemon's two loops a few times a day.
 async fn advance_to(app: &TestApp, end: &str) {
     let end = local(end);
     while app.clock.now() < end {
@@ -60,7 +60,7 @@ fn applications_in(post: &Value) -> BTreeSet<String> {
         .collect()
 }
 
-/// How many messages the duty officer's telephone has had.
+/// Returns the number of messages to the duty officer's phone.
 fn notices_by_sms(app: &TestApp) -> usize {
     app.simulator
         .record()
@@ -104,8 +104,8 @@ async fn alarms_are_notified_together_repeated_and_escalated_until_acknowledged(
     let (mut mails, mut posts) = (0, 0);
     for app in TestApp::on_each_engine(silent(), &settings).await {
         launch_in_danger(&app, APPLICATIONS).await;
-        // More than 45 days are left: hopeless, and nobody is woken. Mondays at eight the digest
-        // says how things stand.
+        // More than 45 days are left: hopeless, but no notice yet. The digest comes on Mondays at
+        // eight.
         advance_to(&app, "2026-03-28T00:00:00").await;
         let got = receivers.came("webhook", posts + 3).await.split_off(posts);
         assert_eq!(
@@ -122,7 +122,8 @@ async fn alarms_are_notified_together_repeated_and_escalated_until_acknowledged(
         );
         (mails, posts) = (mails + 3, posts + 3);
 
-        // 45 days: one notice by each way of the level, for all of them; three days later, again.
+        // 45 days left: one notice per channel of the level for all applications; another three
+        // days later.
         advance_to(&app, "2026-03-30T23:00:00").await;
         let got = receivers.came("webhook", posts + 2).await.split_off(posts);
         assert_eq!(
@@ -174,8 +175,8 @@ async fn alarms_are_notified_together_repeated_and_escalated_until_acknowledged(
             acknowledge(&app, &format!("A{n:03}")).await;
         }
 
-        // All are acknowledged: silence but for the digest. At 21 days it is worse, which nobody
-        // has acknowledged.
+        // All are acknowledged: nothing but the digest. At 21 days the level is worse and not yet
+        // acknowledged.
         advance_to(&app, "2026-04-21T00:00:00").await;
         let got = receivers.came("webhook", posts + 3).await.split_off(posts);
         assert_eq!(
@@ -204,7 +205,7 @@ async fn alarms_are_notified_together_repeated_and_escalated_until_acknowledged(
         );
         (mails, posts) = (mails + got.len(), posts + got.len());
 
-        // One gets more time: its alarm is over, and that is told once, by mail and webhook.
+        // One is extended: its alarm ends, which is notified once, by e-mail and webhook.
         for n in (0..APPLICATIONS).filter(|n| *n != 7) {
             acknowledge(&app, &format!("A{n:03}")).await;
         }
@@ -243,8 +244,8 @@ async fn alarms_are_notified_together_repeated_and_escalated_until_acknowledged(
     }
 }
 
-/// A receiver that is down hears of it when it is up again, with the same id; one that is gone is
-/// not asked again; a way that does not work holds up no other.
+/// A receiver that is down gets the notice when it is up again, with the same id; one that is gone
+/// is not tried again; a failing channel delays no other.
 #[tokio::test]
 async fn what_does_not_arrive_is_tried_again_and_given_up_after_days() {
     let Some(receivers) = Receivers::start() else { return };
@@ -292,8 +293,8 @@ async fn what_does_not_arrive_is_tried_again_and_given_up_after_days() {
     }
 }
 
-/// The whole way through the real binary: signatures that the receiver's own library takes, with
-/// their time.
+/// End to end through the real binary: the receiver's own library accepts the signatures and their
+/// timestamps.
 #[tokio::test]
 async fn the_command_tests_every_channel() {
     let Some(receivers) = Receivers::start() else { return };
@@ -334,7 +335,7 @@ async fn the_command_tests_every_channel() {
         );
         telephones += 1;
         assert_eq!(deployment.simulator.record().submits.len(), 1, "site {telephones}");
-        // Gone for good: said, and not tried again.
+        // Permanently gone: reported, and not tried again.
         let output = run(&["alarm", "test"], "gone").await;
         assert_eq!(output.status.code(), Some(1));
         assert!(

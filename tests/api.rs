@@ -1,5 +1,5 @@
-//! The API: tokens and their scopes, requests that come twice, tags, cursors, the audit log; and
-//! schemathesis, which reads its description and tries to break it.
+//! The API: tokens and their scopes, idempotent requests, tags, cursors, the audit log; and
+//! schemathesis, which reads the OpenAPI description and tries to break the API.
 
 use std::process::Command;
 use std::time::Duration;
@@ -128,7 +128,7 @@ async fn programs_do_what_the_console_does_within_their_scopes() {
         }
         assert_eq!(watcher.get("/campaigns/C1/rates?by=wave").await.1["items"][0]["group"], "all");
         assert_eq!(watcher.get("/campaigns/C1/rates?by=colour").await.0, 400);
-        // What a token is not for is refused, however it is asked.
+        // Requests outside a token's scopes are refused, whatever the path.
         for path in ["/audit", "/replies", "/cases/1/person", "/datasets"] {
             assert_eq!(watcher.get(path).await.0, 403, "{}: {path}", app.engine);
         }
@@ -164,7 +164,7 @@ async fn programs_do_what_the_console_does_within_their_scopes() {
         );
         assert_eq!(all.post("/alarms/A1/acknowledge", json!({})).await.0, 200, "{}", app.engine);
         assert_eq!(all.post("/alarms/A1/acknowledge", json!({})).await.0, 409);
-        // Cases: nobody's name, until somebody asks for it.
+        // Cases: no names until they are requested.
         let (_, first) = watcher.get("/applications/A1/cases?limit=25").await;
         let (_, second) =
             watcher.get(&format!("/applications/A1/cases?limit=25&cursor={}", first["next"])).await;
@@ -237,7 +237,7 @@ async fn programs_do_what_the_console_does_within_their_scopes() {
             app.engine
         );
         assert_eq!(all.post("/campaigns/C2/state", json!({ "to": "closed" })).await.0, 409);
-        // Who did it is in the log, under the token's name.
+        // The log names the actor by the token's name.
         let asked = AuditFilter { actor: "all".into(), ..AuditFilter::default() };
         let log = audit::entries(&mut app.context.database.read().await.unwrap(), &asked, 100)
             .await
@@ -313,7 +313,7 @@ async fn the_api_prepares_campaigns_and_administers_as_the_console_does() {
             "{}",
             app.engine
         );
-        // An application, then a draft: kept, rehearsed, tested, launched.
+        // An application, then a draft: stored, rehearsed, tested, launched.
         assert_eq!(
             send(
                 &operator,
@@ -431,7 +431,7 @@ async fn the_api_prepares_campaigns_and_administers_as_the_console_does() {
             app.engine
         );
         assert_eq!(operator.post("/campaigns/D9/forecasts", json!({})).await.0, 404);
-        // What is held of a person, deletion, and the end of people's data.
+        // The export of a person's data, the erasure, and the purge.
         let case =
             all.post("/cases/search", json!({ "who": number(5) })).await.1["items"][0]["case"]
                 .as_i64()
@@ -443,8 +443,8 @@ async fn the_api_prepares_campaigns_and_administers_as_the_console_does() {
             app.engine
         );
         assert_eq!(operator.post(&format!("/cases/{case}/export"), json!({})).await.0, 403);
-        // What was shown of a person is not kept for whoever asks again under the same key: it
-        // would lie in the database in the clear.
+        // Personal data is not stored for a repeated request under the same key: it would be in the
+        // database in plain text.
         let again = async || {
             let request = all
                 .request(Method::POST, &format!("/cases/{case}/export"))
@@ -511,7 +511,7 @@ async fn the_api_prepares_campaigns_and_administers_as_the_console_does() {
             app.engine
         );
         assert_eq!(all.post("/datasets/A1/v1/release", json!({})).await.0, 409);
-        // What waits, and who is not contacted.
+        // Pending work, and suppressions.
         let (_, waiting) = operator.get("/waiting").await;
         assert!(
             waiting["alarms"] == 1 && waiting["replies"].as_u64() > Some(0),
@@ -530,8 +530,8 @@ async fn the_api_prepares_campaigns_and_administers_as_the_console_does() {
             app.engine
         );
         assert!(!format!("{first}{rest}").contains(&number(7)));
-        // Accounts, tokens and webhooks: not for operators; secrets are told once, and not to
-        // whoever asks again.
+        // Accounts, tokens and webhooks: not for operators; secrets are returned once, and not to a
+        // repeated request.
         for path in ["/accounts", "/tokens", "/webhooks"] {
             assert_eq!(operator.get(path).await.0, 403, "{path}");
         }
@@ -617,7 +617,7 @@ async fn the_api_prepares_campaigns_and_administers_as_the_console_does() {
         assert_eq!(all.get("/webhooks").await.1["items"][0]["waiting"], 1);
         assert_eq!(send(&all, Method::DELETE, "/webhooks/scoring", json!({})).await.0, 200);
         assert_eq!(all.get("/webhooks/scoring/events").await.0, 404);
-        // The telephone, and the log.
+        // The telephone queue, and the log.
         assert_eq!(all.get("/telephone/queue").await.1["waiting"], 0);
         assert_eq!(
             all.post("/telephone/verifications", json!({})).await.1["interviews"],
@@ -688,8 +688,8 @@ async fn a_request_that_comes_twice_is_done_once_and_what_is_unchanged_is_not_se
             app.engine
         );
         assert_eq!(send_for_json(extend("k2", 2)).await.1["extended_days"], 4);
-        // Twenty at once under one key: one of them does it, the others hear of it or are told to
-        // ask again.
+        // Twenty at once under one key: one of them is executed, the others get its response or are
+        // asked to retry.
         let many = (0..20).map(|_| send_for_json(extend("k3", 1)));
         let all_at_once = futures_util::future::join_all(many).await;
         assert!(
@@ -698,7 +698,8 @@ async fn a_request_that_comes_twice_is_done_once_and_what_is_unchanged_is_not_se
             app.engine
         );
         assert_eq!(send_for_json(extend("k4", 1)).await.1["extended_days"], 6, "{}", app.engine);
-        // One that the daemon's end has cut off may have been done: it is not done again.
+        // A request that was cut off by the daemon's end may have been executed: it is not
+        // repeated.
         app.execute_sql("UPDATE idempotency SET status = 0 WHERE key = 'k2'").await.unwrap();
         app.clock.advance_to(app.clock_now() + Duration::from_secs(3_600));
         let (status, said) = send_for_json(extend("k2", 2)).await;
@@ -726,8 +727,8 @@ async fn a_request_that_comes_twice_is_done_once_and_what_is_unchanged_is_not_se
     }
 }
 
-/// The description says it all: a tool that we did not write reads it, sends what it allows and
-/// what it does not, and finds no 5xx and no answer that is not in it.
+/// The description is complete: a third-party tool reads it, sends valid and invalid requests, and
+/// finds no 5xx and no undocumented response.
 #[tokio::test(flavor = "multi_thread")]
 async fn schemathesis_finds_no_error_and_no_undocumented_answer() {
     let Ok(python) = std::env::var("FIELDWORKD_TEST_PYTHON") else {

@@ -1,5 +1,5 @@
-//! The house's rules, read from its source: layers, the order of services, SQL in the database
-//! adapter, time from the clock, licences, no run-time data.
+//! The architecture rules, checked on the source: layers, the order of services, SQL only in the
+//! database adapter, time only from the clock, licences, no run-time data.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -16,8 +16,7 @@ const LAYERS: [&[&str]; 6] = [
     &["interfaces/cli", "interfaces"],
 ];
 
-/// Services in their order: each calls only those before it. `context` and `sealing` are below all
-/// of them.
+/// Services in order: each uses only those before it. `sealing` and `context` are below all others.
 const SERVICES: [&str; 21] = [
     "sealing",
     "context",
@@ -55,7 +54,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// The module path of a file: `src/services/quotas/mod.rs` is `services/quotas`.
+/// Returns the module path of a file: `src/services/quotas/mod.rs` is `services/quotas`.
 fn module_of(file: &Path) -> Vec<String> {
     let path = file.strip_prefix("src").unwrap().with_extension("");
     let mut module: Vec<String> =
@@ -73,7 +72,7 @@ fn layer_of(module: &[String]) -> Option<usize> {
     position(&two).or_else(|| position(&one))
 }
 
-/// The program's part of a file, without comments; tests below may look anywhere.
+/// Returns the code of a file without comments and without its tests, which may import anything.
 fn program_of(file: &Path) -> String {
     let text = std::fs::read_to_string(file).unwrap();
     let program = text.split("#[cfg(test)]").next().unwrap_or_default();
@@ -84,8 +83,8 @@ fn program_of(file: &Path) -> String {
         .join("\n")
 }
 
-/// Every module path that a text in this module names by `crate::` or `super::`, groups in braces
-/// included.
+/// Returns every module path that a text in this module imports by `crate::` or `super::`,
+/// including groups in braces.
 fn imports(text: &str, module: &[String]) -> BTreeSet<Vec<String>> {
     let mut found = BTreeSet::new();
     for (at, _) in text.match_indices("crate::") {
@@ -113,7 +112,7 @@ fn imports(text: &str, module: &[String]) -> BTreeSet<Vec<String>> {
     found
 }
 
-/// Reads one tree of names, such as `a::{b, c::d}`; returns what follows it.
+/// Reads one tree of names, such as `a::{b, c::d}`. Returns the rest of the text.
 fn read_tree<'a>(text: &'a str, base: Vec<String>, found: &mut BTreeSet<Vec<String>>) -> &'a str {
     let (mut path, mut rest) = (base, text.trim_start());
     loop {
@@ -124,7 +123,7 @@ fn read_tree<'a>(text: &'a str, base: Vec<String>, found: &mut BTreeSet<Vec<Stri
                     return inside.get(1..).unwrap_or_default();
                 }
                 let after = read_tree(inside, path.clone(), found);
-                // Whatever is no name (`*`, `as`) is passed over.
+                // Anything that is not a name (`*`, `as`) is skipped.
                 inside = if after.len() == inside.len() { &inside[1..] } else { after };
             }
         }
@@ -292,8 +291,8 @@ fn every_licence_is_permissive_and_only_ring_does_cryptography_for_tls() {
     {
         let name = package["name"].as_str().unwrap();
         let licence = package["license"].as_str().unwrap_or("none");
-        // One alternative of an OR is enough; all parts of an AND must fit. (`WITH LLVM-exception`
-        // only permits more.)
+        // One alternative of an OR is enough; all parts of an AND must be allowed. (`WITH
+        // LLVM-exception` only permits more.)
         let fits = licence.replace('/', " OR ").replace(['(', ')'], " ").split(" OR ").any(
             |alternative| {
                 alternative.split(" AND ").all(|part| {
@@ -311,7 +310,7 @@ fn every_licence_is_permissive_and_only_ring_does_cryptography_for_tls() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Keys, databases and logs are written at run time; a committed key is everybody's key.
+/// Keys, databases and logs are written at run time; a committed key is no longer secret.
 #[test]
 fn nothing_that_is_written_at_run_time_is_committed() {
     let output = Command::new("git").args(["ls-files", "-z"]).output().unwrap();
@@ -327,7 +326,7 @@ fn nothing_that_is_written_at_run_time_is_committed() {
         let Ok(content) = std::fs::read(file) else { continue };
         let text = String::from_utf8_lossy(&content[..content.len().min(4096)]);
         let is_key = text.trim().len() == 64 && text.trim().bytes().all(|b| b.is_ascii_hexdigit());
-        // In two parts, so that this file does not find itself.
+        // Concatenated, so that this file does not match itself.
         let is_secret = is_key
             || text.contains(concat!("PRIVATE KEY", "-----"))
             || text.starts_with("SQLite format 3");

@@ -1,5 +1,5 @@
-//! Telephone interviewing on both engines: who is called when and by whom, what follows from each
-//! call, and what stops it (invariants I1, I2, I7).
+//! Telephone interviewing on both engines: who is called when and by which interviewer, the effect
+//! of each outcome, and what stops a call (invariants I1, I2, I7).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -38,17 +38,17 @@ fn silent() -> Scenario {
     scenario
 }
 
-/// Who sits there, when they are free, and whom they have on the line.
+/// An interviewer, the time when they are free, and their current call.
 type InterviewerState = (Account, Timestamp, Option<(CallScreen, CallOutcome)>);
 
-/// A shift of twenty, each with a person in hand or free.
+/// A shift of twenty interviewers, each with a call or free.
 struct Shift {
     interviewers: Vec<InterviewerState>,
     rng: fastrand::Rng,
-    /// What was seen of each person: when called, how it ended.
+    /// The calls of each person: time, outcome, interviewer.
     call_history: HashMap<InvitationId, Vec<(Timestamp, CallOutcome, AccountId)>>,
     promised: HashMap<InvitationId, Timestamp>,
-    /// Nobody may be called after this.
+    /// People who must not be called any more.
     must_not_call: BTreeSet<InvitationId>,
     kept_call_backs: u32,
     completes: u32,
@@ -71,7 +71,7 @@ impl Shift {
         }
     }
 
-    /// One interviewer's turn, at its time.
+    /// Runs one interviewer's next action at its time.
     async fn advance_interviewer(
         &mut self,
         app: &TestApp,
@@ -85,7 +85,7 @@ impl Shift {
             let id = call_screen.lease.invitation;
             let mut report = CallReport::default();
             match outcome {
-                // The page has died: its person is given back by itself.
+                // The page has died: the lease expires.
                 CallOutcome::Lost => {
                     self.interviewers[index].1 = now + Duration::from_secs(1_500);
                     return;
@@ -101,7 +101,7 @@ impl Shift {
                 }
                 CallOutcome::CallBack => {
                     let wanted = now + Duration::from_secs(self.rng.u64(3_600..5 * 86_400));
-                    // Nobody is called at night, whatever is asked.
+                    // Nobody is called at night, whatever time was requested.
                     let hour =
                         wanted.in_zone(zone).format("%H").to_string().parse::<u32>().unwrap();
                     let wanted = if (9..20).contains(&hour) {
@@ -132,7 +132,7 @@ impl Shift {
             }
         }
         let Some(call_screen) = next_call(app, &account).await else {
-            // The page looks again when somebody's time has come, or in a while.
+            // The page polls again when the next call is due, or after a while.
             let due = queue::next_due(&app.context).await.unwrap();
             let in_a_while = now + Duration::from_secs(1_200 + 7 * index as u64);
             self.interviewers[index].1 = due
@@ -176,8 +176,8 @@ async fn twenty_interviewers_work_a_month_through_two_thousand_cases() {
     for app in
         TestApp::on_each_engine(silent(), &[("GATEWAY__SIMULATOR__RATE_PER_SECOND", "1000")]).await
     {
-        // What takes its time is the disk; the same work on PostgreSQL is done by a fifth of the
-        // people unless there is time for all.
+        // The disk takes most of the time; on PostgreSQL the same work is done with a fifth of the
+        // people unless the long tests are enabled.
         let people: usize =
             if app.engine == "sqlite" || std::env::var("FIELDWORKD_TEST_LONG").is_ok() {
                 2_000
@@ -227,7 +227,7 @@ async fn twenty_interviewers_work_a_month_through_two_thousand_cases() {
             if at >= end {
                 break;
             }
-            // The rest of the world goes on every two hours: messages go out, and somebody answers
+            // Everything else runs every two hours: messages are sent, and some respondents answer
             // on the web.
             if at.since(last_played) > Duration::from_secs(7_200) {
                 app.advance_in_steps(Duration::from_secs(60), at).await;
@@ -248,7 +248,7 @@ async fn twenty_interviewers_work_a_month_through_two_thousand_cases() {
                 }
             }
             app.clock.advance_to(at.max(app.clock.now()));
-            // At night nobody sits there but two, who get nobody.
+            // At night only two interviewers work, and they get no call.
             let hour = app
                 .clock
                 .now()
@@ -279,7 +279,7 @@ async fn twenty_interviewers_work_a_month_through_two_thousand_cases() {
                 && shift.completes as usize * 5 > people
                 && shift.kept_call_backs as usize * 6 > people
         );
-        // Promises that are due are all kept.
+        // All promises that are due are kept.
         let last = app.clock.now() - Duration::from_secs(900);
         assert!(
             shift.promised.iter().all(|(id, at)| *at > last || shift.must_not_call.contains(id)),
@@ -330,7 +330,7 @@ async fn twenty_interviewers_work_a_month_through_two_thousand_cases() {
             "{}: of {often} who never answered, {spread} were tried in three parts of the week",
             app.engine
         );
-        // Whoever saw a number is written down, once for each call.
+        // Every display of a number is audited, once per call.
         let kept = calls::all_since(&mut app.context.database.read().await.unwrap(), Timestamp(0))
             .await
             .unwrap();
@@ -356,8 +356,8 @@ async fn invitation_of(app: &TestApp, link: &str) -> InvitationId {
         .id
 }
 
-/// An application with `people` on its list, launched under the mixed plan, and two interviewers;
-/// fixed lines among them.
+/// Launches an application with `people` on its list and some fixed lines under the mixed plan,
+/// with two interviewers.
 async fn launch_mixed_plan(app: &TestApp, people: usize, fixed_lines: usize) -> (Account, Account) {
     app.register_brand("A1", "a", "").await;
     let fixed: String =
@@ -381,8 +381,7 @@ async fn modes_mix_fixed_lines_are_called_from_the_beginning_and_whoever_has_beg
     for app in TestApp::on_each_engine(silent(), &[]).await {
         let (wu, zheng) = launch_mixed_plan(&app, 3, 2).await;
         app.advance_until(local("2026-03-02T12:00:00")).await;
-        // The fixed lines are the first to be called, and only they: the others have two days for
-        // the message.
+        // Only the fixed lines are called at first: the others have two days for the message.
         let first = next_call(&app, &wu).await.expect("a fixed line waits");
         assert!(
             !first.can_send_link && first.phone.e164().starts_with("+86106512"),
@@ -410,7 +409,7 @@ async fn modes_mix_fixed_lines_are_called_from_the_beginning_and_whoever_has_beg
         );
         assert_eq!(app.simulator.record().submits.len(), 3, "a fixed line gets no message");
 
-        // One of the others begins on the web; the other two come to the telephone.
+        // One of the others begins on the web; the other two reach the telephone step.
         let link = app.link(0).await;
         app.post(&format!("{link}/begin"), CONSENT_FORM).await;
         app.advance_until(local("2026-03-04T15:00:00")).await;
@@ -430,7 +429,7 @@ async fn modes_mix_fixed_lines_are_called_from_the_beginning_and_whoever_has_beg
             "{}: who has begun is not called",
             app.engine
         );
-        // Three attempts, then no more; the last message goes out all the same.
+        // Three attempts, then no more; the last message is sent all the same.
         for day in 5..24 {
             app.advance_until(local(&format!("2026-03-{day:02}T19:30:00"))).await;
             while let Some(call_screen) = next_call(&app, &wu).await {
@@ -478,7 +477,7 @@ async fn each_outcome_has_its_disposition_and_what_follows() {
         (CallOutcome::NotDialled, "3.11"),
     ];
     for app in TestApp::on_each_engine(silent(), &[]).await {
-        // Fixed lines, so that no receipt says anything else of them.
+        // Fixed lines, so that no receipt interferes.
         let (wu, _) = launch_mixed_plan(&app, 0, cases.len()).await;
         app.advance_until(local("2026-03-02T10:00:00")).await;
         let mut ended = Vec::new();
@@ -503,7 +502,7 @@ async fn each_outcome_has_its_disposition_and_what_follows() {
                 ended.push(call_screen.lease.invitation);
             }
         }
-        // Nobody of those whose cases are ended is ever called again.
+        // A person whose cases have ended is never called again.
         let interview_service = InterviewService::new(app.context.clone());
         for day in 3..29 {
             for hour in ["10:00", "15:00", "19:00"] {
@@ -604,7 +603,7 @@ async fn a_web_answer_stops_the_call_and_a_begun_web_interview_is_finished_by_te
             .await
             .unwrap();
         assert_eq!(send_page(&interview_service, &call_screen, 0).await, SaveOutcome::Accepted);
-        // The respondent takes the telephone from the ear and goes on alone.
+        // The respondent continues alone on the web during the call.
         app.clock.advance_to(app.clock.now() + Duration::from_secs(60));
         app.post(&format!("{link}/answers"), &answers(0, 1, "7")).await;
         assert_eq!(
@@ -614,7 +613,7 @@ async fn a_web_answer_stops_the_call_and_a_begun_web_interview_is_finished_by_te
             app.engine
         );
         record_outcome(&app, &wu, &call_screen, CallOutcome::CallBack).await;
-        // Another day the rest is asked on the telephone; each answer keeps how it came.
+        // On another day the rest is asked on the telephone; each answer retains its mode.
         app.clock.advance_to(local("2026-03-09T10:00:00"));
         let again = loop {
             let next = next_call(&app, &wu).await.unwrap();
@@ -707,7 +706,7 @@ async fn a_lost_page_returns_its_person_to_the_queue_and_purged_or_opted_out_peo
             "{}: no attempt is counted",
             app.engine
         );
-        // The other one opts out by SMS while on the line.
+        // The other one opts out by SMS during the call.
         let mut tx = app.context.database.write().await.unwrap();
         let hash = app.context.keys.hasher().phone_hash(&other.phone);
         fieldworkd::services::suppressions::opt_out(
@@ -768,15 +767,15 @@ async fn supervisors_reassign_people_and_interviewers_with_too_many_refusals_sta
             row.on_screen_of.as_deref() == Some("wu") && row.cases.starts_with("A1/"),
             "{row:?}"
         );
-        // One is handed to zheng: wu does not get it, zheng gets it first of all only if it is due
-        // as others are.
+        // One is assigned to zheng: wu does not get it, and zheng gets it only when it is due like
+        // the others.
         let other = board.rows.iter().find(|row| row.on_screen_of.is_none()).unwrap().invitation;
         supervision::assign(&app.context, &Actor::console("qian"), other, "zheng").await.unwrap();
         let unknown =
             supervision::assign(&app.context, &Actor::console("qian"), other, "nobody").await;
         assert!(matches!(unknown, Err(CallCenterError::UnknownInterviewer(_))));
         record_outcome(&app, &wu, &call_screen, CallOutcome::HardRefusal).await;
-        // wu hears refusals from everybody, zheng interviews.
+        // wu gets refusals only, zheng interviews.
         for n in 0..25 {
             let call_screen = next_call(&app, &wu).await.unwrap();
             assert_ne!(call_screen.lease.invitation, other, "{}", app.engine);
@@ -818,7 +817,7 @@ async fn supervisors_reassign_people_and_interviewers_with_too_many_refusals_sta
         );
         assert_eq!(of("zheng").interviews as usize, interviewed.len());
 
-        // A sample is drawn; nobody verifies their own; what the respondent says counts.
+        // A sample is drawn; nobody verifies their own interviews; the respondent's answer counts.
         let drawn = verification::draw(&app.context, 0.1).await.unwrap();
         assert_eq!(drawn, interviewed.len().div_ceil(10), "{}", app.engine);
         assert_eq!(
@@ -884,8 +883,8 @@ async fn supervisors_reassign_people_and_interviewers_with_too_many_refusals_sta
     }
 }
 
-/// Invariant I7: after a purge nothing that an interviewer noted can be read, and nobody is in the
-/// queue any more.
+/// Invariant I7: after a purge no interviewer's note can be read, and nobody is in the queue any
+/// more.
 #[tokio::test]
 async fn what_interviewers_noted_is_shown_to_its_person_and_forgotten() {
     for app in TestApp::on_each_engine(silent(), &[]).await {

@@ -1,4 +1,4 @@
-//! What a launch refuses, and what it tells.
+//! What a launch refuses, and what it reports.
 
 use crate::common::{PLAN, TestApp, list, local};
 use fieldworkd::simulation::Scenario;
@@ -39,7 +39,7 @@ async fn each_launch_error_names_the_place_and_the_remedy() {
         assert!(error.contains(expected), "{error} should say {expected}");
         assert!(!error.contains('\n'), "{error}");
     }
-    // Nothing was half-launched by all that.
+    // None of the refused launches left anything behind.
     app.launch("C1", &["A1"], PLAN).await.unwrap();
     assert!(
         app.launch("C1", &["A1"], PLAN).await.unwrap_err().to_string().contains("exists already")
@@ -64,8 +64,8 @@ async fn a_launch_tells_parts_cost_and_days() {
     .unwrap();
     let report = app.launch("C1", &["A1"], PLAN).await.unwrap();
     assert_eq!((report.invitations, report.without_mobile), (22, 1));
-    // 21 people, three steps, two parts each (70 characters, then 67, for any Chinese text), at
-    // 0.045 a part.
+    // 21 people, three steps, one part each (up to 70 characters for any Chinese text), at 0.045 a
+    // part.
     assert_eq!((report.parts_at_most, report.cost_at_most), (21 * 3, 2.84));
     assert_eq!(report.applications[0].dataset_due, "2026-05-13");
     assert_eq!(report.steps[1].begins, "2026-03-09T09:30:00+08:00");

@@ -1,5 +1,5 @@
-//! The command line through the real binary: every refusal is one clear line, exit status 1 or 2,
-//! and nothing is half-written.
+//! The command line through the real binary: every refusal is one clear line with exit status 1 or
+//! 2, and nothing is half-written.
 
 use crate::common;
 use std::path::Path;
@@ -52,7 +52,7 @@ impl WorkFolder {
         String::from_utf8(output.stdout).unwrap()
     }
 
-    /// The one line of a refusal, without the program's name.
+    /// Returns the one line of a refusal, without the program's name.
     fn run_refused(&self, arguments: &[&str], environment: &[(&str, &str)]) -> String {
         let output = self.run_with(arguments, environment);
         let error = String::from_utf8(output.stderr).unwrap();
@@ -209,7 +209,7 @@ fn every_wrong_input_gets_one_line_that_names_it() {
         let error = work_folder.run_refused(arguments, &[]);
         assert!(error.contains(expected), "{arguments:?}: {error}");
     }
-    // A plan's own mistakes name the plan's file.
+    // Errors in a plan name the plan's file.
     work_folder.run_ok(&import("list.csv"));
     let launch = [
         "campaign",
@@ -271,7 +271,7 @@ fn a_database_that_cannot_be_used_says_why() {
     let work_folder = WorkFolder::new();
     work_folder.run_ok(&["migrate"]);
     let list = ["application", "list"];
-    // Another program holds it.
+    // Another program holds the lock.
     let holder = lock_of_another_program(&work_folder.path().join("var/fieldworkd.db"));
     let locked = work_folder.run_refused(&["programme", "apply", "programme.toml"], &[]);
     assert!(locked.contains("locked by another program"), "{locked}");
@@ -346,7 +346,7 @@ fn completions_a_manual_and_the_apis_description_come_from_the_commands_themselv
     assert!(api["paths"]["/api/v1/campaigns"]["post"].is_object());
 }
 
-/// `… | head` and its like: who reads no further stops no work, and sees no panic.
+/// `… | head` and the like: a closed pipe neither stops the work nor causes a panic.
 #[test]
 fn a_closed_output_pipe_stops_no_command() {
     let work_folder = WorkFolder::new();
@@ -364,7 +364,7 @@ fn a_closed_output_pipe_stops_no_command() {
             .stderr(std::process::Stdio::piped())
             .spawn()
             .unwrap();
-        // Nobody reads a word.
+        // Nobody reads the output.
         drop(child.stdout.take());
         let output = child.wait_with_output().unwrap();
         assert!(

@@ -1,5 +1,5 @@
-//! The console on both engines and in a real Chromium: what operators see and do, and that whoever
-//! looks at people is written down (invariant I7).
+//! The console on both engines and in a real Chromium: what operators see and do, and that every
+//! access to personal data is audited (invariant I7).
 
 use crate::common::browser::{Browser, add_account, run_in_chromium};
 use crate::common::{PLAN, TestApp, list_of, local, number};
@@ -13,8 +13,7 @@ use serde_json::json;
 /// Alarms are raised however many days are left.
 const EARLY_ALARMS: [(&str, &str); 1] = [("ALARM__WATCH__DAYS_LEFT", "90")];
 
-/// Two applications, ten days in the field, one of them far behind; a third with a list that is
-/// full of dirt.
+/// Two applications, ten days in the field, one of them far behind; a third with a very dirty list.
 async fn advance_ten_days(app: &TestApp) {
     for (code, people, target) in [("A1", 0..40, 35), ("B1", 40..70, 5)] {
         app.register_brand(code, code, &format!("[application.quota]\ntarget = {target}")).await;
@@ -73,7 +72,7 @@ async fn operators_see_who_is_in_danger_and_do_something_about_it() {
             app.engine
         );
         assert_eq!(qian.submit("/applications/X9/alarm", &[]).await.0, 404);
-        // The campaign: what it shows is what is counted elsewhere.
+        // The campaign page shows the same counts as elsewhere.
         let page = qian.get("/campaigns/C1").await.2;
         assert!(
             page.contains("<svg class=\"curve\"")
@@ -141,7 +140,7 @@ async fn operators_see_who_is_in_danger_and_do_something_about_it() {
         );
         assert!(qian.get("/deliveries").await.2.contains(">A1<"));
         assert_eq!(qian.submit("/deliveries/A1/v1/again", &[]).await.1, "/deliveries?noted=no-way");
-        // All of it is in the log, what was refused as well.
+        // Everything is audited, including refused requests.
         let did = entries(&app, "qian").await;
         let count = |action| did.iter().filter(|(did, ..)| *did == action).count();
         assert_eq!(
@@ -222,7 +221,7 @@ async fn people_are_found_by_number_or_name_and_are_masked_until_somebody_asks()
         );
         let shown = qian.submit(&format!("/cases/{case}/reveal"), &[]).await.2;
         assert!(shown.contains(&phone) && shown.contains(&name), "{}: {shown}", app.engine);
-        // Who looked is found by who may look for that; what was looked for stands nowhere.
+        // The auditor finds the viewer; the search text is stored nowhere.
         let zhao = Browser::signed_in(&app, "zhao").await;
         assert!(zhao.get(&format!("/cases/{case}")).await.2.contains("qian: 查看受访者"));
         let li = Browser::signed_in(&app, "li").await;
@@ -237,10 +236,10 @@ async fn people_are_found_by_number_or_name_and_are_masked_until_somebody_asks()
             app.engine
         );
         assert!(li.submit("/audit/verify", &[]).await.2.contains("条记录全部完好"));
-        // A list of an application's cases pages.
+        // The list of an application's cases is paginated.
         let all = qian.get("/cases?application=A1").await.2;
         assert!(all.matches("href=\"/cases/").count() >= 40 && !all.contains(&phone), "{all}");
-        // Before names could be found, they were not reckoned; they are when somebody looks.
+        // Name hashes missing from an older version are computed on the first search.
         app.execute_sql("UPDATE respondent SET name_hash = ''").await.unwrap();
         assert_eq!(
             case_of(&qian.submit("/cases/search", &[("who", &name)]).await.2),
@@ -248,7 +247,7 @@ async fn people_are_found_by_number_or_name_and_are_masked_until_somebody_asks()
             "{}: after an upgrade",
             app.engine
         );
-        // Replies: what they say is shown to whoever asks, and that is written down.
+        // Replies: the text is shown on request, and the access is audited.
         let inbox = qian.get("/inbox").await.2;
         let something_else = inbox.split("<tr id=").find(|row| row.contains("其他")).unwrap();
         let reply = something_else
@@ -266,7 +265,7 @@ async fn people_are_found_by_number_or_name_and_are_masked_until_somebody_asks()
             format!("reply:{reply}"),
             String::new()
         )));
-        // Numbers that are not contacted: taken one a line, shown as counts.
+        // Suppressions: entered one number per line, shown as counts.
         let numbers = format!("{}\n13811112222", number(5));
         assert_eq!(
             qian.submit(
@@ -319,8 +318,8 @@ async fn open_answers_are_read_before_a_version_goes_out_and_nobody_needs_the_co
             "{}: nothing came since",
             app.engine
         );
-        // The last version waits beside the one on the way; who reads it is written down; what is
-        // ticked is left out.
+        // The last version awaits its review beside the interim one; the reader is audited; ticked
+        // answers are left out.
         assert_eq!(wu.submit("/datasets/A1/v1/review", &[]).await.0, 403);
         let (status, _, page) = qian.submit("/datasets/A1/v1/review", &[]).await;
         assert_eq!(status, 200, "{}", app.engine);
@@ -358,7 +357,7 @@ async fn open_answers_are_read_before_a_version_goes_out_and_nobody_needs_the_co
         );
         let did = entries(&app, "qian").await;
         let count = |action| did.iter().filter(|(did, ..)| *did == action).count();
-        // Each release reads as well.
+        // Each release is an access as well.
         assert_eq!(
             (
                 count(Action::OpenAnswersViewed),
@@ -369,7 +368,7 @@ async fn open_answers_are_read_before_a_version_goes_out_and_nobody_needs_the_co
             "{}: {did:?}",
             app.engine
         );
-        // What it was on the way still waits, by itself.
+        // The interim version still awaits its own review.
         assert_eq!(
             qian.submit("/datasets/A1/interim-1/review", &[]).await.0,
             200,
@@ -412,7 +411,7 @@ async fn people_get_what_is_held_of_them_and_are_deleted_and_applicants_are_held
             "{}",
             app.engine
         );
-        // While the applicant is under a hold, it is kept.
+        // While the applicant is under a legal hold, nothing is erased.
         assert_eq!(qian.get("/privacy").await.0, 403);
         assert_eq!(
             zhao.submit("/privacy/p26/A1/hold", &[("do", "set"), ("reason", "")]).await.0,
@@ -458,7 +457,7 @@ async fn people_get_what_is_held_of_them_and_are_deleted_and_applicants_are_held
             app.engine
         );
         assert!(qian.submit("/cases/search", &[("who", &number(3))]).await.2.contains("没有找到"));
-        // An applicant's people, by hand; the certificate is signed.
+        // Erases an applicant's people by hand; the certificate is signed.
         let forget = |code: &str| format!("/privacy/p26/{code}/forget");
         assert_eq!(
             zhao.submit(&forget("A1"), &[("sure", "A1"), ("reason", "over")]).await.0,
@@ -516,9 +515,9 @@ async fn the_home_page_goes_on_telling_until_the_session_ends() {
         text += &String::from_utf8_lossy(&told.chunk().await.unwrap().unwrap());
     }
     assert!(text.starts_with("data: ") && text.contains("配额告急"), "{text}");
-    // An open page alone keeps nobody signed in.
+    // An open page alone does not extend the session.
     app.clock.advance_to(app.clock_now() + std::time::Duration::from_secs(2 * 3_600 + 1));
-    // The stream ends, with or without a last word.
+    // The stream ends, with or without a last event.
     while let Some(more) = told.chunk().await.unwrap() {
         text += &String::from_utf8_lossy(&more);
     }

@@ -1,4 +1,4 @@
-//! The daemon killed again and again in the middle of a campaign, with receipts flowing: nothing is
+//! The daemon is killed repeatedly in the middle of a campaign while receipts arrive: nothing is
 //! sent twice, nothing is lost, nothing is stuck.
 //!
 //! The short form runs with all tests. The long one, thirty kills in a campaign of 5,000 messages
@@ -28,8 +28,8 @@ async fn killed_at_random_moments_it_sends_nothing_twice_and_loses_nothing() {
         let mut daemon = deployment.start_daemon(&[]).await;
         let mut killed = 0;
         while killed < kills {
-            // Somewhere in the life of a batch: while it is claimed, sent, settled, or while
-            // receipts come in.
+            // At any point in the life of a batch: while it is claimed, sent or settled, or while
+            // receipts arrive.
             tokio::time::sleep(
                 Duration::from_millis(150).mul_f64(1.0 + 9.0 * seeded_fraction("kill", killed)),
             )
@@ -55,8 +55,8 @@ async fn killed_at_random_moments_it_sends_nothing_twice_and_loses_nothing() {
             record.accepted.len()
         );
         assert_eq!(record.duplicates(), 0, "{}: no person got a step twice", deployment.url);
-        // What the gateway took, and what we say it took: the same. Receipts have moved most of it
-        // on.
+        // The messages that the gateway accepted are those recorded as accepted. Receipts have
+        // moved most of them on.
         let ours = count(&states, "accepted")
             + count(&states, "delivered")
             + count(&states, "undelivered");

@@ -13,8 +13,8 @@ use fieldworkd::services::datasets::package;
 use fieldworkd::services::deadlines;
 use fieldworkd::simulation::Scenario;
 
-/// Ten people: three complete, one leaves after the core items, one after the first page, one
-/// refuses, the others stay silent.
+/// Closes a field of ten people: three complete, one leaves after the core items, one after the
+/// first page, one refuses, the others stay silent.
 async fn closed_field(app: &TestApp) -> PathBuf {
     app.launch_with_people(10, "").await;
     app.advance_until(local("2026-03-03T12:00:00")).await;
@@ -77,7 +77,7 @@ async fn the_due_day_closes_the_field_and_every_case_has_its_disposition() {
             "{}",
             app.engine
         );
-        // Whoever answered or refused did so after the first message; the others were reminded
+        // Those who answered or refused did so after the first message; the others were reminded
         // twice.
         let waves: Vec<(&str, u64, u64)> =
             rates[1..].iter().map(|of| (of.group.as_str(), of.cases, of.complete)).collect();
@@ -106,7 +106,7 @@ async fn one_flipped_byte_anywhere_is_found() {
     for entry in std::fs::read_dir(&folder).unwrap() {
         let path = entry.unwrap().path();
         let content = std::fs::read(&path).unwrap();
-        // Every byte of the sums, and a sample of the others.
+        // Every byte of the checksums, and a sample of the other files.
         let step = if path.ends_with("SHA256SUMS") { 1 } else { 97 };
         for at in (0..content.len()).step_by(step) {
             let mut changed = content.clone();
@@ -143,7 +143,7 @@ async fn the_same_frozen_data_gives_the_same_bytes_after_a_crash_between_writing
     let app = TestApp::on_sqlite(Scenario::faultless(1, 50), &[]).await;
     let folder = closed_field(&app).await;
     let before = std::fs::read(folder.join("SHA256SUMS")).unwrap();
-    // The daemon dies after the folder is there and before the database knows.
+    // The daemon dies after the folder is written and before the database records it.
     let mut tx = app.context.database.write().await.unwrap();
     sqlx::query("DROP TRIGGER frozen_dataset_is_not_updated").execute(&mut *tx).await.unwrap();
     sqlx::query("UPDATE dataset SET folder = NULL, sha256 = NULL").execute(&mut *tx).await.unwrap();
@@ -172,8 +172,8 @@ fn count_rows(folder: &Path, file: &str) -> usize {
     read_file(folder, file).lines().count() - 1
 }
 
-/// Frozen data never changes: whatever goes on in the field, a version gives the same bytes, and
-/// the database refuses to touch it.
+/// Frozen data never changes: whatever happens in the field, a version gives the same bytes, and
+/// the database refuses to modify it.
 #[tokio::test]
 async fn a_frozen_version_stays_as_it_is() {
     for app in TestApp::on_each_engine(Scenario::faultless(1, 50), &[]).await {
@@ -198,8 +198,7 @@ async fn a_frozen_version_stays_as_it_is() {
                 app.engine
             );
         }
-        // The field's own rows change, and so does the configuration of the day; the version does
-        // not.
+        // The field's own rows and the configuration change; the version does not.
         let mut tx = app.context.database.write().await.unwrap();
         sqlx::query("UPDATE answer SET value = '1' WHERE value = '8'")
             .execute(&mut *tx)
@@ -239,8 +238,8 @@ async fn a_frozen_version_stays_as_it_is() {
     }
 }
 
-/// Who was under way when the field closed may still finish: it is kept, and goes into version 2
-/// when that is asked for; never over the quota.
+/// A respondent in progress when the field closed may still finish: the answers are stored and go
+/// into version 2 when it is requested, but never exceed the quota.
 #[tokio::test]
 async fn late_answers_go_into_a_second_version_when_asked_for() {
     for app in TestApp::on_each_engine(Scenario::faultless(1, 50), &[]).await {
@@ -270,7 +269,7 @@ async fn late_answers_go_into_a_second_version_when_asked_for() {
                 app.engine
             );
         }
-        // Who had never begun, and who comes too late, finds the field closed.
+        // A respondent who had not begun, or comes too late, finds the field closed.
         let (_, closed) = app.get(&app.link(7).await).await;
         assert!(closed.contains("已结束"), "{closed}");
         assert_eq!(
@@ -314,8 +313,8 @@ async fn late_answers_go_into_a_second_version_when_asked_for() {
     }
 }
 
-/// Whoever takes back the consent is in no version from then on, without anybody's doing; and the
-/// answers are gone.
+/// A withdrawn consent removes the answers from the next version automatically, and the answers are
+/// deleted.
 #[tokio::test]
 async fn a_withdrawn_consent_produces_a_corrected_version() {
     for app in TestApp::on_each_engine(Scenario::faultless(1, 50), &[]).await {
@@ -374,7 +373,7 @@ async fn a_complete_that_is_taken_back_makes_room_while_the_field_is_open() {
     }
 }
 
-/// Open answers are read by somebody before they go out; what is struck out is nowhere in the
+/// Open answers are reviewed before a version is released; a redacted answer is nowhere in the
 /// folder.
 #[tokio::test]
 async fn open_answers_wait_for_their_reader() {

@@ -1,5 +1,5 @@
-//! What moves deadlines: the fee, holds, extensions; what is held is not contacted and not closed;
-//! who is in danger stands first.
+//! Changes of deadlines: the fee, holds, extensions. A held application is neither contacted nor
+//! closed; those in most danger come first.
 
 use crate::common;
 use fieldworkd::services::programmes::apply_programme;
@@ -48,7 +48,7 @@ async fn a_hold_stops_contacts_keeps_the_field_open_and_adds_its_days() {
         );
         app.advance_until(local("2026-03-20T12:00:00")).await;
         assert_eq!(sent(), 4, "{}: no reminder while it is held", app.engine);
-        // Who comes by the link may answer.
+        // A respondent with the link may still answer.
         let link = app.link(0).await;
         app.post(&format!("{link}/begin"), CONSENT_FORM).await;
         for page in 0..4 {
@@ -219,7 +219,7 @@ async fn the_command_line_moves_deadlines_with_reasons() {
         .iter()
         .map(|e| (e["what"].as_str().unwrap(), e["who"].as_str().unwrap()))
         .collect();
-    // Who it was is what the system says, not the environment.
+    // The actor comes from the system, not from the environment.
     assert_eq!(
         told.iter().map(|(what, _)| *what).collect::<Vec<_>>(),
         ["extended", "held", "released"]

@@ -1,5 +1,5 @@
-//! The hand-over: by folder, by bucket, by signed webhook and by the pull API, to the consumer of
-//! examples/, exactly once per version however often either side dies.
+//! Deliveries by folder, bucket, signed webhook and pull API to the consumer of examples/: exactly
+//! once per version, however often either side dies.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -25,7 +25,7 @@ use serde_json::Value;
 
 const TOKEN: &str = "made-up-token-of-the-tests-0123456789";
 
-/// A closed application with one complete, and its dataset written.
+/// Closes an application with one complete, and writes its dataset.
 async fn close_field(app: &TestApp) {
     app.launch_with_people(3, "").await;
     app.advance_until(local("2026-03-03T12:00:00")).await;
@@ -86,7 +86,7 @@ async fn a_version_arrives_by_every_channel_and_failures_are_retried_for_days() 
             if arrives {
                 assert_eq!((webhook.attempt_count, webhook.arrived_at.is_some()), (1, true));
             } else {
-                // Given up after days, and listed; by hand it is tried once more.
+                // Given up after days, and listed; a manual delivery tries it again.
                 assert!(
                     webhook.arrived_at.is_none()
                         && webhook.attempt_count == 12
@@ -146,7 +146,7 @@ async fn a_version_arrives_in_a_bucket_once_the_storage_is_there() {
         app.clock.advance_to(failed.next_at.unwrap());
         assert_eq!(delivery::deliver_due(&app.context).await.unwrap(), 1, "{:?}", state().await);
         services::datasets::verify(&storage.path("surveys/2026/A1/v1"), None).unwrap();
-        // Handed over once more, the same objects stand there.
+        // Delivered again, the same objects are stored.
         let dataset = fieldworkd::adapters::database::datasets::get(
             &mut app.context.database.read().await.unwrap(),
             state().await.dataset,
@@ -187,8 +187,8 @@ async fn a_large_file_goes_up_in_parts_and_a_wrong_key_is_refused() {
     assert!(!refused.contains("another") && !storage.path("large/other").exists(), "{refused}");
 }
 
-/// A rejection and a delivery that was given up are told once, together with whatever else there
-/// is, and stand in the digest until they are mended.
+/// A rejection and an abandoned delivery are notified once, together with any other problems, and
+/// are in the digest until they are resolved.
 #[tokio::test]
 async fn undelivered_datasets_are_notified() {
     let Some(receivers) = Receivers::start() else { return };
@@ -254,8 +254,8 @@ async fn undelivered_datasets_are_notified() {
             .find(|notice| notice.channel == NoticeChannel::Sms)
             .unwrap();
         assert!(sms.body.contains("A1 1等2个") && !sms.body.contains("no rows"), "{}", sms.body);
-        // Not again; but every digest says so, until a later version is frozen and the announcement
-        // has arrived or is under way.
+        // Not again; but every digest contains them until a later version is frozen and the
+        // announcement has arrived or is in progress.
         app.clock.advance_to(app.clock.now() + Duration::from_secs(40 * 86_400));
         alerts::tick(&app.context).await.unwrap();
         assert_eq!(notices().await.len(), 2, "{}", app.engine);
@@ -277,7 +277,7 @@ async fn undelivered_datasets_are_notified() {
     }
 }
 
-/// The API by its rules: the token, what is not there, a verdict that is given once.
+/// The API's rules: the token, unknown versions, and a single verdict.
 #[tokio::test]
 async fn the_pull_api_hands_out_and_takes_one_verdict() {
     for app in
@@ -465,7 +465,7 @@ fn count_scored_versions(path: &Path) -> usize {
     std::fs::read_dir(path.join("scored/A1")).map_or(0, |entries| entries.count())
 }
 
-/// Through the real binary: the daemon is killed while it hands over, the consumer while it takes;
+/// Through the real binary: the daemon is killed while it delivers, the consumer while it fetches;
 /// every version is scored once and acknowledged once.
 #[tokio::test(flavor = "multi_thread")]
 async fn each_version_is_taken_exactly_once_whoever_dies() {
@@ -492,7 +492,7 @@ async fn each_version_is_taken_exactly_once_whoever_dies() {
             let (done, count_lines) =
                 run(&deployment, &environment, &["dataset", "freeze", "A1", "--interim"]);
             assert!(done, "{count_lines}");
-            // The announcement is lost with whoever is killed.
+            // The announcement is lost with the killed process.
             if round % 2 == 0 {
                 daemon.signal("KILL");
                 daemon.wait_for_exit();
@@ -527,14 +527,14 @@ async fn each_version_is_taken_exactly_once_whoever_dies() {
                 && listed.iter().all(|version| version["verdict"]["accepted"] == true),
             "{listed:#?}"
         );
-        // Who listens hears of the next one by the signed webhook.
+        // A listening consumer is notified of the next version by the signed webhook.
         let consumer = Consumer::start(&python, &deployment, port);
         wait_until("it listens", async || consumer.count_lines("listening") == 1).await;
         assert!(run(&deployment, &environment, &["dataset", "freeze", "A1", "--interim"]).0);
         wait_until("it has heard", async || consumer.count_lines("acknowledged A1 interim-7") == 1)
             .await;
         drop(consumer);
-        // What arrives damaged is rejected with the reason, and the staff sees it.
+        // A damaged version is rejected with the reason, which the staff see.
         let (done, _) = run(&deployment, &environment, &["dataset", "freeze", "A1"]);
         assert!(done);
         wait_until("the last version is written", async || {

@@ -1,5 +1,5 @@
-//! The demo through the real binary: it does what it says, the same seed gives the same figures,
-//! nothing personal leaks, and its datasets are valid.
+//! The demo through the real binary: it does what it announces, the same seed gives the same
+//! figures, nothing personal leaks, and its datasets are valid.
 
 use crate::common;
 use std::collections::BTreeSet;
@@ -16,7 +16,7 @@ fn demo(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Outp
     output
 }
 
-/// The report without what may differ between two runs: the time it took.
+/// Returns the report without its run time, which may differ between two runs.
 fn figures(output: &Output) -> Value {
     let mut report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(report["wall_seconds"].as_f64().unwrap() > 0.0);
@@ -29,7 +29,7 @@ fn the_same_seed_gives_the_same_figures_and_every_invariant_holds() {
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("d");
     let first = figures(&demo(&folder, &["--seed", "7", "--json"], &[]));
-    // A demo's own folder is emptied for the next one.
+    // The demo empties its own folder for the next run.
     let again = figures(&demo(&folder, &["--seed", "7", "--json"], &[]));
     assert_eq!(first, again);
     let number = |key: &str| first[key].as_u64().unwrap_or_else(|| panic!("{key} is no number"));
@@ -103,7 +103,7 @@ fn the_same_seed_gives_the_same_figures_and_every_invariant_holds() {
         let number =
             |key: &str| application[key].as_u64().unwrap_or_else(|| panic!("{key} is no number"));
         assert!(number("names") >= number("invited") && number("invited") >= number("delivered"));
-        // Who has no mobile gets no message, and is called.
+        // A person without a mobile gets no message, and is called.
         assert_eq!(number("delivered") > 0, application["code"] != "LQ-HILL", "{application}");
         assert!(
             number("opened") >= number("completed")
@@ -124,7 +124,7 @@ fn files_below(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// Every name and every number on the demo's lists, rejected rows included: as written, and the
+/// Returns every name and number on the demo's lists, including rejected rows: as written, and the
 /// number's bare digits.
 fn everything_personal() -> BTreeSet<String> {
     let mut personal = BTreeSet::new();
@@ -134,7 +134,7 @@ fn everything_personal() -> BTreeSet<String> {
         let header =
             rows.iter().find(|row| row.cells.iter().any(|c| c.contains("姓名") || c == "Name"));
         let columns: Vec<usize> = match header {
-            // The one list without a header holds a name and a number in each row.
+            // The one list without a header has a name and a number in each row.
             None => vec![0, 1],
             Some(header) => (0..header.cells.len())
                 .filter(|&i| {
@@ -167,15 +167,14 @@ fn everything_personal() -> BTreeSet<String> {
             }
         }
     }
-    // Words that stand in number columns in place of numbers, and that a page or a list may hold as
-    // well.
+    // Texts in number columns instead of a number, which a page or a list may contain as well.
     for word in ["见备注", "号码有误", "not yet known"] {
         assert!(personal.remove(word), "{word}");
     }
     personal
 }
 
-/// Invariant I7: at the most talkative log level, no name and no number of the lists is in the
+/// Invariant I7: at the most verbose log level, no name and no number of the lists is in the
 /// database's files, the log, the datasets or the output.
 #[test]
 fn no_name_and_no_number_leaks() {

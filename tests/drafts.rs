@@ -1,6 +1,6 @@
-//! From nothing to launched on the console, on both engines and in a real Chromium: programmes,
-//! applications, dirty lists that are corrected row by row, plans, tests, rehearsals, and two who
-//! have to agree. And what people upload who mean no good.
+//! From nothing to a launch in the console, on both engines and in a real Chromium: programmes,
+//! applications, dirty lists corrected row by row, plans, tests, rehearsals, and approval by a
+//! second person. And malicious uploads.
 
 use crate::common;
 use std::io::Write;
@@ -47,7 +47,7 @@ async fn a_new_operator_gets_from_nothing_to_a_launched_campaign() {
     for app in TestApp::on_each_engine(silent(), &[]).await {
         add_account(&app, "qian", Role::Operator).await;
         let qian = Browser::signed_in(&app, "qian").await;
-        // What is wrong is said, and what was typed stays.
+        // Errors are shown, and the input remains.
         let wrong = [
             ("code", "p 26"),
             ("name_zh", "评价"),
@@ -61,7 +61,7 @@ async fn a_new_operator_gets_from_nothing_to_a_launched_campaign() {
             app.engine
         );
         register_brand_on_page(&app, &qian).await;
-        // The same programme with another rule: what the form does not have stays.
+        // The same programme with another rule: settings that the form lacks remain.
         let changed = [
             ("code", "p26"),
             ("name_zh", "评价"),
@@ -86,11 +86,11 @@ async fn a_new_operator_gets_from_nothing_to_a_launched_campaign() {
             "{}: {page}",
             app.engine
         );
-        // A file that is no list changes nothing.
+        // A file that is not a list changes nothing.
         let (status, _, page) =
             qian.upload("/applications/A1/list", &[], "a.xlsx", b"PK\x03\x04 no").await;
         assert!(status == 422 && page.contains("表格无法打开"), "{}: {page}", app.engine);
-        // A dirty list: the problems stand beside their rows.
+        // A dirty list: the problems are shown beside their rows.
         let dirty = format!("{}赵六,139123456,,\n钱七,,,\n", list_of(0..20));
         let (status, to, _) =
             qian.upload("/applications/A1/list", &[], "../../名单.csv", dirty.as_bytes()).await;
@@ -134,10 +134,10 @@ async fn a_new_operator_gets_from_nothing_to_a_launched_campaign() {
         );
         assert_eq!(qian.submit("/applications/A1/fee", &[("day", "soon")]).await.0, 422);
         assert_eq!(qian.submit("/applications/A1/fee", &[("day", "2026-03-01")]).await.0, 303);
-        // The questionnaire as a phone shows it.
+        // The questionnaire as on a phone.
         assert!(qian.get("/questionnaires/brand").await.2.contains("class=\"phone\""));
         assert_eq!(qian.get("/questionnaires/nothing").await.0, 404);
-        // The campaign: drawn up, refused as long as something is wrong, kept meanwhile.
+        // The campaign draft: stored as entered, and refused as long as it has errors.
         assert_eq!(
             qian.submit("/drafts", &[("code", "C1"), ("gateway", "simulator")]).await.0,
             422,
@@ -194,7 +194,7 @@ async fn a_new_operator_gets_from_nothing_to_a_launched_campaign() {
         assert!(longer.contains("<option value=\"telephone\" selected>"), "{longer}");
         let page = save(&[]).await;
         assert!(page.contains("class=\"calendar\""), "{}: {page}", app.engine);
-        // A test to oneself, with a link that opens without signing in.
+        // A test message to oneself, with a link that opens without signing in.
         assert_eq!(
             qian.submit("/drafts/C1/test", &[("step", "0"), ("number", "138")]).await.0,
             422
@@ -214,7 +214,7 @@ async fn a_new_operator_gets_from_nothing_to_a_launched_campaign() {
             "{}: another one is not signed",
             app.engine
         );
-        // Launched: what was looked at, and nothing else.
+        // Exactly the reviewed draft is launched.
         let seen = page
             .split("name=\"seen\" value=\"")
             .nth(1)
@@ -275,7 +275,7 @@ async fn register_brand_on_page(app: &TestApp, qian: &Browser<'_>) {
     assert_eq!(qian.submit("/applications", &brand).await.1, "/applications/A1", "{}", app.engine);
 }
 
-/// The fields of a draft's form as a browser would send them.
+/// Returns the fields of a draft's form as a browser would send them.
 fn form_of(page: &str) -> Vec<(String, String)> {
     let form = page
         .split("<form method=\"post\" action=\"/drafts/C1\">")
@@ -362,7 +362,7 @@ async fn a_launch_needs_two_people_where_configured() {
             "{}: not the one who asked",
             app.engine
         );
-        // Whoever changes it afterwards takes the asking back.
+        // A later change withdraws the request.
         let page = qian.get("/drafts/C1").await.2;
         let fields = form_of(&page);
         let fields: Vec<(&str, &str)> =
@@ -396,7 +396,7 @@ async fn a_launch_needs_two_people_where_configured() {
     }
 }
 
-/// What is uploaded to do harm is refused with a word, and takes neither memory nor time.
+/// Malicious uploads are refused with a message, and take neither memory nor time.
 #[tokio::test]
 async fn zip_bombs_and_oversized_files_are_refused() {
     let app = TestApp::on_sqlite(silent(), &[]).await;
@@ -434,11 +434,11 @@ async fn zip_bombs_and_oversized_files_are_refused() {
     refused("million.csv", million.as_bytes(), "过多").await;
     refused("empty.csv", b"", "文件是空的").await;
     refused("picture.png", &[0x89, b'P', b'N', b'G', 0, 0, 0, 1, 0xff, 0xfe], "").await;
-    // More than any list is not even read.
+    // A file larger than any list is not even read.
     let large = vec![b'x'; 33 * 1024 * 1024];
     let sent = qian.upload("/applications/A1/list", &[], "large.csv", &large);
     assert_eq!(sent.await.0, 413);
-    // A form of another session, or of none, brings nothing in.
+    // A form of another session, or of none, imports nothing.
     assert_eq!(
         qian.upload_with(
             "/applications/A1/list",
@@ -456,7 +456,7 @@ async fn zip_bombs_and_oversized_files_are_refused() {
     );
 }
 
-/// A list that waits is sealed, goes with its person's erasure, and is thrown away after a week.
+/// A pending list is sealed, is deleted with its person's erasure, and is deleted after a week.
 #[tokio::test]
 async fn a_list_that_waits_is_sealed_and_forgotten() {
     for app in TestApp::on_each_engine(silent(), &[]).await {

@@ -1,4 +1,4 @@
-//! Forgetting: the purge with its certificate, what backups tell after it, legal holds, a person's
+//! Erasure: the purge with its certificate, what backups reveal after it, legal holds, a person's
 //! rights, and backup and restore.
 
 use crate::common;
@@ -25,8 +25,8 @@ use sqlx::Connection;
 
 const ORDER: ErasureOrder<'static> = ErasureOrder { actor: "tester", reason: "the contract ended" };
 
-/// A closed application of three people, the first of whom has answered, with its dataset written;
-/// the programme forgets after a month.
+/// Closes an application of three people, the first of whom has answered, and writes its dataset;
+/// the programme's retention period is a month.
 async fn close_field(app: &TestApp) {
     let programme = format!("{}retention_months = 1\n", common::PROGRAMME);
     apply_programme(&app.context, &programme).await.unwrap();
@@ -60,7 +60,7 @@ async fn sealed_people(database: &Database) -> Vec<(Vec<u8>, Vec<u8>)> {
     lists::sealed_persons(&mut connection, id).await.unwrap()
 }
 
-/// Cells of the database that hold something personal, read past every function of ours: numbers
+/// Counts the cells of the database that contain personal data, without using our own code: numbers
 /// and names, list fields, open answers, replies, links.
 async fn personal_cells(url: &str) -> [i64; 5] {
     sqlx::any::install_default_drivers();
@@ -132,7 +132,7 @@ async fn people_are_erased_after_retention_and_no_backup_reveals_them() {
             app.engine
         );
 
-        // Nothing opens any more, wherever it is kept.
+        // Nothing can be unsealed any more, wherever it is stored.
         assert!(sealed_people(&ours.database).await.is_empty());
         assert_eq!(personal_cells(&ours.config.database_url).await, [0; 5], "{}", app.engine);
         assert!(
@@ -152,7 +152,7 @@ async fn people_are_erased_after_retention_and_no_backup_reveals_them() {
             "{body}"
         );
         assert!(!certificates[0].body.contains("受访者"));
-        // Frozen data stays, under pseudonyms.
+        // Frozen data remains, under pseudonyms.
         let version =
             datasets::all(&mut ours.database.read().await.unwrap()).await.unwrap().remove(0);
         let out = app.folder.path().join("exported");
@@ -167,7 +167,7 @@ async fn people_are_erased_after_retention_and_no_backup_reveals_them() {
             "{}: our copy with open answers is gone",
             app.engine
         );
-        // Nobody is added to it.
+        // No people can be added to the applicant.
         let again = "programme = \"p26\"\n[[application]]\ncode = \"A2\"\napplicant = { code = \
             \"a\", name = \"a\" }\ncategory = \"brand\"\n\
                      subject = { brand = \"x\" }\n";
@@ -179,8 +179,7 @@ async fn people_are_erased_after_retention_and_no_backup_reveals_them() {
                 .contains("were forgotten on 2026-04-04")
         );
 
-        // The backup of before is restored: its people are sealed for good, and are forgotten
-        // again.
+        // The earlier backup is restored: its people can never be unsealed, and are erased again.
         let scout = tempfile::tempdir().unwrap();
         let urls = common::fresh_urls(scout.path()).await;
         let url = urls
@@ -224,7 +223,7 @@ async fn a_purge_that_was_cut_off_is_done_to_the_end() {
         close_field(&app).await;
         let ours = &app.context;
         let key = applicant(&app).await.key_id;
-        // The key cannot be destroyed: a folder stands where its note belongs.
+        // The key cannot be destroyed: a folder blocks the path of its marker file.
         let obstacle = ours.config.key_ring.join(format!("{key}.destroyed"));
         std::fs::create_dir(&obstacle).unwrap();
         let file = ours.config.key_ring.join(format!("{key}.key"));
@@ -375,7 +374,7 @@ async fn an_invalid_backup_is_refused_and_writes_nothing() {
     assert!(!folder.path().join("new.db").exists());
 }
 
-/// Through the real binary, with the daemon at work: what staff type, and what they are told.
+/// Through the real binary, with the daemon running: the commands of the staff and their output.
 #[tokio::test(flavor = "multi_thread")]
 async fn staff_export_erase_back_up_and_purge_by_command() {
     for deployment in Deployment::on_each_engine(4, &Scenario::faultless(1, 50), 50).await {
@@ -471,10 +470,10 @@ async fn staff_export_erase_back_up_and_purge_by_command() {
         assert!(deployment.path().join("certificates/certificate-2.json.sig").exists());
         done(&["dataset", "export", "A1", "exported"]);
         done(&["dataset", "verify", "exported"]);
-        // The daemon has gone on through all of it.
+        // The daemon has kept running throughout.
         assert!(!deployment.log().contains("panicked"), "{}", deployment.log());
 
-        // The backup of the beginning comes back, and forgets both.
+        // The first backup is restored, and erases both again.
         let scout = tempfile::tempdir().unwrap();
         let url = common::fresh_urls(scout.path())
             .await

@@ -1,4 +1,4 @@
-//! The daemon as a process while the world around it fails: a gateway that cuts off, talks garbage,
+//! The daemon as a process while its environment fails: a gateway that cuts off, returns garbage,
 //! is late or storms; a database that is gone; a disk that is full. The short form runs with all
 //! tests; `FIELDWORKD_TEST_LONG=1 tests/run --test faults` takes a minute for each outage.
 
@@ -12,21 +12,21 @@ use fieldworkd::simulation::Scenario;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// What the line between two programs does.
+/// The modes of the proxy between two programs. This one forwards everything.
 const PASS: u8 = 0;
-/// The request goes through, and half of the answer comes back.
+/// The request is forwarded, and half of the response returns.
 const CUT_RESPONSE: u8 = 1;
-/// The request goes through, and nonsense comes back.
+/// The request is forwarded, and garbage returns.
 const GARBAGE_RESPONSE: u8 = 2;
-/// The answer comes when nobody waits for it any more.
+/// The response returns after the client's timeout.
 const LATE_RESPONSE: u8 = 3;
-/// Nothing goes through.
+/// Nothing is forwarded.
 const STORM_500: u8 = 4;
 const STORM_429: u8 = 5;
-/// Nobody is there.
+/// No connection is accepted.
 const GONE: u8 = 6;
 
-/// A line on loopback that can be told to misbehave.
+/// A proxy on loopback that can be set to misbehave.
 struct FaultyProxy {
     port: u16,
     mode: Arc<AtomicU8>,
@@ -79,7 +79,7 @@ async fn proxy_connection(mut client: TcpStream, target: String, mode: Arc<Atomi
                     _ => if client.write_all(&response[..n]).await.is_err() { return },
                 }
             }
-            // An outage takes the connections that stand with it.
+            // An outage closes the open connections too.
             _ = watch.tick() => if mode.load(Ordering::SeqCst) == GONE { return },
         }
     }
@@ -89,8 +89,8 @@ fn is_long() -> bool {
     std::env::var("FIELDWORKD_TEST_LONG").is_ok()
 }
 
-/// At the end everybody is settled, nobody has got a step twice, and what the gateway took is what
-/// we say it took.
+/// Asserts that at the end everybody is settled, nobody got a step twice, and the messages that the
+/// gateway accepted are those recorded as accepted.
 async fn assert_ends_well(deployment: &Deployment, people: i64) {
     wait_until("everybody is settled", async || {
         let states = deployment.states().await;
@@ -109,7 +109,7 @@ async fn assert_ends_well(deployment: &Deployment, people: i64) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_with_every_fault() {
     let change = |config: &mut String, gateway: &mut String| {
-        // The gateway's time-out is short here; its answers come later than that.
+        // The gateway's timeout is short here; its responses come later than that.
         *gateway = gateway.replace("timeout = \"20s\"", "timeout = \"2s\"");
         *config = config.replace("in_doubt_after = \"3s\"", "in_doubt_after = \"6s\"");
     };
@@ -138,8 +138,8 @@ async fn a_gateway_with_every_fault() {
             tokio::time::sleep(Duration::from_millis(if is_long() { 5_000 } else { 500 })).await;
         }
         proxy.set(PASS);
-        // Failures put off by half a minute and more are not waited for: whoever is not through by
-        // then is asked again at once.
+        // The test does not wait for retries delayed by half a minute or more; messages not sent by
+        // then are retried at once.
         wait_until("the gateway is used again", async || {
             deployment.simulator.record().accepted.len() > 40
         })
@@ -177,7 +177,7 @@ async fn a_database_that_is_gone_for_a_while() {
     }
 }
 
-/// A small disk, if this machine lets us make one.
+/// A small disk, if this machine permits one.
 struct SmallDisk(std::path::PathBuf);
 
 impl SmallDisk {
@@ -214,7 +214,7 @@ async fn a_disk_that_is_full() {
     let deployment = Deployment { url: format!("sqlite:{}", database.display()), ..deployment };
     let daemon = deployment.start_daemon(&[]).await;
     wait_until("messages go out", async || deployment.simulator.record().accepted.len() > 20).await;
-    // Whatever is left is filled up.
+    // The remaining space is filled.
     let _ = std::fs::write(disk.0.join("ballast"), vec![0u8; 16 << 20]);
     wait_until("the failure is told", async || deployment.log().contains("failed")).await;
     tokio::time::sleep(Duration::from_secs(if is_long() { 60 } else { 2 })).await;

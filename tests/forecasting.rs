@@ -1,6 +1,6 @@
-//! The forecast against what happens: in five hundred simulated campaigns the band holds the truth
-//! eight times of ten; and through an installation, that it sees danger, says what would help, and
-//! stands in the listings.
+//! The forecast against the outcome: in five hundred simulated campaigns the band contains it eight
+//! times of ten. Through an installation, the forecast detects danger, suggests interventions, and
+//! appears in the listings.
 
 use std::time::Duration;
 
@@ -24,16 +24,16 @@ use fieldworkd::domain::telephone::CallOutcome;
 use fieldworkd::domain::time::Timestamp;
 use fieldworkd::services::interviews::InterviewService;
 
-/// The truth of the backtest: people of an application with a mind of its own, whose answers take
-/// their time by another law than the forecast assumes.
+/// The truth of the backtest: simulated people of an application with its own response rate, whose
+/// delays follow another distribution than the forecast assumes.
 mod truth {
     pub const PEOPLE: usize = 100;
     pub const STEPS: usize = 3;
     const STEP: f64 = 7.0 * 24.0;
     pub const CLOSES: f64 = 40.0 * 24.0;
 
-    /// What happened to somebody: the hours of their contacts, and of their end, with whether it is
-    /// a complete.
+    /// A person's history: the hours of their contacts and of their end, and whether it is a
+    /// complete.
     pub struct SimulatedPerson {
         pub group: usize,
         pub contacts: Vec<f64>,
@@ -49,12 +49,12 @@ mod truth {
         1.0 / (1.0 + (-x).exp())
     }
 
-    /// Hours until an answer: lognormal, most within the day, a long tail.
+    /// Draws the hours until an answer: lognormal, most within the day, a long tail.
     fn delay(rng: &mut fastrand::Rng) -> f64 {
         (1.2 + 1.4 * normal(rng)).exp().min(30.0 * 24.0)
     }
 
-    /// An application's whole field, from the launch at hour 0.
+    /// Simulates an application's whole field, from the launch at hour 0.
     pub fn simulated_people(rng: &mut fastrand::Rng) -> Vec<SimulatedPerson> {
         let base_logit = -1.2 + 0.6 * normal(rng);
         let by_group = [base_logit + 0.3 * normal(rng), base_logit + 0.3 * normal(rng)];
@@ -96,7 +96,7 @@ fn at(hour: f64) -> Timestamp {
     Timestamp((hour * 3_600_000.0) as i64)
 }
 
-/// What can be seen of a field at an hour.
+/// Returns what can be observed of a field at an hour.
 fn exposures(simulated_people: &[truth::SimulatedPerson], now: f64) -> Vec<Exposure> {
     let mut seen = Vec::new();
     for person_history in simulated_people {
@@ -159,7 +159,7 @@ fn field_state(simulated_people: &[truth::SimulatedPerson], now: f64) -> FieldSt
     }
 }
 
-/// The prior and the delays that a programme's history teaches.
+/// Learns the prior and the delays from a programme's history.
 fn learn(history: &[Vec<truth::SimulatedPerson>]) -> (Prior, DelaysByMode) {
     let all: Vec<Vec<Exposure>> =
         history.iter().map(|simulated_people| exposures(simulated_people, truth::CLOSES)).collect();
@@ -180,8 +180,8 @@ fn learn(history: &[Vec<truth::SimulatedPerson>]) -> (Prior, DelaysByMode) {
     (Prior::learn(&seen, 0.5, &ordinals), delays_by_mode)
 }
 
-/// In 500 campaigns the 80 % band holds the truth 75–85 % of the time; and chances are kept: of
-/// quotas said to be met seven times of ten, about so many are.
+/// In 500 campaigns the 80 % band contains the outcome 75–85 % of the time, and chances are
+/// calibrated: of the quotas with a chance of seven in ten, about that share is met.
 #[test]
 fn the_forecast_band_covers_the_outcome_in_eight_of_ten_cases() {
     let mut rng = fastrand::Rng::with_seed(20_261_124);
@@ -212,8 +212,7 @@ fn the_forecast_band_covers_the_outcome_in_eight_of_ten_cases() {
             truth::completes_by(&simulated_people, now + 240.0),
         ));
         widths += forecast.completes.high - forecast.completes.low;
-        // A target in the neighbourhood of what can be expected, so that its chance is neither none
-        // nor certain.
+        // A target close to the expected value, so that its chance is neither 0 nor 1.
         let target = (forecast.completes.median + rng.u32(0..13)).saturating_sub(6);
         field_state.cells[0].target = target;
         let chance = simulate(&field_state, &model, u64::from(campaign), 400).chances[0];
@@ -246,7 +245,7 @@ fn people(completes: [f64; 3]) -> Scenario {
     scenario
 }
 
-/// Two applications, launched on 2 March and due on 13 May.
+/// Launches two applications on 2 March, due on 13 May.
 async fn two_applications(app: &TestApp) {
     for (code, people) in [("A1", 0..40), ("B1", 40..80)] {
         app.register_brand(code, code, "[application.quota]\ntarget = 20").await;
@@ -279,7 +278,7 @@ async fn danger_is_forecast_in_time_with_interventions() {
             "{:?}",
             first.days
         );
-        // Everybody has had the invitation and the first reminder, and few have answered.
+        // Everybody has received the invitation and the first reminder, and few have answered.
         app.advance_until(local("2026-03-12T12:00:00")).await;
         assert!(forecasting::next_due(&app.context).await.unwrap().unwrap() <= app.clock.now());
         assert_eq!(forecasting::tick(&app.context).await.unwrap(), 2);
@@ -306,12 +305,12 @@ async fn danger_is_forecast_in_time_with_interventions() {
             assert_eq!(measures.contains(&measure), could, "{measure:?}: {measures:?}");
         }
         assert!(now.interventions.windows(2).all(|pair| pair[0].chance >= pair[1].chance));
-        // Listings tell it.
+        // Listings show the chance.
         let status = campaigns::status(&app.context, "C1").await.unwrap();
         assert_eq!(status.applications[0].chance, Some(now.chance));
         let overview = deadlines::programme_overview(&app.context, "p26").await.unwrap().unwrap();
         assert!(overview.windows(2).all(|pair| pair[0].chance <= pair[1].chance), "{overview:?}");
-        // What a campaign sends while it is paused: nothing.
+        // A paused campaign sends nothing.
         campaigns::change_state(
             &app.context,
             "C1",
@@ -324,7 +323,7 @@ async fn danger_is_forecast_in_time_with_interventions() {
         assert!(
             paused.interventions.iter().any(|intervention| intervention.measure == Measure::Resume)
         );
-        // One forecast of a day is kept, the last.
+        // Only the last forecast of a day is stored.
         let mut connection = app.context.database.read().await.unwrap();
         let id = fieldworkd::adapters::database::applications::find(&mut connection, "A1")
             .await
@@ -354,7 +353,7 @@ async fn applications_learn_from_each_other_and_a_rehearsal_repeats() {
         let before =
             forecasting::rehearse(&app.context, "C2", None, Some(7)).await.unwrap().remove(0);
         assert_eq!((before.people, before.target), (40, 20));
-        // C1 is played to its end; its people answer well.
+        // C1 runs to its end; its people answer well.
         app.advance_until(local("2026-03-20T12:00:00")).await;
         let chance = |rehearsal: &forecasting::RehearsalForecast| {
             (rehearsal.chance, rehearsal.completes.median)
@@ -382,8 +381,8 @@ async fn applications_learn_from_each_other_and_a_rehearsal_repeats() {
     }
 }
 
-/// Nobody answers messages, everybody the telephone: a field that will miss its quota is helped by
-/// calling now, and what calls bring is learnt from calls.
+/// Nobody answers messages, everybody answers calls: calling now helps a field that will miss its
+/// quota, and the effect of calls is learned from calls.
 #[tokio::test]
 async fn bringing_the_telephone_forward_helps_and_calls_are_learnt_from_calls() {
     for app in TestApp::on_each_engine(
@@ -397,7 +396,7 @@ async fn bringing_the_telephone_forward_helps_and_calls_are_learnt_from_calls() 
         app.import(&["A1"], format!("{}店主,010-65121000\n", list_of(0..30)).as_bytes())
             .await
             .unwrap();
-        // The calls would come on the last day.
+        // The calls are planned for the last day.
         let mixed = mixed_plan(3)
             .replace("after = \"2d\"", "after = \"71d\"")
             .replace("if = \"!begun\"", "if = \"!begun && delivered || fixed_line\"");
@@ -433,7 +432,7 @@ async fn bringing_the_telephone_forward_helps_and_calls_are_learnt_from_calls() 
             "{rehearsed:?}"
         );
 
-        // The other application's people are called and all of them answer.
+        // The other application's people are called, and all of them answer.
         app.advance_until(local("2026-03-06T10:00:00")).await;
         let (account, interview_service) =
             (add_interviewer(&app, "wu").await, InterviewService::new(app.context.clone()));

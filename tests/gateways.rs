@@ -1,4 +1,4 @@
-//! What our gateways put on the wire, beside what the providers' own SDKs do for the same inputs
+//! The requests of our gateways, compared with those of the providers' own SDKs for the same inputs
 //! and clock.
 
 use crate::common;
@@ -20,7 +20,7 @@ use fieldworkd::domain::time::Timestamp;
 use reqwest::header::{HeaderMap, HeaderValue};
 use serde_json::Value;
 
-/// One request, as a recorder on loopback saw it.
+/// A request as recorded on loopback.
 #[derive(Debug, Clone)]
 struct RecordedRequest {
     path: String,
@@ -31,7 +31,7 @@ struct RecordedRequest {
 
 type Requests = Arc<Mutex<Vec<RecordedRequest>>>;
 
-/// A server that records every request and answers with `answer`.
+/// Starts a server that records every request and responds with `answer`.
 async fn start_recorder(status: u16, answer: &'static str) -> (String, Requests) {
     let requests: Requests = Arc::default();
     let seen = requests.clone();
@@ -96,7 +96,7 @@ fn message() -> OutgoingMessage {
     }
 }
 
-/// The same to another number.
+/// Returns the same message to another number.
 fn message_to(number: &str) -> OutgoingMessage {
     OutgoingMessage {
         reference: format!("ref-{number}"),
@@ -134,7 +134,8 @@ fn twilio_file(endpoint: &str) -> String {
     format!("kind = \"twilio\"\nendpoint = \"{endpoint}\"\nfrom = \"+15005550006\"\n")
 }
 
-/// What the SDKs sent, by a key of ours; `None` (and a word about it) where they are not installed.
+/// Returns the requests of the SDKs, made with a key of ours; `None`, with a notice, if they are
+/// not installed.
 fn sdk_requests() -> Option<(Vec<RecordedRequest>, Value)> {
     let Ok(python) = std::env::var("FIELDWORKD_TEST_PYTHON") else {
         eprintln!(
@@ -176,7 +177,7 @@ fn request_of_action<'a>(
         .unwrap_or_else(|| panic!("no {action} was recorded"))
 }
 
-/// The authorization that our code computes over what a request says it signed.
+/// Returns the authorization that our code computes over the signed headers of a request.
 fn alibaba_authorization_of(request: &RecordedRequest) -> String {
     let given = &request.headers["authorization"];
     let signed = given.split("SignedHeaders=").nth(1).unwrap().split(',').next().unwrap();

@@ -1,5 +1,5 @@
-//! The staff's pages: the guard before them, and two interviewers side by side in a real Chromium
-//! while respondents open their links.
+//! The interviewers' pages: their authorization, and two interviewers side by side in a real
+//! Chromium while respondents open their links.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ fn silent() -> Scenario {
     scenario
 }
 
-/// The telephone system is asked as the operator's file says, and only for whoever is on the desk.
+/// The telephone system is called as configured, and only for the person on the screen.
 #[tokio::test]
 async fn click_to_dial_connects_the_call() {
     let heard = std::sync::Arc::new(std::sync::Mutex::new(Vec::<(String, String)>::new()));

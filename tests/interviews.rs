@@ -1,4 +1,4 @@
-//! The respondent's side, over HTTP as a browser without script does it, on both engines.
+//! Interviews on the web, over HTTP like a browser without scripts, on both engines.
 
 use crate::common;
 use crate::common::{PLAN, TestApp, answers, list, local, number};
@@ -37,8 +37,8 @@ async fn an_interview_saves_each_page_resumes_validates_and_thanks() {
         let link = app.link(0).await;
         app.post(&format!("{link}/begin?lang=en"), common::CONSENT_FORM).await;
         let to = format!("{link}/answers?lang=en");
-        // One item is missing and one is no point of the scale: the page comes back and says so;
-        // nothing is lost that was good.
+        // One item is missing and one is not a point of the scale: the page returns with the
+        // problems, and no valid answer is lost.
         let (status, _, page) = app.post(&to, &[("case", "0"), ("page", "0"), ("img1", "7")]).await;
         assert!(
             status == 422
@@ -51,10 +51,10 @@ async fn an_interview_saves_each_page_resumes_validates_and_thanks() {
         let (status, location, _) =
             app.post(&to, &[("case", "0"), ("page", "0"), ("img1", "7"), ("exp1", "10")]).await;
         assert!(status == 303 && location.ends_with("lang=en&page=1"), "{location}");
-        // Another phone, later: the same link goes on where it was left, in either language.
+        // On another phone, later: the same link continues where it was left, in either language.
         assert!(app.get(&link).await.1.contains("name=\"pq1\""));
         assert!(app.get(&format!("{link}?lang=en")).await.1.contains("How good is the quality"));
-        // Back without losing.
+        // Going back loses nothing.
         assert!(
             app.get(&format!("{link}?page=0"))
                 .await
@@ -148,7 +148,7 @@ async fn wrong_links_and_forms_get_a_polite_page_and_closed_fields_too() {
         let (status, page) = app.get(&format!("{}{path}", app.base)).await;
         assert!(status == 404 && page.contains("没有这个页面"), "{path}: {status}");
     }
-    // Somebody who tries many is slowed down; real links still work.
+    // A client that guesses many codes is slowed down; real links still work.
     let mut slowed = 0;
     for n in 0..60 {
         slowed +=
@@ -231,8 +231,7 @@ async fn nothing_is_asked_before_the_present_notice_is_agreed_to() {
         };
         assert_eq!(consents().await, [("standard-1".to_owned(), 1, 0)]);
 
-        // The programme gets a notice of its own: it is asked for anew, and what was answered
-        // stays.
+        // The programme gets its own notice: consent is requested again, and the answers remain.
         let own = |version: &str, text: &str| {
             format!(
                 "{}[privacy]\nversion = \"{version}\"\ntext = {{ zh = \"{text}\", en = \"Ours, \
@@ -259,7 +258,7 @@ async fn nothing_is_asked_before_the_present_notice_is_agreed_to() {
             [("2026-1".to_owned(), 1, 0), ("standard-1".to_owned(), 1, 0)]
         );
 
-        // Who refuses after that withdraws.
+        // A refusal after that withdraws the consent.
         app.post(&format!("{link}/refuse"), &[]).await;
         assert!(app.get(&link).await.1.contains("已撤回同意"));
         assert_eq!(
@@ -274,7 +273,7 @@ async fn postponing_moves_the_reminder_and_a_call_request_is_in_the_inbox() {
     for app in apps(2).await {
         let (later, call) = (app.link(0).await, app.link(1).await);
         assert_eq!(app.post(&format!("{later}/later"), &[("when", "never")]).await.0, 400);
-        // Monday half past nine: the reminder would come in a week. It comes tomorrow.
+        // Monday 09:30: the reminder is due in a week. It moves to tomorrow.
         let (status, to, _) =
             app.post(&format!("{later}/later?lang=en"), &[("when", "tomorrow")]).await;
         assert!(status == 303 && to.ends_with("noted=later"), "{to}");
@@ -345,11 +344,11 @@ async fn what_is_asked_for_in_the_evening_keeps_hours_and_the_due_day() {
     };
     app.post(&format!("{link}/later"), &[("when", "evening")]).await;
     assert_eq!(next().await, local("2026-03-02T19:00:00"));
-    // Half an hour before the day's hours end; «this evening» has gone by then.
+    // Half an hour before the contact hours end, «this evening» is no longer possible.
     app.clock.advance_to(local("2026-03-02T20:30:00"));
     app.post(&format!("{link}/later"), &[("when", "evening")]).await;
     assert_eq!(next().await, local("2026-03-03T19:00:00"));
-    // The last week of the field: a reminder in a week would come too late, so nothing moves.
+    // The last week of the field: a reminder in a week would be too late, so nothing moves.
     app.clock.advance_to(local("2026-05-10T10:00:00"));
     let before = next().await;
     app.post(&format!("{link}/later"), &[("when", "week")]).await;
@@ -360,7 +359,7 @@ fn hash(app: &TestApp, link: &str) -> String {
     app.context.keys.hasher().link_hash(link.rsplit('/').next().unwrap())
 }
 
-/// Times, device and flags come into the dataset; a suspicious response stays in it.
+/// Times, device and quality flags are in the dataset; a suspicious response remains in it.
 #[tokio::test]
 async fn paradata_are_recorded_and_exclude_nobody() {
     const PHONE: &str = "Mozilla/5.0 (Linux; Android 14) Mobile Safari/537.36";
@@ -419,8 +418,8 @@ async fn paradata_are_recorded_and_exclude_nobody() {
     }
 }
 
-/// The answers of a page are on disk, or the page can be sent again; whichever, nothing is counted
-/// twice.
+/// The answers of a page are on disk, or the page can be sent again; in either case nothing is
+/// counted twice.
 #[tokio::test]
 async fn two_tabs_a_dying_connection_and_the_back_button_lose_and_double_nothing() {
     for app in apps(1).await {
@@ -428,11 +427,11 @@ async fn two_tabs_a_dying_connection_and_the_back_button_lose_and_double_nothing
         let to = format!("{link}/answers");
         app.post(&format!("{link}/begin"), common::CONSENT_FORM).await;
         app.post(&to, &answers(0, 0, "8")).await;
-        // A second tab goes on while the first still shows page one, which is then sent late.
+        // A second tab continues while the first still shows page one, which is then sent late.
         app.post(&to, &answers(0, 1, "8")).await;
         app.post(&to, &answers(0, 0, "7")).await;
         assert!(app.get(&link).await.1.contains("name=\"val1\""), "the second tab's page is kept");
-        // The connection dies after the page was sent and before anything came back.
+        // The connection dies after the page was sent and before the response.
         let address = app.base.trim_start_matches("http://");
         let body = "case=0&page=2&val1=8&val2=8&sat1=8&sat2=8&sat3=8";
         let path = to.trim_start_matches(app.base.as_str());
@@ -444,7 +443,7 @@ async fn two_tabs_a_dying_connection_and_the_back_button_lose_and_double_nothing
         );
         tokio::io::AsyncWriteExt::write_all(&mut socket, request.as_bytes()).await.unwrap();
         drop(socket);
-        // The person taps again.
+        // The respondent taps again.
         app.post(&to, &answers(0, 2, "8")).await;
         app.post(&to, &answers(0, 3, "8")).await;
         assert!(app.get(&link).await.1.contains("感谢您的评价"));
@@ -474,7 +473,7 @@ async fn two_tabs_a_dying_connection_and_the_back_button_lose_and_double_nothing
     }
 }
 
-/// Far more at once than one look at the database serves: everybody gets the page.
+/// Far more requests at once than one database query serves: everybody gets the page.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn hundreds_at_the_same_moment_all_get_their_page() {
     for app in apps(3).await {

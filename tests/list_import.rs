@@ -1,4 +1,4 @@
-//! Lists as applicants hand them in, on both engines.
+//! Lists as applicants deliver them, on both engines.
 
 use crate::common;
 use crate::common::{TestApp, list, number};
@@ -145,7 +145,7 @@ async fn a_list_over_the_cap_is_refused_whole_with_the_count() {
         );
         drop(connection);
         assert_eq!(app.import(&["A1"], list(100).as_bytes()).await.unwrap().accepted, 100);
-        // One more on a second list is one too many as well.
+        // One more person on a second list also exceeds the cap.
         let one_more = format!("姓名,手机\n新,{}\n", number(500));
         assert!(matches!(
             app.import(&["A1"], one_more.as_bytes()).await,
@@ -174,7 +174,7 @@ async fn what_cannot_be_a_list_is_refused_in_one_line() {
     }
 }
 
-/// The demo's lists, in six forms, and XLSX written here with numbers as numbers.
+/// The demo's lists in six formats, and an XLSX written here with numeric cells.
 #[tokio::test]
 async fn every_file_form_is_read() {
     let app = TestApp::on_sqlite(Scenario::faultless(1, 50), &[]).await;

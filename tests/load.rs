@@ -1,7 +1,7 @@
 //! A thousand people in their interviews at once, for ten minutes of a virtual campaign, while
-//! messages go out and the deadline is watched: no error page, and what people were thanked for is
-//! what is stored, counted from outside (invariant I5). Who has finished makes room for somebody
-//! else. The usual form takes two minutes of virtual time; the ten come with
+//! messages are sent and the deadline is watched: no error page, and the stored answers are those
+//! that people were thanked for, counted from outside (invariant I5). A person who finishes is
+//! replaced by another. The short form takes two minutes of virtual time; the ten minutes run with
 //! `FIELDWORKD_TEST_LONG=1 tests/run --test load`.
 
 use crate::common;
@@ -22,10 +22,11 @@ use fieldworkd::simulation::Scenario;
 use tokio::sync::watch;
 
 const CONCURRENT_PEOPLE: usize = 1_000;
-/// A virtual second takes so long; under load it takes longer for those who wait.
+/// The real duration of a virtual second; under load it takes longer for those who wait.
 const VIRTUAL_SECOND: Duration = Duration::from_millis(12);
 
-/// What one person was told is saved, by item; and whether the last page said thanks.
+/// The answers that one person saw confirmed as saved, by item, and whether the last page said
+/// thanks.
 struct SavedAnswers {
     link: String,
     answers: BTreeMap<String, String>,
@@ -70,7 +71,7 @@ async fn a_thousand_at_once_get_no_error_page_and_lose_no_answer() {
                 let mut saved = Vec::new();
                 loop {
                     let n = next.fetch_add(1, Ordering::Relaxed);
-                    // Whoever comes when the time is over comes too late.
+                    // The time is over: no further person begins.
                     if n >= links.len() || time.has_changed().is_err() {
                         return saved;
                     }
@@ -91,7 +92,7 @@ async fn a_thousand_at_once_get_no_error_page_and_lose_no_answer() {
                 }
             });
         }
-        // Meanwhile the campaign goes on.
+        // Meanwhile the campaign continues.
         for _ in 0..seconds {
             app.clock.advance_to(app.clock.now() + Duration::from_secs(1));
             time_sender.send(app.clock.now()).unwrap();
@@ -100,7 +101,7 @@ async fn a_thousand_at_once_get_no_error_page_and_lose_no_answer() {
             deadlines::tick(&app.context).await.unwrap();
             tokio::time::sleep(VIRTUAL_SECOND).await;
         }
-        // The ten minutes are over: whoever waits goes.
+        // The ten minutes are over: waiting people leave.
         drop(time_sender);
         let mut saved = Vec::new();
         while let Some(theirs) = workers.join_next().await {
@@ -127,8 +128,8 @@ async fn a_thousand_at_once_get_no_error_page_and_lose_no_answer() {
 }
 
 impl SimulatedRespondent {
-    /// Until the time or the interview is over: looks, answers, hesitates, goes back, taps twice,
-    /// changes the language.
+    /// Runs until the time or the interview is over: views, answers, hesitates, goes back, taps
+    /// twice, changes the language.
     async fn interview(mut self) -> SavedAnswers {
         let pause = self.rng.u64(0..60);
         if !self.wait_seconds(pause).await {
@@ -169,7 +170,7 @@ impl SimulatedRespondent {
                 assert_eq!(self.send_form(&format!("{link}/answers"), &fields).await, 303);
             }
             self.saved.answers.extend(points.iter().cloned());
-            // Now and then back to look at, and change, the page before.
+            // Sometimes goes back to view and change the previous page.
             page = if page > 0 && page + 1 < pages.len() && self.rng.u8(..10) == 0 {
                 page - 1
             } else {
@@ -180,7 +181,7 @@ impl SimulatedRespondent {
         self.saved
     }
 
-    /// Waits so many virtual seconds; false: the ten minutes are over.
+    /// Waits for `seconds` of virtual time; `false`: the ten minutes are over.
     async fn wait_seconds(&mut self, seconds: u64) -> bool {
         let until = self.app.clock.now() + Duration::from_secs(seconds);
         self.time.wait_for(|now| *now >= until).await.is_ok()
@@ -201,8 +202,8 @@ impl SimulatedRespondent {
     }
 }
 
-/// Every answer that somebody was told is saved stands there, as it was sent last, and no other;
-/// who was thanked is a complete.
+/// Asserts that every confirmed answer is stored as last sent, and no other, and that every thanked
+/// person is a complete.
 async fn assert_stored(app: &TestApp, saved: &[SavedAnswers]) {
     let mut connection = app.context.database.read().await.unwrap();
     let id = applications::find(&mut connection, "A1").await.unwrap().unwrap().id;

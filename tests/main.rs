@@ -1,5 +1,5 @@
-//! All integration tests in one binary, a module for each capability; `invariants` holds what the
-//! README promises.
+//! All integration tests in one binary, one module per capability; `invariants` tests the promises
+//! of the README.
 
 mod access_control;
 mod alerts;

@@ -1,5 +1,4 @@
-//! The figures, and what is shipped to watch them: read, checked and asked for by a real
-//! Prometheus.
+//! The metrics, and the shipped monitoring files: read, checked and queried by a real Prometheus.
 
 use std::process::{Child, Command, Stdio};
 
@@ -69,7 +68,7 @@ async fn metrics_need_the_watch_scope_and_readiness_is_accurate() {
             assert!(figures.contains(line), "{}: {line} is not in {figures}", app.engine);
         }
         assert!(figures.ends_with("# EOF\n") && !figures.contains(&number(3)), "{figures}");
-        // The clock that was set back, or differs from the database's own, keeps nothing ready.
+        // A clock that was set back, or differs from the database's own, makes the daemon unready.
         let ready = async || {
             let (status, said) = app.get(&format!("{}/readyz", app.base)).await;
             (status, serde_json::from_str::<Value>(&said).unwrap())
@@ -99,7 +98,7 @@ async fn metrics_need_the_watch_scope_and_readiness_is_accurate() {
     }
 }
 
-/// Ended with the test.
+/// Killed with the test.
 struct Prometheus(Child);
 
 impl Drop for Prometheus {
@@ -109,7 +108,7 @@ impl Drop for Prometheus {
     }
 }
 
-/// Everything that the dashboard asks for.
+/// Returns every query of the dashboard.
 fn asked_by_the_dashboard() -> Vec<String> {
     let dashboard: Value =
         serde_json::from_str(&std::fs::read_to_string("config/grafana/fieldworkd.json").unwrap())
@@ -182,8 +181,8 @@ async fn prometheus_reads_the_figures_and_answers_the_dashboard_and_the_rules() 
         let found = answer["data"]["result"].as_array().map_or(0, Vec::len);
         assert!(answer["status"] == "success" && found > 0, "{expression}: {answer}");
     }
-    // Every rule is evaluated: the quota that is in danger pends, and nothing says (any more) that
-    // the daemon is down.
+    // Every rule is evaluated: the alert of the quota in danger is pending, and no alert says (any
+    // more) that the daemon is down.
     let evaluated = async || {
         let Some(rules) = ask("rules", "").await else { return false };
         let all = rules["data"]["groups"][0]["rules"].as_array().cloned().unwrap_or_default();
@@ -198,7 +197,7 @@ async fn prometheus_reads_the_figures_and_answers_the_dashboard_and_the_rules() 
         all.len() == 9 && all.iter().all(|rule| rule["health"] == "ok") && as_it_is
     };
     wait_until("every rule is evaluated", evaluated).await;
-    // Every figure that we tell is asked for by somebody.
+    // Every exported metric is queried by a rule or the dashboard.
     let told = app
         .http
         .get(format!("{}/metrics", app.base))

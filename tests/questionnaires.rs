@@ -1,5 +1,5 @@
-//! The questionnaire engine through the web: every kind of item, the way that follows the answers,
-//! and what becomes of it in the dataset.
+//! The questionnaire engine through the web: every kind of item, routing by the answers, and the
+//! resulting dataset.
 
 use crate::common;
 use std::process::Command;
@@ -11,7 +11,7 @@ use fieldworkd::simulation::Scenario;
 
 const EVERY_KIND: &str = include_str!("fixtures/every_kind.toml");
 
-/// A field in which the questionnaire with every kind of item is asked.
+/// Starts installations with a field that asks the questionnaire with every kind of item.
 async fn apps(people: usize) -> Vec<(TestApp, tempfile::TempDir)> {
     let mut apps = Vec::new();
     for engine in 0.. {
@@ -57,7 +57,7 @@ async fn routing_follows_the_answers_and_answers_off_the_route_are_dropped() {
                 && second.contains("value=\"dk\""),
             "{engine}: {second}"
         );
-        // Dissatisfied: the page of reasons is on the way.
+        // Dissatisfied: the page of reasons is on the path.
         let (_, to, _) =
             app.post(&answers, &page("1", &[("sat1", "1"), ("g1", "4"), ("g2", "na")])).await;
         let (_, third) = app.get(&format!("{site}{to}")).await;
@@ -69,7 +69,7 @@ async fn routing_follows_the_answers_and_answers_off_the_route_are_dropped() {
             third.contains("type=\"checkbox\"")
                 && third.find("None of these").unwrap() > third.find("Quality").unwrap()
         );
-        // A form sends each choice as a field of its own; an exclusive option excludes.
+        // A form sends each choice as a separate field; an exclusive option excludes the others.
         let (status, _, again) =
             app.post(&answers, &page("2", &[("why", "none"), ("why", "price")])).await;
         assert!(
@@ -97,8 +97,8 @@ async fn routing_follows_the_answers_and_answers_off_the_route_are_dropped() {
                 && again.contains("value=\"99.9\""),
             "{engine}: {again}"
         );
-        // Back, and satisfied after all: the reasons and the price are asked no more, and their
-        // answers are none.
+        // Back, and satisfied after all: the reasons and the price are not asked any more, and
+        // their answers do not count.
         assert_eq!(
             app.post(&answers, &page("1", &[("sat1", "4"), ("g1", "4"), ("g2", "na")])).await.0,
             303
@@ -113,7 +113,7 @@ async fn routing_follows_the_answers_and_answers_off_the_route_are_dropped() {
         assert_eq!(app.post(&answers, &page("3", &ranked)).await.0, 303);
         assert!(app.get(&link).await.1.contains("感谢您的评价"), "{engine}");
 
-        // Another one is no user, and says so by an answer.
+        // Another one is not a user, and is screened out by an answer.
         let link = app.link(1).await;
         app.post(&format!("{link}/begin"), common::CONSENT_FORM).await;
         app.post(&format!("{link}/answers"), &page("0", &[("use", "never")])).await;
@@ -243,7 +243,7 @@ fn the_shipped_questionnaires_have_no_mistake() {
     }
 }
 
-/// A workbook as the field writes it.
+/// Writes an XLSForm workbook.
 fn workbook(path: &str, survey: &[&[&str]], choices: &[&[&str]]) {
     let mut workbook = rust_xlsxwriter::Workbook::new();
     let settings: &[&[&str]] =
@@ -343,7 +343,7 @@ const CHOICES: [&[&str]; 5] = [
     &["reason", "other", "其他", "Other"],
 ];
 
-/// The field's own reader of such forms takes our sample too.
+/// Checks that pyxform, the XLSForm reference reader, accepts our sample too.
 fn is_good_for_pyxform(form: &str) {
     let Ok(python) = std::env::var("FIELDWORKD_TEST_PYTHON") else { return };
     let output = Command::new(python)
@@ -447,7 +447,7 @@ fn the_published_schema_is_that_of_the_program() {
         "write it anew: fieldworkd questionnaire schema > docs/questionnaire.schema.json"
     );
     let Ok(python) = std::env::var("FIELDWORKD_TEST_PYTHON") else { return };
-    // The library that frictionless brings finds our files good, and a misspelt one not.
+    // The library used by frictionless finds our files valid, and a misspelt one invalid.
     let script = "import json, sys, tomllib, jsonschema\nschema = json.load(open(sys.argv[1]))\n\
                   [jsonschema.Draft202012Validator(schema).validate(tomllib.load(open(f, 'rb'))) \
                   for f in sys.argv[2:]]\n\

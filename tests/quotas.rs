@@ -1,5 +1,5 @@
-//! Invariant I4 under a rush: completes never exceed a hard target, however many people finish at
-//! the same moment.
+//! Invariant I4 under load: completes never exceed a hard target, however many people finish at the
+//! same moment.
 
 use crate::common;
 use fieldworkd::services::programmes::add_applications;
@@ -16,7 +16,7 @@ use fieldworkd::domain::time::Timestamp;
 use fieldworkd::services::deadlines;
 use fieldworkd::simulation::Scenario;
 
-/// Five hundred people send their last page at once, for fifty places.
+/// Five hundred people send their last page at once, for a target of fifty.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn five_hundred_at_once_for_fifty_places() {
     for app in TestApp::on_each_engine(Scenario::faultless(1, 100), &[]).await {
@@ -163,7 +163,7 @@ async fn the_same_page_many_times_at_once_counts_once() {
 
 const CELLS: &str = include_str!("fixtures/cells.toml");
 
-/// An installation with the short questionnaire, and the folder that it stands in.
+/// Starts installations with the short questionnaire. Returns them with the questionnaire's folder.
 async fn with_short_questionnaire(more: &[(&str, &str)]) -> (Vec<TestApp>, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("brand.toml"), CELLS).unwrap();
@@ -173,7 +173,7 @@ async fn with_short_questionnaire(more: &[(&str, &str)]) -> (Vec<TestApp>, tempf
     (TestApp::on_each_engine(Scenario::faultless(1, 1_000), &settings).await, folder)
 }
 
-/// A list with a region for everybody, alternately.
+/// Returns a list with alternating regions.
 fn list_with_regions(people: usize) -> String {
     let rows: String = (0..people)
         .map(|n| format!("受访者{n},{},{}\n", number(n), if n % 2 == 0 { "北" } else { "南" }))
@@ -201,8 +201,8 @@ async fn cells_of(app: &TestApp) -> Vec<(String, u32, u32)> {
 }
 
 /// Five thousand people, 64 at a time, in cells by a list field and answers, interlocked, one soft
-/// and one reserved: whoever was thanked is counted, each once, and no hard cell has more than its
-/// target. What people did is counted from outside.
+/// and one reserved: every thanked person is counted once, and no hard cell exceeds its target. The
+/// people's actions are counted from outside.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn five_thousand_people_leave_no_hard_cell_with_an_excess() {
     const PEOPLE: usize = 5_000;
@@ -238,8 +238,7 @@ async fn five_thousand_people_leave_no_hard_cell_with_an_excess() {
                 loop {
                     let n = next.fetch_add(1, Ordering::SeqCst);
                     let Some(link) = links.get(n) else { return thanked };
-                    // Time goes by, so that the places of those who stop half-way become free
-                    // again.
+                    // Time advances, so that the reservations of those who stop half-way expire.
                     if n % 50 == 0 {
                         app.clock.advance_to(app.clock.now() + Duration::from_secs(180));
                     }
@@ -295,8 +294,8 @@ async fn five_thousand_people_leave_no_hard_cell_with_an_excess() {
             .map(|(_, n, target)| n.saturating_sub(*target))
             .sum();
         assert_eq!(excess, 0, "{}", app.engine);
-        // People enough came for every cell but the total's sum: each hard one is filled to the
-        // last place, the soft one is over.
+        // Enough people came for every cell but the total: each hard cell is filled exactly, the
+        // soft one is exceeded.
         assert!(
             outside[1..4].iter().all(|(_, n, target)| n == target) && outside[5].1 > 45,
             "{}: {outside:?}",
@@ -308,7 +307,7 @@ async fn five_thousand_people_leave_no_hard_cell_with_an_excess() {
         };
         assert_eq!(of("1.1"), thanked.len() as u64, "{}: {at_the_end:?}", app.engine);
         assert!(of("4.8") > 300, "{}: {at_the_end:?}", app.engine);
-        // Nobody who was thanked is told later that there was no room.
+        // Nobody who was thanked sees later that there was no room.
         for (n, ..) in &thanked {
             assert!(app.get(&links[*n]).await.1.contains("感谢您的评价"), "{}", app.engine);
         }
@@ -344,7 +343,8 @@ async fn who_comes_to_a_full_cell_is_let_go_when_everything_has_been_asked_that_
             "{}: who has not begun is not asked at all",
             app.engine
         );
-        // Who has begun is asked on, as far as the cells need it, and then thanked and let go.
+        // A respondent who has begun is asked as far as the cells need it, and then thanked and
+        // released.
         send(&app, &begun, "0", ("use", "weekly")).await;
         assert!(app.get(&begun).await.1.contains("name=\"age\""), "{}", app.engine);
         deadlines::tick(&app.context).await.unwrap();
@@ -396,7 +396,7 @@ async fn a_reserved_place_is_kept_for_a_time_and_a_soft_cell_only_stops_contacts
         assert!(!begin(&first).await.contains("held"));
         assert!(begin(&second).await.ends_with("noted=held"), "{}", app.engine);
         assert!(app.get(&format!("{second}?noted=held")).await.1.contains("请稍后再来"));
-        // Each page keeps the place longer; whoever stays away gives it up.
+        // Each page extends the reservation; it expires when the respondent stays away.
         minutes(20);
         send(&app, &first, "0", ("use", "daily")).await;
         minutes(20);
@@ -493,7 +493,7 @@ async fn a_launch_refuses_cells_with_unknown_variables() {
 }
 
 /// A hundred names for a target of ten: twenty go into the field at first, drawn by the seed; the
-/// rest as the response rate shows the need.
+/// rest according to the response rate.
 #[tokio::test]
 async fn a_large_list_goes_into_the_field_by_replicates() {
     for (answers_of_ten, most_contacted) in [(6, 40), (0, 100)] {
@@ -508,7 +508,7 @@ async fn a_large_list_goes_into_the_field_by_replicates() {
             let mut released = vec![20];
             let mut day = chrono::NaiveDate::from_ymd_opt(2026, 3, 2).unwrap();
             for _ in 0..71 {
-                // Who is in the field answers on the evening of the first message, or never.
+                // People in the field answer on the evening of the first message, or never.
                 let contacted = contacted_people(&app).await;
                 for n in contacted.into_iter().filter(|n| n % 10 < answers_of_ten) {
                     let link = app.link(n).await;
@@ -546,7 +546,7 @@ async fn a_large_list_goes_into_the_field_by_replicates() {
     }
 }
 
-/// The people who were sent something, by their place on the list.
+/// Returns the people who were sent a message, by their index on the list.
 async fn contacted_people(app: &TestApp) -> Vec<usize> {
     let hash = |n| {
         app.context

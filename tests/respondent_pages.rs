@@ -1,5 +1,5 @@
-//! The respondent's pages in a real Chromium: accessible (axe-core, WCAG 2.2 AA), light, alone, and
-//! usable by keyboard without JavaScript.
+//! The respondent's pages in a real Chromium: accessible (axe-core, WCAG 2.2 AA), lightweight,
+//! self-contained, and usable by keyboard without JavaScript.
 
 use crate::common;
 use std::io::Write;
@@ -24,7 +24,7 @@ async fn every_page_is_accessible_light_and_usable_by_keyboard_without_script() 
         .unwrap();
     let settings = [("QUESTIONNAIRES__FOLDER", folder.path().to_str().unwrap())];
     let app = TestApp::on_sqlite(Scenario::faultless(1, 50), &settings).await;
-    // The quota is 4: whoever comes after that finds the cell full.
+    // The quota is 4: anyone after that finds the cell full.
     app.launch_with_people(9, "quota = { target = 4 }").await;
 
     let send = async |n: usize, steps: &[(&str, &[(&str, &str)])]| {

@@ -1,5 +1,5 @@
-//! Several gateways, budgets, confirmations, suppressions and the staff's inbox: what stands around
-//! the message, through the real server.
+//! Routes over several gateways, budgets, confirmations, suppressions and the staff's inbox,
+//! through the real server.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -39,7 +39,7 @@ async fn launch(app: &TestApp, people: usize, plan: &str, gateway: &str, budget:
     services::campaigns::launch(&app.context, &request).await.unwrap();
 }
 
-/// A gateway where nobody answers, with the simulator behind it.
+/// A route over a gateway that does not answer and the simulator.
 const ROUTE: [(&str, &str); 3] = [
     ("GATEWAY__DEAD__FILE", "gateways/kannel.toml"),
     ("GATEWAY__DEAD__RATE_PER_SECOND", "50"),
@@ -66,7 +66,7 @@ async fn a_second_gateway_takes_over_and_the_first_is_held_still() {
             "{}: {states:?}",
             app.engine
         );
-        // The conversation tells both gateways' part in it, and nothing of the person.
+        // The gateway log contains both gateways' part, and no personal data.
         let reference = record.accepted.keys().next().unwrap();
         let message = messages::find(&mut connection, reference).await.unwrap().unwrap();
         let said = gateway_log::of_message(&mut connection, message.key).await.unwrap();
@@ -81,7 +81,7 @@ async fn a_second_gateway_takes_over_and_the_first_is_held_still() {
     }
 }
 
-/// The circuit's pause ends with one message on trial, not with all of them.
+/// The circuit's pause ends with one trial message, not with all of them.
 #[tokio::test]
 async fn after_a_pause_one_message_goes_on_trial() {
     let settings =
@@ -103,7 +103,8 @@ async fn after_a_pause_one_message_goes_on_trial() {
             .unwrap();
             due.iter().filter_map(|d| Some(i64::from(d.last_attempt.as_ref()?.attempt_count))).sum()
         };
-        // Forty people, an hour, a dead gateway: without the breaker it would be hundreds of tries.
+        // Forty people, an hour, a dead gateway: without the circuit breaker there would be
+        // hundreds of attempts.
         assert!(tries < 80, "{}: {tries} tries", app.engine);
         assert_eq!(
             app.dispositions("A1").await,
@@ -116,7 +117,7 @@ async fn after_a_pause_one_message_goes_on_trial() {
 
 #[tokio::test]
 async fn a_gateway_that_says_too_fast_is_slowed_down_and_recovers() {
-    // It takes twenty a second, and we have been told thirty.
+    // The gateway allows twenty a second, but thirty are configured.
     for app in TestApp::on_each_engine(
         Scenario::faultless(3, 20),
         &[("GATEWAY__SIMULATOR__RATE_PER_SECOND", "30")],
@@ -213,7 +214,8 @@ async fn a_wave_is_spread_over_its_window() {
             hours[chrono::Timelike::hour(&at.in_zone(chrono_tz::Asia::Shanghai)) as usize] += 1
         });
         assert_eq!(hours.iter().sum::<u32>(), 100, "{}", app.engine);
-        // Where each stands comes from a key of this installation: even, not equal.
+        // The position of each message is derived from a key of this installation: evenly
+        // distributed, not equal.
         let used = hours[9..21].iter().filter(|&&count| count > 0).count();
         assert!(used >= 9 && hours.iter().all(|&count| count < 35), "{}: {hours:?}", app.engine);
     }
@@ -304,8 +306,8 @@ async fn a_push_from_outside_the_allow_list_is_rejected() {
     assert_eq!(answer.status(), 404, "and nobody may claim to be forwarded");
 }
 
-/// A daemon that starts after its clock was set back an hour: slots taken by the old clock hold it
-/// up for seconds, not for an hour.
+/// A daemon that starts after its clock was set back an hour: slots taken by the old clock delay it
+/// for seconds, not for an hour.
 #[tokio::test]
 async fn a_clock_that_is_set_back_holds_up_for_seconds() {
     for mut app in TestApp::on_each_engine(Scenario::faultless(5, 50), &[]).await {
@@ -335,11 +337,11 @@ async fn a_clock_that_is_set_back_holds_up_for_seconds() {
     }
 }
 
-/// What a recorder that speaks Alibaba Cloud's SendSms and SendBatchSms was asked: the numbers of
-/// each request, and when.
+/// The requests to a recorder of Alibaba Cloud's SendSms and SendBatchSms: the numbers of each
+/// request, and its time.
 type RecordedRequests = Arc<Mutex<Vec<(Timestamp, Vec<String>)>>>;
 
-/// Refuses every request that holds `bad`, and takes the others.
+/// Starts a recorder that refuses every request with the number `bad`, and accepts the others.
 async fn alibaba_recorder(clock: Arc<dyn Clock>, bad: String) -> (String, RecordedRequests) {
     let asked: RecordedRequests = Arc::default();
     let seen = asked.clone();
@@ -420,8 +422,8 @@ async fn requests_are_filled_within_the_rate_and_each_message_is_settled_by_itse
                 asked.iter().filter(within).map(|(_, numbers)| numbers.len()).sum();
             assert!(numbers <= 40, "{}: {numbers} within a second", app.engine);
         }
-        // The bad number spoiled its request; then each of that request was tried alone, and it
-        // alone is refused.
+        // The bad number failed its whole request; then each message of that request was tried
+        // alone, and only the bad one is refused.
         let states = messages::count_by_state(&mut app.context.database.read().await.unwrap())
             .await
             .unwrap();
@@ -431,7 +433,7 @@ async fn requests_are_filled_within_the_rate_and_each_message_is_settled_by_itse
             "{}",
             app.engine
         );
-        // A receipt names one message of a request by the request's id and the number.
+        // A receipt identifies one message of a request by the request's id and the number.
         let (index, numbers) = asked
             .iter()
             .enumerate()
@@ -455,7 +457,7 @@ async fn requests_are_filled_within_the_rate_and_each_message_is_settled_by_itse
     }
 }
 
-/// A recorder that speaks Twilio's API and knows that one number has opted out.
+/// Starts a recorder of Twilio's API that knows that one number has opted out.
 async fn twilio_recorder(opted_out: String) -> (String, Arc<Mutex<Vec<String>>>) {
     let asked: Arc<Mutex<Vec<String>>> = Arc::default();
     let heard = asked.clone();

@@ -1,5 +1,5 @@
-//! The daemon as a process: killed in the middle, told to stop in the middle, watched by systemd;
-//! on each engine, against a live simulator.
+//! The daemon as a process: killed, stopped while working, supervised by systemd; on each engine,
+//! against a live simulator.
 
 use crate::common;
 use std::time::Duration;
@@ -10,8 +10,8 @@ use crate::common::receivers::Receivers;
 use fieldworkd::adapters::database::Database;
 use fieldworkd::simulation::{PeopleScenario, Scenario};
 
-/// Invariant I1 through the real program: killed twice without warning, nothing is sent twice,
-/// nothing is lost, nothing is stuck.
+/// Invariant I1 through the real program: killed twice without warning, it sends nothing twice,
+/// loses nothing, and leaves nothing stuck.
 #[tokio::test(flavor = "multi_thread")]
 async fn killed_in_the_middle_it_sends_nothing_twice_and_forgets_nobody() {
     let scenario = Scenario { latency_millis: 60, ..Scenario::faultless(1, 100) };
@@ -71,7 +71,7 @@ async fn told_to_stop_it_settles_what_is_under_way() {
     }
 }
 
-/// Whoever watches the home page holds nothing up.
+/// A client that watches the home page does not delay the stop.
 #[tokio::test(flavor = "multi_thread")]
 async fn told_to_stop_it_does_not_wait_for_those_who_watch() {
     for deployment in Deployment::on_each_engine(5, &Scenario::faultless(1, 100), 50).await {
@@ -119,7 +119,7 @@ async fn told_to_stop_it_does_not_wait_for_those_who_watch() {
     }
 }
 
-/// People answer while the daemon is killed: whoever was thanked is complete in the database
+/// People answer while the daemon is killed: a person who was thanked is complete in the database
 /// (invariant I5).
 #[tokio::test(flavor = "multi_thread")]
 async fn what_people_were_thanked_for_survives_a_kill() {
@@ -147,7 +147,7 @@ async fn what_people_were_thanked_for_survives_a_kill() {
                     .extend_pairs(common::answers(0, page, "7"))
                     .finish();
                 if n == 15 && page == 3 {
-                    // The last page of this one is on its way when the daemon dies.
+                    // The last page of this one is in flight when the daemon dies.
                     let daemon = daemon.take().unwrap();
                     let (_, ()) =
                         tokio::join!(post("answers", body), async { daemon.signal("KILL") });
@@ -208,7 +208,7 @@ async fn links(deployment: &Deployment) -> Vec<String> {
     (0..30).map(link).collect()
 }
 
-/// Several daemons share one PostgreSQL: the work, the rate, and never a double.
+/// Several daemons on one PostgreSQL share the work and the rate, without duplicates.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_daemons_on_one_postgresql_keep_one_rate() {
     let scenario = Scenario { people: PeopleScenario::silent(), ..Scenario::faultless(1, 1000) };
@@ -224,8 +224,8 @@ async fn two_daemons_on_one_postgresql_keep_one_rate() {
             .await;
         let record = deployment.simulator.record();
         assert_eq!(record.duplicates(), 0);
-        // What the simulator sees is blurred by a loaded machine's scheduler: two in twenty are its
-        // uncertainty, not the rate's.
+        // The scheduler of a loaded machine blurs the arrivals at the simulator: two in twenty are
+        // its uncertainty, not the rate's.
         assert_eq!(record.over_rate(22), 0);
         for daemon in [one, two] {
             daemon.signal("TERM");
@@ -277,8 +277,8 @@ async fn a_port_that_is_taken_is_named_and_nothing_starts() {
     assert!(String::from_utf8(outside.stderr).unwrap().contains("loopback only"));
 }
 
-/// Traces by OTLP, read by OpenTelemetry's own definitions: what was done, under what, and nothing
-/// of whom (invariant I7).
+/// Traces by OTLP, parsed with OpenTelemetry's own definitions: they contain the operations and
+/// their parents, and no personal data (invariant I7).
 #[tokio::test(flavor = "multi_thread")]
 async fn traces_reach_a_collector_without_personal_data() {
     let Some(receivers) = Receivers::start() else { return };
@@ -340,7 +340,7 @@ async fn traces_reach_a_collector_without_personal_data() {
     }
 }
 
-/// A collector that is not there holds nothing up, and nothing fails by it.
+/// A missing collector delays nothing, and causes no failure.
 #[tokio::test(flavor = "multi_thread")]
 async fn without_its_collector_the_daemon_does_its_work_and_stops() {
     let deployment =

@@ -1,5 +1,5 @@
-//! Interviews by SMS over the gateway simulator on both engines: no answer is lost, doubled or
-//! mixed with another's (invariants I1, I2, I5).
+//! Interviews by SMS over the gateway simulator on both engines: no answer is lost, duplicated or
+//! attributed to another respondent (invariants I1, I2, I5).
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use fieldworkd::domain::mode::Mode;
 use fieldworkd::domain::phone::Phone;
 use fieldworkd::simulation::{PeopleScenario, Scenario};
 
-/// An offer of an interview by SMS, and a reminder with the link.
+/// A plan with an offer of an interview by SMS, and a reminder with the link.
 fn plan() -> String {
     let head = PLAN.split("[[step]]").next().unwrap();
     format!(
@@ -22,7 +22,7 @@ fn plan() -> String {
     )
 }
 
-/// The items of the brand questionnaire for whoever is satisfied, in their order.
+/// The items of the brand questionnaire for a satisfied respondent, in order.
 const ITEMS: [&str; 15] = [
     "img1", "exp1", "pq1", "pq2", "pq3", "pq4", "val1", "val2", "sat1", "sat2", "sat3", "com1",
     "loy1", "loy2", "open1",
@@ -54,7 +54,7 @@ async fn replies_that_come_late_twice_or_in_another_order_are_the_answers_that_w
             app.engine
         );
         assert!(all.iter().all(|response| response.mode == Mode::Sms.as_str()));
-        // What each respondent said last is what is stored, of those who stopped half-way too.
+        // The last answer of each respondent is stored, also of those who stopped half-way.
         let said: Vec<_> = (0..PEOPLE)
             .map(|n| app.simulator.sms_answers_of(&format!("+86{}", number(n))))
             .collect();
@@ -112,14 +112,14 @@ async fn replies_that_come_late_twice_or_in_another_order_are_the_answers_that_w
     }
 }
 
-/// One person, whose replies the test writes.
+/// People whose replies the test writes.
 struct SmsDialogue<'a> {
     app: &'a TestApp,
     sent: std::cell::Cell<u32>,
 }
 
 impl SmsDialogue<'_> {
-    /// A reply that is sent now and pushed now, and what goes out because of it.
+    /// Sends and pushes a reply now, and sends the messages that result.
     async fn send_reply(&self, n: usize, text: &str) {
         self.send_reply_at(n, text, self.app.clock_now().0).await;
     }
@@ -140,7 +140,7 @@ impl SmsDialogue<'_> {
         assert_eq!(answer.status().as_u16(), 200, "{}", answer.text().await.unwrap());
     }
 
-    /// Lets some time pass.
+    /// Advances the clock by `seconds`.
     async fn advance_seconds(&self, seconds: u64) {
         self.app.advance_until(self.app.clock_now() + Duration::from_secs(seconds)).await;
     }
@@ -193,7 +193,7 @@ async fn a_number_with_two_applicants_is_asked_by_one_after_the_other() {
             dialogue.send_reply(0, point).await;
             dialogue.advance_seconds(60).await;
         }
-        // Half-way, for three hours: the other offer waits, so that no «1» can be meant for it.
+        // Half-way, for three hours: the other offer waits, so that no «1» can refer to it.
         let before = dialogue.messages().await;
         dialogue.advance_seconds(3 * 3_600).await;
         assert_eq!(dialogue.messages().await, before, "{}", app.engine);
@@ -231,8 +231,8 @@ async fn what_is_not_understood_is_asked_once_more_and_then_left_to_the_link() {
         let dialogue = SmsDialogue { app: &app, sent: Default::default() };
         dialogue.advance_seconds(60).await;
         let offered = dialogue.messages().await;
-        // The first is puzzled twice; the second asks for the link; the third opts out half-way;
-        // the fourth falls silent.
+        // The first misunderstands twice; the second asks for the link; the third opts out
+        // half-way; the fourth falls silent.
         for n in 0..4 {
             dialogue.send_reply(n, "1").await;
         }
@@ -272,21 +272,21 @@ async fn what_is_not_understood_is_asked_once_more_and_then_left_to_the_link() {
             "{}: nobody asks whom opted out",
             app.engine
         );
-        // A day later the question is asked once more, and only of who is silent; in ten days the
-        // plan goes on.
+        // A day later the question is repeated once, and only to the silent respondent; after ten
+        // days the plan continues.
         dialogue.advance_seconds(86_400 + 600).await;
         assert_eq!(dialogue.messages().await, offered + 9, "{}", app.engine);
         dialogue.send_reply(3, "7分").await;
         dialogue.advance_seconds(60).await;
         assert_eq!(dialogue.messages().await, offered + 10, "{}: a late reply goes on", app.engine);
-        // A wish to be called is nobody's answer: it stays with the staff.
+        // A request for a call is not an answer: it goes to the staff's inbox.
         dialogue.send_reply(3, "请打电话给我").await;
         let inbox =
             replies::inbox(&mut app.context.database.read().await.unwrap(), Some("call_me"), false)
                 .await
                 .unwrap();
         assert_eq!(inbox.len(), 1, "{}", app.engine);
-        // At night nothing goes out.
+        // Nothing is sent at night.
         app.advance_until(local("2026-03-04T20:59:57")).await;
         dialogue.send_reply(3, "8").await;
         dialogue.advance_seconds(4).await;
@@ -323,7 +323,7 @@ async fn a_second_word_counts_and_an_older_one_that_comes_later_does_not() {
         dialogue.advance_seconds(60).await;
         dialogue.send_reply(0, "9").await;
         assert_eq!(dialogue.answers_of("A1").await.len(), 2, "{}", app.engine);
-        // Whoever is erased is in no interview any more (invariant I7).
+        // An erased person is in no interview any more (invariant I7).
         let order =
             fieldworkd::services::erasure::ErasureOrder { actor: "li", reason: "asked for" };
         let hash = app
@@ -342,8 +342,7 @@ async fn a_second_word_counts_and_an_older_one_that_comes_later_does_not() {
     }
 }
 
-/// Two applications of one applicant are asked about one after the other, in one interview, each
-/// into its own response.
+/// One interview asks about two applications of one applicant in turn; each gets its own response.
 #[tokio::test]
 async fn two_applications_of_one_applicant_are_asked_about_one_after_the_other() {
     let mut scenario = Scenario::faultless(4, 1_000);

@@ -28,7 +28,7 @@ fn count(states: &[(String, i64)], state: &str) -> i64 {
     states.iter().find(|(name, _)| name == state).map_or(0, |(_, n)| *n)
 }
 
-/// A gateway with every fault there is.
+/// A gateway with every kind of fault.
 fn faulty(seed: u64) -> Scenario {
     Scenario {
         throttled: 0.1,
@@ -76,7 +76,7 @@ async fn through_every_fault_nobody_gets_a_step_twice_and_everybody_gets_an_outc
                 && count(&states, "failed") > 0,
             "{states:?}"
         );
-        // What the gateway says it took, and what we say it took, is the same: no message is lost
+        // The messages accepted by the gateway are those recorded as accepted: no message is lost
         // either.
         let ours = count(&states, "delivered")
             + count(&states, "undelivered")
@@ -123,7 +123,7 @@ async fn two_daemons_on_one_database_share_the_work_and_the_caps() {
     }
 }
 
-/// What one daemon claims, the next one's caps must see: so they claim one after another.
+/// The caps of one daemon must see the claims of another, so daemons claim one after another.
 #[tokio::test]
 async fn daemons_claim_one_after_another() {
     for app in TestApp::on_each_engine(Scenario::faultless(3, 50), &[]).await {
@@ -143,12 +143,12 @@ async fn daemons_claim_one_after_another() {
 
 #[tokio::test]
 async fn a_submit_whose_daemon_died_is_asked_after_and_never_sent_again() {
-    // The answer takes its time, so that the daemon can be cut off while it waits.
+    // The response is delayed, so that the daemon can be aborted while it waits.
     let scenario = Scenario { latency_millis: 300, ..Scenario::faultless(3, 50) };
     for app in TestApp::on_each_engine(scenario, &[]).await {
         app.launch_with_people(4, "").await;
-        // A daemon marks the messages and is gone before it submits them: the task is cut off in
-        // its first HTTP request.
+        // A daemon marks the messages and dies before it submits them: the task is aborted in its
+        // first HTTP request.
         let dying = tokio::spawn({
             let context = app.context.clone();
             async move { Dispatcher::new(context).tick().await }
@@ -170,8 +170,8 @@ async fn a_submit_whose_daemon_died_is_asked_after_and_never_sent_again() {
             "{}: {states:?}",
             app.engine
         );
-        // What the gateway had taken is known to be, and what it had not is failed, for the
-        // reminder to make good.
+        // Messages that the gateway accepted are known as such; the others are failed, and the
+        // reminder follows.
         assert_eq!(
             count(&states, "failed"),
             4 - record.accepted.len() as i64,
@@ -183,7 +183,7 @@ async fn a_submit_whose_daemon_died_is_asked_after_and_never_sent_again() {
     }
 }
 
-/// Passes on to the real gateway, and lets something happen when the first message goes.
+/// Forwards to the real gateway, and triggers an event at the first message.
 struct InterferingGateway {
     real_gateway: Arc<dyn Gateway>,
     context: std::sync::OnceLock<Arc<AppContext>>,
@@ -227,7 +227,7 @@ impl Gateway for InterferingGateway {
     }
 }
 
-/// The same installation with another gateway or another clock.
+/// Returns the same installation with another gateway or another clock.
 fn installation_with(
     app: &TestApp,
     gateway: Option<Arc<dyn Gateway>>,
@@ -251,7 +251,7 @@ fn installation_with(
 
 #[tokio::test]
 async fn an_opt_out_between_claim_and_submit_holds() {
-    // The second or the third of three opts out while the first one's message is on its way; all
+    // The second or the third of three opts out while the first one's message is being sent; all
     // were claimed together.
     for who in [1, 2] {
         for mut app in TestApp::on_each_engine(Scenario::faultless(3, 50), &[]).await {
@@ -279,7 +279,7 @@ async fn an_opt_out_between_claim_and_submit_holds() {
     }
 }
 
-/// A machine that wakes its sleepers late, by up to 41 ms, now more, now less.
+/// A machine whose sleeps end late, by up to 41 ms.
 struct LateClock {
     clock: Arc<fieldworkd::adapters::clock::VirtualClock>,
     woken: AtomicU32,
@@ -300,8 +300,8 @@ impl Clock for LateClock {
     }
 }
 
-/// Invariant I3 on a machine that is late: what missed its slot waits for another one, so nothing
-/// is pressed together.
+/// Invariant I3 on a machine that is late: a message that missed its slot waits for another one, so
+/// messages are never compressed.
 #[tokio::test]
 async fn a_late_machine_is_slower_and_never_too_fast() {
     for mut app in TestApp::on_each_engine(

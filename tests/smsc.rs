@@ -1,6 +1,6 @@
-//! The daemon as a process against carriers that we did not write: an SMSC (the npm package «smpp»)
-//! over SMPP 3.4, and Kannel from Debian over HTTP, which hands on to the same SMSC. `tests/run`
-//! installs both and names them in the environment; without them, the test says so and passes.
+//! The daemon as a process against third-party carriers: an SMSC (the npm package «smpp») over SMPP
+//! 3.4, and Kannel from Debian over HTTP, which forwards to the same SMSC. `tests/run` installs
+//! both and names them in the environment; without them, the test prints a notice and passes.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -11,7 +11,7 @@ use crate::common::deployment::{Deployment, count, free_port, wait_until};
 use fieldworkd::simulation::Scenario;
 use serde_json::Value;
 
-/// The SMSC, and what it has told.
+/// The SMSC, and what it has reported.
 struct Smsc {
     child: Child,
     port: u16,
@@ -52,8 +52,8 @@ impl Smsc {
         self.events.lock().unwrap().iter().filter(|event| event["event"] == name).cloned().collect()
     }
 
-    /// The numbers that were submitted to, as often as they were; of long messages the last part
-    /// counts.
+    /// Returns the numbers of all submits, repeated as submitted; of a long message only the last
+    /// part counts.
     fn submits(&self) -> Vec<String> {
         let mut to: Vec<String> = self
             .events("submit")
@@ -73,7 +73,7 @@ impl Drop for Smsc {
     }
 }
 
-/// A process that ends with the test.
+/// A process that is killed with the test.
 struct KillOnDrop(Child);
 
 impl Drop for KillOnDrop {
@@ -90,7 +90,7 @@ fn smpp_file(port: u16) -> String {
         .replace("\"20s\"", "\"10s\"")
 }
 
-/// The account of the SMSC, and a doubt that is shown at once.
+/// Configures the SMSC's account, and shows messages in doubt at once.
 fn use_account(config: &mut String) {
     *config = config
         .replace("in_flight = 8", "in_flight = 4\nuser = \"fieldwork\"")
@@ -107,7 +107,7 @@ async fn an_smsc_over_smpp() {
         let Some(smsc) = Smsc::start(0) else { return };
         let change = |config: &mut String, gateway: &mut String| {
             use_account(config);
-            // A long address makes a long message.
+            // A long URL makes a long message.
             *config = config.replace(
                 "public_url = \"http://127.0.0.1",
                 "public_url = \"http://a-longer-name-than-one-would-choose.example",
@@ -118,13 +118,13 @@ async fn an_smsc_over_smpp() {
             Deployment::with_config(20, &Scenario::faultless(1, 100), 20, &change).await;
         let Some(deployment) = deployments.into_iter().nth(engine) else { return };
         let daemon = deployment.start_daemon(&[SECRET]).await;
-        // Number 01 is refused, 03's answer is lost with its connection, 04 opts out; the rest is
-        // delivered, 02 at the second try.
+        // Number 01 is refused, 03's response is lost with its connection, 04 opts out; the rest is
+        // delivered, 02 at the second attempt.
         wait_until("everybody is settled", async || {
             let states = deployment.states().await;
             let (delivered, in_doubt) = (count(&states, "delivered"), count(&states, "in_doubt"));
-            // Whoever else was under way on that connection is in doubt too: at most the window.
-            // (01's refusal may be on its way when the connection goes.)
+            // Other messages in flight on that connection become in_doubt too: at most the window.
+            // (01's refusal may be in flight when the connection closes.)
             let refused = count(&states, "refused");
             delivered + in_doubt + refused == 20 && (1..=4).contains(&in_doubt) && refused <= 1
         })
@@ -146,7 +146,7 @@ async fn an_smsc_over_smpp() {
         })
         .await;
 
-        // Everybody once, in Chinese as it was written; who was throttled heard nothing the first
+        // Everybody once, in Chinese as written; the throttled message was not delivered the first
         // time.
         let mut submits = smsc.submits();
         assert_eq!(
@@ -177,7 +177,7 @@ async fn an_smsc_over_smpp() {
             "a long message goes in parts: {parts:?}"
         );
 
-        // The doubt is a person's to settle; the conversation tells what was heard.
+        // A person resolves the message in doubt; the gateway log contains the responses.
         let json = |arguments: &[&str]| -> Value {
             let output =
                 deployment.command_line(arguments).env(SECRET.0, SECRET.1).output().unwrap();
@@ -211,7 +211,7 @@ async fn an_smsc_over_smpp() {
     }
 }
 
-/// The connection is sealed, and only with an SMSC whose certificate this machine trusts.
+/// The connection is encrypted, and only to an SMSC whose certificate this machine trusts.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_smsc_over_tls() {
     let folder = tempfile::tempdir().unwrap();
@@ -261,7 +261,7 @@ async fn an_smsc_over_tls() {
     let deployments = Deployment::with_config(3, &Scenario::faultless(1, 100), 20, &change).await;
     let deployment = &deployments[0];
     let _daemon = deployment.start_daemon(&[SECRET, ("SSL_CERT_FILE", certificate)]).await;
-    // 00 and 02 are delivered, 02 at the second try; 01 is refused.
+    // 00 and 02 are delivered, 02 at the second attempt; 01 is refused.
     wait_until("everybody is settled", async || {
         let states = deployment.states().await;
         count(&states, "delivered") == 2 && count(&states, "refused") == 1
@@ -269,7 +269,7 @@ async fn an_smsc_over_tls() {
     .await;
 }
 
-/// A wrong password raises the alarm and fails nobody.
+/// A wrong password raises the alarm and fails no message.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_smsc_that_does_not_let_us_in() {
     let Some(smsc) = Smsc::start(0) else { return };
@@ -360,8 +360,8 @@ async fn kannel_over_http() {
         })
         .await;
         let daemon = deployment.start_daemon(&[SECRET]).await;
-        // Kannel takes all of them; 01 comes back as a receipt that it failed, 03 loses Kannel's
-        // connection and is sent by Kannel again.
+        // Kannel accepts all of them; 01 gets a receipt that it failed, 03 breaks Kannel's
+        // connection and is sent again by Kannel.
         wait_until("the receipts have come", async || {
             let states = deployment.states().await;
             count(&states, "delivered") >= 10 && count(&states, "undelivered") == 1

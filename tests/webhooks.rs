@@ -1,5 +1,5 @@
-//! Events: told at least once, in the order in which they happened, under one id, signed, with
-//! nothing of a person; by a real receiver of Standard Webhooks (tests/external/receivers.py).
+//! Events: delivered at least once, in order, under one id, signed, without personal data, to a
+//! real receiver of Standard Webhooks (tests/external/receivers.py).
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -34,7 +34,7 @@ fn administrator() -> Actor {
 
 const EARLY_ALARMS: [(&str, &str); 1] = [("ALARM__WATCH__DAYS_LEFT", "90")];
 
-/// Adds a webhook at a path of the receiver, and has that check with its secret.
+/// Adds a webhook at a path of the receiver, and makes the receiver check with its secret.
 async fn add(
     app: &TestApp,
     receivers: &mut Receivers,
@@ -52,11 +52,11 @@ async fn add(
     .await
     .unwrap();
     receivers.use_secret(secret.reveal());
-    // It reads the line before the next post comes.
+    // The receiver reads the line before the next post arrives.
     tokio::time::sleep(Duration::from_millis(200)).await;
 }
 
-/// A campaign's life, as far as it is told.
+/// Runs a campaign through all states that cause events.
 async fn run_campaign(app: &TestApp) {
     app.register_brand("A1", "a", "[application.quota]\ntarget = 35").await;
     app.import(&["A1"], list_of(0..40).as_bytes()).await.unwrap();
@@ -147,7 +147,7 @@ async fn events_are_delivered_once_in_order_signed_and_without_personal_data() {
             "{}",
             app.engine
         );
-        // Nobody's number, and no name of the list.
+        // No event contains a number or a name of the list.
         let all = serde_json::to_string(&came).unwrap();
         assert!((0..40).all(|n| !all.contains(&number(n))), "{all}");
         let list = list_of(0..40);
@@ -177,7 +177,7 @@ async fn rolled_back_and_unsubscribed_events_are_not_delivered() {
             "{}",
             app.engine
         );
-        // A rehearsed launch is done and taken back: nobody hears of it.
+        // A rehearsed launch is rolled back: it causes no event.
         let plan = PlanFile::parse(PLAN).unwrap();
         let applications = ["A1".to_owned()];
         let request = campaigns::LaunchRequest {
@@ -237,8 +237,8 @@ async fn a_failing_endpoint_is_retried_with_backoff_and_gets_every_event() {
             let all = receivers.came("webhook", before + least).await;
             all[before..].iter().filter(|post| post["path"] == path).count()
         };
-        // Three events each: one that fails is enough to leave «down» alone, «gone» is left alone
-        // for good, «picky» refuses each by itself.
+        // Three events each: one failure is enough to pause «down», «gone» is left alone for good,
+        // «picky» refuses each by itself.
         webhooks::deliver_due_events(&app.context).await.unwrap();
         assert_eq!(
             (at("/broken", 5).await, at("/gone", 5).await, at("/refuses", 5).await),
@@ -281,8 +281,8 @@ async fn a_failing_endpoint_is_retried_with_backoff_and_gets_every_event() {
             "{}: somebody is to look",
             app.engine
         );
-        // It comes back: all that it missed, in order, and it is well again. (The address is
-        // changed in the database: nobody can do that otherwise.)
+        // It recovers: all missed events arrive in order. (The URL is changed in the database;
+        // there is no other way.)
         app.execute_sql(&format!(
             "UPDATE event_endpoint SET url = '{}/hook' WHERE name = 'down'",
             receivers.http
@@ -307,7 +307,7 @@ async fn a_failing_endpoint_is_retried_with_backoff_and_gets_every_event() {
             app.engine
         );
         assert_eq!(undelivered(&app, "down").await, 0);
-        // Whoever has said that it is gone for good is told nothing more.
+        // An endpoint that answered 410 gets nothing more.
         let gone = undelivered(&app, "gone").await;
         campaigns::change_state(&app.context, "C1", CampaignState::Paused).await.unwrap();
         assert_eq!(
@@ -316,7 +316,7 @@ async fn a_failing_endpoint_is_retried_with_backoff_and_gets_every_event() {
             "{}",
             app.engine
         );
-        // Somebody has mended it, and tries: it is asked at once, and gets what waited.
+        // The endpoint is repaired and tested: it is retried at once, and gets the pending events.
         app.execute_sql(&format!(
             "UPDATE event_endpoint SET url = '{}/hook' WHERE name = 'gone'",
             receivers.http
@@ -342,8 +342,8 @@ async fn a_daemon_that_dies_meanwhile_loses_nothing_and_old_ones_are_forgotten()
             .unwrap()
             .unwrap()
             .id;
-        // A daemon has taken the endpoint, and died: nobody else tells it meanwhile (they would
-        // tell it out of order), and then somebody does.
+        // A daemon has leased the endpoint and died: no other daemon delivers meanwhile (it would
+        // be out of order), and another one does after the lease.
         let mut tx = app.context.database.write().await.unwrap();
         let now = app.clock_now();
         assert!(stored::lease(&mut tx, id, now, now + Duration::from_secs(60)).await.unwrap());
@@ -358,7 +358,7 @@ async fn a_daemon_that_dies_meanwhile_loses_nothing_and_old_ones_are_forgotten()
         app.clock.advance_to(now + Duration::from_secs(61));
         webhooks::deliver_due_events(&app.context).await.unwrap();
         assert_eq!(receivers.came("webhook", before + 3).await.len(), before + 3, "{}", app.engine);
-        // Two daemons at once tell each event once.
+        // Two daemons at once deliver each event once.
         for n in 0..30 {
             let to = if n % 2 == 0 { CampaignState::Paused } else { CampaignState::Running };
             campaigns::change_state(&app.context, "C1", to).await.unwrap();
@@ -379,7 +379,7 @@ async fn a_daemon_that_dies_meanwhile_loses_nothing_and_old_ones_are_forgotten()
             event_types(&both)
         );
         before += 30;
-        // A test, whatever it wants to be told.
+        // A test event is delivered whatever the subscribed kinds.
         webhooks::send_test_event(&app.context, &administrator(), "scoring").await.unwrap();
         webhooks::deliver_due_events(&app.context).await.unwrap();
         assert_eq!(
@@ -449,8 +449,8 @@ async fn webhooks_are_added_and_taken_away_by_name_and_written_down() {
     }
 }
 
-/// By the daemon itself: told within seconds, and after a kill without warning what was not told
-/// yet.
+/// Through the daemon: delivered within seconds, and after a kill without warning the undelivered
+/// events.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_daemon_tells_by_itself_and_after_a_kill() {
     let Some(mut receivers) = Receivers::start() else { return };
@@ -496,7 +496,7 @@ async fn the_daemon_tells_by_itself_and_after_a_kill() {
             "{}: {came:?}",
             deployment.url
         );
-        // Killed before its next look: the event is on disk, and told when it is up again.
+        // Killed before its next poll: the event is on disk, and delivered after the restart.
         ask("/campaigns/C1/state", json!({ "to": "running" })).await;
         daemon.signal("KILL");
         daemon.wait_for_exit();

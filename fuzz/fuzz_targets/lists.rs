@@ -1,4 +1,4 @@
-//! List files as applicants hand them in.
+//! Parsers of list files from applicants.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

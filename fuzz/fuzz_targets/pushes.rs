@@ -1,4 +1,4 @@
-//! Receipts and replies as gateways push them, to every kind of gateway.
+//! Parsers of pushed receipts and replies, for every kind of gateway.
 #![no_main]
 
 use std::sync::{Arc, LazyLock};

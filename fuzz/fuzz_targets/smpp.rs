@@ -1,4 +1,4 @@
-//! What an SMSC delivers: a deliver_sm, read by the library and then by us.
+//! The parser of an SMSC's `deliver_sm`, after the library has decoded it.
 #![no_main]
 
 use fieldworkd::adapters::sms::smpp::ReceiptId;

@@ -1,4 +1,4 @@
-//! Texts, plans and gateway files as operators write them.
+//! Parsers of message texts, contact plans and gateway patterns from operators.
 #![no_main]
 
 use fieldworkd::domain::contact_plan::PlanFile;

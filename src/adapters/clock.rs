@@ -1,8 +1,8 @@
-//! The one source of time (invariant I8).
+//! The single source of time (invariant I8).
 //!
-//! Everything that needs the time is handed a [`Clock`]. The daemon runs on [`SystemClock`]; the
-//! demo, the rehearsal and the tests run on [`VirtualClock`], in which three months pass in seconds
-//! and the same plan gives the same run.
+//! Code that needs the time takes a [`Clock`]. The daemon uses [`SystemClock`]; the demo, the
+//! rehearsal and the tests use [`VirtualClock`], in which three months pass in seconds and the same
+//! plan gives the same run.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -15,11 +15,11 @@ use crate::domain::time::Timestamp;
 pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
 
-    /// Returns when the clock shows `at` or later.
+    /// Returns when the clock reads `at` or later.
     async fn sleep_until(&self, at: Timestamp);
 }
 
-/// The machine's clock.
+/// The system clock.
 #[derive(Debug, Default)]
 pub struct SystemClock;
 
@@ -32,15 +32,15 @@ impl Clock for SystemClock {
 
     async fn sleep_until(&self, at: Timestamp) {
         let wait = at.since(self.now());
-        // A timer takes a millisecond or two to say that nothing was to be waited for.
+        // A timer takes a millisecond or two even for a zero duration.
         if !wait.is_zero() {
             tokio::time::sleep(wait).await;
         }
     }
 }
 
-/// A clock that only moves when it is told to, or when somebody sleeps on it: a sleeper does not
-/// wait, the time jumps.
+/// A clock that moves only on request or when a task sleeps on it: sleeping advances the time
+/// without waiting.
 #[derive(Debug)]
 pub struct VirtualClock(AtomicI64);
 
@@ -49,7 +49,7 @@ impl VirtualClock {
         VirtualClock(AtomicI64::new(at.0))
     }
 
-    /// Moves the clock forward; never back.
+    /// Advances the clock to `at`; never moves it back.
     pub fn advance_to(&self, at: Timestamp) {
         self.0.fetch_max(at.0, Ordering::SeqCst);
     }

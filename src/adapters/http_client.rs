@@ -1,19 +1,19 @@
-//! The HTTP client for everything that leaves the house, made in one place.
+//! The HTTP client for all outgoing requests.
 
 use std::error::Error;
 use std::sync::Once;
 use std::time::Duration;
 
-/// Makes `ring` the provider of TLS in this process.
+/// Installs `ring` as the TLS provider of this process.
 pub fn install_ring_provider() {
     static PROVIDER: Once = Once::new();
     PROVIDER.call_once(|| {
-        // An error says that another provider is installed already, which serves as well.
+        // An error means that another provider is already installed, which serves as well.
         let _ = rustls::crypto::ring::default_provider().install_default();
     });
 }
 
-/// Why there can be no client: as a rule the system has no certificates to trust.
+/// The client cannot be created, usually because the system has no trusted certificates.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "no HTTPS client can be made ({0}); install the certificates of authorities, on Debian the \
@@ -21,7 +21,7 @@ pub fn install_ring_provider() {
 )]
 pub struct ClientError(String);
 
-/// What lies at the bottom of an error.
+/// Returns the message of an error's innermost source.
 fn innermost(error: &dyn Error) -> String {
     let mut at = error;
     while let Some(source) = at.source() {
@@ -30,8 +30,9 @@ fn innermost(error: &dyn Error) -> String {
     at.to_string()
 }
 
-/// A client without redirects (an answer is judged as it is), without retries of what may have been
-/// read, without a proxy from the environment, and with the `ring` provider for TLS.
+/// Creates a client without redirects (a response is classified as received), without retries of
+/// requests that may have been read, without a proxy from the environment, and with the `ring` TLS
+/// provider.
 pub fn new(timeout: Duration) -> Result<reqwest::Client, ClientError> {
     install_ring_provider();
     reqwest::Client::builder()

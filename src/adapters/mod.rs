@@ -1,5 +1,5 @@
-//! The outside world behind small interfaces: each adapter wraps one thing that is not ours, and
-//! knows nothing of the services above it.
+//! Adapters to external systems, each behind a small interface: database, gateways, transports,
+//! cryptography, configuration, clock. An adapter does not depend on the services above it.
 
 pub mod clock;
 pub mod config;

@@ -1,9 +1,9 @@
-//! The log: structured lines about what the program does, never about whom. And, where a collector
-//! is named, traces of it by OTLP (<https://opentelemetry.io/docs/specs/otlp/>, over HTTP).
+//! The log, as structured lines without personal data, and, if a collector is configured, traces by
+//! OTLP (<https://opentelemetry.io/docs/specs/otlp/>, over HTTP).
 //!
-//! Only this program's own lines follow the configured level, and only its own spans are told.
-//! Libraries are held at warnings whatever the level: at «trace» an HTTP client logs addresses, and
-//! some gateways want numbers in theirs (invariant I7).
+//! The configured level applies to this program's own lines, and only its own spans are exported.
+//! Libraries log warnings at most: at «trace» an HTTP client logs addresses, and some gateways
+//! expect numbers in theirs (invariant I7).
 
 use std::io;
 use std::path::Path;
@@ -26,20 +26,21 @@ use tracing_subscriber::{EnvFilter, Layer};
 
 use crate::adapters::config::{Config, LogLevel, TracesConfig};
 
-/// A collector takes a batch within this time, or it is dropped: traces hold nothing up.
+/// Timeout for sending a batch to the collector; a batch that exceeds it is dropped, so that traces
+/// do not block anything.
 const COLLECTOR_TIME_OUT: Duration = Duration::from_secs(10);
 
-/// What is on its way to the collector; nothing where no collector is named.
+/// The trace exporter; empty without a configured collector.
 #[must_use = "its end tells the last traces"]
 pub struct Telemetry {
     traces: Option<SdkTracerProvider>,
 }
 
 impl Telemetry {
-    /// Tells the last traces.
+    /// Exports the remaining traces and shuts down.
     pub async fn end(self) {
         let Some(traces) = self.traces else { return };
-        // It waits for the collector's answer, which comes through this runtime.
+        // The shutdown waits for the collector's response, which this runtime receives.
         let told =
             tokio::task::spawn_blocking(move || traces.shutdown_with_timeout(COLLECTOR_TIME_OUT))
                 .await;
@@ -49,8 +50,8 @@ impl Telemetry {
     }
 }
 
-/// Begins to log to standard error, or to a file, and to tell traces. A second call changes
-/// nothing. Wants a runtime where a collector is named.
+/// Starts logging to standard error or to a file, and starts the export of traces. A second call
+/// has no effect. With a configured collector it must be called inside a runtime.
 pub fn start(config: &Config, file: Option<&Path>) -> io::Result<Telemetry> {
     let level = match config.log_level {
         LogLevel::Error => "error",
@@ -80,7 +81,7 @@ pub fn start(config: &Config, file: Option<&Path>) -> io::Result<Telemetry> {
             .with_threads(false);
         layer.with_filter(Targets::new().with_target("fieldworkd", LevelFilter::DEBUG))
     });
-    // An error says that a log is there already.
+    // An error means that a log is already installed.
     let _ = tracing_subscriber::registry().with(lines).with(spans).try_init();
     Ok(Telemetry { traces })
 }
@@ -103,8 +104,8 @@ fn provider(config: &TracesConfig) -> io::Result<SdkTracerProvider> {
         .build())
 }
 
-/// Batches are told from a thread of their own, on which the client cannot wait; it waits on the
-/// runtime.
+/// An HTTP client for the exporter. Batches are exported from a separate thread on which the client
+/// cannot wait; it waits on the runtime.
 #[derive(Debug)]
 struct Collector {
     client: reqwest::Client,

@@ -1,5 +1,5 @@
-//! `serve`: the daemon. Loops over the use-cases' step functions, until it is told to stop; what is
-//! under way is finished first.
+//! `serve`: the daemon. It runs supervised loops over the services' step functions until it is
+//! stopped; work in progress is finished first. The web server is in `interfaces/http`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,7 +24,7 @@ use crate::services::sms_inbound;
 use crate::services::sms_sending::{DispatchError, Dispatcher, Tick, WORKERS_PER_ROUTE};
 use crate::services::{alerts, datasets, deadlines, erasure, forecasting, webhooks};
 
-/// After a failed step (a database that went away, say) the next one waits so long.
+/// Delay of the next step after a failed one (for example without a database).
 const RETRY_DELAY: Duration = Duration::from_secs(5);
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 const FORECAST_INTERVAL: Duration = Duration::from_secs(5);
@@ -50,7 +50,7 @@ pub async fn run(config: Config) -> Result<()> {
     let webhooks = tokio::spawn(webhook_loop(context.clone(), stopped.clone()));
     let watchdog = tokio::spawn(watchdog_loop(context.clone(), stopped));
     tracing::info!(%address, database = ?context.database.engine(), "ready");
-    // Without systemd there is nobody to notify.
+    // Without systemd there is nothing to notify.
     let _ = sd_notify::notify(&[NotifyState::Ready]);
 
     wait_for_signal().await?;
@@ -101,11 +101,11 @@ async fn wait_for_signal() -> Result<()> {
 }
 
 async fn wait_for_stop(mut stopped: watch::Receiver<bool>) {
-    // An error says that the sender is gone, which means stop as well.
+    // An error means that the sender is dropped, which also means to stop.
     let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
-/// Waits, but not past the order to stop; false when it came.
+/// Sleeps, but returns early when the daemon is stopped; false if it was stopped.
 async fn sleep_unless_stopped(stopped: &mut watch::Receiver<bool>, time: Duration) -> bool {
     tokio::select! {
         _ = stopped.wait_for(|stopped| *stopped) => false,
@@ -113,9 +113,9 @@ async fn sleep_unless_stopped(stopped: &mut watch::Receiver<bool>, time: Duratio
     }
 }
 
-/// The loops of the dispatcher: several for each lane, so that one claims while another sends and a
-/// third writes; one for messages in doubt; one for each gateway that has receipts and replies on a
-/// connection of its own.
+/// Spawns the loops of message sending: several for each lane, so that one claims while another
+/// sends and a third writes; one for messages in doubt; one for each gateway that delivers receipts
+/// and replies on its own connection.
 fn spawn_dispatch_loops(context: &Arc<AppContext>, stopped: &watch::Receiver<bool>) -> JoinSet<()> {
     let dispatcher = Arc::new(Dispatcher::new(context.clone()));
     let mut loops = JoinSet::new();
@@ -140,7 +140,8 @@ fn spawn_dispatch_loops(context: &Arc<AppContext>, stopped: &watch::Receiver<boo
     loops
 }
 
-/// A tick is never cut off: it ends when every submit of it is settled.
+/// Repeats ticks until stopped. A tick is never cancelled: it ends when all its submits are
+/// settled.
 async fn tick_loop<F>(tick: impl Fn() -> F, every: Duration, mut stopped: watch::Receiver<bool>)
 where
     F: Future<Output = Result<Tick, DispatchError>>,
@@ -160,8 +161,7 @@ where
     }
 }
 
-/// Takes what a gateway delivers on its own connection; it hears that it is taken when it is on
-/// disk.
+/// Receives what a gateway delivers on its own connection, and acknowledges it once it is on disk.
 async fn receive_loop(context: Arc<AppContext>, name: String, mut stopped: watch::Receiver<bool>) {
     let Some(gateway) = context.gateways.get(&name).cloned() else { return };
     let interview_service = InterviewService::new(context.clone());
@@ -180,7 +180,7 @@ async fn receive_loop(context: Arc<AppContext>, name: String, mut stopped: watch
     gateway.close().await;
 }
 
-/// Receipts and replies, on disk when it returns.
+/// Stores receipts and replies; they are on disk when it returns.
 async fn store_delivery(
     context: &AppContext,
     interview_service: &InterviewService,
@@ -200,7 +200,7 @@ async fn housekeeping_loop(context: Arc<AppContext>, mut stopped: watch::Receive
     let clock = context.clock.clone();
     let mut last = clock.now();
     while let Some(next) = erasure::next_housekeeping(&context, last) {
-        // In short stretches: the clock may be set.
+        // In short intervals, because the clock may be set.
         while clock.now() < next {
             if !sleep_unless_stopped(&mut stopped, next.since(clock.now()).min(HOUSEKEEPING_POLL))
                 .await
@@ -232,7 +232,7 @@ async fn deadline_loop(context: Arc<AppContext>, mut stopped: watch::Receiver<bo
     }
 }
 
-/// Gives back the people of interviewers whose pages have died.
+/// Releases expired leases of interviewers whose pages no longer renew them.
 async fn call_lease_loop(context: Arc<AppContext>, mut stopped: watch::Receiver<bool>) {
     while !*stopped.borrow() {
         if let Err(error) = queue::release_expired_leases(&context).await {
@@ -244,7 +244,7 @@ async fn call_lease_loop(context: Arc<AppContext>, mut stopped: watch::Receiver<
     }
 }
 
-/// Beside the watch over deadlines, so that no closing waits for somebody else's server.
+/// A separate loop, so that closing a field never waits for an external server.
 async fn dataset_delivery_loop(context: Arc<AppContext>, mut stopped: watch::Receiver<bool>) {
     while !*stopped.borrow() {
         if let Err(error) = datasets::delivery::deliver_due(&context).await {
@@ -256,7 +256,7 @@ async fn dataset_delivery_loop(context: Arc<AppContext>, mut stopped: watch::Rec
     }
 }
 
-/// Tells other systems what happens.
+/// Delivers events to other systems.
 async fn webhook_loop(context: Arc<AppContext>, mut stopped: watch::Receiver<bool>) {
     while !*stopped.borrow() {
         if let Err(error) = webhooks::deliver_due_events(&context).await {
@@ -268,7 +268,7 @@ async fn webhook_loop(context: Arc<AppContext>, mut stopped: watch::Receiver<boo
     }
 }
 
-/// Beside the watch over deadlines, so that no closing waits for a forecast.
+/// A separate loop, so that closing a field never waits for a forecast.
 async fn forecast_loop(context: Arc<AppContext>, mut stopped: watch::Receiver<bool>) {
     while !*stopped.borrow() {
         if let Err(error) = forecasting::tick(&context).await {
@@ -283,7 +283,7 @@ async fn forecast_loop(context: Arc<AppContext>, mut stopped: watch::Receiver<bo
     }
 }
 
-/// Tells systemd that the daemon lives, as long as its database answers.
+/// Notifies systemd that the daemon is alive, as long as its database answers.
 async fn watchdog_loop(context: Arc<AppContext>, mut stopped: watch::Receiver<bool>) {
     let Some(limit) = sd_notify::watchdog_enabled() else { return };
     while sleep_unless_stopped(&mut stopped, limit / 3).await {

@@ -1,20 +1,20 @@
-//! The audit log: who looked at what of people, and who changed what. Each entry holds the one
-//! before it by its hash, so that none can be changed, taken out or put in between without notice.
+//! The audit log: who viewed personal data, and who changed what. Each entry contains the hash of
+//! the previous one, so that none can be changed, removed or inserted unnoticed.
 
 use serde_json::json;
 
 use super::time::Timestamp;
 
-/// How somebody came.
+/// The interface through which an actor acted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Via {
-    /// On the staff's pages.
+    /// The staff's web pages.
     Console,
-    /// With a token of the API.
+    /// The API, with a token.
     Api,
-    /// On the command line; the name is that of the operating system's user.
+    /// The command line; the name is that of the operating system's user.
     Command,
-    /// Written down before the log was chained.
+    /// Recorded before the log was chained.
     Legacy,
 }
 
@@ -35,7 +35,7 @@ impl Via {
     }
 }
 
-/// Who does something.
+/// The person or program that acts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Actor {
     pub name: String,
@@ -54,8 +54,7 @@ impl Actor {
 
 macro_rules! actions {
     ($($name:ident $code:literal $zh:literal $en:literal;)*) => {
-        /// What somebody did. What is only looked at stands here as far as it shows something of a
-        /// person.
+        /// The action of an actor. Reading is audited only if it reveals personal data.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Action { $($name),* }
 
@@ -66,7 +65,7 @@ macro_rules! actions {
                 match self { $(Action::$name => $code),* }
             }
 
-            /// In Chinese and in English.
+            /// Returns the label in Chinese and in English.
             pub fn labels(self) -> (&'static str, &'static str) {
                 match self { $(Action::$name => ($zh, $en)),* }
             }
@@ -140,7 +139,7 @@ impl Action {
     }
 }
 
-/// One entry. It names rows and codes, never a person.
+/// An audit entry. It contains ids and codes, never personal data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditEntry {
     /// 1, 2, 3, … without a gap.
@@ -148,13 +147,13 @@ pub struct AuditEntry {
     pub at: Timestamp,
     pub actor: Actor,
     pub action: Action,
-    /// What it was done to: `campaign:C1`, `case:17`.
+    /// The object of the action: `campaign:C1`, `case:17`.
     pub object: String,
     pub detail: String,
 }
 
 impl AuditEntry {
-    /// What the hash of this entry is taken of. `previous_hash`: the hash of the entry before,
+    /// Returns the input of this entry's hash. `previous_hash` is the hash of the previous entry,
     /// empty for the first.
     pub fn hash_input(&self, previous_hash: &str) -> String {
         json!([

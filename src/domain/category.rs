@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// What an application declares. The caps and rules are the programme's published ones.
+/// The category of an application, with the programme's published caps and rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Category {
@@ -34,7 +34,7 @@ impl Category {
         }
     }
 
-    /// Reads the English code or the Chinese name.
+    /// Parses the English code or the Chinese name.
     pub fn parse(raw: &str) -> Option<Category> {
         let raw = raw.trim().to_lowercase();
         Category::ALL.into_iter().find(|c| {
@@ -54,7 +54,8 @@ impl Category {
         }
     }
 
-    /// Names on the list, and sample, at most (the programme may set another cap).
+    /// Returns the maximum number of names on a list, and of the sample (the programme may set
+    /// another cap).
     pub fn default_cap(self) -> u32 {
         match self {
             Category::Organisation | Category::Brand => 100,

@@ -1,12 +1,12 @@
 //! Conditions in the Common Expression Language (<https://cel.dev>): over earlier answers in a
-//! questionnaire (`sat1 <= 4 && category == "brand"`), over what has happened in a contact plan
-//! (`delivered && !begun`).
+//! questionnaire (`sat1 <= 4 && category == "brand"`), and over the contact history in a contact
+//! plan (`delivered && !begun`).
 //!
-//! In a questionnaire a condition may name items by their id, the facts `category`, `segment` and
+//! In a questionnaire a condition may use the ids of items, the facts `category`, `segment` and
 //! `mode`, and the list fields that the questionnaire declares. An answer is a number, a text (an
-//! option's code, a day as `2026-05-13`, `"na"`, `"dk"`), a list of codes, or `null` where none was
-//! given. What cannot be compared (a number with «not applicable», anything with no answer) does
-//! not hold.
+//! option's code, a day as `2026-05-13`, `"na"`, `"dk"`), a list of codes, or `null` if there is
+//! none. A comparison of incomparable values (a number with «not applicable», anything with no
+//! answer) does not hold.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,10 +14,10 @@ use std::sync::{Arc, LazyLock};
 
 use cel::{Context, Env, Program, Value};
 
-/// The functions that conditions may call; made once.
+/// The functions that conditions may call, created once.
 static FUNCTIONS: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib()));
 
-/// A condition that has been read.
+/// A parsed condition.
 pub struct Condition {
     source: String,
     program: Program,
@@ -25,7 +25,7 @@ pub struct Condition {
 }
 
 impl Condition {
-    /// Reads a condition; the error tells in one line what is wrong.
+    /// Parses a condition. The error describes the problem in one line.
     pub fn parse(source: &str) -> Result<Condition, String> {
         match Program::compile(source) {
             Ok(program) => {
@@ -48,12 +48,12 @@ impl Condition {
         &self.source
     }
 
-    /// The names that it looks at.
+    /// Returns the names that it uses.
     pub fn names(&self) -> &[String] {
         &self.names
     }
 
-    /// Functions that it calls and that there are not.
+    /// Returns the functions that it calls and that do not exist.
     pub fn unknown_functions(&self) -> Vec<String> {
         const KNOWN: [&str; 9] =
             ["size", "contains", "startsWith", "endsWith", "has", "int", "double", "string", "in"];
@@ -73,7 +73,7 @@ impl Condition {
         self.holds_by(|name| values.0.get(name).cloned())
     }
 
-    /// Does it hold, by what `known` says of the names that it looks at?
+    /// Returns whether it holds for the values that `known` returns for its names.
     pub(in crate::domain) fn holds_by(&self, known: impl Fn(&str) -> Option<Value>) -> bool {
         let mut context = Context::with_env(FUNCTIONS.clone());
         for name in &self.names {
@@ -89,18 +89,18 @@ impl fmt::Debug for Condition {
     }
 }
 
-/// A number as conditions see it.
+/// Converts a number for conditions.
 pub(in crate::domain) fn number(number: f64) -> Value {
     let is_whole = number.fract() == 0.0 && number.abs() < 9e15;
     if is_whole { Value::Int(number as i64) } else { Value::Float(number) }
 }
 
-/// Several codes as conditions see them.
+/// Converts several codes for conditions.
 pub(in crate::domain) fn list(codes: &[String]) -> Value {
     Value::from(codes.iter().map(|code| Value::from(code.as_str())).collect::<Vec<Value>>())
 }
 
-/// What conditions look at, tried out. (No `Debug`: it may hold answers.)
+/// Values of the names in conditions, for trials. (No `Debug`: it may contain answers.)
 #[derive(Clone, Default)]
 pub(in crate::domain) struct Values(BTreeMap<String, Value>);
 

@@ -1,4 +1,5 @@
-//! When a respondent may be contacted: hours per weekday, holidays and make-up workdays.
+//! Contact hours: when a respondent may be contacted, by weekday, with holidays and make-up
+//! workdays.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -9,10 +10,10 @@ use chrono_tz::Tz;
 use super::time::Timestamp;
 use super::zones::Zones;
 
-/// How far ahead [`ContactHours::next_open`] looks before it says that a plan never opens.
+/// How far ahead [`ContactHours::next_open`] searches before it returns `None`.
 const HORIZON_DAYS: i64 = 400;
 
-/// One stretch of a day, `[from, to)` in minutes after local midnight.
+/// An interval of a day, `[from, to)` in minutes after local midnight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Interval {
     from: u32,
@@ -32,7 +33,7 @@ pub enum ContactHoursError {
 }
 
 impl Interval {
-    /// Reads `09:00-12:00`; `24:00` is the day's end.
+    /// Parses `09:00-12:00`; `24:00` is the end of the day.
     pub fn parse(raw: &str) -> Result<Interval, ContactHoursError> {
         let bad = || ContactHoursError::BadInterval(raw.to_owned());
         let minutes = |text: &str| -> Option<u32> {
@@ -50,20 +51,19 @@ impl Interval {
     }
 }
 
-/// Official holidays and the weekend days worked to make up for them (in China both are published
-/// each year by the State Council).
+/// Official holidays, and the weekend days worked to make up for them (in China the State Council
+/// publishes both each year).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Calendar {
     pub holidays: BTreeSet<NaiveDate>,
     pub workdays: BTreeSet<NaiveDate>,
 }
 
-/// Over how much of an open stretch a wave of contacts is spread: at most so long, or (`None`) all
-/// of it.
+/// Maximum part of an open interval over which a wave of contacts is spread; `None`: all of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Spread(pub Option<Duration>);
 
-/// The hours in which contact is allowed, in the respondent's own zone (invariant I2).
+/// The hours in which contact is allowed, in the respondent's own time zone (invariant I2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContactHours {
     /// Monday first.
@@ -94,8 +94,8 @@ impl ContactHours {
         Ok(ContactHours { week, holiday_hours, calendar })
     }
 
-    /// The stretches of one calendar day: a holiday's own, a make-up workday's like Monday's, else
-    /// the weekday's.
+    /// Returns the intervals of a calendar day: those of the holiday, of Monday on a make-up
+    /// workday, or of the weekday.
     fn intervals_on(&self, date: NaiveDate) -> &[Interval] {
         if self.calendar.holidays.contains(&date) {
             return &self.holiday_hours;
@@ -105,18 +105,18 @@ impl ContactHours {
         &self.week[weekday.num_days_from_monday() as usize]
     }
 
-    /// Is contact allowed at this instant, by the wall clocks of all these zones?
+    /// Returns whether contact is allowed at this instant by the local time of all these zones.
     pub fn is_open(&self, at: Timestamp, zones: &Zones) -> bool {
         zones.iter().all(|zone| self.is_open_in(at, zone))
     }
 
-    /// The first instant from `at` on at which contact is allowed; `None` when there is none within
-    /// 400 days.
+    /// Returns the first instant from `at` on at which contact is allowed; `None` if there is none
+    /// within 400 days.
     pub fn next_open(&self, at: Timestamp, zones: &Zones) -> Option<Timestamp> {
         let horizon = at + Duration::from_secs(HORIZON_DAYS as u64 * 86_400);
         let mut wanted = at;
-        // Each round moves on to an opening of a zone that is closed at `wanted`; nothing that is
-        // open in all of them is passed over.
+        // Each iteration moves to the next opening of a zone that is closed at `wanted`; no instant
+        // that is open in all of them is skipped.
         while wanted <= horizon {
             match zones.iter().find(|&zone| !self.is_open_in(wanted, zone)) {
                 None => return Some(wanted),
@@ -126,9 +126,9 @@ impl ContactHours {
         None
     }
 
-    /// When a contact takes place that is wanted from `at` on: then, if it is open; otherwise
-    /// somewhere in the stretch that opens next, as far into it as `fraction` says (0 the
-    /// beginning, 1 the end), so that not everybody who waited is contacted in its first second.
+    /// Schedules a contact wanted from `at` on. If contact is allowed then, it takes place at once;
+    /// otherwise in the next open interval, at the position given by `fraction` (0 the beginning, 1
+    /// the end), so that not everybody who waited is contacted in its first second.
     pub fn schedule(
         &self,
         at: Timestamp,
@@ -143,8 +143,8 @@ impl ContactHours {
         }
     }
 
-    /// Like [`ContactHours::schedule`], for one of many who are wanted at the same instant: spread
-    /// even if it is open.
+    /// Like [`ContactHours::schedule`], for one of many contacts wanted at the same instant: they
+    /// are spread even if contact is allowed.
     pub fn schedule_in_wave(
         &self,
         at: Timestamp,
@@ -158,13 +158,13 @@ impl ContactHours {
         Some(opens + length.mul_f64(fraction.clamp(0.0, 0.999)))
     }
 
-    /// The end of the open stretch that `at` lies in.
+    /// Returns the end of the open interval that contains `at`.
     pub fn open_until(&self, at: Timestamp, zones: &Zones) -> Timestamp {
         zones.iter().map(|zone| self.closes_after(at, zone)).min().unwrap_or(at)
     }
 
-    /// When work that needs `needed` of open time is over, when it begins at `from`; `None` when
-    /// the hours never suffice.
+    /// Returns when work that begins at `from` and needs `needed` of open time ends; `None` if the
+    /// hours never suffice.
     pub fn after_open_time(
         &self,
         from: Timestamp,
@@ -200,7 +200,7 @@ impl ContactHours {
             let date = first.checked_add_signed(TimeDelta::days(day))?;
             self.intervals_on(date).iter().find_map(|interval| {
                 let opens = Timestamp::from_local(date.and_time(time_of(interval.from)), zone);
-                // A change to summer time may swallow an opening or move it out of its stretch.
+                // A change to summer time may skip an opening or move it out of its interval.
                 (opens > at && self.is_open_in(opens, zone)).then_some(opens)
             })
         })
@@ -297,8 +297,8 @@ mod tests {
     }
 
     proptest! {
-        /// Invariant I2: whatever the zone, the time and the hours, the next opening is open, not
-        /// before the time, and nothing open is skipped.
+        /// Invariant I2: for any zone, time and hours, the next opening is open and not before the
+        /// time, and nothing open is skipped.
         #[test]
         fn the_next_opening_is_open_and_is_the_first(
             millis in 1_700_000_000_000i64..2_000_000_000_000,
@@ -314,7 +314,7 @@ mod tests {
             let from = Timestamp(millis);
             let calendar = Calendar { holidays: [from.date(zone) + TimeDelta::days(holiday % 10)].into(), workdays: Default::default() };
             let hours = ContactHours::new(week, vec![], calendar).unwrap();
-            // Zones far apart may share no hour; then nothing is contacted at all.
+            // Distant zones may share no hour; then nobody is contacted.
             let Some(opens) = hours.next_open(from, &zones) else { return Ok(()) };
             prop_assert!(opens >= from);
             prop_assert!(hours.is_open(opens, &zones));

@@ -1,4 +1,4 @@
-//! From the day a list was received to the day the dataset is due.
+//! Deadlines: from the day a list is received to the day the dataset is due.
 
 use chrono::{Days, Months, NaiveDate};
 use chrono_tz::Tz;
@@ -6,28 +6,28 @@ use chrono_tz::Tz;
 use super::programme::Programme;
 use super::time::Timestamp;
 
-/// The days that bind an application.
+/// The binding days of an application.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadline {
-    /// The survey begins: the list is there and, where the programme asks for it, the fee is
-    /// settled.
+    /// Start of the survey: the list has been received and, if the programme requires it, the fee
+    /// is settled.
     pub begins: NaiveDate,
-    /// The certificate must be out by the end of this day.
+    /// The certificate is due by the end of this day.
     pub certificate_due: NaiveDate,
-    /// The dataset must be with scoring by the end of this day.
+    /// The dataset is due at the scoring step by the end of this day.
     pub dataset_due: NaiveDate,
 }
 
-/// What an application's days are counted from.
+/// The inputs of an application's deadline.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct DeadlineInputs {
     pub list_received: Option<NaiveDate>,
     pub fee_settled: Option<NaiveDate>,
-    /// Days added with a reason: holds that are over, and extensions.
+    /// Days added for ended holds and extensions.
     pub extended_days: u32,
 }
 
-/// Why an application's days do not run yet.
+/// The reason for which an application's days do not run yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotStarted {
     NoList,
@@ -35,9 +35,9 @@ pub enum NotStarted {
 }
 
 impl Deadline {
-    /// Calendar months after the survey began, as a contract counts them: the same day of the
-    /// month, or the last day of a shorter one (31 January + 3 months = 30 April); then the days
-    /// that were added. Scoring and review need the last days of that time.
+    /// Computes the deadline. Calendar months after the start are counted as in a contract: the
+    /// same day of the month, or the last day of a shorter one (31 January + 3 months = 30 April);
+    /// then extended days are added. Scoring and review need the last days of that time.
     pub fn of(counted: &DeadlineInputs, programme: &Programme) -> Result<Deadline, NotStarted> {
         let received = counted.list_received.ok_or(NotStarted::NoList)?;
         let begins = match (programme.fee_first, counted.fee_settled) {
@@ -57,15 +57,15 @@ impl Deadline {
         Ok(Deadline { begins, certificate_due, dataset_due })
     }
 
-    /// The instant at which the field must be closed: the end of the due day in the programme's
-    /// zone.
+    /// Returns the instant at which the field must be closed: the end of the due day in the
+    /// programme's zone.
     pub fn field_closes_at(&self, zone: Tz) -> Timestamp {
         Timestamp::start_of_day(self.dataset_due.succ_opt().unwrap_or(self.dataset_due), zone)
     }
 }
 
-/// How far completes lie behind the time: the share of the field's time that has gone, less the
-/// share of the target that is reached. 0 is even with the time, 1 is all of it gone and nothing
+/// Returns how far completes are behind schedule: the elapsed share of the field's time less the
+/// reached share of the target. 0 is on schedule, 1 means that all time has elapsed and nothing is
 /// reached; below 0 is ahead.
 pub fn schedule_lag(
     begun: Timestamp,
@@ -81,8 +81,8 @@ pub fn schedule_lag(
     gone - reached
 }
 
-/// The order of danger, the greatest first: by the chance of reaching the target, where it is
-/// known; among equals by how far completes lie behind; what is not in the field comes last.
+/// Returns a sort key by risk, the greatest first: by the chance of reaching the target if it is
+/// known, then by how far completes are behind schedule; applications not in the field come last.
 pub fn risk_order(chance: Option<f64>, behind: Option<f64>) -> (bool, i64, i64) {
     let millionths = |value: f64| (value * 1e6) as i64;
     (

@@ -1,5 +1,5 @@
-//! The kind of device that a page was answered on. What a browser calls itself is read for that and
-//! kept nowhere.
+//! The class of the device on which a page was answered. It is read from the browser's user agent,
+//! which is not stored.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ pub enum DeviceClass {
     Phone,
     Tablet,
     Computer,
-    /// A browser that does not tell.
+    /// The browser does not identify its device.
     Unknown,
 }
 
@@ -29,7 +29,7 @@ impl DeviceClass {
         DeviceClass::ALL.into_iter().find(|class| class.as_str() == name)
     }
 
-    /// Reads a `User-Agent` (RFC 9110, section 10.1.5). Android tablets leave «Mobile» out;
+    /// Parses a `User-Agent` (RFC 9110, section 10.1.5). Android tablets leave «Mobile» out;
     /// HarmonyOS names itself beside or instead of Android.
     pub fn of_user_agent(agent: &str) -> DeviceClass {
         let has = |word: &str| agent.contains(word);

@@ -1,27 +1,27 @@
-//! Final dispositions of the AAPOR Standard Definitions, as far as fieldwork by SMS, web and
-//! telephone meets them.
+//! Final dispositions of the AAPOR Standard Definitions that occur in fieldwork by SMS, web and
+//! telephone.
 
 use std::fmt;
 
-/// What has become of a case. A case has exactly one at any time.
+/// The disposition of a case. A case has exactly one at any time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Disposition {
     /// 1.1: every required item answered.
     Complete,
     /// 1.2: all core items answered, not finished when the field closed.
     Partial,
-    /// 2.11: told an interviewer that it would rather not; may be asked once more.
+    /// 2.11: reluctant towards an interviewer; may be asked once more.
     SoftRefusal,
-    /// 2.112: refused by the respondent itself (opt-out reply, «refuse» on the page, told to an
+    /// 2.112: refused by the respondent (opt-out reply, «refuse» on the page, refusal to an
     /// interviewer).
     Refusal,
-    /// 2.12: started, too little answered.
+    /// 2.12: started, too few answers.
     BreakOff,
     /// 2.20: delivered, never opened.
     NonContact,
-    /// 2.21: reached by telephone, never at a time that suited.
+    /// 2.21: reached by telephone, never at a suitable time.
     NeverAvailable,
-    /// 2.22: a machine or somebody else answered the telephone.
+    /// 2.22: a machine or another person answered the telephone.
     MessageLeft,
     /// 2.31.
     Deceased,
@@ -29,13 +29,13 @@ pub enum Disposition {
     Unable,
     /// 2.33: speaks no language of the interviewers.
     LanguageBarrier,
-    /// 3.11: never worked.
+    /// 3.11: never attempted.
     NotAttempted,
     /// 3.12: the telephone was busy.
     Busy,
     /// 3.13: nobody answered the telephone.
     NoAnswer,
-    /// 3.19: accepted by a gateway, nothing ever heard.
+    /// 3.19: accepted by a gateway, no further information.
     NothingHeard,
     /// 4.1: not a user of the subject.
     NotEligible,
@@ -45,20 +45,20 @@ pub enum Disposition {
     Disconnected,
     /// 4.33: the number was out of service.
     OutOfService,
-    /// 4.7: the number is somebody else's.
+    /// 4.7: the number belongs to somebody else.
     NoEligibleRespondent,
     /// 4.8: the cell was full before this case was finished.
     QuotaFilled,
 }
 
-/// The groups that outcome rates are made of.
+/// The groups from which outcome rates are computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutcomeGroup {
     Complete,
     Partial,
     RefusalOrBreakOff,
     NonContact,
-    /// Eligible, reached, and no interview for another reason than a refusal.
+    /// Eligible and reached, without an interview for a reason other than a refusal.
     Other,
     UnknownEligibility,
     NotEligible,
@@ -89,7 +89,7 @@ impl Disposition {
         Disposition::QuotaFilled,
     ];
 
-    /// As reports name it, in Chinese and English.
+    /// Returns the label of reports in Chinese and in English.
     pub fn labels(self) -> (&'static str, &'static str) {
         match self {
             Disposition::Complete => ("完成", "complete"),
@@ -116,7 +116,7 @@ impl Disposition {
         }
     }
 
-    /// The AAPOR number.
+    /// Returns the AAPOR number.
     pub fn code(self) -> &'static str {
         match self {
             Disposition::Complete => "1.1",
@@ -173,13 +173,13 @@ impl Disposition {
         Disposition::ALL.into_iter().find(|d| d.code() == code)
     }
 
-    /// A case with such a disposition is not contacted again and takes no more answers.
+    /// Returns whether the case is closed: it is not contacted again and takes no more answers.
     pub fn is_final(self) -> bool {
         !Disposition::OPEN.contains(&self)
     }
 
-    /// Dispositions of open cases, by how much is known of the person: what a further contact comes
-    /// to replaces what says no more than it does.
+    /// Dispositions of open cases, by how much is known of the person. The result of a further
+    /// contact replaces those that say no more than it does.
     pub const OPEN: [Disposition; 10] = [
         Disposition::NotAttempted,
         Disposition::NothingHeard,
@@ -193,8 +193,8 @@ impl Disposition {
         Disposition::BreakOff,
     ];
 
-    /// The dispositions of open cases that this one replaces: of two that nobody was heard of by,
-    /// the later; a final one all of them.
+    /// Returns the dispositions of open cases that this one replaces. Among those without any
+    /// reaction of the person the later one wins; a final one replaces all.
     pub fn replaces(self) -> Vec<Disposition> {
         let unheard = [Disposition::NoAnswer, Disposition::Busy, Disposition::OutOfService];
         let known = |other: Disposition| {
@@ -210,7 +210,7 @@ impl Disposition {
             .collect()
     }
 
-    /// Final, by the person or its number, without an interview.
+    /// Returns whether it is final, caused by the person or the number, and without an interview.
     pub fn is_dropout(self) -> bool {
         self.is_final()
             && !matches!(

@@ -1,4 +1,4 @@
-//! Events: what other systems are told of when it happens. Codes and counts; nothing of a person.
+//! Events that are published to other systems. They contain codes and counts, no personal data.
 
 use serde_json::{Value, json};
 
@@ -6,19 +6,19 @@ use super::time::Timestamp;
 
 macro_rules! kinds {
     ($($name:ident $code:literal $zh:literal $en:literal;)*) => {
-        /// What has happened.
+        /// The kind of an event.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum EventKind { $($name),* }
 
         impl EventKind {
             pub const ALL: &'static [EventKind] = &[$(EventKind::$name),*];
 
-            /// Its name, as `type` of the body has it.
+            /// Returns its name, the `type` of the body.
             pub fn code(self) -> &'static str {
                 match self { $(EventKind::$name => $code),* }
             }
 
-            /// In Chinese and in English.
+            /// Returns the label in Chinese and in English.
             pub fn labels(self) -> (&'static str, &'static str) {
                 match self { $(EventKind::$name => ($zh, $en)),* }
             }
@@ -55,10 +55,11 @@ impl EventKind {
     }
 }
 
-/// What `type` is in the body of a test.
+/// The `type` of a test event.
 pub const TEST_EVENT: &str = "webhook.test";
 
-/// The body of an event (Standard Webhooks, «Payload structure»): `type`, `timestamp`, `data`.
+/// Returns the body of an event (Standard Webhooks, «Payload structure»): `type`, `timestamp`,
+/// `data`.
 pub fn event_body(code: &str, data: &Value, at: Timestamp) -> String {
     json!({ "type": code, "timestamp": at.rfc3339(chrono_tz::UTC), "data": data }).to_string()
 }

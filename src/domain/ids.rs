@@ -1,4 +1,6 @@
-//! Row identities, one type per table, so that a case can never be taken for a campaign.
+//! Row ids, one type per table, so that ids of different tables cannot be confused.
+
+use super::contact_plan::MessageSlot;
 
 macro_rules! ids {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
@@ -13,27 +15,27 @@ ids! {
     ProgrammeId,
     /// An applicant (申报主体) within one programme.
     ApplicantId,
-    /// One declared subject in one category.
+    /// An application: one declared subject in one category.
     ApplicationId,
     /// A person on one applicant's lists.
     RespondentId,
-    /// Respondent × application.
+    /// A case: respondent × application.
     CaseId,
-    /// The fieldwork of one or more applications under one contact plan.
+    /// A campaign: the fieldwork of one or more applications under one contact plan.
     CampaignId,
-    /// What a respondent gets in a campaign: one link for all open cases.
+    /// An invitation: a respondent's single link to all open cases of a campaign.
     InvitationId,
-    /// The answers of one case.
+    /// A response: the answers of one case.
     ResponseId,
-    /// Somebody of the staff.
+    /// A staff account.
     AccountId,
-    /// One time that an interviewer had somebody on the screen.
+    /// A call: one time that an interviewer had a person on the screen.
     CallId,
 }
 
-/// One outgoing SMS: a step of an invitation is one message (invariant I1).
+/// An outgoing SMS; its slot makes it unique within its invitation (invariant I1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageKey {
     pub invitation: InvitationId,
-    pub step: u32,
+    pub slot: MessageSlot,
 }

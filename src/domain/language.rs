@@ -1,11 +1,11 @@
-//! The languages that respondents are asked in.
+//! The languages of texts and interviews.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A language of texts and pages. The programme's people read Chinese; English is for guests and
-/// reviewers.
+/// A language of texts and pages. The programme's respondents read Chinese; English is for guests
+/// and reviewers.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]
@@ -19,7 +19,7 @@ pub enum Language {
 impl Language {
     pub const ALL: [Language; 2] = [Language::Zh, Language::En];
 
-    /// The BCP 47 tag, as stored, sent in HTML and written into datasets.
+    /// Returns the BCP 47 tag, as stored, sent in HTML and written into datasets.
     pub fn tag(self) -> &'static str {
         match self {
             Language::Zh => "zh",
@@ -27,7 +27,7 @@ impl Language {
         }
     }
 
-    /// Reads a tag, or a list's way of naming a language (`中文`, `English`, `zh-CN`, …).
+    /// Parses a tag, or the name of a language in a list (`中文`, `English`, `zh-CN`, …).
     pub fn parse(raw: &str) -> Option<Language> {
         let raw = raw.trim().to_lowercase();
         if raw.starts_with("zh")
@@ -43,7 +43,7 @@ impl Language {
         }
     }
 
-    /// The language in which somebody can switch from this one.
+    /// Returns the language that the language switch offers.
     pub fn other(self) -> Language {
         match self {
             Language::Zh => Language::En,

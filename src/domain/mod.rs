@@ -1,8 +1,8 @@
-//! Floor 1: the pure types and rules of fieldwork.
+//! Layer 1: the pure types and rules of fieldwork.
 //!
-//! Raw text goes in at the edge (`parse`, `new`) and comes out as a value that is known to be
-//! valid; nothing in here reads a clock, a file, a socket or a database, and nothing is async. A
-//! rule that comes from a standard, a law or a provider cites it where it stands.
+//! Raw text is parsed at the edge (`parse`, `new`) into values that are known to be valid. Nothing
+//! in this module reads a clock, a file, a socket or a database, and nothing is async. A rule of a
+//! standard, a law or a provider cites its source.
 
 pub mod audit;
 pub mod category;

@@ -1,13 +1,13 @@
-//! The modes in which somebody is contacted and answers.
+//! The modes of contact and of answering.
 
 use std::fmt;
 
-/// How an answer came.
+/// The mode of a contact or of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Mode {
-    /// On the page behind the personal link.
+    /// The page behind the personal link.
     Web,
-    /// To an interviewer on the telephone.
+    /// An interview by telephone.
     Telephone,
     /// By SMS.
     Sms,

@@ -11,12 +11,12 @@ pub struct OutcomeCounts {
     pub refusal: u64,
     pub non_contact: u64,
     pub other: u64,
-    /// Unknown households and unknown others together: a list of persons knows only the latter.
+    /// Unknown households and unknown others together: a list of persons has only the latter.
     pub unknown: u64,
     pub not_eligible: u64,
 }
 
-/// The rates, in the order of the Standard Definitions.
+/// The outcome rates, in the order of the Standard Definitions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OutcomeRate {
     Rr1,
@@ -92,24 +92,25 @@ impl OutcomeCounts {
         } += cases;
     }
 
-    /// All cases.
+    /// Returns the number of all cases.
     pub fn cases(&self) -> u64 {
         self.base() + self.unknown + self.not_eligible
     }
 
-    /// The cases known to be eligible, B = (I+P)+(R+NC+O).
+    /// Returns the number of cases known to be eligible, B = (I+P)+(R+NC+O).
     fn base(&self) -> u64 {
         self.complete + self.partial + self.refusal + self.non_contact + self.other
     }
 
-    /// The share of eligible cases among the unknown by the proportional (CASRO) method, e = B/(B +
-    /// all 4.x). Where nobody is known to be eligible, it is 0.
+    /// Returns the eligible share of the unknown cases by the proportional (CASRO) method, e = B/(B
+    /// + all 4.x); 0 if no case is known to be eligible.
     fn eligible_share(&self) -> f64 {
         let base = self.base() as f64;
         ratio(base, base + self.not_eligible as f64).unwrap_or(0.0)
     }
 
-    /// A rate as the Standard Definitions give it; `None` («n/a») where its denominator is 0.
+    /// Returns a rate as defined by the Standard Definitions; `None` («n/a») if its denominator is
+    /// 0.
     pub fn rate(&self, rate: OutcomeRate) -> Option<f64> {
         let (complete, interviews) = (self.complete as f64, (self.complete + self.partial) as f64);
         let (refusal, other, base) = (self.refusal as f64, self.other as f64, self.base() as f64);
@@ -137,7 +138,7 @@ impl OutcomeCounts {
     }
 }
 
-/// A rate whose denominator is 0 is «n/a», never 0 or NaN.
+/// Returns a quotient; a denominator of 0 gives «n/a», never 0 or NaN.
 fn ratio(part: f64, whole: f64) -> Option<f64> {
     (whole > 0.0).then(|| part / whole)
 }
@@ -147,8 +148,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Worked by hand: I 40, P 5, R 10, NC 25, O 4, unknown 20, not eligible 21; B = 84, e = 84/105
-    /// = 0.8, B + e·U = 100, B + U = 104, reached = 59.
+    /// Computed by hand: I 40, P 5, R 10, NC 25, O 4, unknown 20, not eligible 21; B = 84, e =
+    /// 84/105 = 0.8, B + e·U = 100, B + U = 104, reached = 59.
     #[test]
     fn rates_agree_with_a_table_worked_by_hand() {
         let outcomes = OutcomeCounts {
@@ -207,7 +208,7 @@ mod tests {
             for rate in OutcomeRate::ALL {
                 prop_assert!(outcomes.rate(rate).is_none_or(|rate| (0.0..=1.0).contains(&rate)), "{}", rate.name());
             }
-            // The more of the unknown count as eligible, the smaller the rate.
+            // The more of the unknown cases count as eligible, the smaller the rate.
             for [most, likely, none] in [[OutcomeRate::Rr1, OutcomeRate::Rr3, OutcomeRate::Rr5], [OutcomeRate::Ref1, OutcomeRate::Ref2, OutcomeRate::Ref3], [OutcomeRate::Con1, OutcomeRate::Con2, OutcomeRate::Con3]] {
                 if let (Some(a), Some(b), Some(c)) = (outcomes.rate(most), outcomes.rate(likely), outcomes.rate(none)) {
                     prop_assert!(a <= b + 1e-12 && b <= c + 1e-12);

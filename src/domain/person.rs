@@ -1,4 +1,4 @@
-//! What a list tells of a person, beside the number.
+//! The personal columns of a list, without the number.
 
 use super::personal::Personal;
 
@@ -13,14 +13,14 @@ pub struct Person {
 }
 
 impl Person {
-    /// The form that is sealed: a JSON array in the order of the fields.
+    /// Returns the text that is sealed: a JSON array in the order of the fields.
     pub fn to_sealable(&self) -> String {
         let fields = [&self.name, &self.organisation, &self.job_title, &self.email, &self.remark]
             .map(Personal::reveal);
         serde_json::json!(fields).to_string()
     }
 
-    /// Reads [`Person::to_sealable`] back.
+    /// Parses the text of [`Person::to_sealable`].
     pub fn from_sealable(text: &str) -> Option<Person> {
         let [name, organisation, job_title, email, remark]: [String; 5] =
             serde_json::from_str(text).ok()?;

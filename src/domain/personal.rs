@@ -1,10 +1,10 @@
-//! Text about a person, which no log may ever show.
+//! Personal text, which must never be logged.
 
 use std::fmt;
 
 /// A piece of personal data (a name, an e-mail address, a remark, an open answer). It has no
-/// `Display`, and its `Debug` prints nothing of the content (invariant I7); [`Personal::reveal`] is
-/// the one way to the text, so every use of it can be found by that word.
+/// `Display`, and its `Debug` prints nothing of the content (invariant I7). [`Personal::reveal`] is
+/// the only access to the text, so every use can be found by that name.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct Personal(String);
 
@@ -28,7 +28,7 @@ impl fmt::Debug for Personal {
     }
 }
 
-/// What a report may show of a value that somebody typed: the shape, never the content.
+/// Masks a value that a person typed, for reports: it shows the shape, never the content.
 ///
 /// Digits beyond the first three and the last two, and every letter but the first, become `*`.
 pub fn masked(value: &str) -> String {

@@ -1,4 +1,4 @@
-//! Telephone numbers as people write them, and as gateways want them.
+//! Telephone numbers: parsing of human notation and formatting for gateways.
 
 use std::fmt;
 
@@ -13,10 +13,10 @@ pub struct Phone {
     region: Option<country::Id>,
 }
 
-/// What a number can be used for.
+/// The kind of a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PhoneKind {
-    /// Reaches a person by SMS and by voice.
+    /// Reachable by SMS and by voice.
     Mobile,
     /// Voice only.
     FixedLine,
@@ -31,7 +31,8 @@ impl PhoneKind {
     }
 }
 
-/// Why a text is not a telephone number. The texts say what to do; none repeats the number.
+/// The reason for which a text is not a telephone number. The message says what to do and does not
+/// repeat the number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum PhoneError {
     #[error("no telephone number stands here; fill it in")]
@@ -53,11 +54,11 @@ pub enum PhoneError {
 }
 
 impl Phone {
-    /// Reads a number as people write it: spaces, dashes, dots, brackets, `+86`/`0086`, full-width
+    /// Parses a number in human notation: spaces, dashes, dots, brackets, `+86`/`0086`, full-width
     /// digits, a spreadsheet's `1.3800138E+10` or `13800138000.0`, a leading apostrophe, an
     /// extension (dropped). Without a `+` or `00` the number belongs to `default_region`.
     ///
-    /// Validity is the judgement of the `phonenumber` crate (Google's libphonenumber metadata).
+    /// The `phonenumber` crate (Google's libphonenumber metadata) decides about validity.
     pub fn parse(raw: &str, default_region: country::Id) -> Result<Phone, PhoneError> {
         let cleaned = clean(raw);
         if cleaned.is_empty() {
@@ -98,13 +99,13 @@ impl Phone {
         })
     }
 
-    /// Takes a number back from storage, where only E.164 forms made by [`Phone::parse`] stand.
+    /// Restores a number from storage, which contains only E.164 forms made by [`Phone::parse`].
     pub fn from_e164(e164: &str) -> Result<Phone, PhoneError> {
         if !e164.starts_with('+') {
             return Err(PhoneError::NotANumber);
         }
-        // Judging takes long, and was done when the number came in: mainland mobiles, most of all
-        // numbers, are known by their form.
+        // Validation is slow and was done when the number was imported: mainland mobiles, most of
+        // all numbers, are recognised by their form.
         let is_mainland_mobile = |national: &str| {
             national.len() == 11
                 && national.starts_with('1')
@@ -125,7 +126,7 @@ impl Phone {
         &self.e164
     }
 
-    /// The number without country code, as most Chinese gateways want it: `13800138000`.
+    /// Returns the number without country code, as most Chinese gateways expect it: `13800138000`.
     pub fn national(&self) -> String {
         if let Some(national) = self.e164.strip_prefix("+86") {
             return national.to_owned();
@@ -140,7 +141,7 @@ impl Phone {
         self.kind
     }
 
-    /// The ISO 3166 code of the numbering plan, where it is unambiguous.
+    /// Returns the ISO 3166 code of the numbering plan, if it is unambiguous.
     pub fn region(&self) -> Option<&str> {
         self.region.as_ref().map(AsRef::as_ref)
     }
@@ -152,7 +153,7 @@ impl fmt::Debug for Phone {
     }
 }
 
-/// Folds full-width forms to ASCII and drops what only decorates a number.
+/// Converts full-width forms to ASCII and removes decoration.
 fn clean(raw: &str) -> String {
     raw.nfkc()
         .filter_map(|c| match c {
@@ -180,7 +181,7 @@ fn clean(raw: &str) -> String {
         .to_owned()
 }
 
-/// Turns `1.3800138E+10` and `13800138000.0` back into digits; a mantissa with fewer than eight
+/// Converts `1.3800138E+10` and `13800138000.0` back to digits; a mantissa with fewer than eight
 /// digits has lost some.
 fn undo_spreadsheet_notation(cleaned: &str) -> Result<String, PhoneError> {
     if let Some((mantissa, exponent)) = cleaned.split_once(['e', 'E']) {
@@ -211,7 +212,7 @@ fn undo_spreadsheet_notation(cleaned: &str) -> Result<String, PhoneError> {
     }
 }
 
-/// Drops `转801`, `ext. 12`, `x12`, `#12`, `分机12` and a lone trailing `-801` after a fixed line.
+/// Removes `转801`, `ext. 12`, `x12`, `#12`, `分机12` and a lone trailing `-801` after a fixed line.
 fn cut_extension(cleaned: &str) -> &str {
     let lower = cleaned.to_ascii_lowercase();
     let marks = ["转", "分机", "extension", "ext", "x", "#", ";"];

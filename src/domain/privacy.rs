@@ -5,18 +5,17 @@ use serde::{Deserialize, Serialize};
 
 use super::language::{Language, LocalizedText};
 
-/// A notice of one version. What somebody agreed to is found again by it, so a changed text needs
-/// another version.
+/// One version of a notice. A consent refers to the version, so a changed text needs a new one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PrivacyNotice {
     pub version: String,
-    /// Paragraphs parted by line breaks; `{applicant}` and `{programme}` are filled in.
+    /// Paragraphs separated by line breaks; `{applicant}` and `{programme}` are replaced.
     pub text: LocalizedText,
 }
 
 impl PrivacyNotice {
-    /// What is wrong with it, with its key.
+    /// Returns the first problem of the notice, with its key.
     pub fn problem(&self) -> Option<(&'static str, &'static str)> {
         let is_version = !self.version.is_empty()
             && self.version.len() <= 40
@@ -34,7 +33,7 @@ impl PrivacyNotice {
         ))
     }
 
-    /// The paragraphs as a respondent reads them.
+    /// Returns the paragraphs with their placeholders replaced.
     pub fn paragraphs(
         &self,
         language: Language,
@@ -50,8 +49,8 @@ impl PrivacyNotice {
     }
 }
 
-/// The notice of a programme that sets none. It can name no address to write to; a programme's own
-/// should.
+/// The notice of a programme without its own. It has no contact address, which a programme's own
+/// notice should have.
 impl Default for PrivacyNotice {
     fn default() -> PrivacyNotice {
         PrivacyNotice {

@@ -1,4 +1,4 @@
-//! The programme (评价活动): the rules that all its applications share.
+//! A programme (评价活动): the rules shared by all its applications.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use super::language::LocalizedText;
 use super::privacy::PrivacyNotice;
 use super::time::days;
 
-/// A programme's rules, as written in its file and stored.
+/// A programme's rules, as read from its file and stored.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Programme {
@@ -19,13 +19,13 @@ pub struct Programme {
     pub name: LocalizedText,
     #[serde(default = "shanghai")]
     pub time_zone: Tz,
-    /// Calendar months from the list's receipt to the certificate.
+    /// Calendar months from the receipt of the list to the certificate.
     #[serde(default = "three")]
     pub certificate_months: u32,
     /// Days before the certificate's day that scoring and review need.
     #[serde(default = "twenty")]
     pub dataset_lead_days: u32,
-    /// The survey begins when its fee is settled too, not with the list alone.
+    /// Whether the survey begins only when its fee is settled, not with the list alone.
     #[serde(default)]
     pub fee_first: bool,
     /// Lists received after this day belong to the next year's programme.
@@ -34,11 +34,11 @@ pub struct Programme {
     /// Caps that differ from the published ones.
     #[serde(default)]
     pub caps: BTreeMap<Category, u32>,
-    /// Calendar months after an applicant's last field was closed, after which its people are
-    /// forgotten; without it, only by hand.
+    /// Calendar months from the closing of an applicant's last field to the purge of its personal
+    /// data; `None`: purged only on request.
     #[serde(default)]
     pub retention_months: Option<u32>,
-    /// What respondents agree to before the first question.
+    /// The notice to which respondents consent before the first question.
     #[serde(default)]
     pub privacy: PrivacyNotice,
 }
@@ -64,7 +64,7 @@ fn twenty() -> u32 {
 }
 
 impl Programme {
-    /// A programme with the usual rules.
+    /// Creates a programme with the default rules.
     pub fn new(code: &str, name: LocalizedText) -> Programme {
         Programme {
             code: code.to_owned(),
@@ -87,7 +87,7 @@ impl Programme {
         Ok(programme)
     }
 
-    /// The rules of a programme's rules.
+    /// Checks the programme's rules for consistency.
     pub fn check(&self) -> Result<(), ProgrammeError> {
         let programme = self;
         let wrong =
@@ -119,13 +119,14 @@ impl Programme {
         Ok(())
     }
 
-    /// Names on a list, and sample, at most.
+    /// Returns the maximum number of names on a list, and of the sample.
     pub fn cap(&self, category: Category) -> u32 {
         self.caps.get(&category).copied().unwrap_or_else(|| category.default_cap())
     }
 }
 
-/// A code that staff type, that stands in file names and addresses: letters, digits, `-`, `_`.
+/// Returns whether a text is a valid code: letters, digits, `-` and `_`, so that it can be typed
+/// and used in file names and addresses.
 pub fn is_code(code: &str) -> bool {
     !code.is_empty()
         && code.len() <= 40

@@ -1,31 +1,31 @@
-//! Quality flags of a response: how it was answered, told beside it and never used to drop it.
+//! Quality flags of a response. They are reported with it and never used to drop it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::questionnaire::{Answer, Item, ItemKind, QuestionPath};
 
-/// Fewer complete responses than this have no median worth the name.
+/// Minimum number of complete responses for a meaningful median.
 pub const MIN_RESPONSES_FOR_MEDIAN: usize = 5;
-/// So many ratings on one page are a battery in which a straight line says something.
+/// Minimum number of ratings on one page for which a straight line is meaningful.
 const MIN_BATTERY_ITEMS: usize = 3;
 
-/// How a response was answered. `None`: it cannot be told.
+/// The quality of a response. `None`: cannot be determined.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Quality {
-    /// Time on the pages, without the pauses between visits.
+    /// Time on the pages in seconds, without the pauses between visits.
     pub seconds: Option<u32>,
-    /// A complete response that took less than the set share of the median of its application's.
+    /// Whether a complete response took less than the configured share of its application's median.
     pub speeding: Option<bool>,
-    /// In every battery (a page with at least three ratings of the same range) all points are the
-    /// same.
+    /// Whether in every battery (a page with at least three ratings of the same range) all points
+    /// are the same.
     pub straight_lining: Option<bool>,
-    /// Of the items that were asked and can be answered with a code, the share that was left empty
-    /// or answered with «don't know».
+    /// Share of the asked items, among those answered with a code, that were left empty or answered
+    /// with «don't know».
     pub item_nonresponse: Option<f64>,
 }
 
-/// The middle time of the complete responses; `None`: there are too few.
+/// Returns the median time of the complete responses; `None` if there are too few.
 pub fn median(mut times: Vec<Duration>) -> Option<Duration> {
     if times.len() < MIN_RESPONSES_FOR_MEDIAN {
         return None;
@@ -34,8 +34,8 @@ pub fn median(mut times: Vec<Duration>) -> Option<Duration> {
     Some((times[(times.len() - 1) / 2] + times[times.len() / 2]) / 2)
 }
 
-/// Assesses one response. `time`: on its pages; `median`: of its application; `share`: below how
-/// much of the median it is speeding.
+/// Assesses one response. `time` is the time on its pages, `median` that of its application, and
+/// `share` the fraction of the median below which it is speeding.
 pub fn assess(
     path: &QuestionPath<'_>,
     answers: &BTreeMap<String, Answer>,
@@ -118,7 +118,7 @@ mod tests {
         let mut one_off = all_eight.clone();
         one_off[0] = ("pq1", "7");
         assert_eq!(assessed(&one_off, 90, None).straight_lining, Some(false));
-        // Each page its own point: lines all the same.
+        // A different point on each page is still straight-lining.
         let by_page: Vec<_> = BATTERIES
             .iter()
             .map(|id| (*id, if id.starts_with("pq") { "3" } else { "9" }))

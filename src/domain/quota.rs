@@ -1,9 +1,9 @@
-//! How many completes an application needs: in total, and in cells by what the list says of people
-//! and by what they answer.
+//! Quotas: the completes an application needs in total, and in cells defined by list values and
+//! answers.
 //!
-//! Cells have numbers: the total is 0, the others follow in the order of the plan. Which of them a
-//! case is in travels as a mask, bit `n` for cell `n`, so that the database can hold a case against
-//! the cells that are full with one comparison.
+//! Cells are numbered: the total is 0, the others follow in the order of the plan. The cells of a
+//! case are a mask, bit `n` for cell `n`, so that the database can match a case against the full
+//! cells in one comparison.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,19 +14,20 @@ use super::condition::Condition;
 use super::questionnaire::{QuestionPath, Questionnaire, ROUTING_FACTS};
 use super::segment::Segment;
 
-/// As many cells as a mask has room for, the total among them.
+/// Maximum number of cells in a mask, including the total.
 pub const MAX_CELLS: usize = 62;
 
-/// What becomes of whoever comes when a cell's target is reached.
+/// What happens to respondents when a cell's target is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CellKind {
-    /// Completes never exceed the target (invariant I4); who has begun is screened out.
+    /// Completes never exceed the target (invariant I4); respondents who have begun are screened
+    /// out.
     #[default]
     Hard,
-    /// Nobody is contacted any more; who comes is counted all the same.
+    /// Nobody is contacted any more; further completes still count.
     Soft,
-    /// Like hard, and who has begun holds a place for a time: finish if begun.
+    /// Like hard, but a respondent who has begun holds a reservation for a time.
     Reserved,
 }
 
@@ -46,22 +47,22 @@ impl CellKind {
     }
 }
 
-/// What an application's file says of its quota.
+/// The quota section of an application's file.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct QuotaFile {
     #[serde(default)]
     pub target: Option<u32>,
-    /// Of the total: hard or reserved.
+    /// Kind of the total: hard or reserved.
     #[serde(default)]
     pub kind: CellKind,
-    /// Hard cells by the list's kinds of users.
+    /// Hard cells by segment.
     #[serde(default)]
     pub cells: BTreeMap<String, u32>,
-    /// Cells by conditions.
+    /// Cells by condition.
     #[serde(default)]
     pub cell: Vec<CellFile>,
-    /// People in a replicate of a list that is larger than the need; without it, a fifth of the
+    /// Number of people in a replicate if the list is larger than the need; `None`: a fifth of the
     /// target.
     #[serde(default)]
     pub replicate_size: Option<u32>,
@@ -71,8 +72,8 @@ pub struct QuotaFile {
 #[serde(deny_unknown_fields)]
 pub struct CellFile {
     pub name: String,
-    /// Who is in it, in CEL over list fields and answers: `segment == 'large_owner' && use ==
-    /// 'daily'`.
+    /// Membership condition in CEL over list fields and answers:
+    /// `segment == 'large_owner' && use == 'daily'`.
     #[serde(rename = "if")]
     pub condition: String,
     pub target: u32,
@@ -80,7 +81,7 @@ pub struct CellFile {
     pub kind: CellKind,
 }
 
-/// Targets of one application.
+/// The quota of one application.
 #[derive(Debug)]
 pub struct QuotaPlan {
     pub total: u32,
@@ -113,12 +114,12 @@ pub enum QuotaError {
     Cell { name: String, problem: String },
 }
 
-/// The cells that a case is in, as far as it is known.
+/// The known cells of a case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CellMembership {
-    /// Bit `n` for cell `n`; the total is always in it.
+    /// Bit `n` for cell `n`; the total is always included.
     pub cell_mask: i64,
-    /// Everything that cells depend on has been asked.
+    /// Whether all questions that cells depend on have been asked.
     pub is_decided: bool,
 }
 
@@ -126,8 +127,8 @@ impl QuotaPlan {
     /// The mask of the total alone.
     pub const TOTAL: i64 = 1;
 
-    /// The target is min(cap, names on the list) unless it is set; the cells are those that are
-    /// set, else, for a project, one for each kind of owner on the list.
+    /// Creates the plan. The target is min(cap, names on the list) unless it is set. The cells are
+    /// those that are set; otherwise, for a project, one for each segment on the list.
     pub fn new(
         category: Category,
         cap: u32,
@@ -188,8 +189,8 @@ impl QuotaPlan {
         }
     }
 
-    /// Do the cells look only at what there is: facts, these list fields, items of this
-    /// questionnaire?
+    /// Checks that the cells use only existing names: facts, these list fields, and items of this
+    /// questionnaire.
     pub fn check_names(
         &self,
         list_fields: &BTreeSet<&str>,
@@ -218,8 +219,8 @@ impl QuotaPlan {
         Ok(())
     }
 
-    /// The cells of somebody who has come this way. One that depends on an answer is not known
-    /// before that has been asked.
+    /// Returns the cells of a respondent on this path. A cell that depends on an answer is unknown
+    /// until its question has been asked.
     pub fn membership(&self, path: &QuestionPath<'_>) -> CellMembership {
         let mut membership = CellMembership { cell_mask: QuotaPlan::TOTAL, is_decided: true };
         for (number, cell) in self.cells.iter().enumerate() {
@@ -232,7 +233,7 @@ impl QuotaPlan {
         membership
     }
 
-    /// Is a place kept for whoever has begun?
+    /// Returns whether respondents who have begun hold a reservation.
     pub fn has_reserved_cells(&self) -> bool {
         self.total_kind == CellKind::Reserved
             || self.cells.iter().any(|cell| cell.kind == CellKind::Reserved)
@@ -336,8 +337,8 @@ mod tests {
         assert_eq!(member(&[], &facts("大\"业主", "north")), (0b11, false));
         assert_eq!(member(&[("use", "daily")], &facts("", "north")), (0b101, false));
         assert_eq!(member(&[("use", "rarely")], &facts("", "north")), (0b1, false));
-        // Satisfied people are never asked what they paid: that is decided when the page has gone
-        // by.
+        // Satisfied respondents are never asked what they paid: the cell is decided after that
+        // page.
         assert_eq!(
             member(
                 &[("use", "daily"), ("sat1", "3"), ("g1", "1"), ("g2", "1")],

@@ -1,7 +1,7 @@
 //! Recurring work: a cron expression in a time zone.
 //!
-//! Across daylight-saving changes it runs when the wall clock says so: a time that the clock jumps
-//! over is left out that day (the `cron` crate's rule), one that it shows twice counts once.
+//! Across daylight-saving changes it follows the local time: a time skipped by the clock is omitted
+//! that day (the `cron` crate's rule), a repeated one counts once.
 
 use std::fmt;
 use std::str::FromStr;
@@ -24,8 +24,8 @@ impl fmt::Debug for Recurrence {
 }
 
 impl Recurrence {
-    /// Reads `SECOND MINUTE HOUR DAY MONTH WEEKDAY`, such as `0 30 3 * * *` or `0 0 9 * * Mon-Fri`;
-    /// five fields are taken without the second.
+    /// Parses `SECOND MINUTE HOUR DAY MONTH WEEKDAY`, such as `0 30 3 * * *` or
+    /// `0 0 9 * * Mon-Fri`; with five fields the second is omitted.
     pub fn parse(expression: &str, zone: &str) -> Result<Recurrence, String> {
         let zone = zone.parse().map_err(|_| {
             format!("«{zone}» is no time zone; use an IANA name such as Asia/Shanghai")
@@ -44,12 +44,11 @@ impl Recurrence {
         Ok(Recurrence { schedule, zone })
     }
 
-    /// The first time after `after`; `None` when there is none.
+    /// Returns the first time after `after`; `None` if there is none.
     pub fn next_after(&self, after: Timestamp) -> Option<Timestamp> {
         let from = after.in_zone(self.zone);
         let local = |at: &chrono::DateTime<Tz>| at.naive_local();
-        // When the clock is set back, the same wall time comes twice: it has been served the first
-        // time.
+        // When the clock is set back, the same local time occurs twice: only the first one counts.
         let twice = |at: &chrono::DateTime<Tz>| {
             Timestamp::from_local(local(at), self.zone).0 != at.timestamp_millis()
         };

@@ -1,40 +1,39 @@
-//! Replicates: a list that is larger than the need is drawn into random parts, and no more of them
-//! go into the field than the response rate asks for.
+//! Replicates: a list that is larger than the need is divided into random parts, and only as many
+//! of them are released as the response rate requires.
 //!
-//! Whoever is never released is no part of the sample (AAPOR Standard Definitions: outcome rates
-//! are reckoned over released replicates).
+//! People who are never released are not part of the sample (AAPOR Standard Definitions: outcome
+//! rates are computed over released replicates).
 
 use std::time::Duration;
 
 use super::seeded_random::seeded_fraction;
 
-/// What is known of one application when it is decided how many replicates it needs.
+/// The facts that decide how many replicates an application needs.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ReplicateStatus {
     pub target: u32,
     pub completes: u32,
-    /// People of released replicates, and those of them whose case is still open with messages to
-    /// come.
+    /// People of released replicates, and those of them whose case is open with messages still to
+    /// be sent.
     pub released: u32,
     pub open: u32,
-    /// How far the released people are through their plan, from 0 to 1, on average.
+    /// Average progress of the released people through their plan, from 0 to 1.
     pub maturity: f64,
-    /// People that are held back and whose cells have room, and the replicates that they are spread
-    /// over.
+    /// Held-back people whose cells have room, and the number of their replicates.
     pub held_back: u32,
     pub replicates: u32,
 }
 
-/// Replicates that are held back are looked at so long after the launch: by then most of those in
-/// the field have had their first answers.
+/// Delay of the first review of held-back replicates after the launch: by then most people in the
+/// field have given their first answers.
 pub const FIRST_REVIEW_AFTER: Duration = Duration::from_secs(2 * 86_400);
-/// The prior is worth so many people: after some dozens, what was seen decides.
+/// Weight of the prior, in people: after some dozens, the observed rate dominates.
 const PRIOR_WEIGHT: f64 = 10.0;
-/// When there is no time for another round, so much more is released than is expected to be needed.
+/// Factor on the expected need if there is no time for another round.
 const URGENT_SURPLUS: f64 = 1.25;
 
-/// How many more replicates an application needs now. `expected_rate`: completes by released
-/// people, before anything has been seen.
+/// Returns how many more replicates an application needs now. `expected_rate` is the number of
+/// completes per released person that is assumed before anything is observed.
 pub fn replicates_needed(status: &ReplicateStatus, expected_rate: f64, is_urgent: bool) -> u32 {
     let open = f64::from(status.open);
     let exposed = f64::from(status.released) - open * (1.0 - status.maturity);
@@ -49,24 +48,24 @@ pub fn replicates_needed(status: &ReplicateStatus, expected_rate: f64, is_urgent
     let hurry = if is_urgent { URGENT_SURPLUS } else { 1.0 };
     let people = missing * hurry / rate;
     let in_a_replicate = f64::from(status.held_back) / f64::from(status.replicates);
-    // A value of at most some millions.
+    // The value is at most some millions.
     ((people / in_a_replicate).ceil() as u32).min(status.replicates)
 }
 
-/// When to look again: the time that is left for new rounds, divided by what may still be released;
-/// never longer than a week, and every six hours at the end.
+/// Returns the delay until the next review: the time left for new rounds divided by the number of
+/// replicates left, at most a week, and every six hours at the end.
 pub fn next_review_after(time_left: Duration, plan_length: Duration, replicates: u32) -> Duration {
     const HOUR: Duration = Duration::from_secs(3_600);
     const LEAST: Duration = Duration::from_secs(6 * 3_600);
     (time_left.saturating_sub(plan_length) / (replicates + 1)).clamp(LEAST, HOUR * 24 * 7)
 }
 
-/// Is there no time left for a round after this one?
+/// Returns whether there is no time left for another round after this one.
 pub fn is_urgent(time_left: Duration, plan_length: Duration) -> bool {
     time_left < plan_length * 2
 }
 
-/// A person's place in the draw; the order of these is the order of the sample.
+/// Returns a person's sort key in the draw; the sample is drawn in this order.
 pub fn draw_key(seed: &str, phone_hash: &str) -> f64 {
     seeded_fraction(&format!("{seed}\n{phone_hash}"), 0)
 }
@@ -85,7 +84,7 @@ mod tests {
             replicates: 20,
             ..ReplicateStatus::default()
         };
-        // Thirty completes at one in two are sixty people, twelve replicates of five.
+        // Thirty completes at a rate of one half need sixty people: twelve replicates of five.
         assert_eq!(replicates_needed(&start, 0.5, false), 12);
         let released = |completes, open, maturity| ReplicateStatus {
             target: 30,

@@ -1,19 +1,19 @@
-//! What a respondent means by an SMS reply.
+//! The meaning of an SMS reply.
 
 use unicode_normalization::UnicodeNormalization;
 
 /// The meaning of a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReplyMeaning {
-    /// Contact must cease at once (PIPL art. 15; bulk-SMS rules).
+    /// Contact must stop at once (PIPL art. 15; bulk-SMS rules).
     OptOut,
-    /// «Call me»: somebody of the staff must do something.
+    /// «Call me»: staff must act.
     CallMe,
-    /// For the inbox of the staff.
+    /// For the staff's inbox.
     Other,
 }
 
-/// In a reply of at most so many letters, one opt-out word among others is meant as one.
+/// Maximum number of letters of a reply in which one opt-out word among others counts.
 const LONE_WITHIN: usize = 12;
 
 impl ReplyMeaning {
@@ -25,7 +25,8 @@ impl ReplyMeaning {
         }
     }
 
-    /// Reads a reply: upper or lower case, full-width letters, punctuation and spaces around it.
+    /// Classifies a reply. Case, full-width letters, surrounding punctuation and spaces are
+    /// ignored.
     pub fn of(text: &str) -> ReplyMeaning {
         let folded: String = text.nfkc().collect::<String>().to_lowercase();
         let bare: String = folded.chars().filter(|c| c.is_alphanumeric()).collect();
@@ -41,7 +42,7 @@ impl ReplyMeaning {
             "stop texting",
             "do not contact",
         ];
-        // «回复R», «TD 谢谢»: the word alone among Chinese ones.
+        // «回复R», «TD 谢谢»: a single Latin word among Chinese ones.
         let mut latin =
             folded.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
         let lone = latin

@@ -1,15 +1,15 @@
-//! How often something is tried that others must take: ever more seldom, and given up after some
+//! The backoff of deliveries to other systems: longer with every attempt, and given up after some
 //! days.
 
 use std::time::Duration;
 
-/// The wait after the first failure; each further one is three times as long, up to the longest.
+/// The delay after the first failure; each further one is three times as long, up to the maximum.
 const FIRST_DELAY: Duration = Duration::from_secs(60);
 const MAX_DELAY: Duration = Duration::from_secs(12 * 3_600);
-/// With these waits, about three days.
+/// With these delays, about three days.
 const MAX_ATTEMPTS: u32 = 12;
 
-/// The wait after so many tries; `None`: it is given up.
+/// Returns the delay after a number of attempts; `None`: give up.
 pub fn retry_delay(attempts: u32) -> Option<Duration> {
     (attempts < MAX_ATTEMPTS).then(|| {
         (FIRST_DELAY * 3u32.saturating_pow(attempts.saturating_sub(1).min(9))).min(MAX_DELAY)

@@ -1,40 +1,39 @@
-//! What staff may do: each has one role, and a role's permissions stand in one table.
+//! Staff roles and permissions: each account has one role, and one table defines each role's
+//! permissions.
 
 use std::fmt;
 
-/// The work that somebody of the staff does.
+/// The role of a staff account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
-    /// Everything, accounts too.
+    /// Everything, including accounts.
     Administrator,
-    /// Sets up and watches campaigns, and supervises the telephone.
+    /// Sets up and monitors campaigns, and supervises the telephone interviews.
     Operator,
-    /// Telephones, and sees the person on the line.
+    /// Calls respondents, and sees the data of the person on the line.
     Interviewer,
-    /// Looks at who did what; changes nothing.
+    /// Reads the audit log; changes nothing.
     Auditor,
 }
 
-/// One thing that may be done.
+/// A permission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Permission {
     /// Take cases from the queue and interview.
     Interview,
-    /// See queues and interviewers, hand cases to others, draw completed ones for verification.
+    /// See queues and interviewers, reassign cases, draw completed interviews for verification.
     Supervise,
-    /// See programmes, campaigns, quotas and forecasts: counts and codes, nobody's name or number.
+    /// See programmes, campaigns, quotas and forecasts: counts and codes, no names or numbers.
     Watch,
-    /// Set up, launch, pause and close; take lists, deal with replies, alarms and messages in
-    /// doubt.
+    /// Set up, launch, pause and close; import lists, handle replies, alarms and messages in doubt.
     Operate,
-    /// See names, numbers and words of people; each look is written down.
+    /// See names, numbers and texts of people; each access is audited.
     Reveal,
-    /// Fetch datasets and say what becomes of them.
+    /// Fetch datasets and record verdicts.
     Datasets,
-    /// Add and disable accounts, tokens and webhooks. Who may do that may give every other
-    /// permission.
+    /// Add and disable accounts, tokens and webhooks, which includes granting any other permission.
     ManageAccounts,
-    /// See who looked at what and who did what.
+    /// Read the audit log.
     Audit,
 }
 
@@ -63,7 +62,7 @@ impl Permission {
         }
     }
 
-    /// In Chinese and in English.
+    /// Returns the label in Chinese and in English.
     pub fn labels(self) -> (&'static str, &'static str) {
         match self {
             Permission::Watch => ("查看进度", "watch"),
@@ -86,7 +85,7 @@ impl Role {
     pub const ALL: [Role; 4] =
         [Role::Administrator, Role::Operator, Role::Interviewer, Role::Auditor];
 
-    /// The table of permissions.
+    /// Returns the permissions of the role.
     pub fn permissions(self) -> &'static [Permission] {
         match self {
             Role::Administrator => &Permission::ALL,
@@ -116,7 +115,7 @@ impl Role {
         }
     }
 
-    /// In Chinese and in English.
+    /// Returns the label in Chinese and in English.
     pub fn labels(self) -> (&'static str, &'static str) {
         match self {
             Role::Administrator => ("管理员", "administrator"),

@@ -1,8 +1,8 @@
-//! Chance that repeats: fractions drawn from what a thing is called, so that the same plan gives
-//! the same run (invariant I8).
+//! Reproducible randomness: fractions derived from a text, so that the same plan gives the same run
+//! (invariant I8).
 
-/// A fraction in `[0, 1)`, evenly spread over different seeds (FNV-1a, then a finalizer so that
-/// neighbouring seeds lie apart).
+/// Returns a fraction in `[0, 1)`, evenly distributed over different seeds (FNV-1a, then a
+/// finalizer so that similar seeds differ).
 pub fn seeded_fraction(seed: &str, salt: u64) -> f64 {
     let mut hash = 0xcbf2_9ce4_8422_2325u64;
     for byte in seed.bytes().chain(salt.to_le_bytes()) {
@@ -13,8 +13,8 @@ pub fn seeded_fraction(seed: &str, salt: u64) -> f64 {
     (hash ^ (hash >> 33)) as f64 / (u64::MAX as f64 + 1.0)
 }
 
-/// A time between half and one and a half times `about`: whoever waits for the same thing comes
-/// back at different times.
+/// Returns a duration between half and one and a half times `about`, so that tasks that wait for
+/// the same event return at different times.
 pub fn jittered(about: std::time::Duration, seed: &str, salt: u64) -> std::time::Duration {
     about.mul_f64(0.5 + seeded_fraction(seed, salt))
 }

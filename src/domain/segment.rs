@@ -1,31 +1,32 @@
-//! The kinds of users within one application, which quota cells are made of.
+//! Segments: the kinds of users within one application, from which quota cells are made.
 
 use std::fmt;
 
-/// A respondent's segment within an application. For a project the two owners of the programme's
-/// rules; any other word on a list stands as it is; [`Segment::none`] where the list says nothing.
+/// A respondent's segment within an application. A project has the two owners of the programme's
+/// rules; any other word of the list is used as it is; [`Segment::none`] if the list has none.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Segment(String);
 
 impl Segment {
-    /// The cell that counts everybody.
+    /// The name of the cell that counts everybody.
     pub const TOTAL: &'static str = "*";
 
     pub fn none() -> Segment {
         Segment(String::new())
     }
 
-    /// The developer of a building (大业主).
+    /// Returns the segment of a building's developer (大业主).
     pub fn large_owner() -> Segment {
         Segment("large_owner".into())
     }
 
-    /// An end user of a building (小业主).
+    /// Returns the segment of a building's end users (小业主).
     pub fn small_owner() -> Segment {
         Segment("small_owner".into())
     }
 
-    /// Reads a list's word. At most 40 characters; control characters and `*` are dropped.
+    /// Parses a list's word and truncates it to 40 characters; control characters and `*` are
+    /// removed.
     pub fn parse(raw: &str) -> Segment {
         let cleaned: String =
             raw.trim().chars().filter(|c| !c.is_control() && *c != '*').take(40).collect();

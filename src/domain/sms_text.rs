@@ -1,9 +1,9 @@
-//! The text of a message: templates, parts, and the opt-out that the law asks for.
+//! The text of a message: templates, parts, and the opt-out instruction required by law.
 //!
-//! Parts follow 3GPP TS 23.038: GSM 7-bit 160 septets in one part and 153 in each of several,
-//! extension characters cost two; anything else is UCS-2 with 70, then 67 UTF-16 code units, and a
-//! surrogate pair is never split. Chinese gateways bill 70, then 67, for any Chinese text, the
-//! signature included.
+//! Parts follow 3GPP TS 23.038: GSM 7-bit has 160 septets in a single part and 153 in each of
+//! several, and extension characters cost two; anything else is UCS-2 with 70, then 67 UTF-16 code
+//! units, and a surrogate pair is never split. Chinese gateways bill 70, then 67, for any Chinese
+//! text, including the signature.
 
 use std::collections::BTreeMap;
 
@@ -11,14 +11,14 @@ const GSM_BASIC: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæ
     !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà";
 const GSM_EXTENDED: &str = "^{}\\[~]|€\u{c}";
 
-/// How a text goes over the air, and what it costs.
+/// The encoding of a text, which determines its cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
     Gsm7,
     Ucs2,
 }
 
-/// A text cut into parts.
+/// The segmentation of a text into parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Segmentation {
     pub encoding: Encoding,
@@ -44,7 +44,7 @@ pub fn measure_parts(text: &str) -> Segmentation {
     Segmentation { encoding, units, parts }
 }
 
-/// Fills parts character by character; one that does not fit whole begins the next part.
+/// Fills parts character by character; a character that does not fit begins the next part.
 fn fill_parts(costs: &[usize], room: usize) -> u32 {
     let mut parts = 1;
     let mut used = 0;
@@ -58,7 +58,7 @@ fn fill_parts(costs: &[usize], room: usize) -> u32 {
     parts
 }
 
-/// Cuts a text into the parts that [`measure_parts`] counts.
+/// Splits a text into the parts that [`measure_parts`] counts.
 pub fn split_parts(text: &str) -> (Encoding, Vec<String>) {
     let Segmentation { encoding, parts, .. } = measure_parts(text);
     if parts == 1 {
@@ -84,17 +84,17 @@ pub fn split_parts(text: &str) -> (Encoding, Vec<String>) {
     (encoding, cut)
 }
 
-/// The GSM alphabet's escape; what follows it stands in the extension table.
+/// The GSM alphabet's escape, followed by a position of the extension table.
 const ESCAPE: u8 = 0x1b;
 /// The extension table's positions (3GPP TS 23.038, 6.2.1.1), in the order of [`GSM_EXTENDED`].
 const EXTENSION: [u8; 10] = [0x14, 0x28, 0x29, 0x2f, 0x3c, 0x3d, 0x3e, 0x40, 0x65, 0x0a];
 
-/// One octet for each septet of the GSM alphabet; what does not stand in it becomes «?».
+/// Encodes a text as one octet for each septet of the GSM alphabet; other characters become «?».
 pub fn encode_gsm7(text: &str) -> Vec<u8> {
     let mut octets = Vec::with_capacity(text.len());
     for c in text.chars() {
         if let Some(position) = GSM_BASIC.chars().position(|basic| basic == c) {
-            // The escape stands at 27 and is no character.
+            // The escape is at position 27 and is not a character.
             octets.push(
                 u8::try_from(position + usize::from(position >= usize::from(ESCAPE)))
                     .unwrap_or(b'?'),
@@ -108,7 +108,7 @@ pub fn encode_gsm7(text: &str) -> Vec<u8> {
     octets
 }
 
-/// Reads [`encode_gsm7`] back; octets that stand for nothing become «?».
+/// Decodes the output of [`encode_gsm7`]; invalid octets become «?».
 pub fn decode_gsm7(octets: &[u8]) -> String {
     let mut text = String::with_capacity(octets.len());
     let mut rest = octets.iter();
@@ -125,13 +125,13 @@ pub fn decode_gsm7(octets: &[u8]) -> String {
     text
 }
 
-/// What can stand in braces in a message text.
+/// A placeholder in a message text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Placeholder {
-    /// The respondent's name as on the list.
+    /// The respondent's name on the list.
     Name,
     Applicant,
-    /// The subject, or the subjects of a bundle.
+    /// The subject, or the subjects of the invitation's cases.
     Subject,
     /// The personal link.
     Link,
@@ -176,7 +176,7 @@ pub enum TemplateError {
     NoSignature,
 }
 
-/// A message text with placeholders, checked.
+/// A checked message text with placeholders.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
     pieces: Vec<Piece>,
@@ -188,17 +188,17 @@ enum Piece {
     Placeholder(Placeholder),
 }
 
-/// What makes a text an opt-out instruction (工信部《通信短信息服务管理规定》 asks for one; the wordings are the
-/// usual ones).
+/// Words that make a text an opt-out instruction (工信部《通信短信息服务管理规定》 requires one; the wordings are
+/// the usual ones).
 const OPT_OUT_WORDS: [&str; 6] = ["拒收", "退订", "回复r", "回t", "stop", "opt out"];
 
 impl Template {
-    /// Reads a text and checks that it has a signature, a link and an opt-out.
+    /// Parses a text and checks that it has a signature, a link and an opt-out.
     pub fn parse(text: &str) -> Result<Template, TemplateError> {
         Template::read(text)?.check()
     }
 
-    /// Reads a text that asks nothing: only the signature must be there.
+    /// Parses a text that asks nothing: only the signature is required.
     pub fn parse_notice(text: &str) -> Result<Template, TemplateError> {
         Template::read(text)?.check_signature()
     }
@@ -257,7 +257,7 @@ impl Template {
         self.pieces.contains(&Piece::Placeholder(placeholder))
     }
 
-    /// Fills the placeholders; one without a value becomes empty.
+    /// Replaces the placeholders; one without a value becomes empty.
     pub fn render(&self, values: &BTreeMap<Placeholder, String>) -> String {
         self.pieces
             .iter()
@@ -336,7 +336,7 @@ mod tests {
     }
 
     proptest! {
-        /// What is cut is what is counted, and nothing is lost.
+        /// The split parts agree with the counted ones, and nothing is lost.
         #[test]
         fn parts_are_cut_as_they_are_counted(text in "[a-z€{}字😀]{0,400}") {
             let (encoding, parts) = split_parts(&text);

@@ -1,17 +1,17 @@
-//! What an application declares, and the rules that each category sets for it.
+//! Declared subjects, and the rules of each category for them.
 
 use std::collections::BTreeMap;
 
 use super::category::Category;
 
-/// A declared subject that keeps its category's rules.
+/// A declared subject that follows its category's rules.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subject {
     category: Category,
     fields: BTreeMap<String, String>,
 }
 
-/// A broken rule of the programme, with its name and what to do.
+/// A violated rule of the programme, with its name and the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SubjectError {
     #[error("rule «{rule}»: subject.{field} is missing; {remedy}")]
@@ -22,10 +22,10 @@ pub enum SubjectError {
     Unknown { field: String, category: Category, known: String },
 }
 
-/// (field, the rule's name, what to do when it is missing)
+/// (field, name of the rule, remedy)
 type FieldRule = (&'static str, &'static str, &'static str);
 
-/// The fields that a subject of this category has, with the rule that asks for each and what to do.
+/// Returns the required fields of a category, each with the rule that requires it and the remedy.
 pub fn required_fields(category: Category) -> &'static [FieldRule] {
     match category {
         Category::Organisation => {
@@ -81,8 +81,8 @@ impl Subject {
         Ok(subject)
     }
 
-    /// The rules that say «one»: not several brands, not a whole product line, not a chain's
-    /// branches, not the serving organisation.
+    /// Checks the rules that require a single subject: not several brands, a whole product line, a
+    /// chain's branches, or the serving organisation.
     fn keep_to_one(&self) -> Result<(), SubjectError> {
         let contains = |field: &str, words: &[&str]| {
             let value = self.field(field).to_lowercase();
@@ -163,7 +163,7 @@ impl Subject {
         &self.fields
     }
 
-    /// The subject as respondents read it, on the page and in the message.
+    /// Returns the subject's title for respondents, used on pages and in messages.
     pub fn title(&self) -> String {
         match self.category {
             Category::Organisation => self.field("name").to_owned(),

@@ -1,12 +1,12 @@
-//! Why a number is not contacted.
+//! The reasons for suppressing a number.
 
 use super::disposition::Disposition;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SuppressionReason {
-    /// The person does not want it (PIPL art. 15).
+    /// The person opted out (PIPL art. 15).
     OptOut,
-    /// The person has complained, to us, the carrier or an authority.
+    /// The person complained, to us, the carrier or an authority.
     Complaint,
     /// The number is not in service, or belongs to somebody else.
     Invalid,
@@ -24,7 +24,7 @@ impl SuppressionReason {
         }
     }
 
-    /// Reads a reason as it is stored, or as staff write it in a list.
+    /// Parses a reason as stored or as written by staff in a list.
     pub fn parse(raw: &str) -> Option<SuppressionReason> {
         match raw.trim().to_lowercase().replace(['-', ' '], "_").as_str() {
             "opt_out" | "optout" | "退订" | "拒收" => Some(SuppressionReason::OptOut),
@@ -34,7 +34,7 @@ impl SuppressionReason {
         }
     }
 
-    /// How the open cases of the number end.
+    /// Returns the disposition of the number's open cases.
     pub fn disposition(self) -> Disposition {
         match self {
             SuppressionReason::OptOut | SuppressionReason::Complaint => Disposition::Refusal,

@@ -1,4 +1,4 @@
-//! Points in time, as stored and compared: UTC milliseconds.
+//! Points in time, stored and compared as UTC milliseconds.
 
 use std::fmt;
 use std::ops::{Add, Sub};
@@ -14,21 +14,21 @@ use chrono_tz::Tz;
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
-    /// The wall clock's reading in a zone.
+    /// Returns the local time in a zone.
     pub fn in_zone(self, zone: Tz) -> DateTime<Tz> {
         let utc =
             DateTime::<Utc>::from_timestamp_millis(self.0).unwrap_or(DateTime::<Utc>::MIN_UTC);
         utc.with_timezone(&zone)
     }
 
-    /// The first instant of a calendar day in a zone. Where the clock jumps over midnight, the
-    /// first instant after the jump.
+    /// Returns the first instant of a calendar day in a zone. If the clock skips midnight, it is
+    /// the first instant after the gap.
     pub fn start_of_day(date: NaiveDate, zone: Tz) -> Timestamp {
         Timestamp::from_local(date.and_time(NaiveTime::MIN), zone)
     }
 
-    /// The instant at which the zone's wall clock shows `local`: the earlier one where it shows it
-    /// twice, the first one after the gap where it never does (daylight-saving changes).
+    /// Returns the instant of a local time in a zone: the earlier one if it occurs twice, the first
+    /// one after the gap if it never occurs (daylight-saving changes).
     pub fn from_local(local: NaiveDateTime, zone: Tz) -> Timestamp {
         let mut wanted = local;
         loop {
@@ -41,18 +41,18 @@ impl Timestamp {
         }
     }
 
-    /// RFC 3339 with the zone's numeric offset and whole seconds, the form of every time in a
-    /// dataset or a listing.
+    /// Formats as RFC 3339 with the zone's numeric offset and whole seconds, the form of every time
+    /// in a dataset or a listing.
     pub fn rfc3339(self, zone: Tz) -> String {
         self.in_zone(zone).format("%Y-%m-%dT%H:%M:%S%:z").to_string()
     }
 
-    /// The calendar day in a zone.
+    /// Returns the calendar day in a zone.
     pub fn date(self, zone: Tz) -> NaiveDate {
         self.in_zone(zone).date_naive()
     }
 
-    /// Time elapsed since `earlier`; zero when that lies in the future.
+    /// Returns the time elapsed since `earlier`; zero if that is in the future.
     pub fn since(self, earlier: Timestamp) -> Duration {
         Duration::from_millis(u64::try_from(self.0 - earlier.0).unwrap_or(0))
     }
@@ -80,8 +80,7 @@ impl Sub<Duration> for Timestamp {
     }
 }
 
-/// For `#[serde(deserialize_with = "…")]`: calendar days as TOML writes them (`2026-05-01`), or as
-/// text.
+/// For `#[serde(deserialize_with = "…")]`: calendar days as TOML dates (`2026-05-01`) or as text.
 pub mod days {
     use chrono::NaiveDate;
     use serde::{Deserialize, Deserializer, de::Error};
@@ -115,7 +114,7 @@ pub mod days {
     }
 }
 
-/// Reads a duration as people write it in a plan: `3d`, `12h`, `90m`, `45s`, or several of them
+/// Parses a duration as written in a plan: `3d`, `12h`, `90m`, `45s`, or several of them
 /// (`2d 12h`).
 pub fn parse_duration(raw: &str) -> Option<Duration> {
     let mut total = 0u64;

@@ -1,8 +1,8 @@
-//! The time zones a respondent may be in, by the region of the number.
+//! The time zones in which a respondent may be, by the region of the number.
 //!
-//! A number tells its region and no more. Where a region spans several zones, contact must be right
-//! in all of them: «nine in the evening» is nine in the easternmost, «nine in the morning» nine in
-//! the westernmost.
+//! A number reveals only its region. If a region spans several zones, the contact time must be
+//! right in all of them: «nine in the evening» is nine in the easternmost, «nine in the morning»
+//! nine in the westernmost.
 
 use std::fmt;
 
@@ -19,7 +19,7 @@ impl From<Tz> for Zones {
 }
 
 impl Zones {
-    /// The zones of an ISO 3166 region; `None` for one that is not known here.
+    /// Returns the zones of an ISO 3166 region; `None` for an unknown one.
     pub fn of_region(region: &str) -> Option<Zones> {
         let names = BY_REGION
             .iter()
@@ -28,7 +28,7 @@ impl Zones {
         Zones::parse(names)
     }
 
-    /// Reads IANA names with spaces between them.
+    /// Parses space-separated IANA names.
     pub fn parse(names: &str) -> Option<Zones> {
         let zones: Vec<Tz> =
             names.split_whitespace().map(|name| name.parse().ok()).collect::<Option<_>>()?;
@@ -47,8 +47,9 @@ impl fmt::Display for Zones {
     }
 }
 
-/// Regions and their zones (IANA time zone database): of a region with several, the westernmost and
-/// the easternmost inhabited ones, and one more where summer time is kept in a part only.
+/// Regions and their zones (IANA time zone database). For a region with several zones: the
+/// westernmost and the easternmost inhabited ones, and another one if only a part observes summer
+/// time.
 const BY_REGION: [(&str, &str); 82] = [
     ("CN", "Asia/Shanghai"),
     ("HK", "Asia/Hong_Kong"),

@@ -1,5 +1,6 @@
-//! How people and programs reach the services: HTTP pages and API, and the command line. Thin:
-//! parse, call one service, render.
+//! The ways in for people and programs: HTTP pages, the HTTP API and the command line.
+//! Handlers and commands parse input, call one service and render the result. Business rules are in
+//! `services` and `domain`.
 
 pub mod cli;
 pub mod http;

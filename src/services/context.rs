@@ -1,5 +1,5 @@
-//! One installation, open: its configuration, database, key ring, clock and gateways. Every
-//! use-case is handed one.
+//! The context of an installation: configuration, database, key ring, clock and gateways. Every
+//! service takes an [`AppContext`].
 
 use std::sync::Arc;
 
@@ -32,7 +32,7 @@ pub enum ContextError {
 }
 
 impl AppContext {
-    /// Opens the key ring and the gateways, then the database, which is brought to this version.
+    /// Opens the key ring and the gateways, then the database, and migrates it to this version.
     pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<AppContext, ContextError> {
         let keys = KeyRing::open(&config.key_ring, config.installation_key_file.as_deref())?;
         let hooks = |name: &str| webhook_base_url(&config, &keys, name);
@@ -41,21 +41,11 @@ impl AppContext {
             config.dial.as_ref().map(Dialer::open).transpose().map_err(ContextError::Dial)?;
         let database = Database::open(&config.database_url).await?;
         let context = AppContext { config, database, keys, clock, gateways, dialer };
-        context.adopt_disclosures().await?;
         Ok(context)
     }
 
-    async fn adopt_disclosures(&self) -> Result<(), DatabaseError> {
-        while audit::has_disclosures(&mut *self.database.read().await?).await? {
-            let mut tx = self.database.write().await?;
-            audit::adopt_disclosures(&mut tx, self.keys.hasher()).await?;
-            tx.commit().await?;
-        }
-        Ok(())
-    }
-
-    /// Writes into the audit log, in a transaction that does what is written down; it comes last in
-    /// it. Returns the entry's number.
+    /// Writes an audit entry in the transaction that makes the audited change. It must be the last
+    /// statement of the transaction. Returns the entry's number.
     pub async fn audit(
         &self,
         tx: &mut WriteTx,
@@ -66,7 +56,7 @@ impl AppContext {
         self.audit_with_detail(tx, actor, action, (object, "")).await
     }
 
-    /// The same, with what more is to be said of it.
+    /// Writes an audit entry with additional detail, like [`AppContext::audit`].
     pub async fn audit_with_detail(
         &self,
         tx: &mut WriteTx,
@@ -77,8 +67,8 @@ impl AppContext {
         audit::append(tx, self.keys.hasher(), actor, action, what, self.clock.now()).await
     }
 
-    /// Writes into the audit log what somebody is about to do or to see: whatever happens then, it
-    /// stands there.
+    /// Writes an audit entry in its own transaction before an action or a disclosure, so that it is
+    /// recorded whatever happens then.
     pub async fn audit_before(
         &self,
         actor: &Actor,
@@ -100,12 +90,12 @@ impl AppContext {
         Ok(number)
     }
 
-    /// The address of a personal link with this code.
+    /// Returns the URL of the personal link with this code.
     pub fn personal_link(&self, code: &str) -> String {
         format!("{}/i/{code}", self.config.public_url)
     }
 
-    /// What the addresses of a gateway's pushes begin with; `…/receipts` and `…/replies` follow.
+    /// Returns the base URL of a gateway's webhooks; `…/receipts` and `…/replies` follow.
     pub fn webhook_base_url(&self, gateway: &str) -> String {
         webhook_base_url(&self.config, &self.keys, gateway)
     }

@@ -1,4 +1,4 @@
-//! Sealed values of a person: where each stands, and how it is opened.
+//! Opens the sealed values of a person, and defines the context that each is sealed for.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use crate::adapters::crypto::{SealError, Sealer};
 use crate::domain::person::Person;
 use crate::domain::phone::Phone;
 
-/// What a value was sealed for (authenticated data): it opens only under the same context.
+/// The context a value was sealed for (authenticated data): it opens only under the same context.
 pub mod seal_context {
     pub const PHONE: &str = "respondent.phone";
     pub const PERSON: &str = "respondent.person";
@@ -19,7 +19,7 @@ pub mod seal_context {
     pub const ONE_TIME: &str = "account.totp";
 }
 
-/// Opens what an application keeps of its list about a case.
+/// Opens the list fields of a case.
 pub fn open_fields(
     sealer: &Sealer,
     sealed: Option<&[u8]>,
@@ -29,12 +29,12 @@ pub fn open_fields(
         .map_err(|_| SealError::Broken)
 }
 
-/// Opens a respondent's sealed number.
+/// Opens a respondent's sealed phone number.
 pub fn open_phone(sealer: &Sealer, sealed: &[u8]) -> Result<Phone, SealError> {
     Phone::from_e164(&sealer.open_text(seal_context::PHONE, sealed)?).map_err(|_| SealError::Broken)
 }
 
-/// Opens a respondent's sealed person.
+/// Opens a respondent's sealed person data.
 pub fn open_person(sealer: &Sealer, sealed: &[u8]) -> Result<Person, SealError> {
     Person::from_sealable(&sealer.open_text(seal_context::PERSON, sealed)?).ok_or(SealError::Broken)
 }

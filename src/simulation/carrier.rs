@@ -1,4 +1,4 @@
-//! The carrier: takes messages or not, and reports what became of them.
+//! The simulated carrier: accepts or rejects messages, and sends receipts for them.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::people::Person;
 use super::server::SubmitRequest;
 use super::{AcceptedMessage, Event, Shared};
 
-/// A push is tried so often, a minute apart.
+/// Maximum number of attempts for a push, a minute apart.
 pub(super) const MAX_PUSH_ATTEMPTS: u8 = 10;
 
 pub(super) enum SubmitResponse {
@@ -20,11 +20,12 @@ pub(super) enum SubmitResponse {
     InvalidNumber,
     NumberFrequencyExceeded,
     Unavailable,
-    /// The answer never reaches the caller: the message was taken or it was not.
+    /// The response never reaches the caller; the message was accepted or not.
     ResponseLost,
 }
 
-/// A generator of its own for every question, so that no draw depends on the order of requests.
+/// Creates a separate generator for every decision, so that no draw depends on the order of
+/// requests.
 pub(super) fn rng_for(seed: u64, what: &str, number: &str, n: u32) -> fastrand::Rng {
     fastrand::Rng::with_seed(fingerprint(&format!("{seed}\n{what}\n{number}\n{n}")))
 }
@@ -35,7 +36,7 @@ fn fingerprint(text: &str) -> u64 {
 }
 
 impl Shared {
-    /// Judges one submit; what is taken is recorded before anybody hears of it.
+    /// Handles one submit; an accepted message is recorded before the response is sent.
     pub(super) async fn handle_submit(&self, submit: &SubmitRequest) -> SubmitResponse {
         let now = self.clock.now();
         let scenario = &self.scenario;
@@ -127,7 +128,7 @@ impl Shared {
         response
     }
 
-    /// False: nobody answered.
+    /// Pushes a receipt. Returns false if nobody answered.
     pub(super) async fn push_receipt(&self, reference: &str, delivered: bool, url: &str) -> bool {
         let state = if delivered { "delivered" } else { "undelivered" };
         let id = match self.lock().accepted.get_mut(reference) {
@@ -145,8 +146,8 @@ impl Shared {
         .await
     }
 
-    /// Posts to a webhook, if that is on loopback. False: it did not answer with success, and wants
-    /// to be tried again.
+    /// Posts to a webhook, if it is on loopback. Returns false if it did not answer with success;
+    /// then the push is to be retried.
     pub(super) async fn push(&self, url: &str, body: String) -> bool {
         let Ok(parsed) = reqwest::Url::parse(url) else { return true };
         if !matches!(parsed.host_str(), Some("127.0.0.1" | "[::1]" | "localhost")) {

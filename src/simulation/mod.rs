@@ -1,12 +1,12 @@
-//! The gateway simulator: a real HTTP server on loopback that behaves like a carrier, with people
-//! behind it who open links and answer.
+//! The gateway simulator: an HTTP server on loopback that behaves like a carrier, with simulated
+//! people who open links and answer.
 //!
-//! In come submits (`POST /v1/messages`) and queries (`GET /v1/messages/REFERENCE`), as
-//! `config/gateways/simulator.toml` describes them; out go receipts and replies to the addresses
-//! that a submit names, and HTTP requests of people to the links in their messages. What it does is
-//! scripted ([`Scenario`]) and drawn from a seed by number and message, so the same seed gives the
-//! same run. It keeps a [`TrafficRecord`] of everything it was asked, which is what the demo and
-//! the tests judge the daemon by. It only ever talks to loopback addresses.
+//! It accepts submits (`POST /v1/messages`) and queries (`GET /v1/messages/REFERENCE`), as
+//! described by `config/gateways/simulator.toml`. It pushes receipts and replies to the addresses
+//! named in a submit, and its people send HTTP requests to the links in their messages. Its
+//! behaviour is configured by a [`Scenario`] and drawn from a seed by number and message, so the
+//! same seed gives the same run. A [`TrafficRecord`] of all requests lets the demo and the tests
+//! verify the daemon. It connects to loopback addresses only.
 
 mod carrier;
 pub mod demo;
@@ -41,9 +41,9 @@ struct Shared {
 #[derive(Default)]
 struct State {
     record: TrafficRecord,
-    /// Messages taken, by reference.
+    /// Accepted messages, by reference.
     accepted: HashMap<String, AcceptedMessage>,
-    /// How often each number was tried, so that every try has its own draw.
+    /// Number of attempts for each number, so that every attempt has its own draw.
     attempt_counts: HashMap<String, u32>,
     people: HashMap<String, Person>,
     events: BTreeMap<(Timestamp, u64), Event>,
@@ -70,12 +70,12 @@ enum Event {
         sent_at: Timestamp,
         pushes_left: u8,
     },
-    /// Somebody looks at a link, where the browser stands there.
+    /// A person opens a link, on the page that the browser has reached.
     OpenPage {
         number: String,
         link: String,
     },
-    /// Somebody has read a page and sends a form of it.
+    /// A person submits a form of a page.
     SubmitForm {
         number: String,
         link: String,
@@ -84,23 +84,24 @@ enum Event {
     },
 }
 
-/// What the simulator saw, for those who judge the daemon.
+/// Observations of the simulator, for verifying the daemon.
 #[derive(Debug, Clone, Default)]
 pub struct TrafficRecord {
-    /// Every submit: when it came, and under which reference.
+    /// Time and reference of every submit.
     pub submits: Vec<(Timestamp, String)>,
-    /// How often each reference was taken; more than once is a message sent twice.
+    /// How often each reference was accepted; more than once means a duplicate message.
     pub accepted: BTreeMap<String, u32>,
-    /// How often each text went to each number, by fingerprint; the second way to see a double.
+    /// How often each text was sent to each number, by fingerprint; a second way to detect
+    /// duplicates.
     pub text_fingerprints: HashMap<u64, u32>,
-    /// Receipts and replies pushed.
+    /// Number of pushed receipts and replies.
     pub pushes: u64,
-    /// Pages that people looked at.
+    /// Number of page visits.
     pub visits: u64,
 }
 
 impl TrafficRecord {
-    /// Messages that went out more often than once.
+    /// Returns the number of messages that were sent more than once.
     pub fn duplicates(&self) -> u64 {
         let repeats = |counts: &mut dyn Iterator<Item = u32>| {
             counts.map(|n| u64::from(n.saturating_sub(1))).sum::<u64>()
@@ -109,7 +110,7 @@ impl TrafficRecord {
             .max(repeats(&mut self.text_fingerprints.values().copied()))
     }
 
-    /// Submits beyond `per_second` in any sliding second (invariant I3).
+    /// Returns the number of submits beyond `per_second` in any sliding second (invariant I3).
     pub fn over_rate(&self, per_second: u32) -> u64 {
         let mut times: Vec<i64> = self.submits.iter().map(|(at, _)| at.0).collect();
         times.sort_unstable();
@@ -121,8 +122,8 @@ impl TrafficRecord {
 }
 
 impl Simulator {
-    /// Starts the server on a loopback address. Nothing happens by itself until [`Simulator::tick`]
-    /// is called, or [`Simulator::run`] runs.
+    /// Starts the server on a loopback address. Events happen only in [`Simulator::tick`] or
+    /// [`Simulator::run`].
     pub async fn start(
         address: SocketAddr,
         scenario: Scenario,
@@ -149,7 +150,7 @@ impl Simulator {
         self.shared.lock().record.clone()
     }
 
-    /// The last word of somebody on each question that was asked by SMS, by its place in the
+    /// Returns a person's last reply to each question of an SMS interview, by its position in the
     /// interview (`3/14`).
     pub fn sms_answers_of(&self, number: &str) -> std::collections::BTreeMap<String, String> {
         self.shared
@@ -160,12 +161,12 @@ impl Simulator {
             .unwrap_or_default()
     }
 
-    /// When the next receipt, reply or person is due.
+    /// Returns when the next receipt, reply or action of a person is due.
     pub fn next_event_at(&self) -> Option<Timestamp> {
         self.shared.lock().events.keys().next().map(|(at, _)| *at)
     }
 
-    /// Lets everything happen that is due now, one after another; returns how much that was.
+    /// Processes all due events one after another and returns their number.
     pub async fn tick(&self) -> u64 {
         let mut done = 0;
         loop {
@@ -182,7 +183,7 @@ impl Simulator {
         }
     }
 
-    /// Lets things happen as time passes, for ever.
+    /// Processes events as time passes, without end.
     pub async fn run(&self) {
         loop {
             self.tick().await;

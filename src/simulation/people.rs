@@ -1,5 +1,5 @@
-//! The people behind the numbers: they get messages, open links in a browser's way, and answer,
-//! refuse, stop half-way or stay silent.
+//! Simulated people: they receive messages, open links with a browser, and answer, refuse, break
+//! off or stay silent.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
@@ -12,25 +12,27 @@ use super::scenario::Scenario;
 use super::{Event, Shared};
 use crate::domain::time::Timestamp;
 
-// Fixed patterns that compile; every simulated interview runs them.
+// The pattern is fixed and compiles; every simulated interview uses it.
 static LINK: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"https?://[0-9a-z.:\[\]-]+/i/[0-9a-z]+").expect("a fixed pattern")
 });
-// The place of a question in an interview by SMS; fixed patterns too.
+// The position of a question in an SMS interview; also a fixed pattern.
 static QUESTION_NUMBER: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"\((\d+/\d+)\)").expect("a fixed pattern"));
 static FORM: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r#"(?s)<form[^>]*action="([^"]+)"[^>]*>(.*?)</form>"#).expect("a fixed pattern")
 });
+// These patterns are fixed, too.
 static FIELD: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"<(?:input|textarea)[^>]*>").expect("a fixed pattern"));
+// Fixed as well.
 static ATTRIBUTE: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r#"([a-z-]+)="([^"]*)""#).expect("a fixed pattern"));
 
-/// By these words of a message people know that they may answer by SMS.
+/// Words of a message that offer an SMS interview.
 const SMS_INTERVIEW_OFFERS: [&str; 2] = ["回复1", "Reply 1"];
 
-/// Most are on a phone.
+/// Most people use a phone.
 const USER_AGENTS: [&str; 4] = [
     "Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0 Mobile \
         Safari/537.36 MicroMessenger/8.0",
@@ -43,13 +45,13 @@ const USER_AGENTS: [&str; 4] = [
 
 #[derive(Clone, Copy, PartialEq)]
 enum ResponseKind {
-    /// Answers to this message, counted from 0.
+    /// Answers after this message, counted from 0.
     Completes(u32),
     BreaksOff,
-    /// Asks to be reminded, and answers to that.
+    /// Asks for a reminder, and answers after it.
     Postpones,
     RequestsCall,
-    /// Agrees to be asked by SMS.
+    /// Agrees to an SMS interview.
     AnswersBySms,
     RepliesOptOut,
     RefusesOnPage,
@@ -61,20 +63,20 @@ enum ResponseKind {
 pub(super) struct Person {
     kind: ResponseKind,
     rng: fastrand::Rng,
-    /// Where this person's answers lie, between 0 (bad) and 1 (good).
+    /// Position of this person's answers between 0 (bad) and 1 (good).
     satisfaction: f64,
     reads_english: bool,
     speeds: bool,
-    /// What the browser calls itself.
+    /// User agent of the browser.
     user_agent: &'static str,
-    /// Messages got with each link, and where the browser stands there.
+    /// Messages received with each link, and the page that the browser has reached.
     links: HashMap<String, LinkProgress>,
     has_replied: bool,
     misunderstands: f64,
-    /// Shares of replies that are pushed twice, come late, or come after the next one.
+    /// Shares of replies that are pushed twice, arrive late, or arrive after the next one.
     reply_faults: (f64, f64, f64),
     asked_count: u32,
-    /// The last word on each question by SMS, by its place in the interview.
+    /// The last reply to each question of an SMS interview, by its position.
     pub sms_answers: BTreeMap<String, String>,
 }
 
@@ -136,7 +138,7 @@ impl Person {
         }
     }
 
-    /// A message arrives; returns what this person is going to do because of it.
+    /// Receives a message and returns this person's actions that follow from it.
     pub fn receive_message(
         &mut self,
         at: Timestamp,
@@ -156,7 +158,7 @@ impl Person {
         let progress = self.links.entry(link.clone()).or_default();
         let message = progress.message_count;
         progress.message_count += 1;
-        // Most look within the hour, some in the evening or the next day.
+        // Most people open the link within the hour, some in the evening or on the next day.
         let minutes = 1.0
             + 600.0 * self.rng.f64() * self.rng.f64() * self.rng.f64()
             + if self.rng.f64() < 0.1 { 900.0 } else { 0.0 };
@@ -212,8 +214,8 @@ impl Person {
 }
 
 impl Person {
-    /// A question by SMS: an answer, now and then something else first, another word after it, or
-    /// late, or twice.
+    /// Answers a question by SMS: usually with an answer; sometimes with something else first, with
+    /// a second reply after it, late, or twice.
     fn answer_sms_question(
         &mut self,
         at: Timestamp,
@@ -233,7 +235,7 @@ impl Person {
             sent_at,
             pushes_left: MAX_PUSH_ATTEMPTS,
         };
-        // Whatever is said to an open question is an answer.
+        // Any reply to an open question is an answer.
         let is_open = text.contains("直接回复") || text.contains("Just write");
         if !text.contains("没看懂")
             && !text.contains("Sorry")
@@ -270,7 +272,7 @@ impl Person {
         };
         let word = event(written(&first, &mut self.rng), action_at, 0);
         if self.rng.f64() < self.reply_faults.2 {
-            // Another word two seconds later, which comes before the first one.
+            // A second reply two seconds later, which arrives before the first one.
             let second = answer(&mut self.rng);
             let at = action_at + Duration::from_secs(2);
             events.push((at, event(written(&second, &mut self.rng), at, 1)));
@@ -290,12 +292,12 @@ impl Person {
     }
 }
 
-/// A form of a page, as a browser sees it.
+/// A form of a page, as seen by a browser.
 struct Form {
     action: String,
     /// Hidden fields.
     hidden_fields: Vec<(String, String)>,
-    /// Radio buttons: the choices by name, in the page's order.
+    /// Radio buttons: the choices by name, in page order.
     radio_groups: Vec<(String, Vec<String>)>,
     text_fields: Vec<String>,
 }
@@ -333,7 +335,7 @@ fn parse_forms(page: &str) -> Vec<Form> {
 }
 
 impl Person {
-    /// Chooses what to send on a page, if anything; `number` is this person's own.
+    /// Chooses the form to submit on a page, if any; `number` is this person's own.
     fn choose_form(
         &mut self,
         page: &str,
@@ -348,7 +350,7 @@ impl Person {
         };
         let progress = self.links.get_mut(link)?;
         let form = match self.kind {
-            // Some only after the first look at the questions.
+            // Some people refuse only after they have seen the questions.
             ResponseKind::RefusesOnPage if self.satisfaction < 0.7 || find("/begin").is_none() => {
                 find("/refuse")?
             }
@@ -394,7 +396,7 @@ impl Person {
             ];
             let text = match self.rng.usize(..12) {
                 n @ 0..=2 => reply_words[n].to_owned(),
-                // Some people leave their number where none was asked for.
+                // Some people enter their number where none was requested.
                 3 => format!("{} {}", reply_words[3], number.trim_start_matches("+86")),
                 _ => String::new(),
             };
@@ -404,7 +406,7 @@ impl Person {
     }
 }
 
-/// Presses one of a form's buttons, once.
+/// Presses a form's button once.
 fn press_once(
     form: &Form,
     progress: &mut LinkProgress,
@@ -415,7 +417,8 @@ fn press_once(
 }
 
 impl Shared {
-    /// Looks at the page where the browser stands, and sends something of it when it has been read.
+    /// Opens the page that the browser has reached, and schedules the form to submit after reading
+    /// it.
     pub(super) async fn open_page(&self, number: String, link: String) {
         let (current_url, user_agent) = {
             let state = self.lock();
@@ -445,7 +448,7 @@ impl Shared {
         );
     }
 
-    /// Sends a form, and looks where it leads.
+    /// Submits a form, and follows the response.
     pub(super) async fn submit_form(
         &self,
         number: String,

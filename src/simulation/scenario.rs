@@ -1,68 +1,68 @@
-//! What the simulator is told to do. Shares are between 0 and 1.
+//! Scenarios of the simulator. Shares are between 0 and 1.
 
-/// The carrier's behaviour, and the people's.
+/// The behaviour of the carrier and of the people.
 #[derive(Debug, Clone)]
 pub struct Scenario {
     pub seed: u64,
-    /// More submits than this in a sliding second are answered with 429.
+    /// Submits above this rate in a sliding second are answered with 429.
     pub rate_per_second: u32,
-    /// The password that submits must bring (`authorization: Bearer …`); empty: any.
+    /// Required password of submits (`authorization: Bearer …`); empty: any.
     pub secret: String,
-    /// How long an answer takes, in milliseconds of the machine's own time.
+    /// Response time in milliseconds of real time.
     pub latency_millis: u64,
-    /// Submits answered with 429 out of the blue.
+    /// Submits answered with 429 without a reason.
     pub throttled: f64,
     /// Submits answered with a failure that says «not taken».
     pub unavailable: f64,
-    /// Submits taken whose answer is lost.
+    /// Accepted submits whose response is lost.
     pub response_lost: f64,
-    /// Submits not taken whose answer is lost too.
+    /// Submits that are not accepted and whose response is also lost.
     pub request_lost: f64,
-    /// Numbers that do not exist any more.
+    /// Numbers that no longer exist.
     pub invalid_numbers: f64,
-    /// Submits to a number that its frequency limit defers.
+    /// Submits deferred by the number's frequency limit.
     pub number_frequency: f64,
-    /// Messages never delivered.
+    /// Messages that are never delivered.
     pub undelivered: f64,
     /// Messages without any receipt.
     pub no_receipt: f64,
     /// Receipts pushed twice.
     pub duplicate_receipts: f64,
-    /// Receipts pushed before the submit is answered.
+    /// Receipts pushed before the response to the submit.
     pub early_receipts: f64,
-    /// Replies that are pushed twice, that come hours late, and that are followed by another word
-    /// and come after it.
+    /// Replies that are pushed twice, that arrive hours late, and that arrive after the reply which
+    /// follows them.
     pub duplicate_replies: f64,
     pub delayed_replies: f64,
     pub reordered_replies: f64,
     pub people: PeopleScenario,
 }
 
-/// How people behave; each person is drawn once, from the seed and the number.
+/// The behaviour of people; each person is drawn once, from the seed and the number.
 #[derive(Debug, Clone)]
 pub struct PeopleScenario {
-    /// Who answers to the first, second and third message; the rest up to the other kinds never
-    /// does.
+    /// Shares that answer after the first, second and third message. The people in none of the
+    /// kinds never answer.
     pub completes: [f64; 3],
     pub breaks_off: f64,
     pub replies_opt_out: f64,
     pub refuses_on_page: f64,
     pub not_a_user: f64,
     pub replies_other: f64,
-    /// Asks on the page to be reminded tomorrow, and answers then.
+    /// Requests a reminder for the next day on the page, and answers then.
     pub postpones: f64,
-    /// Asks on the page to be called.
+    /// Requests a call on the page.
     pub requests_call: f64,
-    /// Of those who answer, who hurries through with the same point everywhere.
+    /// Share of those who answer that rushes through with the same point everywhere.
     pub speeds: f64,
-    /// Agrees to be asked by SMS where that is offered, and answers.
+    /// Agrees to an SMS interview where it is offered, and answers.
     pub answers_by_sms: f64,
-    /// Of the questions by SMS, those that are answered with something else first.
+    /// Share of SMS questions that are first answered with something else.
     pub misunderstands: f64,
 }
 
 impl Scenario {
-    /// A carrier without faults and people who never answer: the base that tests build on.
+    /// A carrier without faults and people who never answer: the base of test scenarios.
     pub fn faultless(seed: u64, rate_per_second: u32) -> Scenario {
         Scenario {
             seed,
@@ -86,7 +86,7 @@ impl Scenario {
         }
     }
 
-    /// A carrier and people as one meets them.
+    /// A realistic carrier and realistic people.
     pub fn realistic(seed: u64, rate_per_second: u32) -> Scenario {
         Scenario {
             throttled: 0.004,

@@ -1,4 +1,4 @@
-//! The simulator's HTTP face.
+//! The simulator's HTTP server.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Somebody of the staff at a browser without script, as far as requests go.
+//! A member of the staff at a browser without scripts, reduced to its requests.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
@@ -28,7 +28,7 @@ pub async fn add_account(app: &TestApp, name: &str, role: Role) {
     .unwrap();
 }
 
-/// A browser's cookies and the token of its forms, as far as a request needs them.
+/// A browser's cookies and the token of its forms.
 pub struct Browser<'a> {
     pub app: &'a TestApp,
     pub cookie: Option<String>,
@@ -39,7 +39,7 @@ impl<'a> Browser<'a> {
         Browser { app, cookie: None }
     }
 
-    /// Somebody who is signed in.
+    /// Returns a signed-in browser.
     pub async fn signed_in(app: &'a TestApp, name: &str) -> Browser<'a> {
         let mut browser = Browser::new(app);
         assert_eq!(browser.sign_in(name, PASSWORD).await, 303, "{name} signs in");
@@ -51,7 +51,7 @@ impl<'a> Browser<'a> {
         self.send(request).await
     }
 
-    /// The status alone; streams that do not end are not read.
+    /// Returns only the status; an endless stream is not read.
     pub async fn status(&self, path: &str) -> u16 {
         let mut request = self.app.http.get(format!("{}{path}", self.app.base));
         if let Some(cookie) = &self.cookie {
@@ -101,7 +101,7 @@ impl<'a> Browser<'a> {
         status
     }
 
-    /// Sends a form with a file, with the token of its session.
+    /// Sends a form with a file and the session's token.
     pub async fn upload(
         &self,
         path: &str,
@@ -146,7 +146,7 @@ impl<'a> Browser<'a> {
         self.send(request).await
     }
 
-    /// Sends a form of a page, with the token of its session.
+    /// Sends the form of a page with the session's token.
     pub async fn submit(&self, path: &str, fields: &[(&str, &str)]) -> (u16, String, String) {
         let token = self.token("/staff/account").await;
         let fields: Vec<(&str, &str)> =
@@ -154,7 +154,7 @@ impl<'a> Browser<'a> {
         self.post(path, &fields).await
     }
 
-    /// The token that the page's forms carry.
+    /// Returns the token in the page's forms.
     pub async fn token(&self, path: &str) -> String {
         let page = self.get(path).await.2;
         page.split("name=\"token\" value=\"")
@@ -165,8 +165,8 @@ impl<'a> Browser<'a> {
     }
 }
 
-/// Plays a script of tests/ in a real Chromium; returns what it did. `None`: there is no browser
-/// here. Panics with what it found wrong.
+/// Runs a script of tests/ in a real Chromium and returns its result. `None`: there is no browser.
+/// Panics with the errors that the script found.
 pub async fn run_in_chromium(script: &'static str, mut task: Value) -> Option<Value> {
     let (Ok(modules), Ok(chromium)) =
         (std::env::var("FIELDWORKD_TEST_NODE_PATH"), std::env::var("FIELDWORKD_TEST_CHROMIUM"))

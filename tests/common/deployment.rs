@@ -1,4 +1,4 @@
-//! A whole site for the daemon as a process: a folder with a configuration and a campaign of
+//! A deployment for the daemon as a process: a folder with a configuration and a campaign of
 //! made-up people, on each engine.
 
 use std::path::Path;
@@ -13,10 +13,10 @@ use fieldworkd::simulation::{Scenario, Simulator};
 
 use super::list_of;
 
-/// Larger crowds come on several lists.
+/// More people are split into several lists.
 const LONGEST_LIST: usize = 100_000;
 
-/// Always open: these tests run at any hour.
+/// A plan that is always open: these tests run at any hour.
 pub fn plan() -> String {
     super::PLAN.replace("09:00-21:00", "00:00-24:00")
 }
@@ -34,7 +34,7 @@ impl Deployment {
         Deployment::with_config(people, scenario, rate, &|_, _| {}).await
     }
 
-    /// `change` may change the configuration and the gateway's file before anything starts.
+    /// `change` can modify the configuration and the gateway's file before anything starts.
     pub async fn with_config(
         people: usize,
         scenario: &Scenario,
@@ -192,7 +192,7 @@ impl Daemon {
         );
     }
 
-    /// Waits for its end, with its exit status.
+    /// Waits for the daemon to exit and returns its exit status.
     pub fn wait_for_exit(mut self) -> Option<i32> {
         self.0.wait().unwrap().code()
     }

@@ -1,4 +1,4 @@
-//! Interviewers at work, without their pages: whoever waits is called, asked, and told of.
+//! Interviewers without their pages: leases a call, asks the questions, and records the outcome.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ use super::{CONSENT_FORM, PLAN, TestApp, answers};
 
 pub const PASSWORD: &str = "many words make a good password";
 
-/// An invitation by SMS, the telephone two days later, a last message.
+/// A plan with an invitation by SMS, a telephone step two days later, and a last message.
 pub fn mixed_plan(calls: u32) -> String {
     let (head, last) = (
         PLAN.split("[[step]]\nname = \"reminder\"").next().unwrap(),
@@ -55,7 +55,7 @@ pub async fn add_interviewer(app: &TestApp, name: &str) -> Account {
         .account
 }
 
-/// Whom this interviewer gets now.
+/// Leases the next call to this interviewer.
 pub async fn next_call(app: &TestApp, account: &Account) -> Option<CallScreen> {
     let lease = queue::lease_next(&app.context, account).await.unwrap()?;
     Some(load_call_screen(&app.context, account, lease).await.unwrap())
@@ -86,7 +86,7 @@ pub fn answer_context(call_screen: &CallScreen) -> AnswerContext {
     }
 }
 
-/// Asks every page on the telephone.
+/// Answers every page on the telephone.
 pub async fn ask_all_pages(
     interview_service: &InterviewService,
     call_screen: &CallScreen,

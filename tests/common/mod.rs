@@ -1,6 +1,6 @@
-//! What the integration tests share: a fresh database of each engine, and a whole installation with
-//! its web server and a simulator.
-#![allow(dead_code)] // each test file uses its own part
+//! Shared helpers of the integration tests: a fresh database of each engine, and a complete
+//! installation with its web server and a simulator.
+#![allow(dead_code)] // each test file uses only some of the helpers
 
 pub mod browser;
 pub mod deployment;
@@ -32,7 +32,7 @@ use fieldworkd::services::sms_sending::Dispatcher;
 use fieldworkd::simulation::{Scenario, Simulator};
 use sqlx::{Connection, Executor};
 
-/// A fresh, empty database; SQLite's folder goes with it.
+/// A fresh, empty database; SQLite's folder is deleted with it.
 pub struct TestDatabase {
     pub url: String,
     pub database: Database,
@@ -51,9 +51,9 @@ fn engine_of(url: &str) -> &'static str {
 
 static DATABASE_COUNTER: AtomicU32 = AtomicU32::new(0);
 
-/// The address of a database that does not exist yet (SQLite) or was just made (PostgreSQL), for
-/// each engine that is there. `tests/run` starts a PostgreSQL and names it in the environment;
-/// without it, only SQLite is tested, and the test says so.
+/// Returns the URL of a database that does not exist yet (SQLite) or was just created (PostgreSQL),
+/// for each available engine. `tests/run` starts a PostgreSQL and names it in the environment;
+/// without it, only SQLite is tested, with a notice.
 pub async fn fresh_urls(folder: &Path) -> Vec<String> {
     let mut urls = vec![format!("sqlite:{}", folder.join("test.db").display())];
     match std::env::var("FIELDWORKD_TEST_POSTGRES") {
@@ -80,7 +80,7 @@ pub async fn fresh_urls(folder: &Path) -> Vec<String> {
     urls
 }
 
-/// A fresh database of each engine.
+/// Creates a fresh database of each engine.
 pub async fn fresh_databases() -> Vec<TestDatabase> {
     let mut databases = Vec::new();
     let scratch = tempfile::tempdir().expect("a temporary folder");
@@ -97,7 +97,7 @@ pub async fn fresh_databases() -> Vec<TestDatabase> {
     databases
 }
 
-/// Monday 2 March 2026, half past nine in Shanghai.
+/// Monday 2 March 2026, 09:30 in Shanghai.
 pub fn monday() -> Timestamp {
     local("2026-03-02T09:30:00")
 }
@@ -108,7 +108,7 @@ pub fn local(text: &str) -> Timestamp {
 
 pub const PROGRAMME: &str = "code = \"p26\"\nname = { zh = \"评价\", en = \"Rating\" }\n";
 
-/// Open on every day from nine to nine; an invitation and two reminders, a week apart.
+/// A plan that is open daily from 9:00 to 21:00, with an invitation and two reminders a week apart.
 pub const PLAN: &str = r#"
 name = "test"
 signature = "质协"
@@ -137,7 +137,7 @@ after = "7d"
 text.zh = "【{signature}】{name}您好，最后请评价{subject}：{link} 退订回T"
 "#;
 
-/// A whole installation on one database, with its web server and a simulator, in virtual time.
+/// A complete installation on one database, with its web server and a simulator, in virtual time.
 pub struct TestApp {
     pub context: Arc<AppContext>,
     pub clock: Arc<VirtualClock>,
@@ -150,7 +150,8 @@ pub struct TestApp {
 }
 
 impl TestApp {
-    /// One for each engine. `settings` are FIELDWORKD_… variables without the prefix.
+    /// Starts one installation per engine. `settings` are FIELDWORKD_… variables without the
+    /// prefix.
     pub async fn on_each_engine(scenario: Scenario, settings: &[(&str, &str)]) -> Vec<TestApp> {
         let mut apps = Vec::new();
         let scratch = tempfile::tempdir().expect("a temporary folder");
@@ -240,20 +241,20 @@ impl TestApp {
         campaigns::launch(&self.context, &request).await
     }
 
-    /// An application in the field with `people` on its list.
+    /// Launches an application with `people` on its list.
     pub async fn launch_with_people(&self, people: usize, more: &str) {
         self.register_brand("A1", "a", more).await;
         self.import(&["A1"], list(people).as_bytes()).await.expect("the list imports");
         self.launch("C1", &["A1"], PLAN).await.expect("the campaign launches");
     }
 
-    /// Lets time pass: whatever is due happens when it is due.
+    /// Advances the clock to `end`; all work happens when it is due.
     pub async fn advance_until(&self, end: Timestamp) {
         self.advance_in_steps(Duration::from_millis(1), end).await;
     }
 
-    /// Lets time pass by `step` at least: what is due meanwhile happens together, as it does in a
-    /// daemon that is busy.
+    /// Advances the clock to `end` in steps of at least `step`: the work due within a step happens
+    /// together, as in a busy daemon.
     pub async fn advance_in_steps(&self, step: Duration, end: Timestamp) {
         loop {
             if self.dispatcher.next_due().await.unwrap().is_some_and(|at| at <= self.clock.now()) {
@@ -276,7 +277,7 @@ impl TestApp {
         self.clock.advance_to(end);
     }
 
-    /// The personal link of the `n`th person of [`list`] in campaign C1.
+    /// Returns the personal link of the `n`th person of [`list`] in campaign C1.
     pub async fn link(&self, n: usize) -> String {
         self.link_of("C1", "A1", &number(n)).await
     }
@@ -289,7 +290,7 @@ impl TestApp {
         format!("{}/i/{}", self.base, hasher.link_code(campaign, &key, &hasher.phone_hash(&phone)))
     }
 
-    /// Somebody at the database itself.
+    /// Executes SQL directly on the database, past the services.
     pub async fn execute_sql(&self, sql: &str) -> Result<(), String> {
         let mut tx = self.context.database.write().await.unwrap();
         tx.execute(sqlx::AssertSqlSafe(sql.to_owned())).await.map_err(|error| error.to_string())?;
@@ -305,7 +306,7 @@ impl TestApp {
         (answer.status().as_u16(), answer.text().await.expect("a body"))
     }
 
-    /// Posts a form; returns the status and where it leads.
+    /// Posts a form. Returns the status and the redirect's location.
     pub async fn post(&self, url: &str, fields: &[(&str, &str)]) -> (u16, String, String) {
         let body: String =
             form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
@@ -324,7 +325,7 @@ impl TestApp {
         (answer.status().as_u16(), location, answer.text().await.expect("a body"))
     }
 
-    /// Begins and answers everything with the same point; returns the last page.
+    /// Begins the interview and answers every item with the same point. Returns the last page.
     pub async fn answer_all(&self, link: &str, case: usize, point: &str) -> String {
         self.post(&format!("{link}/begin"), CONSENT_FORM).await;
         for page in 0..4 {
@@ -345,7 +346,7 @@ impl TestApp {
     }
 }
 
-/// The shipped configuration with everything in `folder` and on loopback.
+/// Returns the shipped configuration with all paths in `folder` and all addresses on loopback.
 pub fn config_for(
     folder: &Path,
     url: &str,
@@ -376,26 +377,26 @@ pub fn config_for(
     config
 }
 
-/// The number of the `n`th made-up person.
+/// Returns the number of the `n`th made-up person.
 pub fn number(n: usize) -> String {
     format!("138{:08}", 10_000_000 + n)
 }
 
-/// A list of made-up people.
+/// Returns a list of made-up people.
 pub fn list(people: usize) -> String {
     list_of(0..people)
 }
 
-/// A list of these.
+/// Returns a list of the made-up people in a range.
 pub fn list_of(people: std::ops::Range<usize>) -> String {
     let rows: String = people.map(|n| format!("受访者{n},{}\n", number(n))).collect();
     format!("姓名,手机\n{rows}")
 }
 
-/// What the form on the welcome page sends: consent to the notice of a programme that sets none.
+/// The form of the welcome page: consent to the notice of a programme without a notice of its own.
 pub const CONSENT_FORM: &[(&str, &str)] = &[("notice", "standard-1")];
 
-/// What a respondent sends for a page of the shipped brand questionnaire.
+/// Returns the form of a page of the shipped brand questionnaire.
 pub fn answers(case: usize, page: usize, point: &str) -> Vec<(&'static str, &str)> {
     let items: &[&str] = match page {
         0 => &["img1", "exp1"],
@@ -410,7 +411,7 @@ pub fn answers(case: usize, page: usize, point: &str) -> Vec<(&'static str, &str
         .collect()
 }
 
-/// Tools that we did not write find each dataset valid (tests/external/validate_dataset.py).
+/// Validates a dataset with third-party tools (tests/external/validate_dataset.py).
 pub fn validate_dataset(dataset: &Path) {
     let Ok(python) = std::env::var("FIELDWORKD_TEST_PYTHON") else {
         eprintln!(

@@ -1,4 +1,5 @@
-//! A real S3 server over a folder, as a process: rclone's, which checks signatures and sums.
+//! A real S3 server over a folder in a separate process: rclone's, which checks signatures and
+//! checksums.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -17,8 +18,8 @@ pub struct Storage {
 }
 
 impl Storage {
-    /// A storage with one empty bucket that is not running yet. `None`, and says so, where
-    /// `tests/run` has not installed it.
+    /// Returns a storage with one empty bucket that is not running yet. Returns `None`, with a
+    /// notice, if `tests/run` has not installed it.
     pub fn new() -> Option<Storage> {
         let Ok(program) = std::env::var("FIELDWORKD_TEST_RCLONE") else {
             eprintln!("FIELDWORKD_TEST_RCLONE is not set: nothing goes to S3 (use tests/run)");
@@ -60,7 +61,7 @@ impl Storage {
         }
     }
 
-    /// Where an object lies.
+    /// Returns the path of an object.
     pub fn path(&self, name: &str) -> PathBuf {
         Path::new(self.folder.path()).join(BUCKET).join(name)
     }

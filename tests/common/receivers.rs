@@ -1,4 +1,5 @@
-//! A real mail server and a Standard Webhooks receiver, as a process (tests/external/receivers.py).
+//! A real mail server and a Standard Webhooks receiver in a separate process
+//! (tests/external/receivers.py).
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Stdio};
@@ -7,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-/// The secret that the receiver checks signatures with: made up.
+/// The made-up secret with which the receiver checks signatures.
 pub const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 pub struct Receivers {
@@ -18,7 +19,8 @@ pub struct Receivers {
 }
 
 impl Receivers {
-    /// `None`, and says so, where `tests/run` has not installed what it needs.
+    /// Starts the receivers. Returns `None`, with a notice, if `tests/run` has not installed their
+    /// dependencies.
     pub fn start() -> Option<Receivers> {
         let Ok(python) = std::env::var("FIELDWORKD_TEST_PYTHON") else {
             eprintln!(
@@ -50,12 +52,12 @@ impl Receivers {
         })
     }
 
-    /// From now on signatures are checked with another secret.
+    /// Makes the receiver check signatures with another secret from now on.
     pub fn use_secret(&mut self, secret: &str) {
         writeln!(self.child.stdin.as_mut().expect("its input is ours"), "{secret}").unwrap();
     }
 
-    /// Waits until so many have come by a way, and returns all of that way.
+    /// Waits until `at_least` items have arrived on a channel, and returns all of that channel.
     pub async fn came(&self, way: &str, at_least: usize) -> Vec<Value> {
         let began = Instant::now();
         loop {

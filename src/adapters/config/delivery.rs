@@ -1,4 +1,4 @@
-//! Where finished datasets go, and how the scoring step fetches them.
+//! Configuration of dataset deliveries and of the scoring step's access.
 
 use std::path::{Path, PathBuf};
 
@@ -8,16 +8,16 @@ use super::{Reader, WebhookConfig};
 use crate::domain::personal::Personal;
 use crate::domain::recurrence::Recurrence;
 
-/// A token that can be guessed is none.
+/// Minimum length of a token, so that it cannot be guessed.
 const SHORTEST_TOKEN: usize = 24;
 
-/// A bucket of a storage that speaks S3.
+/// A bucket of an S3-compatible storage.
 #[derive(Debug, Clone)]
 pub struct S3Config {
     pub endpoint: String,
     pub region: String,
     pub bucket: String,
-    /// What the names of all objects begin with; may be empty.
+    /// Prefix of all object names; may be empty.
     pub prefix: String,
     pub access_key_id: String,
     pub secret_access_key: Personal,
@@ -25,15 +25,15 @@ pub struct S3Config {
 
 #[derive(Debug, Clone, Default)]
 pub struct DeliveryConfig {
-    /// Each version is copied into this folder, whole or not at all.
+    /// Folder into which each version is copied atomically.
     pub folder: Option<PathBuf>,
-    /// Each version is put into this bucket.
+    /// Bucket into which each version is uploaded.
     pub s3: Option<S3Config>,
-    /// Each version is announced here.
+    /// Webhook to which each version is announced.
     pub webhook: Option<WebhookConfig>,
-    /// Whoever has this token may fetch versions and acknowledge them.
+    /// Token that permits fetching and acknowledging versions.
     pub token: Option<Personal>,
-    /// When interim versions of all that is in the field are frozen.
+    /// Schedule of interim versions of all applications in the field.
     pub interim: Option<Recurrence>,
 }
 

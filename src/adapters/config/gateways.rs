@@ -1,4 +1,4 @@
-//! The section of one gateway, and the files that describe gateways.
+//! The configuration section of a gateway, and the files that describe gateways.
 
 use std::path::Path;
 
@@ -42,7 +42,7 @@ pub(super) fn read_gateway(
     Some(gateway)
 }
 
-/// The telephone system; `None` where no file is named.
+/// Reads the telephone system; returns `None` if no file is named.
 pub(super) fn read_dial(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<DialConfig> {
     r.section("telephone", |r| {
         let file = r.text("dial").unwrap_or_default();
@@ -61,7 +61,7 @@ pub(super) fn read_dial(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Dia
     })
 }
 
-/// Networks, or single addresses.
+/// Reads networks or single addresses.
 pub(super) fn read_networks(r: &mut Reader<'_>, key: &str) -> Vec<IpNet> {
     let raw = r.texts(key);
     let mut networks = Vec::new();
@@ -77,7 +77,7 @@ pub(super) fn read_networks(r: &mut Reader<'_>, key: &str) -> Vec<IpNet> {
     networks
 }
 
-/// The gateway files that are built in, for running without any file.
+/// Returns a built-in gateway file, used when the configuration comes without files.
 fn shipped_gateway(file: &str) -> Option<&'static str> {
     match file {
         "gateways/simulator.toml" => Some(include_str!("../../../config/gateways/simulator.toml")),

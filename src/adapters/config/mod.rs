@@ -1,8 +1,9 @@
-//! The configuration: one TOML file, every key also as `FIELDWORKD_SECTION__KEY`, checked whole.
+//! The configuration: one TOML file, in which every key can be overridden by
+//! `FIELDWORKD_SECTION__KEY`. It is validated as a whole.
 //!
-//! In goes a file (or the built-in one) and the environment, out comes a [`Config`] or the list of
-//! all its mistakes. Secrets are never in the file: they come from files it names, or from the
-//! environment.
+//! [`load`] reads a file (or the built-in one) and the environment, and returns a [`Config`] or the
+//! list of all errors. Secrets are never in the file: they come from files that it names, or from
+//! the environment.
 
 mod delivery;
 mod gateways;
@@ -31,7 +32,7 @@ pub use telemetry::{LogLevel, TracesConfig};
 use crate::domain::personal::Personal;
 use crate::domain::recurrence::Recurrence;
 
-/// The configuration file as shipped; it works as it is.
+/// The shipped configuration file, which works unchanged.
 pub const SHIPPED: &str = include_str!("../../../config/fieldworkd.toml");
 
 #[derive(Debug, Clone)]
@@ -40,29 +41,29 @@ pub struct Config {
     pub key_ring: PathBuf,
     pub installation_key_file: Option<PathBuf>,
     pub listen: SocketAddr,
-    /// The address respondents' links begin with, without a slash at the end.
+    /// Base address of respondents' links, without a trailing slash.
     pub public_url: String,
-    /// Proxies of our own: behind them, who asks stands in X-Forwarded-For.
+    /// Trusted proxies; requests from them name the client in X-Forwarded-For.
     pub proxies: Vec<IpNet>,
     pub log_level: LogLevel,
     pub log_json: bool,
-    /// `None`: no traces are told.
+    /// `None`: traces are not exported.
     pub traces: Option<TracesConfig>,
     pub datasets: PathBuf,
     pub questionnaires: Option<PathBuf>,
     pub open_answers: OpenAnswers,
-    /// Words of a list that fewer cases have are not told in a dataset.
+    /// List values with fewer cases than this are suppressed in a dataset.
     pub smallest_cell: u32,
-    /// A response is flagged as speeding that took less than this share of its application's
+    /// A response is flagged as speeding if it took less than this share of its application's
     /// median.
     pub speeding_threshold: f64,
-    /// In reserved cells, who has begun keeps a place for so long after each page.
+    /// How long a reservation in a reserved cell lasts after each page.
     pub reservation_time: Duration,
-    /// Completes by people invited, before a campaign has shown its own rate.
+    /// Completes per invited person, until a campaign has its own rate.
     pub expected_response_rate: f64,
-    /// Between two forecasts of an application.
+    /// Interval between two forecasts of an application.
     pub forecast_every: Duration,
-    /// The levels of alarms, the worst first.
+    /// Alarm levels, the worst first.
     pub alarms: Vec<AlarmLevel>,
     pub notify: NotifyConfig,
     pub delivery: DeliveryConfig,
@@ -71,32 +72,33 @@ pub struct Config {
     pub caps: ContactCaps,
     pub opts_out_of_all: bool,
     pub default_region: String,
-    /// Further header words of lists, by column name.
+    /// Additional column headings of lists, by column name.
     pub headers: BTreeMap<String, Vec<String>>,
     pub console: ConsoleConfig,
     pub dispatch: DispatchConfig,
     pub gateways: BTreeMap<String, GatewayConfig>,
-    /// Gateways together under one name.
+    /// Routes: several gateways under one name.
     pub routes: BTreeMap<String, Route>,
     pub housekeeping: HousekeepingConfig,
 }
 
-/// What is asked of the staff.
+/// Requirements for staff accounts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConsoleConfig {
-    /// Nothing opens to an account without one-time codes, but setting them up.
+    /// Whether an account without one-time codes can do nothing but set them up.
     pub needs_second_factor: bool,
-    /// Whoever asks for a launch does not launch: somebody else has to agree.
+    /// Whether a launch must be approved by a user other than the one who requested it.
     pub four_eyes: bool,
 }
 
-/// What a dataset holds of open answers, in which people may have named themselves or others.
+/// Treatment of open answers in a dataset, in which respondents may have named themselves or
+/// others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OpenAnswers {
-    /// Numbers, addresses and the names on the list are struck out.
+    /// Numbers, addresses and names on the list are redacted.
     Redacted,
     Withheld,
-    /// Redacted, and read by somebody before the dataset goes out.
+    /// Redacted, and reviewed by a person before the dataset is delivered.
     Reviewed,
 }
 
@@ -110,44 +112,44 @@ impl OpenAnswers {
     }
 }
 
-/// Messages to one number, counted across all campaigns; 0 is no limit.
+/// Caps on messages to one number, counted across all campaigns; 0 means no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ContactCaps {
     pub per_hour: u32,
     pub per_day: u32,
     pub per_week: u32,
-    /// Quiet time after any contact.
+    /// Minimum gap after any contact.
     pub quiet: Duration,
 }
 
 #[derive(Debug, Clone, Copy)]
 pub struct DispatchConfig {
-    /// Invitations claimed in one transaction.
+    /// Number of invitations claimed in one transaction.
     pub batch: u32,
-    /// A submit without an answer for so long is in doubt.
+    /// Time after which a submit without a response becomes in_doubt.
     pub in_doubt_after: Duration,
-    /// A gateway is asked about a message so long after the doubt began, and again after the same
-    /// time: it may need a while to know.
+    /// Interval between queries about a message in doubt, and the delay before the first one: the
+    /// gateway may need time to know the result.
     pub query_after: Duration,
     pub tick_every: Duration,
-    /// A doubt that no gateway has settled for so long is shown to a person.
+    /// Age at which an unsettled message in doubt is escalated to a person.
     pub escalate_doubt_after: Duration,
 }
 
-/// What is tidied up, when, and what is kept how long.
+/// Schedule of housekeeping, and retention periods.
 #[derive(Debug, Clone)]
 pub struct HousekeepingConfig {
     pub at: Recurrence,
-    /// The conversations with gateways.
+    /// Retention of the gateway log.
     pub keep_gateway_log: Duration,
-    /// Receipts that name no message of ours.
+    /// Retention of receipts that match no message.
     pub keep_unmatched_receipts: Duration,
 }
 
 #[derive(Debug, Clone)]
 pub struct GatewayConfig {
     pub name: String,
-    /// The text of the gateway's own file.
+    /// Content of the gateway's own file.
     pub definition: String,
     pub rate_per_second: u32,
     pub in_flight: u32,
@@ -155,27 +157,27 @@ pub struct GatewayConfig {
     pub currency: String,
     pub user: String,
     pub secret: Personal,
-    /// The networks its pushes come from; empty for any.
+    /// Networks from which its pushes come; empty for any.
     pub allowed_networks: Vec<IpNet>,
 }
 
 /// How a telephone system is asked to connect a call.
 #[derive(Debug, Clone)]
 pub struct DialConfig {
-    /// The text of its file.
+    /// Content of its file.
     pub definition: String,
     pub user: String,
     pub secret: Personal,
 }
 
 impl GatewayConfig {
-    /// What so many parts cost, in millionths of the currency.
+    /// Returns the cost of a number of parts, in millionths of the currency.
     pub fn cost_micros(&self, parts: u32) -> i64 {
         (self.price_per_part * f64::from(parts) * 1e6).round() as i64
     }
 }
 
-/// Every mistake of a configuration, each with its key.
+/// All errors of a configuration, each with its key.
 #[derive(Debug)]
 pub struct ConfigError {
     pub source: String,
@@ -191,7 +193,7 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 impl Config {
-    /// The route of this name, or the one through the gateway of this name.
+    /// Returns the route of this name, or a route through the gateway of this name.
     pub fn route(&self, name: &str) -> Option<Route> {
         self.routes
             .get(name)
@@ -199,7 +201,7 @@ impl Config {
             .or_else(|| self.gateways.contains_key(name).then(|| Route::through(name)))
     }
 
-    /// Reads a file, or the shipped text when there is none, with the environment's keys over it.
+    /// Loads a file, or the shipped text if there is none, and applies the environment's overrides.
     pub fn load(
         file: Option<&Path>,
         environment: impl Iterator<Item = (String, String)>,
@@ -218,8 +220,8 @@ impl Config {
             .map_err(|problems| ConfigError { source, problems })
     }
 
-    /// `folder` is where files named in the configuration are looked for; without one, the shipped
-    /// files are meant.
+    /// Parses a configuration. Files that it names are relative to `folder`; without a folder, the
+    /// built-in files are used.
     fn parse(
         text: &str,
         folder: Option<&Path>,
@@ -244,7 +246,7 @@ impl Config {
     }
 }
 
-/// Puts `value` at `section__key`.
+/// Sets `section__key` to `value`.
 fn overlay(table: &mut Table, path: &str, value: String, problems: &mut Vec<String>) {
     let keys: Vec<&str> = path.split("__").collect();
     let mut at = table;

@@ -1,4 +1,4 @@
-//! Who hears of what: the levels of alarms, and the ways to those responsible.
+//! Configuration of alarm levels and of the notification channels.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::domain::personal::Personal;
 use crate::domain::phone::Phone;
 use crate::domain::recurrence::Recurrence;
 
-/// A way to those responsible.
+/// A notification channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NoticeChannel {
     Email,
@@ -36,27 +36,27 @@ impl NoticeChannel {
     }
 }
 
-/// An alarm stands at the worst level that fits.
+/// An alarm level; an alarm has the worst level that applies.
 #[derive(Debug, Clone)]
 pub struct AlarmLevel {
     pub name: String,
-    /// While the chance of the target is below this,
+    /// Applies while the chance of the target is below this value
     pub chance_below: f64,
-    /// and at most so many days of the field are left.
+    /// and at most this many days of the field are left.
     pub days_left: u32,
     pub channels: BTreeSet<NoticeChannel>,
-    /// It is told again so often until somebody acknowledges it.
+    /// Interval of repeated notifications until the alarm is acknowledged.
     pub repeat_every: Duration,
 }
 
 #[derive(Debug, Clone)]
 pub struct NotifyConfig {
-    /// Alarms are told at most so often; what comes in between is told together.
+    /// Minimum interval between alarm notices; alarms in between are combined into one notice.
     pub at_most_every: Duration,
     pub webhook: Option<WebhookConfig>,
     pub email: Option<EmailConfig>,
     pub sms: Option<SmsConfig>,
-    /// When the digest of the day goes out, by e-mail and webhook.
+    /// Schedule of the daily digest by e-mail and webhook.
     pub digest: Option<Recurrence>,
 }
 
@@ -73,14 +73,14 @@ impl NotifyConfig {
 #[derive(Debug, Clone)]
 pub struct WebhookConfig {
     pub url: String,
-    /// `whsec_…`, as Standard Webhooks writes it.
+    /// `whsec_…`, as defined by Standard Webhooks.
     pub secret: Personal,
 }
 
 #[derive(Debug, Clone)]
 pub struct EmailConfig {
     /// `smtps://USER@HOST` (TLS from the start), `smtp://HOST?tls=required` (STARTTLS),
-    /// `smtp://HOST` (in the clear, on a host of one's own).
+    /// `smtp://HOST` (unencrypted, for a host of one's own).
     pub server: String,
     pub password: Personal,
     pub from: String,
@@ -195,7 +195,7 @@ pub(super) fn read_notify(
     })
 }
 
-/// An address with its secret; `None`: there is no address.
+/// Reads an address with its secret; returns `None` without an address.
 pub(super) fn read_webhook(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<WebhookConfig> {
     let (url, secret) = (r.text("url").unwrap_or_default(), read_secret(r, "secret", folder));
     if url.is_empty() {

@@ -1,5 +1,4 @@
-//! Reads a TOML table key by key and collects every mistake, so that all of them can be shown at
-//! once.
+//! Reads a TOML table key by key and collects all errors, so that they can be reported together.
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -7,7 +6,7 @@ use std::str::FromStr;
 
 use toml::{Table, Value};
 
-/// A table under a dotted prefix, with the mistakes found so far.
+/// A table under a dotted prefix, with the errors found so far.
 pub struct Reader<'a> {
     table: &'a Table,
     prefix: String,
@@ -20,8 +19,8 @@ impl<'a> Reader<'a> {
         Reader { table, prefix: prefix.to_owned(), used: BTreeSet::new(), problems }
     }
 
-    /// Reads a sub-table with `read`; a missing one reads as empty, so that its defaults and its
-    /// required keys speak.
+    /// Reads a sub-table with `read`. A missing one is read as empty, so that defaults apply and
+    /// missing required keys are reported.
     pub fn section<T>(&mut self, key: &str, read: impl FnOnce(&mut Reader<'_>) -> T) -> T {
         self.used.insert(key.to_owned());
         let empty = Table::new();
@@ -40,7 +39,7 @@ impl<'a> Reader<'a> {
         value
     }
 
-    /// The names of the sub-tables of a section.
+    /// Returns the names of the sub-tables of a section.
     pub fn keys_of(&self, key: &str) -> Vec<String> {
         self.table
             .get(key)
@@ -60,7 +59,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A list of texts; one text with commas is taken too, because environment variables are texts.
+    /// Reads a list of texts. A comma-separated text is also accepted, because environment
+    /// variables are texts.
     pub fn texts(&mut self, key: &str) -> Vec<String> {
         match self.take(key) {
             None => Vec::new(),
@@ -79,7 +79,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A text that must parse into a type of its own.
+    /// Reads a text and parses it into a type.
     pub fn parsed<T: FromStr<Err: Display>>(&mut self, key: &str, default: &str) -> Option<T> {
         let raw = self.text(key).unwrap_or_else(|| default.to_owned());
         match raw.parse() {
@@ -91,8 +91,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A whole number within bounds. A text of digits is taken too, because environment variables
-    /// are texts.
+    /// Reads an integer within bounds. A text of digits is also accepted, because environment
+    /// variables are texts.
     pub fn number(
         &mut self,
         key: &str,
@@ -142,7 +142,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// One of a few words.
+    /// Reads one of a set of words.
     pub fn choice<T: Copy>(&mut self, key: &str, choices: &[(&str, T)]) -> T {
         let raw = self.text(key);
         let chosen = raw
@@ -176,7 +176,7 @@ impl<'a> Reader<'a> {
         if self.prefix.is_empty() { key.to_owned() } else { format!("{}.{key}", self.prefix) }
     }
 
-    /// Every key that nobody asked for is a mistake: a misspelt key must not pass in silence.
+    /// Reports every key that was not read as an error, so that a misspelt key is not ignored.
     pub fn reject_unknown_keys(&mut self) {
         let unknown: Vec<&String> =
             self.table.keys().filter(|key| !self.used.contains(*key)).collect();

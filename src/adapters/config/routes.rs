@@ -1,14 +1,14 @@
-//! Which gateways a campaign's messages may take, and which of them a number takes.
+//! Routes: the gateways available to a campaign's messages, and the choice for a number.
 
 use super::Reader;
 use crate::domain::phone::Phone;
 use crate::domain::seeded_random::seeded_fraction;
 
-/// The salt that keeps a number's share apart from its place in a wave.
+/// Salt that makes the share of a number independent of its position in a wave.
 const SHARE: u64 = 0x0073_6861_7265;
 
-/// Gateways in the order in which they are tried. One that is held still is passed over; those with
-/// a share divide the numbers among them.
+/// Gateways in the order in which they are tried. Paused gateways are skipped; gateways with a
+/// share divide the numbers among them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
     pub legs: Vec<RouteLeg>,
@@ -17,24 +17,25 @@ pub struct Route {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouteLeg {
     pub gateway: String,
-    /// `+8610`, `US`: the numbers it takes by prefix or region; empty for all.
+    /// Prefixes or regions that it accepts (`+8610`, `US`); empty for all.
     pub only: Vec<String>,
-    /// Its weight among those that have one; 0 for a leg that takes all it can get.
+    /// Weight among the gateways with a share; 0 for a gateway without one, which takes all numbers
+    /// that reach it.
     pub share: u32,
 }
 
-/// The way a message goes.
+/// The routing decision for a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RouteDecision<'a> {
     Through(&'a str),
-    /// Every gateway that takes this number is held still.
+    /// All gateways that accept this number are paused.
     AllPaused,
-    /// No gateway of the route takes this number.
+    /// No gateway of the route accepts this number.
     NoMatch,
 }
 
 impl Route {
-    /// The route of a campaign that names a gateway.
+    /// Creates a route with a single gateway.
     pub fn through(gateway: &str) -> Route {
         Route { legs: vec![RouteLeg { gateway: gateway.to_owned(), only: Vec::new(), share: 0 }] }
     }
@@ -43,14 +44,14 @@ impl Route {
         self.legs.iter().map(|leg| leg.gateway.as_str())
     }
 
-    /// The gateways that take a number, working or not.
+    /// Returns the gateways that accept a number, usable or not.
     pub fn matching(&self, phone: &Phone) -> impl Iterator<Item = &str> {
         self.legs.iter().filter(|leg| leg.takes(phone)).map(|leg| leg.gateway.as_str())
     }
 
-    /// The gateway for a number: the first that takes it and is usable; among those with shares,
-    /// the same one for the same number as long as it is usable. `avoid` is chosen only when there
-    /// is no other.
+    /// Chooses the gateway for a number: the first usable one that accepts it. Among gateways with
+    /// shares, a number always gets the same one while it is usable. `avoid` is chosen only if
+    /// there is no other.
     pub fn choose(
         &self,
         phone: &Phone,

@@ -1,5 +1,5 @@
 //! Secrets: from the environment or from files that the configuration names, never from the
-//! configuration's own file.
+//! configuration file itself.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use toml::{Table, Value};
 use super::Reader;
 use crate::domain::personal::Personal;
 
-/// A secret that stands in the file itself would end up in backups and in somebody's repository.
+/// Finds secrets in the configuration file, where they would end up in backups and repositories.
 pub(super) fn find_in_file(table: &Table) -> Vec<String> {
     let mut problems = Vec::new();
     let secrets = [
@@ -52,7 +52,7 @@ pub(super) fn find_in_file(table: &Table) -> Vec<String> {
     problems
 }
 
-/// From the environment, or from the file that `KEY_file` names.
+/// Reads a secret from the environment, or from the file that `KEY_file` names.
 pub(super) fn read_secret(r: &mut Reader<'_>, key: &str, folder: Option<&Path>) -> Personal {
     let file_key = format!("{key}_file");
     let file = r.text(&file_key).filter(|path| !path.is_empty());

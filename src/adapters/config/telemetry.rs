@@ -1,4 +1,4 @@
-//! What is logged, and where traces go.
+//! Configuration of the log and of traces.
 
 use super::Reader;
 
@@ -11,16 +11,16 @@ pub enum LogLevel {
     Trace,
 }
 
-/// Where traces are told, by OTLP over HTTP.
+/// Export of traces by OTLP over HTTP.
 #[derive(Debug, Clone)]
 pub struct TracesConfig {
-    /// The collector's address; `/v1/traces` is added.
+    /// Address of the collector; `/v1/traces` is appended.
     pub otlp: String,
-    /// Of all traces, so many are told.
+    /// Share of traces that are exported.
     pub share: f64,
 }
 
-/// The level, and whether lines are JSON.
+/// Reads the log level and whether lines are JSON.
 pub(super) fn read_log(r: &mut Reader<'_>) -> (LogLevel, bool) {
     r.section("log", |r| {
         let levels = [
@@ -34,7 +34,7 @@ pub(super) fn read_log(r: &mut Reader<'_>) -> (LogLevel, bool) {
     })
 }
 
-/// `None`: no collector is named.
+/// Reads the traces section; returns `None` if no collector is named.
 pub(super) fn read_traces(r: &mut Reader<'_>) -> Option<TracesConfig> {
     r.section("traces", |r| {
         let (otlp, share) = (r.text("otlp").unwrap_or_default(), r.decimal("share", 1.0));

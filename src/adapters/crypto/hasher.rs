@@ -1,4 +1,4 @@
-//! Keyed hashes: how numbers, links and references are found without being readable.
+//! Keyed hashes, by which numbers, links and references are found without being readable.
 
 use data_encoding::{Encoding, HEXLOWER, Specification};
 use hkdf::Hkdf;
@@ -6,11 +6,12 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 use unicode_normalization::UnicodeNormalization;
 
+use crate::domain::contact_plan::MessageSlot;
 use crate::domain::personal::Personal;
 use crate::domain::phone::Phone;
 use crate::domain::time::Timestamp;
 
-/// Makes every derived value of an installation. The same inputs give the same value, so a reminder
+/// Derives all keyed values of an installation. The same inputs give the same value, so a reminder
 /// repeats the same link.
 #[derive(Clone)]
 pub struct Hasher {
@@ -21,10 +22,10 @@ pub struct Hasher {
     audit: [u8; 32],
 }
 
-/// A key for one purpose.
+/// Derives a key for one purpose.
 pub(super) fn derive_key(installation_key: &[u8; 32], purpose: &str) -> [u8; 32] {
     let mut key = [0u8; 32];
-    // 32 bytes are far below HKDF-SHA-256's limit of 8,160, its only error.
+    // 32 bytes are far below HKDF-SHA-256's limit of 8,160; exceeding it is its only error.
     Hkdf::<Sha256>::new(None, installation_key)
         .expand(purpose.as_bytes(), &mut key)
         .expect("32 bytes fit HKDF");
@@ -43,13 +44,13 @@ impl Hasher {
         }
     }
 
-    /// The hash under which a number is found, in every table and across applicants.
+    /// Returns the hash of a number, used in every table and across applicants.
     pub fn phone_hash(&self, phone: &Phone) -> String {
         HEXLOWER.encode(&mac(&self.numbers, phone.e164())[..16])
     }
 
-    /// The hash under which a name is found, however it is spaced or written in full-width letters;
-    /// `-`: there is none.
+    /// Returns the hash of a name, regardless of its spacing and of full-width letters; `-` for an
+    /// empty name.
     pub fn name_hash(&self, name: &Personal) -> String {
         let letters: String = name
             .reveal()
@@ -64,7 +65,7 @@ impl Hasher {
         }
     }
 
-    /// The code in a personal link: 16 characters of Crockford's alphabet, 80 bits.
+    /// Returns the code of a personal link: 16 characters of Crockford's alphabet, 80 bits.
     pub fn link_code(
         &self,
         campaign_code: &str,
@@ -76,54 +77,57 @@ impl Hasher {
         )
     }
 
-    /// The hash by which a link's code is looked up.
+    /// Returns the hash by which a link's code is looked up.
     pub fn link_hash(&self, code: &str) -> String {
         HEXLOWER.encode(&mac(&self.links, &format!("stored\n{}", code.to_lowercase()))[..16])
     }
 
-    /// Our reference of a message, which the gateway repeats in receipts: the same for the same
-    /// step of the same invitation. It begins with the invitation's number, by which the message is
-    /// found ([`invitation_of_reference`]); 80 bits that nobody can guess follow.
-    pub fn message_reference(&self, invitation: i64, step: u32) -> String {
+    /// Returns our reference of a message, which the gateway repeats in receipts. It is the same
+    /// for the same slot of the same invitation. It starts with the invitation's id, by which the
+    /// message is found ([`invitation_of_reference`]), followed by 80 unguessable bits.
+    pub fn message_reference(&self, invitation: i64, slot: MessageSlot) -> String {
         let number = invitation.to_be_bytes();
         crockford().encode(
-            &[&number[3..], &mac(&self.references, &format!("{invitation}\n{step}"))[..10]]
-                .concat(),
+            &[
+                &number[3..],
+                &mac(&self.references, &format!("{invitation}\n{}", slot.seed()))[..10],
+            ]
+            .concat(),
         )
     }
 
-    /// The secret part of a gateway's webhook address.
+    /// Returns the secret part of a gateway's webhook address.
     pub fn webhook_secret(&self, gateway: &str) -> String {
         crockford().encode(&mac(&self.references, &format!("webhook\n{gateway}"))[..15])
     }
 
-    /// What an endpoint checks the signatures of events with (`whsec_` and base64, as Standard
-    /// Webhooks writes it).
+    /// Returns the secret with which an endpoint verifies event signatures (`whsec_` and base64, as
+    /// defined by Standard Webhooks).
     pub fn event_secret(&self, endpoint: &str, made_at: Timestamp) -> Personal {
         let secret = mac(&self.references, &format!("event endpoint\n{endpoint}\n{}", made_at.0));
         Personal::new(format!("whsec_{}", data_encoding::BASE64.encode(&secret)))
     }
 
-    /// The name of a case in datasets, different for the same person in every application.
+    /// Returns the pseudonym of a case in datasets; it differs for the same person in every
+    /// application.
     pub fn pseudonym(&self, application_code: &str, phone_hash: &str) -> String {
         crockford()
             .encode(&mac(&self.pseudonyms, &format!("{application_code}\n{phone_hash}"))[..10])
     }
 
-    /// The hash by which an entry of the audit log is held. Who has the database alone cannot
-    /// reckon it.
+    /// Returns the hash of an audit entry. It cannot be computed from the database alone.
     pub fn audit_hash(&self, entry: &str) -> String {
         HEXLOWER.encode(&mac(&self.audit, entry))
     }
 
-    /// A fingerprint that tells doubles apart and says nothing of the content.
+    /// Returns a fingerprint that detects duplicates and reveals nothing of the content.
     pub fn fingerprint(&self, content: &[u8]) -> String {
         let mut fingerprint = self.begin_fingerprint();
         fingerprint.add(content);
         fingerprint.end()
     }
 
-    /// The same of a content that comes in pieces.
+    /// Begins a fingerprint of content that arrives in pieces.
     pub fn begin_fingerprint(&self) -> Fingerprint {
         Fingerprint(new_mac(&self.references))
     }
@@ -142,7 +146,7 @@ impl Fingerprint {
 }
 
 fn new_mac(key: &[u8; 32]) -> Hmac<Sha256> {
-    // HMAC takes keys of any length; the error type belongs to other MACs of the same trait.
+    // HMAC accepts keys of any length; the error type belongs to other MACs of the same trait.
     Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length")
 }
 
@@ -156,7 +160,7 @@ fn mac_bytes(key: &[u8; 32], content: &[u8]) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
-/// SHA-256 as lower-case hexadecimal, for files.
+/// Returns SHA-256 as lower-case hexadecimal, for files.
 pub fn sha256_hex(content: &[u8]) -> String {
     HEXLOWER.encode(&Sha256::digest(content))
 }
@@ -165,7 +169,7 @@ pub fn sha256(content: &[u8]) -> [u8; 32] {
     Sha256::digest(content).into()
 }
 
-/// SHA-256 of what comes in pieces.
+/// SHA-256 of content that arrives in pieces.
 #[derive(Default)]
 pub struct Sha256Stream(Sha256);
 
@@ -174,19 +178,21 @@ impl Sha256Stream {
         self.0.update(piece);
     }
 
-    /// As lower-case hexadecimal.
+    /// Returns the hash as lower-case hexadecimal.
     pub fn end(self) -> String {
         HEXLOWER.encode(&self.0.finalize())
     }
 }
 
-/// The invitation's number that a message's reference begins with; `None`: no reference of ours.
+/// Returns the invitation's id at the start of a message's reference; `None` if the reference is
+/// not ours.
 pub fn invitation_of_reference(reference: &str) -> Option<i64> {
     let number = crockford().decode(reference.get(..8)?.as_bytes()).ok()?;
     Some(number.into_iter().fold(0, |whole, byte| whole << 8 | i64::from(byte)))
 }
 
-/// Crockford's base 32 in lower case: no i, l, o, u, so a link read aloud is typed right.
+/// Crockford's base 32 in lower case: without i, l, o and u, so that a link read aloud is typed
+/// correctly.
 fn crockford() -> Encoding {
     let mut specification = Specification::new();
     specification.symbols.push_str("0123456789abcdefghjkmnpqrstvwxyz");
@@ -214,7 +220,9 @@ mod tests {
         let hasher = Hasher::new(&[1; 32]);
         for invitation in [1, 255, 256, 10_000_000, (1 << 40) - 1] {
             assert_eq!(
-                invitation_of_reference(&hasher.message_reference(invitation, 3)),
+                invitation_of_reference(
+                    &hasher.message_reference(invitation, MessageSlot::step(3))
+                ),
                 Some(invitation)
             );
         }

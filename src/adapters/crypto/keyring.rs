@@ -17,13 +17,13 @@ use super::signer::Signer;
 const INSTALLATION_KEY: &str = "installation.key";
 const SIGNING_KEY: &str = "signing.pem";
 const ERASURES: &str = "erasures";
-/// SHA-256 of installation keys that were once published: 0.1.0 had one in its repository, at the
-/// path that the shipped configuration uses.
+/// SHA-256 of installation keys that were published: 0.1.0 had one in its repository, at the path
+/// that the shipped configuration uses.
 const PUBLISHED_KEYS: [&str; 1] =
     ["20cf1976a5081845365e9ea49fddc4b9a667ff4101a29ae429e2a86193cb90cc"];
 
-/// An open key ring. Losing the folder means losing every name and number; keep it apart from the
-/// database's backups.
+/// An open key ring. Without the folder, every name and number is lost; store its backup apart from
+/// the database's backups.
 pub struct KeyRing {
     folder: PathBuf,
     installation_sealer: Sealer,
@@ -66,9 +66,9 @@ pub enum KeyRingError {
 }
 
 impl KeyRing {
-    /// Opens the folder, making it and the installation's key when they are missing.
-    /// `installation_key_file` names a key that is kept elsewhere (a systemd credential, say); then
-    /// it must exist.
+    /// Opens the folder, and creates it and the installation's key if they are missing.
+    /// `installation_key_file` names a key in another place (for example a systemd credential),
+    /// which must exist.
     pub fn open(
         folder: &Path,
         installation_key_file: Option<&Path>,
@@ -105,7 +105,7 @@ impl KeyRing {
         })
     }
 
-    /// What belongs to the installation's staff and to no applicant is sealed with this.
+    /// Returns the sealer for data that belongs to the staff and to no applicant.
     pub fn staff_sealer(&self) -> &Sealer {
         &self.staff_sealer
     }
@@ -114,8 +114,7 @@ impl KeyRing {
         &self.hasher
     }
 
-    /// Makes a new key and returns its id. Until something is sealed with it, it costs nothing but
-    /// a small file.
+    /// Creates a new key and returns its id. An unused key costs only a small file.
     pub fn create_key(&self) -> Result<String, KeyRingError> {
         let mut id = [0u8; 10];
         getrandom::fill(&mut id).map_err(SealError::NoRandom)?;
@@ -125,7 +124,7 @@ impl KeyRing {
         Ok(key_id)
     }
 
-    /// The sealer of one applicant's key.
+    /// Returns the sealer of an applicant's key.
     pub fn sealer(&self, key_id: &str) -> Result<Sealer, KeyRingError> {
         let mut open = self.opened.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let path = self.key_path(key_id);
@@ -160,9 +159,9 @@ impl KeyRing {
         Ok(sealer)
     }
 
-    /// Destroys a key for good: its file is overwritten and removed. `why` stays in its place, so
-    /// that it is known that the key was not lost; a database that comes back from an older backup
-    /// is purged again by it. A second time changes nothing.
+    /// Destroys a key permanently: overwrites and removes its file. `why` is stored in its place,
+    /// which shows that the key was not lost; a database restored from an older backup is purged
+    /// again by it. Repeating the call changes nothing.
     pub fn destroy(&self, key_id: &str, why: &str) -> Result<(), KeyRingError> {
         let (key, note) = (self.key_path(key_id), self.destroyed_note_path(key_id));
         match write_secret(&note, why) {
@@ -185,7 +184,7 @@ impl KeyRing {
         }
     }
 
-    /// Why a key was destroyed; `None`: it was not.
+    /// Returns the reason for which a key was destroyed; `None` if it was not.
     pub fn destruction_reason(&self, key_id: &str) -> Result<Option<String>, KeyRingError> {
         let path = self.destroyed_note_path(key_id);
         match fs::read_to_string(&path) {
@@ -195,8 +194,8 @@ impl KeyRing {
         }
     }
 
-    /// Remembers, beside the keys, that a person was erased, by the key and the number's hash: a
-    /// database that comes back from an older backup must erase the person again.
+    /// Records beside the keys that a person was erased, by key id and hash of the number: a
+    /// database restored from an older backup must erase the person again.
     pub fn record_erasure(&self, key_id: &str, phone_hash: &str) -> Result<(), KeyRingError> {
         use std::os::unix::fs::OpenOptionsExt;
         if self.erasures()?.iter().any(|(key, hash)| key == key_id && hash == phone_hash) {
@@ -212,7 +211,7 @@ impl KeyRing {
         append().map_err(|error| KeyRingError::Io { path: path.clone(), error })
     }
 
-    /// All erasures, as keys with hashes of numbers.
+    /// Returns all erasures as pairs of key id and hash of the number.
     pub fn erasures(&self) -> Result<Vec<(String, String)>, KeyRingError> {
         let path = self.folder.join(ERASURES);
         match fs::read_to_string(&path) {
@@ -226,9 +225,9 @@ impl KeyRing {
         }
     }
 
-    /// The key that manifests are signed with (Ed25519, RFC 8032), as PKCS #8 in PEM beside the
-    /// others; made when it is first needed. A key of one's own may lie there before: `openssl
-    /// genpkey -algorithm ed25519`.
+    /// Returns the key that signs manifests (Ed25519, RFC 8032), stored as PKCS #8 in PEM beside
+    /// the others and created on first use. An own key may be placed there before:
+    /// `openssl genpkey -algorithm ed25519`.
     pub fn signer(&self) -> Result<Signer, KeyRingError> {
         let path = self.folder.join(SIGNING_KEY);
         if !path.exists() {
@@ -237,7 +236,7 @@ impl KeyRing {
                 .to_pem()
                 .ok_or_else(|| KeyRingError::MalformedSigningKey { path: path.clone() })?;
             match write_secret(&path, &pem) {
-                // Another process was first: its key is as good.
+                // Another process created the key first, which is as good.
                 Err(KeyRingError::Io { error, .. })
                     if error.kind() == io::ErrorKind::AlreadyExists => {}
                 done => done?,
@@ -248,7 +247,8 @@ impl KeyRing {
         Signer::of_pem(&text).ok_or(KeyRingError::MalformedSigningKey { path })
     }
 
-    /// Makes a new signing key; the one before stays beside it under the name of its public half.
+    /// Creates a new signing key; the previous one remains beside it under the name of its public
+    /// key.
     pub fn rotate_signer(&self) -> Result<Signer, KeyRingError> {
         let path = self.folder.join(SIGNING_KEY);
         if path.exists() {
@@ -278,7 +278,7 @@ fn decode_key(text: &str) -> Option<[u8; 32]> {
     HEXLOWER.decode(text.as_bytes()).ok()?.try_into().ok()
 }
 
-/// Writes a file that only its owner may read, synced before anything is sealed with what it holds.
+/// Writes a file that only its owner may read, and syncs it before its key seals anything.
 fn write_secret(path: &Path, text: &str) -> Result<(), KeyRingError> {
     use std::os::unix::fs::OpenOptionsExt;
     let write = || -> io::Result<()> {
@@ -305,7 +305,7 @@ mod tests {
         let again = KeyRing::open(dir.path(), None).unwrap();
         assert_eq!(again.sealer(&id).unwrap().open("x", &sealed).unwrap(), b"y");
 
-        // Destroyed in one process, it opens in no other; what was sealed stays shut.
+        // A key destroyed in one process does not open in any other; sealed values stay unreadable.
         let doomed = ring.create_key().unwrap();
         again.sealer(&doomed).unwrap();
         ring.destroy(&doomed, "why").unwrap();

@@ -1,9 +1,9 @@
 //! Sealing and hashing (invariant I7).
 //!
 //! Personal columns are sealed with a key per applicant and programme ([`Sealer`]); numbers and
-//! links are found by keyed hash ([`Hasher`]). The keys live in a [`KeyRing`] beside the database,
-//! never in it: a copied database says nothing, and destroying a key is the purge. Nothing in here
-//! reads the database.
+//! links are found by keyed hash ([`Hasher`]). A [`KeyRing`] stores the keys beside the database,
+//! never in it: a copied database reveals nothing, and destroying a key is the purge. This module
+//! does not read the database.
 
 mod hasher;
 mod keyring;

@@ -1,5 +1,5 @@
-//! Passwords: kept as Argon2id hashes (RFC 9106) with the parameters that OWASP recommends, which
-//! are those of the `argon2` crate.
+//! Passwords, stored as Argon2id hashes (RFC 9106) with the parameters recommended by OWASP, which
+//! are the defaults of the `argon2` crate.
 
 use std::sync::LazyLock;
 
@@ -8,12 +8,13 @@ use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, Salt
 
 use crate::domain::personal::Personal;
 
-/// A password cannot be hashed or a token cannot be drawn.
+/// The system provides no random bytes for a salt or a token.
 #[derive(Debug, thiserror::Error)]
 #[error("the machine gives no random numbers")]
 pub struct NoRandom;
 
-/// The hash to keep, in the PHC string format. It takes some hundredths of a second of a core.
+/// Returns the hash of a password in the PHC string format. It takes some hundredths of a second of
+/// a core.
 pub fn hash_password(password: &Personal) -> Result<String, NoRandom> {
     let mut salt = [0u8; 16];
     getrandom::fill(&mut salt).map_err(|_| NoRandom)?;
@@ -24,7 +25,7 @@ pub fn hash_password(password: &Personal) -> Result<String, NoRandom> {
     Ok(hash.to_string())
 }
 
-/// Is this the password? `None`: there is no such account; it takes as long.
+/// Returns whether the password matches. A `hash` of `None` (no such account) takes the same time.
 pub fn is_password(password: &Personal, hash: Option<&str>) -> bool {
     static NOBODY: LazyLock<String> =
         LazyLock::new(|| hash_password(&Personal::new("nobody")).unwrap_or_default());
@@ -34,7 +35,7 @@ pub fn is_password(password: &Personal, hash: Option<&str>) -> bool {
     is_match && hash.is_some()
 }
 
-/// A secret that nobody can guess: 32 random bytes, as 43 letters and digits.
+/// Returns an unguessable secret: 32 random bytes as 43 letters and digits.
 pub fn new_token() -> Result<Personal, NoRandom> {
     let mut bytes = [0u8; 32];
     getrandom::fill(&mut bytes).map_err(|_| NoRandom)?;

@@ -26,7 +26,7 @@ impl Sealer {
         Sealer { cipher: XChaCha20Poly1305::new(key.into()) }
     }
 
-    /// Seals `plain` for one place (`"respondent.phone"`); it opens only there.
+    /// Seals `plain` for one context (`"respondent.phone"`); it opens only in the same context.
     pub fn seal(&self, context: &str, plain: &[u8]) -> Result<Vec<u8>, SealError> {
         let mut nonce = [0u8; 24];
         getrandom::fill(&mut nonce).map_err(SealError::NoRandom)?;
@@ -37,7 +37,7 @@ impl Sealer {
         Ok([nonce.as_slice(), &sealed].concat())
     }
 
-    /// Opens what [`Sealer::seal`] made for the same place.
+    /// Opens a value that [`Sealer::seal`] sealed for the same context.
     pub fn open(&self, context: &str, sealed: &[u8]) -> Result<Vec<u8>, SealError> {
         let (nonce, body) = sealed.split_first_chunk::<24>().ok_or(SealError::Broken)?;
         self.cipher

@@ -1,4 +1,4 @@
-//! Signatures that others can check: Ed25519 (RFC 8032), keys as PEM (PKCS #8 and
+//! Publicly verifiable signatures: Ed25519 (RFC 8032), keys as PEM (PKCS #8 and
 //! SubjectPublicKeyInfo, RFC 8410).
 
 use data_encoding::{BASE64, HEXLOWER};
@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 pub struct Signer(SigningKey);
 
 impl Signer {
-    /// The key that 32 random bytes give (RFC 8032, section 5.1.5).
+    /// Creates the key of a 32-byte seed (RFC 8032, section 5.1.5).
     pub fn of_seed(seed: &[u8; 32]) -> Signer {
         Signer(SigningKey::from_bytes(seed))
     }
@@ -19,12 +19,12 @@ impl Signer {
         SigningKey::from_pkcs8_pem(pem).ok().map(Signer)
     }
 
-    /// As PKCS #8: a secret.
+    /// Returns the private key as PKCS #8 in PEM: a secret.
     pub fn to_pem(&self) -> Option<String> {
         self.0.to_pkcs8_pem(LineEnding::LF).ok().map(|pem| pem.to_string())
     }
 
-    /// The signature in base 64. The same key and content give the same one.
+    /// Returns the signature in base64. The same key and content give the same signature.
     pub fn sign(&self, content: &[u8]) -> String {
         BASE64.encode(&self.0.sign(content).to_bytes())
     }
@@ -46,12 +46,12 @@ impl PublicKey {
         self.0.to_public_key_pem(LineEnding::LF).unwrap_or_default()
     }
 
-    /// What a person can compare: the first 16 digits of its SHA-256.
+    /// Returns a short id that a person can compare: the first 16 digits of its SHA-256.
     pub fn id(&self) -> String {
         HEXLOWER.encode(&Sha256::digest(self.0.as_bytes())[..8])
     }
 
-    /// `signature` in base 64.
+    /// Verifies a `signature` in base64.
     pub fn has_signed(&self, content: &[u8], signature: &str) -> bool {
         let signature = BASE64
             .decode(signature.trim().as_bytes())

@@ -1,5 +1,5 @@
 //! One-time codes of a second factor: TOTP (RFC 6238) with the parameters that every authenticator
-//! knows: SHA-1, six digits, 30 seconds.
+//! supports: SHA-1, six digits, 30 seconds.
 
 use qrcode::QrCode;
 use qrcode::render::svg;
@@ -9,20 +9,20 @@ use super::password::NoRandom;
 use crate::domain::personal::Personal;
 use crate::domain::time::Timestamp;
 
-/// The secret that an authenticator and the database share.
+/// The secret shared by an authenticator and the database.
 pub struct TotpSecret {
     totp: Totp,
 }
 
 impl TotpSecret {
-    /// A new secret of 160 bits (RFC 4226, section 4).
+    /// Generates a secret of 160 bits (RFC 4226, section 4).
     pub fn generate(name: &str) -> Result<TotpSecret, NoRandom> {
         let mut bytes = [0u8; 20];
         getrandom::fill(&mut bytes).map_err(|_| NoRandom)?;
         TotpSecret::from_bytes(&bytes, name).ok_or(NoRandom)
     }
 
-    /// `None`: this is no secret of ours.
+    /// Restores a secret from its bytes; `None` if they are not a valid secret.
     pub fn from_bytes(bytes: &[u8], name: &str) -> Option<TotpSecret> {
         let builder = Builder::new()
             .with_secret(Secret::new(bytes.into()))
@@ -35,7 +35,7 @@ impl TotpSecret {
         self.totp.secret().as_bytes()
     }
 
-    /// The secret as people type it, in groups of four.
+    /// Returns the secret in groups of four, for typing.
     pub fn grouped_base32(&self) -> Personal {
         let base32 = self.totp.secret().to_base32();
         Personal::new(
@@ -43,7 +43,7 @@ impl TotpSecret {
         )
     }
 
-    /// The picture that authenticators read, as SVG.
+    /// Returns the QR code for authenticators as SVG.
     pub fn qr_svg(&self) -> Option<Personal> {
         let url = self.totp.to_url().ok()?;
         let code = QrCode::new(url.as_bytes()).ok()?;
@@ -56,15 +56,15 @@ impl TotpSecret {
         Some(Personal::new(svg.split_once("?>").map_or(svg.as_str(), |(_, svg)| svg)))
     }
 
-    /// The time step of a code that is right now, one step early or late allowed for clocks that
-    /// differ (RFC 6238, section 5.2).
+    /// Returns the time step of a code that is valid now; one step of deviation is allowed for
+    /// clocks that differ (RFC 6238, section 5.2).
     pub fn step_of(&self, code: &str, now: Timestamp) -> Option<i64> {
         let seconds = u64::try_from(now.0 / 1_000).ok()?;
         let digits: String = code.chars().filter(|c| !c.is_whitespace()).collect();
         i64::try_from(self.totp.check(&digits, seconds)?).ok()
     }
 
-    /// The code of a moment, for whoever plays an authenticator.
+    /// Returns the code of a moment, for a simulated authenticator.
     pub fn code_at(&self, now: Timestamp) -> String {
         self.totp.generate(u64::try_from(now.0 / 1_000).unwrap_or(0)).to_string()
     }

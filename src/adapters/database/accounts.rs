@@ -1,4 +1,4 @@
-//! The staff's accounts, and who is signed in.
+//! Staff accounts and their sessions.
 
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
@@ -14,25 +14,25 @@ pub struct Account {
     pub id: AccountId,
     pub name: String,
     pub role: Role,
-    /// The languages in which somebody can interview.
+    /// Languages in which the user can interview.
     pub languages: Vec<Language>,
     pub created_at: Timestamp,
     pub disabled_at: Option<Timestamp>,
-    /// Signing in asks for a one-time code.
+    /// Whether sign-in requires a one-time code.
     pub has_second_factor: bool,
 }
 
-/// What signing in looks at.
+/// The credentials that sign-in checks.
 pub struct Credentials {
     pub account: Account,
-    /// In the PHC string format.
+    /// Hash in the PHC string format.
     pub password_hash: String,
     pub locked_until: Option<Timestamp>,
-    /// Sealed for the staff.
+    /// Secret of the one-time codes, sealed with the staff key.
     pub totp_sealed: Option<Vec<u8>>,
-    /// The one that is shown and not confirmed yet.
+    /// Secret that has been shown to the user and is not confirmed yet.
     pub totp_pending_sealed: Option<Vec<u8>>,
-    /// The time step of the last code; it and those before it are used up.
+    /// Time step of the last used code; this step and earlier ones are used up.
     pub totp_last_step: i64,
 }
 
@@ -57,7 +57,7 @@ fn read(row: &AnyRow) -> Result<Account> {
     })
 }
 
-/// Adds an account. False: the name is taken.
+/// Adds an account. Returns false if the name is taken.
 pub async fn add(
     tx: &mut AnyConnection,
     name: &str,
@@ -107,7 +107,8 @@ pub async fn find_credentials(
     .transpose()
 }
 
-/// Disables an account and ends its sessions. False: there is none, or it is disabled already.
+/// Disables an account and ends its sessions. Returns false if there is no such account or if it is
+/// already disabled.
 pub async fn disable(tx: &mut AnyConnection, name: &str, now: Timestamp) -> Result<bool> {
     let sql = "DELETE FROM session WHERE account_id IN (SELECT id FROM account WHERE name = $1)";
     sqlx::query(sql).bind(name.to_owned()).execute(&mut *tx).await?;
@@ -115,8 +116,8 @@ pub async fn disable(tx: &mut AnyConnection, name: &str, now: Timestamp) -> Resu
     Ok(sqlx::query(sql).bind(name.to_owned()).bind(now.0).execute(tx).await?.rows_affected() == 1)
 }
 
-/// Sets another password; whoever is signed in with the old one is not any more, but for the
-/// session `except_session` (by its hash; empty: none).
+/// Sets a new password and ends the account's sessions, except the one with the hash
+/// `except_session` (empty: no exception).
 pub async fn set_password(
     tx: &mut AnyConnection,
     id: AccountId,
@@ -134,7 +135,7 @@ pub async fn set_password(
     Ok(())
 }
 
-/// Counts a wrong password; returns how many there were in a row.
+/// Counts a failed password attempt. Returns the number of consecutive failures.
 pub async fn count_failed(tx: &mut AnyConnection, id: AccountId) -> Result<u32> {
     let sql = "UPDATE account SET failed_sign_ins = failed_sign_ins + 1 WHERE id = $1 RETURNING \
         failed_sign_ins";
@@ -151,8 +152,8 @@ pub async fn lock(tx: &mut AnyConnection, id: AccountId, until: Timestamp) -> Re
     Ok(())
 }
 
-/// Begins a session; sessions that are over go. `awaits_code`: the password was right, the one-time
-/// code is still to come.
+/// Starts a session and deletes expired ones. `awaits_code` means that the password was correct and
+/// the one-time code is still missing.
 pub async fn begin_session(
     tx: &mut AnyConnection,
     id: AccountId,
@@ -181,7 +182,7 @@ pub async fn begin_session(
     Ok(())
 }
 
-/// A session as it stands.
+/// A stored session.
 pub struct StoredSession {
     pub account: Account,
     pub created_at: Timestamp,
@@ -189,7 +190,7 @@ pub struct StoredSession {
     pub awaits_code: bool,
 }
 
-/// Whose session it is, while it lasts.
+/// Finds a session that has not expired, with its account.
 pub async fn find_session(
     connection: &mut AnyConnection,
     token_hash: &str,
@@ -213,7 +214,7 @@ pub async fn find_session(
     .transpose()
 }
 
-/// Notes the secret of one-time codes that somebody is shown; it counts when a code of it has come.
+/// Stores a secret that was shown to the user. It takes effect once a code of it is confirmed.
 pub async fn set_pending_totp(
     tx: &mut AnyConnection,
     id: AccountId,
@@ -227,8 +228,8 @@ pub async fn set_pending_totp(
     Ok(())
 }
 
-/// The secret that was shown counts from now on; its recovery codes go with it. `step`: of the code
-/// that confirmed it.
+/// Activates the pending secret together with its recovery codes. `step` is the time step of the
+/// code that confirmed it.
 pub async fn confirm_totp(
     tx: &mut AnyConnection,
     id: AccountId,
@@ -259,19 +260,19 @@ pub async fn remove_totp(tx: &mut AnyConnection, id: AccountId) -> Result<()> {
     Ok(())
 }
 
-/// Uses up the code of a time step. False: it, or a later one, is used up already.
+/// Uses up the code of a time step. Returns false if this code or a later one is already used.
 pub async fn use_totp(tx: &mut AnyConnection, id: AccountId, step: i64) -> Result<bool> {
     let sql = "UPDATE account SET totp_last_step = $2 WHERE id = $1 AND totp_last_step < $2";
     Ok(sqlx::query(sql).bind(id.0).bind(step).execute(tx).await?.rows_affected() == 1)
 }
 
-/// Uses up a recovery code. False: there is none such.
+/// Uses up a recovery code. Returns false if there is no such code.
 pub async fn use_recovery_code(tx: &mut AnyConnection, id: AccountId, hash: &str) -> Result<bool> {
     let sql = "DELETE FROM recovery_code WHERE account_id = $1 AND code_hash = $2";
     Ok(sqlx::query(sql).bind(id.0).bind(hash.to_owned()).execute(tx).await?.rows_affected() == 1)
 }
 
-/// A session goes on while it is used.
+/// Extends a session that is in use.
 pub async fn extend_session(
     tx: &mut AnyConnection,
     token_hash: &str,

@@ -1,4 +1,4 @@
-//! Alarms: which applications are in danger, who has been told, who has acknowledged it.
+//! Alarms: applications at risk, their notifications and acknowledgements.
 
 use serde_json::json;
 use sqlx::any::AnyRow;
@@ -62,11 +62,11 @@ pub struct AlarmCandidate {
     pub application: ApplicationId,
     pub chance: f64,
     pub field_closes_at: Timestamp,
-    /// Its open alarm: its number and level.
+    /// Id and level of its open alarm.
     pub alarm: Option<(i64, String)>,
 }
 
-/// Everything that may be in danger, and everything that an alarm stands for.
+/// Returns the applications that may be at risk and those that have an open alarm.
 pub async fn candidates(connection: &mut AnyConnection) -> Result<Vec<AlarmCandidate>> {
     let sql = "SELECT a.id, f.chance, a.field_closes_at, l.id, l.level
                FROM application a
@@ -85,7 +85,7 @@ pub async fn candidates(connection: &mut AnyConnection) -> Result<Vec<AlarmCandi
     Ok(rows.into_iter().map(row).collect())
 }
 
-/// Raises an alarm. False: another daemon has done it.
+/// Raises an alarm. Returns false if another daemon has already raised it.
 pub async fn raise(
     tx: &mut AnyConnection,
     application: ApplicationId,
@@ -122,8 +122,8 @@ async fn application_of(connection: &mut AnyConnection, alarm: i64) -> Result<St
     Ok(sqlx::query_scalar(sql).bind(alarm).fetch_one(connection).await?)
 }
 
-/// Moves an open alarm to another level. A worse one is told again, whoever has acknowledged the
-/// one before.
+/// Changes the level of an open alarm. A worse level is notified again, even if the previous one
+/// was acknowledged.
 pub async fn change_level(
     tx: &mut AnyConnection,
     alarm: i64,
@@ -178,7 +178,7 @@ pub async fn end(tx: &mut AnyConnection, alarm: i64, chance: f64, now: Timestamp
     Ok(())
 }
 
-/// Is there an open alarm that [`end_closed`] would end?
+/// Returns whether there is an open alarm that [`end_out_of_field`] would end.
 pub async fn any_out_of_field(connection: &mut AnyConnection) -> Result<bool> {
     let sql = "SELECT COUNT(*) FROM alarm l JOIN application a ON a.id = l.application_id
                WHERE l.ended_at IS NULL AND (a.state <> 'in_field' OR a.held_since IS NOT NULL)";
@@ -186,7 +186,7 @@ pub async fn any_out_of_field(connection: &mut AnyConnection) -> Result<bool> {
     Ok(count > 0)
 }
 
-/// Is there anything that might have to be told?
+/// Returns whether any alarm may need a notification.
 pub async fn any_to_notify(connection: &mut AnyConnection) -> Result<bool> {
     let sql = "SELECT COUNT(*) FROM alarm WHERE (ended_at IS NULL AND acknowledged_at IS NULL) \
         OR (ended_at IS NOT NULL AND end_notified = 0)";
@@ -194,8 +194,8 @@ pub async fn any_to_notify(connection: &mut AnyConnection) -> Result<bool> {
     Ok(count > 0)
 }
 
-/// Ends the alarms of applications that are not in the field any more, or on hold; what is over is
-/// told by other ways.
+/// Ends the alarms of applications that are on hold or no longer in the field. The end of a field
+/// is reported through other channels.
 pub async fn end_out_of_field(tx: &mut AnyConnection, now: Timestamp) -> Result<()> {
     let sql = "SELECT a.code FROM alarm l JOIN application a ON a.id = l.application_id
                WHERE l.ended_at IS NULL AND (a.state <> 'in_field' OR a.held_since IS NOT NULL) \
@@ -211,7 +211,7 @@ pub async fn end_out_of_field(tx: &mut AnyConnection, now: Timestamp) -> Result<
     Ok(())
 }
 
-/// Open alarms, and (`all`) those that are over; the least chance first.
+/// Lists open alarms and, with `all`, ended ones; the lowest chance first.
 pub async fn list(connection: &mut AnyConnection, all: bool) -> Result<Vec<Alarm>> {
     let open = if all { "" } else { " WHERE l.ended_at IS NULL" };
     let sql = statement(format!(
@@ -221,7 +221,7 @@ pub async fn list(connection: &mut AnyConnection, all: bool) -> Result<Vec<Alarm
     sqlx::query(sql).fetch_all(connection).await?.iter().map(read).collect()
 }
 
-/// Open alarms that nobody has acknowledged, the least chance first.
+/// Lists open alarms that are not acknowledged, the lowest chance first.
 pub async fn unacknowledged(connection: &mut AnyConnection) -> Result<Vec<Alarm>> {
     let sql = statement(format!(
         "{SELECT} WHERE l.ended_at IS NULL AND l.acknowledged_at IS NULL ORDER BY l.chance, a.code"
@@ -229,7 +229,7 @@ pub async fn unacknowledged(connection: &mut AnyConnection) -> Result<Vec<Alarm>
     sqlx::query(sql).fetch_all(connection).await?.iter().map(read).collect()
 }
 
-/// Alarms that were told and are over, which has not been told.
+/// Lists ended alarms that were notified and whose end was not.
 pub async fn ended_unnotified(connection: &mut AnyConnection) -> Result<Vec<Alarm>> {
     let sql = statement(format!(
         "{SELECT} WHERE l.ended_at IS NOT NULL AND l.end_notified = 0 ORDER BY a.code"
@@ -237,7 +237,7 @@ pub async fn ended_unnotified(connection: &mut AnyConnection) -> Result<Vec<Alar
     sqlx::query(sql).fetch_all(connection).await?.iter().map(read).collect()
 }
 
-/// Notes that alarms are told now, and of which that they are over.
+/// Records that alarms are notified now, and which of the notices report their end.
 pub async fn mark_notified(
     tx: &mut AnyConnection,
     told: &[i64],
@@ -259,8 +259,8 @@ pub async fn mark_notified(
     Ok(())
 }
 
-/// Acknowledges the open alarm of an application. False: there is none, or it is acknowledged
-/// already.
+/// Acknowledges the open alarm of an application. Returns false if there is none or if it is
+/// already acknowledged.
 pub async fn acknowledge(
     tx: &mut AnyConnection,
     application: ApplicationId,

@@ -1,4 +1,4 @@
-//! Tokens of the API: found by their hashes, with what they are for and until when.
+//! API tokens: stored by hash, with their scopes and expiry.
 
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
@@ -48,7 +48,7 @@ fn read(row: &AnyRow) -> Result<ApiToken> {
     })
 }
 
-/// Adds a token. False: the name is taken.
+/// Adds a token. Returns false if the name is taken.
 pub async fn add(tx: &mut AnyConnection, token: &ApiToken, hash: &str) -> Result<bool> {
     let sql = "INSERT INTO api_token (name, token_hash, scopes, created_by, created_at, \
         expires_at) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (name) DO NOTHING";
@@ -70,7 +70,7 @@ pub async fn all(connection: &mut AnyConnection) -> Result<Vec<ApiToken>> {
     sqlx::query(sql).fetch_all(connection).await?.iter().map(read).collect()
 }
 
-/// The token of this hash, as long as it counts.
+/// Returns the token with this hash if it is still valid.
 pub async fn find(
     connection: &mut AnyConnection,
     hash: &str,
@@ -98,7 +98,7 @@ pub async fn touch(tx: &mut AnyConnection, id: i64, now: Timestamp) -> Result<()
     Ok(())
 }
 
-/// Revokes a token. False: there is none of that name that counts.
+/// Revokes a token. Returns false if no valid token has this name.
 pub async fn revoke(tx: &mut AnyConnection, name: &str, now: Timestamp) -> Result<bool> {
     let sql = "UPDATE api_token SET revoked_at = $2 WHERE name = $1 AND revoked_at IS NULL";
     Ok(sqlx::query(sql).bind(name.to_owned()).bind(now.0).execute(tx).await?.rows_affected() == 1)

@@ -1,4 +1,4 @@
-//! What has happened to applications: each change with its day, its reason and who made it.
+//! Changes to applications: each with its time, its reason and its actor.
 
 use serde_json::json;
 use sqlx::AnyConnection;
@@ -30,7 +30,7 @@ impl ApplicationEventKind {
         }
     }
 
-    /// What others are told of it as.
+    /// The event that is published to other systems.
     fn published_as(self) -> EventKind {
         match self {
             ApplicationEventKind::FeeSettled => EventKind::FeeSettled,
@@ -42,7 +42,7 @@ impl ApplicationEventKind {
         }
     }
 
-    /// In Chinese and in English.
+    /// The label in Chinese and in English.
     pub fn labels(self) -> (&'static str, &'static str) {
         match self {
             ApplicationEventKind::FeeSettled => ("费用到账", "the fee was settled"),
@@ -72,7 +72,7 @@ impl ApplicationEventKind {
 pub struct ApplicationEvent {
     pub at: Timestamp,
     pub kind: ApplicationEventKind,
-    /// Added to the due days.
+    /// Days added to the due days.
     pub days: Option<u32>,
     pub reason: String,
     pub actor: String,
@@ -102,7 +102,7 @@ pub async fn add(
     let data = match kind {
         ApplicationEventKind::Launched => json!({ "application": code, "campaign": reason }),
         ApplicationEventKind::Closed => json!({ "application": code, "reason": reason }),
-        // A reason that somebody has written stays here.
+        // A reason written by a person is not published.
         ApplicationEventKind::FeeSettled
         | ApplicationEventKind::Held
         | ApplicationEventKind::Released
@@ -111,7 +111,7 @@ pub async fn add(
     events::publish(tx, kind.published_as(), &data, now).await
 }
 
-/// In the order in which it happened.
+/// Lists the events of an application in chronological order.
 pub async fn of_application(
     connection: &mut AnyConnection,
     application: ApplicationId,
@@ -132,7 +132,7 @@ pub async fn of_application(
     rows.into_iter().map(happened).collect()
 }
 
-/// How many changes moved deadlines: holds that are over, and extensions.
+/// Counts the changes that moved deadlines: ended holds and extensions.
 pub async fn count_deadline_changes(connection: &mut AnyConnection) -> Result<u64> {
     let count: i64 =
         sqlx::query_scalar("SELECT COUNT(*) FROM application_event WHERE days IS NOT NULL")

@@ -16,7 +16,7 @@ use crate::domain::quota::QuotaFile;
 use crate::domain::subject::Subject;
 use crate::domain::time::Timestamp;
 
-/// An application as stored, with what is needed of its applicant.
+/// A stored application with the required data of its applicant.
 #[derive(Debug, Clone)]
 pub struct Application {
     pub id: ApplicationId,
@@ -28,14 +28,13 @@ pub struct Application {
     pub category: Category,
     pub subject: Subject,
     pub quota: QuotaFile,
-    /// The fields of its lists that it keeps, by their names in conditions, with the words that
-    /// head their columns.
+    /// The list fields that it keeps: names in conditions, mapped to the accepted column headings.
     pub list_fields: BTreeMap<String, Vec<String>>,
     pub list_received_at: Option<Timestamp>,
     pub fee_settled_at: Option<Timestamp>,
-    /// Since then nothing is sent for it.
+    /// Start of the current hold; nothing is sent for the application while it is on hold.
     pub held_since: Option<Timestamp>,
-    /// Days added to its due days, with reasons.
+    /// Days added to its due days by extensions.
     pub extended_days: u32,
     pub field_closes_at: Option<Timestamp>,
     pub campaign_id: Option<CampaignId>,
@@ -45,7 +44,7 @@ pub struct Application {
 }
 
 impl Application {
-    /// Its deadline by the programme's rules; `Err`: its days do not run yet.
+    /// Returns its deadline by the programme's rules, or an error while its days do not run yet.
     pub fn deadline(&self, programme: &Programme) -> std::result::Result<Deadline, NotStarted> {
         let day = |at: Option<Timestamp>| at.map(|at| at.date(programme.time_zone));
         let inputs = DeadlineInputs {
@@ -140,7 +139,7 @@ fn read(row: &AnyRow) -> Result<Application> {
     })
 }
 
-/// What an application's file declares.
+/// The declaration in an application's file.
 #[derive(Debug)]
 pub struct Declaration<'a> {
     pub code: &'a str,
@@ -151,7 +150,7 @@ pub struct Declaration<'a> {
 }
 
 /// Registers an application, or replaces the declaration of one that is not in the field yet.
-/// False: it is, and nothing was changed.
+/// Returns false, without any change, if it is in the field.
 pub async fn put(
     tx: &mut AnyConnection,
     applicant: ApplicantId,
@@ -257,7 +256,7 @@ pub async fn set_held(
     Ok(())
 }
 
-/// Adds days to the due days.
+/// Adds days to the due days of an application.
 pub async fn add_days(tx: &mut AnyConnection, id: ApplicationId, days: u32) -> Result<()> {
     sqlx::query("UPDATE application SET extended_days = extended_days + $2 WHERE id = $1")
         .bind(id.0)
@@ -300,7 +299,7 @@ pub async fn launch(
     Ok(())
 }
 
-/// Takes an application out of the field. False: somebody else did it already.
+/// Takes an application out of the field. Returns false if it was already closed.
 pub async fn close(
     tx: &mut AnyConnection,
     id: ApplicationId,
@@ -313,14 +312,14 @@ pub async fn close(
         == 1)
 }
 
-/// Takes an application for this transaction alone.
+/// Locks an application to the end of the transaction.
 pub async fn lock(tx: &mut WriteTx, id: ApplicationId) -> Result<()> {
     let sql = format!("SELECT id FROM application WHERE id = $1{}", tx.engine().for_update());
     sqlx::query(statement(sql)).bind(id.0).fetch_all(&mut **tx).await?;
     Ok(())
 }
 
-/// Applications in the field whose due day is over, and which are not on hold.
+/// Returns the applications in the field that are past their due day and not on hold.
 pub async fn over_due_day(
     connection: &mut AnyConnection,
     now: Timestamp,
@@ -331,7 +330,7 @@ pub async fn over_due_day(
     Ok(ids.into_iter().map(ApplicationId).collect())
 }
 
-/// The first end of a due day that is still to come.
+/// Returns the earliest upcoming end of a due day.
 pub async fn next_closing(connection: &mut AnyConnection) -> Result<Option<Timestamp>> {
     let at: Option<i64> = sqlx::query_scalar(
         "SELECT MIN(field_closes_at) FROM application WHERE \
@@ -342,7 +341,7 @@ pub async fn next_closing(connection: &mut AnyConnection) -> Result<Option<Times
     Ok(at.map(Timestamp))
 }
 
-/// The last end of a due day that is still to come.
+/// Returns the latest upcoming end of a due day.
 pub async fn last_closing(connection: &mut AnyConnection) -> Result<Option<Timestamp>> {
     let at: Option<i64> =
         sqlx::query_scalar("SELECT MAX(field_closes_at) FROM application WHERE state = 'in_field'")
@@ -351,8 +350,8 @@ pub async fn last_closing(connection: &mut AnyConnection) -> Result<Option<Times
     Ok(at.map(Timestamp))
 }
 
-/// The other applications in which somebody on the lists of `ids` has a case too: those that one
-/// invitation must cover together.
+/// Returns the other applications that share respondents with `ids`; one invitation must cover them
+/// together.
 pub async fn sharing_a_list(
     connection: &mut AnyConnection,
     ids: &[ApplicationId],
@@ -373,7 +372,7 @@ pub async fn sharing_a_list(
         .await?)
 }
 
-/// The cells of an application in which no answers are taken any more, as a mask.
+/// Returns the mask of an application's cells that take no more answers.
 pub async fn closed_cell_mask(connection: &mut AnyConnection, id: ApplicationId) -> Result<i64> {
     Ok(sqlx::query_scalar("SELECT closed_cell_mask FROM application WHERE id = $1")
         .bind(id.0)

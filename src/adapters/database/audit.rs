@@ -1,5 +1,4 @@
-//! The audit log. Nothing is ever changed in it or taken out of it; the database itself refuses
-//! that.
+//! The audit log. It is append-only; the database itself refuses updates and deletes.
 
 use sqlx::AnyConnection;
 
@@ -9,11 +8,11 @@ use crate::adapters::crypto::Hasher;
 use crate::domain::audit::{Action, Actor, AuditEntry, Via};
 use crate::domain::time::Timestamp;
 
-/// Read at a time.
+/// Entries read at a time.
 const PAGE: i64 = 1_000;
 
-/// Writes an entry at the end of the log; returns its number. Whoever else writes one waits until
-/// this transaction is over, so it comes last in it.
+/// Appends an entry to the log and returns its number. Other writers wait until this transaction
+/// ends, so it should be the last statement of the transaction.
 pub async fn append(
     tx: &mut AnyConnection,
     hasher: &Hasher,
@@ -57,31 +56,6 @@ pub async fn append(
     Ok(entry.number)
 }
 
-/// Takes what was written down before the log was chained into it.
-pub async fn adopt_disclosures(tx: &mut AnyConnection, hasher: &Hasher) -> Result<u64> {
-    let rows: Vec<(i64, i64, String, String, i64)> =
-        sqlx::query_as("SELECT id, at, actor, kind, row_id FROM disclosure ORDER BY id LIMIT $1")
-            .bind(PAGE)
-            .fetch_all(&mut *tx)
-            .await?;
-    let adopted = rows.len() as u64;
-    for (id, at, actor, what, row) in rows {
-        let action = decode_enum("what was disclosed", &what, Action::parse)?;
-        let actor = Actor { name: actor, via: Via::Legacy };
-        append(tx, hasher, &actor, action, (&format!("{what}:{row}"), ""), Timestamp(at)).await?;
-        sqlx::query("DELETE FROM disclosure WHERE id = $1").bind(id).execute(&mut *tx).await?;
-    }
-    Ok(adopted)
-}
-
-/// Is there anything from before the log was chained?
-pub async fn has_disclosures(connection: &mut AnyConnection) -> Result<bool> {
-    Ok(sqlx::query_scalar::<_, i64>("SELECT id FROM disclosure LIMIT 1")
-        .fetch_optional(connection)
-        .await?
-        .is_some())
-}
-
 type Row = (i64, i64, String, String, String, String, String, String);
 const COLUMNS: &str = "number, at, actor, via, action, object, detail, hash";
 
@@ -93,18 +67,18 @@ fn read(
     Ok((AuditEntry { number, at: Timestamp(at), actor, action, object, detail }, hash))
 }
 
-/// What a viewer asks for; empty: everything.
+/// Filter of a viewer; empty fields match everything.
 #[derive(Debug, Clone, Default)]
 pub struct AuditFilter {
     pub actor: String,
     pub action: Option<Action>,
-    /// The beginning of what it was done to.
+    /// Prefix of the object.
     pub object: String,
-    /// Only entries before this one.
+    /// Only entries before this number.
     pub before: Option<i64>,
 }
 
-/// Entries, the latest first.
+/// Lists entries, the latest first.
 pub async fn entries(
     connection: &mut AnyConnection,
     filter: &AuditFilter,
@@ -127,19 +101,20 @@ pub async fn entries(
     rows.into_iter().map(|row| Ok(read(row)?.0)).collect()
 }
 
-/// What a look through the whole log has found.
+/// Result of verifying the whole log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LogVerification {
-    /// Every entry holds the one before it. The last one's hash, to be kept elsewhere.
+    /// Every entry contains the hash of the previous one. `head` is the last hash, to be stored
+    /// elsewhere.
     Intact { entries: i64, head: String },
-    /// From this entry on it is not what was written.
+    /// The log has been altered from this entry on.
     Broken { at: i64 },
-    /// It is whole in itself, and the head that was noted elsewhere is not in it.
+    /// The chain is intact, but it does not contain the expected head.
     HeadNotFound,
 }
 
-/// Reads the log from its beginning and reckons every hash again. `expected_head`: a head that was
-/// noted elsewhere, which must be in it.
+/// Reads the log from its beginning and recomputes every hash. `expected_head` is a head that was
+/// stored elsewhere and must occur in the chain.
 pub async fn verify(
     connection: &mut AnyConnection,
     hasher: &Hasher,

@@ -1,5 +1,5 @@
-//! Copies of the whole database while it is in use, and back. A copy holds nothing that can be read
-//! without the key ring.
+//! Online backups of the whole database, and restore. A backup contains nothing personal that can
+//! be read without the key ring.
 
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
@@ -42,8 +42,8 @@ pub enum BackupError {
     Database { url: String, error: sqlx::Error },
 }
 
-/// Writes a whole and consistent copy to `file`, readable by its owner only; returns its size. What
-/// is written meanwhile is not in it, and does not wait.
+/// Writes a complete and consistent copy to `file`, readable by its owner only, and returns its
+/// size. Concurrent writes are not blocked and are not included.
 pub async fn backup(database: &Database, url: &str, file: &Path) -> Result<u64, BackupError> {
     if file.exists() {
         return Err(BackupError::Exists(file.to_owned()));
@@ -53,7 +53,7 @@ pub async fn backup(database: &Database, url: &str, file: &Path) -> Result<u64, 
         let path = path.to_owned();
         move |error| BackupError::File { path, error }
     };
-    // Whoever may read it is settled before anything stands in it.
+    // Set the permissions before any content is written.
     std::fs::OpenOptions::new()
         .write(true)
         .create(true)
@@ -82,7 +82,7 @@ pub async fn backup(database: &Database, url: &str, file: &Path) -> Result<u64, 
     match written {
         Ok(()) => finish().map_err(at(file)),
         Err(error) => {
-            // The message is about what went wrong first.
+            // The error that is returned is the first one.
             let _ = std::fs::remove_file(&part);
             Err(error)
         }
@@ -101,8 +101,8 @@ async fn copy_sqlite(database: &Database, url: &str, part: &Path) -> Result<(), 
     check_sqlite(part).await
 }
 
-/// Brings a backup into the database that `url` names, which must be empty or not there. Nothing
-/// stands there until all of it does.
+/// Restores a backup into the database at `url`, which must be empty or absent. The database stays
+/// empty unless the restore completes.
 pub async fn restore(url: &str, file: &Path) -> Result<(), BackupError> {
     let engine = Engine::of(url);
     let theirs = engine_of(file)?;
@@ -120,7 +120,7 @@ pub async fn restore(url: &str, file: &Path) -> Result<(), BackupError> {
     }
 }
 
-/// Both formats say what they are with their first bytes.
+/// Detects the engine by the first bytes of the file.
 fn engine_of(file: &Path) -> Result<Engine, BackupError> {
     let mut begins = Vec::new();
     let read =
@@ -172,7 +172,7 @@ async fn restore_sqlite(url: &str, file: &Path) -> Result<(), BackupError> {
     std::fs::rename(&part, &target).map_err(|error| BackupError::File { path: target, error })
 }
 
-/// Every page, and that it is a database of ours.
+/// Checks every page, and that the file is a fieldworkd database.
 async fn check_sqlite(file: &Path) -> Result<(), BackupError> {
     sqlx::any::install_default_drivers();
     let damaged = |_| BackupError::Damaged(file.to_owned());
@@ -185,7 +185,7 @@ async fn check_sqlite(file: &Path) -> Result<(), BackupError> {
         sqlx::query_scalar("SELECT COUNT(*) FROM sqlite_master WHERE name = 'survey_case'")
             .fetch_one(&mut connection)
             .await;
-    // It was only read.
+    // The connection only read; an error on closing is harmless.
     let _ = connection.close().await;
     if checked.map_err(damaged)? != "ok" {
         return Err(BackupError::Damaged(file.to_owned()));
@@ -214,8 +214,8 @@ async fn restore_postgres(url: &str, file: &Path) -> Result<(), BackupError> {
     .await
 }
 
-/// Runs one of PostgreSQL's programs over a file. How to connect goes by its environment, where
-/// other users of the machine see no password.
+/// Runs one of PostgreSQL's programs on a file. The connection parameters are passed in its
+/// environment, so that other users of the machine do not see the password.
 async fn run_program(
     program: &'static str,
     url: &str,
@@ -224,7 +224,7 @@ async fn run_program(
 ) -> Result<(), BackupError> {
     let mut command = Command::new(program);
     let environment = dialect::postgres_environment(url).map_err(BackupError::Url)?;
-    // Without a database's name, pg_restore prints instead of restoring.
+    // Without a database name, pg_restore prints the script instead of restoring it.
     let database = environment
         .iter()
         .find(|(name, _)| *name == "PGDATABASE")

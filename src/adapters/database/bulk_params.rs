@@ -1,31 +1,30 @@
-//! Sets as one parameter: a list of ids, or rows to be written, travel as one JSON text. A
-//! statement over a set is then the same statement however many there are, is prepared once, and is
-//! planned once.
+//! Sets as a single parameter: a list of ids or of rows is passed as one JSON text. A statement
+//! over a set is thus the same for any number of members, and is prepared and planned once.
 
 use serde::{Serialize, Serializer};
 
 use super::dialect::Engine;
 
-/// What a column of a set holds.
+/// The type of a set's column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColumnType {
     Number,
     Text,
-    /// Written by [`HexBytes`].
+    /// Bytes, written by [`HexBytes`].
     HexBytes,
 }
 
-/// The rows of a set (tuples of numbers, texts and [`HexBytes`], or options of them), or the
-/// members of a list, as the parameter that carries them.
+/// Serializes the rows of a set (tuples of numbers, texts and [`HexBytes`], or options of them), or
+/// the members of a list, into the parameter that carries them.
 pub fn to_param<T: Serialize>(members: impl IntoIterator<Item = T>) -> String {
-    // Numbers, texts and tuples of them can always be written as JSON.
+    // Numbers, texts and tuples of them always serialize to JSON.
     let json = serde_json::to_string(&members.into_iter().collect::<Vec<T>>())
         .unwrap_or_else(|_| "[]".to_owned());
-    // PostgreSQL's texts hold no NUL; it can only come from what a gateway answered.
+    // PostgreSQL's texts cannot contain NUL; it can only come from a gateway's response.
     if json.contains("\\u0000") { json.replace("\\u0000", "\\ufffd") } else { json }
 }
 
-/// Bytes as a set carries them.
+/// Bytes as a member of a set.
 pub struct HexBytes<'a>(pub &'a [u8]);
 
 impl Serialize for HexBytes<'_> {
@@ -35,7 +34,7 @@ impl Serialize for HexBytes<'_> {
 }
 
 impl Engine {
-    /// The end of `column …`: is it in the list that parameter `number` carries?
+    /// The end of a `column …` condition: the column is in the list of parameter `number`.
     pub fn in_list(self, number: usize, kind: ColumnType) -> String {
         match (self, kind) {
             (Engine::Sqlite, _) => format!("IN (SELECT value FROM json_each(${number}))"),
@@ -51,8 +50,8 @@ impl Engine {
         }
     }
 
-    /// The rows of a SELECT as one JSON text, each an array of these columns; bytes come as
-    /// hexadecimal digits.
+    /// Wraps a SELECT so that it returns its rows as one JSON text, each row an array of these
+    /// columns; bytes become hexadecimal digits.
     pub fn json_rows(self, columns: &[(&str, ColumnType)]) -> String {
         let column = |(name, kind): &(&str, ColumnType)| match (self, kind) {
             (Engine::Sqlite, ColumnType::HexBytes) => {
@@ -70,7 +69,7 @@ impl Engine {
         }
     }
 
-    /// A SELECT of the rows that parameter `number` carries.
+    /// A SELECT of the rows in parameter `number`.
     pub fn select_rows(self, number: usize, columns: &[(&str, ColumnType)]) -> String {
         let column = |(at, (name, kind)): (usize, &(&str, ColumnType))| {
             let value = match (self, kind) {

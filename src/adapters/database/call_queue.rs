@@ -1,4 +1,4 @@
-//! Who waits to be called, and whose screen has whom.
+//! The queue of people to call, and the leases of interviewers.
 
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
@@ -11,7 +11,7 @@ use crate::domain::language::Language;
 use crate::domain::telephone::DayPart;
 use crate::domain::time::Timestamp;
 
-/// An invitation that comes to a telephone step.
+/// An invitation that has reached a telephone step.
 #[derive(Debug, Clone, Copy)]
 pub struct NewQueueEntry {
     pub invitation: InvitationId,
@@ -20,8 +20,8 @@ pub struct NewQueueEntry {
     pub language: Language,
 }
 
-/// Hands people to the interviewers. Who has waited for an earlier step begins anew; what was tried
-/// and promised stands.
+/// Adds people to the call queue. An entry from an earlier step starts afresh; recorded attempts
+/// and call-backs remain.
 pub async fn enqueue(
     tx: &mut AnyConnection,
     campaign: CampaignId,
@@ -56,7 +56,7 @@ pub async fn enqueue(
     Ok(())
 }
 
-/// Somebody in the queue.
+/// An entry of the queue.
 #[derive(Debug, Clone)]
 pub struct QueueEntry {
     pub invitation: InvitationId,
@@ -119,8 +119,9 @@ fn read(row: &AnyRow) -> Result<QueueEntry> {
     })
 }
 
-/// Those whom this interviewer may call now, roughly in the order of
-/// [`crate::domain::telephone::CallPriority`]. `part`: the part of the day where most of them are.
+/// Lists the people whom this interviewer may call now, approximately in the order of
+/// [`crate::domain::telephone::CallPriority`]. `part` is the part of the day in most of their
+/// zones.
 pub async fn due(
     connection: &mut AnyConnection,
     account: AccountId,
@@ -151,7 +152,7 @@ pub async fn due(
     rows.iter().map(read).collect()
 }
 
-/// Everybody in the queue with a call to come or on a screen, of one campaign or of all.
+/// Lists the queue entries that have a call planned or a lease, of one campaign or of all.
 pub async fn all(
     connection: &mut AnyConnection,
     campaign: Option<CampaignId>,
@@ -183,7 +184,7 @@ pub async fn find(
         .transpose()
 }
 
-/// Whom an interviewer has on the screen.
+/// Returns the entry that is leased by an interviewer.
 pub async fn leased_by(
     connection: &mut AnyConnection,
     account: AccountId,
@@ -199,7 +200,7 @@ pub async fn leased_by(
         .transpose()
 }
 
-/// Takes somebody for one interviewer alone. False: somebody else has been quicker.
+/// Leases an entry to one interviewer. Returns false if it is already leased.
 pub async fn lease(
     tx: &mut WriteTx,
     invitation: InvitationId,
@@ -220,7 +221,7 @@ pub async fn lease(
     Ok(done.rows_affected() == 1)
 }
 
-/// Ties a lease to its call.
+/// Links a lease to its call.
 pub async fn set_call(
     tx: &mut AnyConnection,
     invitation: InvitationId,
@@ -234,7 +235,7 @@ pub async fn set_call(
     Ok(())
 }
 
-/// The lease goes on. False: it is somebody else's by now, or over.
+/// Renews a lease. Returns false if it has expired or belongs to another interviewer.
 pub async fn renew(
     tx: &mut AnyConnection,
     call: CallId,
@@ -252,7 +253,7 @@ pub async fn renew(
         == 1)
 }
 
-/// Leases that are over: their interviewers' pages have died.
+/// Lists expired leases: the interviewer's page no longer renews them.
 pub async fn expired_leases(
     connection: &mut AnyConnection,
     now: Timestamp,
@@ -263,7 +264,7 @@ pub async fn expired_leases(
     sqlx::query(sql).bind(now.0).fetch_all(connection).await?.iter().map(read).collect()
 }
 
-/// How somebody stands after a call.
+/// The state of an entry after a call.
 #[derive(Debug, Clone, Copy)]
 pub struct QueueUpdate {
     pub next_at: Option<Timestamp>,
@@ -275,7 +276,7 @@ pub struct QueueUpdate {
     pub language: Language,
 }
 
-/// Ends a call's lease. False: it was over, and somebody else has the person now.
+/// Ends a call's lease. Returns false if it had expired and the entry is leased to someone else.
 pub async fn return_to_queue(
     tx: &mut AnyConnection,
     call: CallId,
@@ -299,7 +300,7 @@ pub async fn return_to_queue(
     Ok(done.rows_affected() == 1)
 }
 
-/// Moves those who cannot be called now; without a time, no call is to come.
+/// Moves entries that cannot be called now; without a time, no call is planned.
 pub async fn reschedule(
     tx: &mut AnyConnection,
     next: &[(InvitationId, Option<Timestamp>)],
@@ -322,7 +323,7 @@ pub async fn reschedule(
     Ok(())
 }
 
-/// Nobody of these is called any more.
+/// Removes the entries of these invitations from the queue.
 pub async fn remove(tx: &mut AnyConnection, invitations: &[InvitationId]) -> Result<()> {
     let sql = format!(
         "UPDATE call_queue SET next_at = NULL, promised_at = NULL WHERE invitation_id {}",
@@ -332,8 +333,8 @@ pub async fn remove(tx: &mut AnyConnection, invitations: &[InvitationId]) -> Res
     Ok(())
 }
 
-/// Hands somebody to one interviewer, or back to all; who is on a screen stays there. False: there
-/// is no call to come.
+/// Assigns an entry to one interviewer, or back to all; a current lease is not affected. Returns
+/// false if no call is planned.
 pub async fn assign(
     tx: &mut AnyConnection,
     invitation: InvitationId,
@@ -350,8 +351,7 @@ pub async fn assign(
         == 1)
 }
 
-/// The cases of people, as `APPLICATION/PSEUDONYM`: how they are called where nobody's name is
-/// shown.
+/// Returns the cases of people as `APPLICATION/PSEUDONYM`, for pages that show no names.
 pub async fn cases_of(
     connection: &mut AnyConnection,
     invitations: &[InvitationId],
@@ -370,7 +370,7 @@ pub async fn cases_of(
     Ok(rows.into_iter().map(|(id, cases)| (InvitationId(id), cases)).collect())
 }
 
-/// When the next call may be made after `now`.
+/// Returns the earliest time after `now` at which a call may be made.
 pub async fn next_after(
     connection: &mut AnyConnection,
     now: Timestamp,

@@ -1,4 +1,4 @@
-//! Calls: each time that an interviewer had somebody's number on the screen, and what came of it.
+//! Calls: one row for each time that an interviewer had a number on the screen, with its outcome.
 
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
@@ -10,11 +10,11 @@ use crate::domain::ids::{AccountId, CallId, CampaignId, InvitationId};
 use crate::domain::telephone::{CallOutcome, DayPart};
 use crate::domain::time::Timestamp;
 
-/// Why somebody is called.
+/// The purpose of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     Interview,
-    /// A supervisor asks whether the interview took place as it is told.
+    /// A supervisor verifies that the interview took place as reported.
     Verification,
 }
 
@@ -57,7 +57,7 @@ pub async fn record_begin(
     Ok(CallId(id))
 }
 
-/// What is told of a call when it is over.
+/// The data recorded when a call ends.
 #[derive(Debug, Clone)]
 pub struct CallEnding {
     pub outcome: CallOutcome,
@@ -65,7 +65,7 @@ pub struct CallEnding {
     pub note_sealed: Option<Vec<u8>>,
 }
 
-/// Writes down how a call ended. False: it is written down already.
+/// Records the end of a call. Returns false if it is already recorded.
 pub async fn record_end(
     tx: &mut AnyConnection,
     call: CallId,
@@ -88,18 +88,18 @@ pub async fn record_end(
     Ok(done.rows_affected() == 1)
 }
 
-/// A call as it stands.
+/// A stored call.
 #[derive(Debug, Clone)]
 pub struct Call {
     pub id: CallId,
     pub invitation: InvitationId,
     pub account: AccountId,
-    /// The interviewer's name.
+    /// The interviewer's account name.
     pub interviewer_name: String,
     pub day_part: DayPart,
     pub begun_at: Timestamp,
     pub ended_at: Option<Timestamp>,
-    /// `None`: it is not over.
+    /// `None` while the call is in progress.
     pub outcome: Option<CallOutcome>,
     pub call_back_at: Option<Timestamp>,
     pub note_sealed: Option<Vec<u8>>,
@@ -134,7 +134,7 @@ fn read(row: &AnyRow) -> Result<Call> {
     })
 }
 
-/// The calls to somebody, the latest first.
+/// Lists the calls of an invitation, the latest first.
 pub async fn of_invitation(
     connection: &mut AnyConnection,
     invitation: InvitationId,
@@ -151,7 +151,7 @@ pub async fn get(connection: &mut AnyConnection, call: CallId) -> Result<Option<
     sqlx::query(sql).bind(call.0).fetch_optional(connection).await?.as_ref().map(read).transpose()
 }
 
-/// All calls since a moment, in their order.
+/// Lists all calls since a moment, in chronological order.
 pub async fn all_since(connection: &mut AnyConnection, since: Timestamp) -> Result<Vec<Call>> {
     let sql = statement(format!(
         "{SELECT} WHERE c.begun_at >= $1 AND c.purpose = 'interview' ORDER BY c.begun_at, c.id"
@@ -159,7 +159,7 @@ pub async fn all_since(connection: &mut AnyConnection, since: Timestamp) -> Resu
     sqlx::query(sql).bind(since.0).fetch_all(connection).await?.iter().map(read).collect()
 }
 
-/// What a call took: the time on its pages and the answers that were entered in it.
+/// The work of a call: the time on its pages and the answers entered in it.
 #[derive(Debug, Clone)]
 pub struct CallWorkload {
     pub account: AccountId,
@@ -168,7 +168,7 @@ pub struct CallWorkload {
     pub answers: u32,
 }
 
-/// The calls since a moment that are over, in their order.
+/// Lists the ended calls since a moment, in chronological order.
 pub async fn workloads_since(
     connection: &mut AnyConnection,
     since: Timestamp,
@@ -198,8 +198,8 @@ pub async fn workloads_since(
     rows.into_iter().map(worked).collect()
 }
 
-/// When these numbers were reached by telephone, across all campaigns: calls count among the
-/// contacts that caps are about once somebody was spoken to.
+/// Returns when these numbers were reached by telephone, across all campaigns. Calls in which
+/// somebody was spoken to count as contacts for the caps.
 pub async fn recent_contacts(
     connection: &mut AnyConnection,
     phone_hashes: &[String],
@@ -226,7 +226,7 @@ pub async fn recent_contacts(
     Ok(rows.into_iter().map(|(hash, at)| (hash, Timestamp(at))).collect())
 }
 
-/// Attempts since a moment, those that were busy not.
+/// Counts call attempts since a moment, without busy lines.
 pub async fn attempts_since(
     connection: &mut AnyConnection,
     invitation: InvitationId,
@@ -239,7 +239,7 @@ pub async fn attempts_since(
     Ok(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
-/// How often the link was asked for in a call.
+/// Counts how often the link was requested in a call.
 pub async fn count_links_sent(
     connection: &mut AnyConnection,
     invitation: InvitationId,
@@ -249,7 +249,7 @@ pub async fn count_links_sent(
     Ok(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
-/// Is one of these numbers being called just now, by whichever campaign?
+/// Returns whether one of these numbers is being called now, in any campaign.
 pub async fn is_being_called(
     connection: &mut AnyConnection,
     phone_hash: &str,
@@ -268,8 +268,8 @@ pub async fn is_being_called(
     Ok(count > 0)
 }
 
-/// What a step's condition looks at: calls to these people and whether they were reached, whether a
-/// message was delivered, whether they have begun to answer.
+/// The facts that a step's condition checks: calls and whether they reached the person, whether a
+/// message was delivered, and whether the person has begun to answer.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ContactFacts {
     pub calls: u32,

@@ -1,13 +1,12 @@
-//! Counts of a campaign, by day and by step.
+//! Counts of a campaign by day and by step.
 
 use sqlx::AnyConnection;
 
 use super::Result;
-use crate::domain::contact_plan::FIRST_EXTRA_STEP;
 use crate::domain::ids::{ApplicationId, CampaignId};
 use crate::domain::time::Timestamp;
 
-/// When each complete of an application came.
+/// Returns the completion times of an application's cases.
 pub async fn completed_at(
     connection: &mut AnyConnection,
     application: ApplicationId,
@@ -18,20 +17,17 @@ pub async fn completed_at(
     Ok(rows.into_iter().map(Timestamp).collect())
 }
 
-/// Messages of each step by their state.
+/// Counts messages by step and state.
 pub async fn messages_by_step(
     connection: &mut AnyConnection,
     campaign: CampaignId,
 ) -> Result<Vec<(u32, String, u64)>> {
-    let sql = "SELECT m.step, m.state, COUNT(*) FROM invitation i JOIN message m ON \
+    let sql = "SELECT m.number, m.state, COUNT(*) FROM invitation i JOIN message m ON \
         m.invitation_id = i.id
-               WHERE i.campaign_id = $1 AND m.step < $2 GROUP BY m.step, m.state ORDER BY \
-               m.step, m.state";
-    let rows: Vec<(i64, String, i64)> = sqlx::query_as(sql)
-        .bind(campaign.0)
-        .bind(i64::from(FIRST_EXTRA_STEP))
-        .fetch_all(connection)
-        .await?;
+               WHERE i.campaign_id = $1 AND m.kind = 'step' GROUP BY m.number, m.state \
+               ORDER BY m.number, m.state";
+    let rows: Vec<(i64, String, i64)> =
+        sqlx::query_as(sql).bind(campaign.0).fetch_all(connection).await?;
     Ok(rows
         .into_iter()
         .map(|(step, state, count)| {
@@ -40,27 +36,23 @@ pub async fn messages_by_step(
         .collect())
 }
 
-/// Invitations that wait for each step.
+/// Counts the invitations that wait for each step.
 pub async fn waiting_by_step(
     connection: &mut AnyConnection,
     campaign: CampaignId,
 ) -> Result<Vec<(u32, u64)>> {
-    let sql = "SELECT next_step, COUNT(*) FROM next_contact WHERE campaign_id = $1 AND next_at \
-        IS NOT NULL AND next_step < $2
-               GROUP BY next_step ORDER BY next_step";
-    let rows: Vec<(i64, i64)> = sqlx::query_as(sql)
-        .bind(campaign.0)
-        .bind(i64::from(FIRST_EXTRA_STEP))
-        .fetch_all(connection)
-        .await?;
+    let sql = "SELECT next_number, COUNT(*) FROM next_contact WHERE campaign_id = $1 AND next_at \
+        IS NOT NULL AND next_kind = 'step'
+               GROUP BY next_number ORDER BY next_number";
+    let rows: Vec<(i64, i64)> = sqlx::query_as(sql).bind(campaign.0).fetch_all(connection).await?;
     Ok(rows
         .into_iter()
         .map(|(step, count)| (u32::try_from(step).unwrap_or(0), u64::try_from(count).unwrap_or(0)))
         .collect())
 }
 
-/// Invitations handed to the interviewers at each step, those that still wait to be called, and the
-/// calls that were made.
+/// Counts, for each step, the invitations added to the call queue, those still waiting for a call,
+/// and the calls made.
 pub async fn calls_by_step(
     connection: &mut AnyConnection,
     campaign: CampaignId,

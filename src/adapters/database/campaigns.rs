@@ -1,4 +1,4 @@
-//! Campaigns and the questionnaires that were frozen for them.
+//! Campaigns and their frozen questionnaires.
 
 use serde_json::json;
 use sqlx::AnyConnection;
@@ -13,16 +13,16 @@ pub struct Campaign {
     pub id: CampaignId,
     pub programme_id: ProgrammeId,
     pub code: String,
-    /// The plan's file, holidays included, as JSON.
+    /// The contact plan with its holidays, as JSON.
     pub plan: String,
     pub gateway: String,
     pub state: CampaignState,
     pub launched_at: Timestamp,
-    /// What may be spent and what has been, in millionths of the currency; what is in doubt counts
-    /// as spent.
+    /// The budget and the amount spent, in millionths of the currency; messages in doubt count as
+    /// spent.
     pub budget_micros: Option<i64>,
     pub spent_micros: i64,
-    /// Why the daemon itself paused it.
+    /// The reason for which the daemon paused it.
     pub paused_because: Option<String>,
 }
 
@@ -115,8 +115,8 @@ pub async fn add(
     Ok(CampaignId(id))
 }
 
-/// Sets a budget; what has been spent so far is counted from the messages, because without a budget
-/// nobody counts.
+/// Sets a budget. The amount spent so far is computed from the messages, because it is not tracked
+/// without a budget.
 pub async fn set_budget(
     tx: &mut AnyConnection,
     id: CampaignId,
@@ -132,18 +132,23 @@ pub async fn set_budget(
     Ok(())
 }
 
-/// A message that counted as spent was not taken after all.
+/// Refunds a message that counted as spent and was not accepted after all.
 pub async fn refund(tx: &mut AnyConnection, message: MessageKey) -> Result<()> {
     let sql = "UPDATE campaign
                SET spent_micros = spent_micros - (SELECT m.cost_micros FROM message m WHERE \
-               m.invitation_id = $1 AND m.step = $2)
+               m.invitation_id = $1 AND m.kind = $2 AND m.number = $3)
                WHERE budget_micros IS NOT NULL AND id = (SELECT i.campaign_id FROM invitation i \
                WHERE i.id = $1)";
-    sqlx::query(sql).bind(message.invitation.0).bind(i64::from(message.step)).execute(tx).await?;
+    sqlx::query(sql)
+        .bind(message.invitation.0)
+        .bind(message.slot.kind.as_str())
+        .bind(i64::from(message.slot.number))
+        .execute(tx)
+        .await?;
     Ok(())
 }
 
-/// Adds to what a campaign has spent; less than nothing gives back.
+/// Adds to the amount that a campaign has spent; a negative amount is a refund.
 pub async fn add_spending(tx: &mut AnyConnection, id: CampaignId, micros: i64) -> Result<()> {
     sqlx::query("UPDATE campaign SET spent_micros = spent_micros + $2 WHERE id = $1")
         .bind(id.0)
@@ -153,7 +158,7 @@ pub async fn add_spending(tx: &mut AnyConnection, id: CampaignId, micros: i64) -
     Ok(())
 }
 
-/// Records the seed that lists were drawn with.
+/// Stores the random seed with which lists were drawn.
 pub async fn set_draw_seed(tx: &mut AnyConnection, id: CampaignId, seed: &str) -> Result<()> {
     sqlx::query("UPDATE campaign SET draw_seed = $2 WHERE id = $1")
         .bind(id.0)
@@ -163,7 +168,7 @@ pub async fn set_draw_seed(tx: &mut AnyConnection, id: CampaignId, seed: &str) -
     Ok(())
 }
 
-/// The seed that lists were drawn with, if any was larger than the need.
+/// Returns the random seed with which lists were drawn, if any list was larger than the need.
 pub async fn draw_seed(connection: &mut AnyConnection, id: CampaignId) -> Result<Option<String>> {
     Ok(sqlx::query_scalar("SELECT draw_seed FROM campaign WHERE id = $1")
         .bind(id.0)
@@ -171,7 +176,7 @@ pub async fn draw_seed(connection: &mut AnyConnection, id: CampaignId) -> Result
         .await?)
 }
 
-/// The daemon itself pauses a campaign.
+/// Pauses a campaign on behalf of the daemon.
 pub async fn pause_because(
     tx: &mut AnyConnection,
     id: CampaignId,
@@ -212,21 +217,21 @@ pub async fn get(connection: &mut AnyConnection, id: CampaignId) -> Result<Campa
     read(sqlx::query_as(sql).bind(id.0).fetch_one(connection).await?)
 }
 
-/// Every campaign, the latest first.
+/// Lists all campaigns, the latest first.
 pub async fn all(connection: &mut AnyConnection) -> Result<Vec<Campaign>> {
     let sql = "SELECT id, programme_id, code, plan, gateway, state, launched_at, budget_micros, \
         spent_micros, paused_because FROM campaign ORDER BY launched_at DESC, id DESC";
     sqlx::query_as(sql).fetch_all(connection).await?.into_iter().map(read).collect()
 }
 
-/// The campaigns that are not closed.
+/// Lists the campaigns that are not closed.
 pub async fn list_open(connection: &mut AnyConnection) -> Result<Vec<Campaign>> {
     let sql = "SELECT id, programme_id, code, plan, gateway, state, launched_at, budget_micros, \
         spent_micros, paused_because FROM campaign WHERE state <> 'closed' ORDER BY id";
     sqlx::query_as(sql).fetch_all(connection).await?.into_iter().map(read).collect()
 }
 
-/// The running campaigns that have an invitation due.
+/// Lists the running campaigns that have a due invitation.
 pub async fn with_due_invitations(
     connection: &mut AnyConnection,
     now: Timestamp,
@@ -238,7 +243,7 @@ pub async fn with_due_invitations(
     sqlx::query_as(sql).bind(now.0).fetch_all(connection).await?.into_iter().map(read).collect()
 }
 
-/// Moves a campaign between states; false when it was not in `from`.
+/// Changes the state of a campaign. Returns false if it was not in `from`.
 pub async fn set_state(
     tx: &mut AnyConnection,
     id: CampaignId,
@@ -276,8 +281,8 @@ pub async fn set_state(
     Ok(true)
 }
 
-/// Freezes a questionnaire's text under its code and version, or finds it. `None`: another text was
-/// frozen under the same version.
+/// Freezes a questionnaire's text under its code and version, or finds the frozen one. Returns
+/// `None` if another text is frozen under the same version.
 pub async fn freeze_questionnaire(
     tx: &mut AnyConnection,
     code: &str,
@@ -303,7 +308,7 @@ pub async fn freeze_questionnaire(
         .await?)
 }
 
-/// The frozen text of a questionnaire.
+/// Returns the frozen text of a questionnaire.
 pub async fn questionnaire_source(connection: &mut AnyConnection, id: i64) -> Result<String> {
     Ok(sqlx::query_scalar("SELECT source FROM questionnaire WHERE id = $1")
         .bind(id)

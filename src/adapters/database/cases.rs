@@ -7,7 +7,6 @@ use sqlx::AnyConnection;
 use super::bulk_params::{ColumnType, HexBytes, to_param};
 use super::dialect::{Engine, statement};
 use super::{Result, WriteTx, decode_enum};
-use crate::domain::contact_plan::FIRST_EXTRA_STEP;
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::{ApplicationId, CampaignId, CaseId, InvitationId, RespondentId};
 use crate::domain::quota::CellMembership;
@@ -23,7 +22,7 @@ pub struct NewCase {
     pub fields_sealed: Option<Vec<u8>>,
 }
 
-/// Stores new cases, not attempted yet.
+/// Stores new cases as not attempted yet.
 pub async fn add(tx: &mut AnyConnection, cases: &[NewCase], now: Timestamp) -> Result<()> {
     let columns = [
         ("application_id", ColumnType::Number),
@@ -52,17 +51,17 @@ pub async fn add(tx: &mut AnyConnection, cases: &[NewCase], now: Timestamp) -> R
     Ok(())
 }
 
-/// Who moves a case, as its history tells.
+/// The origin of a disposition change, as recorded in the history.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DispositionSource {
     Gateway,
     Web,
     Reply,
-    /// An interviewer on the telephone.
+    /// An interviewer, by telephone.
     Telephone,
     Staff,
     Close,
-    /// Answers that came after the field had closed.
+    /// Answers that arrived after the field had closed.
     Late,
 }
 
@@ -80,9 +79,9 @@ impl DispositionSource {
     }
 }
 
-/// Moves open cases to a disposition and writes their history; a final one closes them. Cases that
-/// are closed stay as they are, and, where `only_from` is not empty, those at another disposition.
-/// Returns how many moved.
+/// Sets the disposition of open cases and writes their history; a final disposition closes them.
+/// Closed cases are left alone, and so are cases not at one of `only_from` unless it is empty.
+/// Returns the number of changed cases.
 pub async fn set_disposition(
     tx: &mut AnyConnection,
     cases: &[CaseId],
@@ -112,7 +111,8 @@ pub async fn set_disposition(
     Ok(ids.len() as u64)
 }
 
-/// Moves the open cases of invitations that stand at one of `only_from`, and writes their history.
+/// Sets the disposition of the invitations' open cases that are at one of `only_from`, and writes
+/// their history.
 pub async fn set_disposition_of_invitations(
     tx: &mut WriteTx,
     invitations: &[InvitationId],
@@ -145,7 +145,7 @@ pub async fn set_disposition_of_invitations(
     Ok(())
 }
 
-/// Moves closed cases to a disposition that what came later gives them, and writes their history.
+/// Corrects the disposition of closed cases after later information, and writes their history.
 pub async fn correct_disposition(
     tx: &mut AnyConnection,
     cases: &[CaseId],
@@ -168,7 +168,7 @@ pub async fn correct_disposition(
     write_history(tx, &ids, to, source, now).await
 }
 
-/// The cells that a case is in.
+/// Returns the cell mask of a case.
 pub async fn cells_of(connection: &mut AnyConnection, case: CaseId) -> Result<i64> {
     Ok(sqlx::query_scalar("SELECT cell_mask FROM survey_case WHERE id = $1")
         .bind(case.0)
@@ -176,7 +176,7 @@ pub async fn cells_of(connection: &mut AnyConnection, case: CaseId) -> Result<i6
         .await?)
 }
 
-/// The open cases of these invitations, each with its application and the cells that it is in.
+/// Returns the open cases of these invitations with their applications and cell masks.
 pub async fn cells_of_invitations(
     connection: &mut AnyConnection,
     invitations: &[InvitationId],
@@ -198,7 +198,7 @@ pub async fn cells_of_invitations(
         .collect())
 }
 
-/// Notes that a case was finished after its field had closed.
+/// Records that a case was finished after its field had closed.
 pub async fn mark_late(tx: &mut AnyConnection, case: CaseId, now: Timestamp) -> Result<()> {
     sqlx::query("UPDATE survey_case SET late_at = $2 WHERE id = $1")
         .bind(case.0)
@@ -208,17 +208,17 @@ pub async fn mark_late(tx: &mut AnyConnection, case: CaseId, now: Timestamp) -> 
     Ok(())
 }
 
-/// A case whose answers are taken back with the consent.
+/// A case whose answers are withdrawn with the consent.
 #[derive(Debug, Clone, Copy)]
 pub struct WithdrawnCase {
     pub case: CaseId,
     pub application: ApplicationId,
     pub cell_mask: i64,
-    /// It was counted in its cells.
+    /// Whether it was counted in its cells.
     pub is_complete: bool,
 }
 
-/// The cases of an invitation with answers that stand; they are locked.
+/// Locks and returns the cases of an invitation that have answers.
 pub async fn lock_answered(
     tx: &mut WriteTx,
     invitation: InvitationId,
@@ -240,7 +240,7 @@ pub async fn lock_answered(
     Ok(rows.into_iter().map(row).collect())
 }
 
-/// Notes that the consent to these cases' answers was taken back.
+/// Records that the consent to these cases' answers was withdrawn.
 pub async fn mark_withdrawn(
     tx: &mut AnyConnection,
     cases: &[CaseId],
@@ -283,7 +283,7 @@ async fn write_history(
     Ok(())
 }
 
-/// Closes cases that keep the disposition they have.
+/// Closes cases and keeps their dispositions.
 pub async fn close_keeping_disposition(tx: &mut AnyConnection, cases: &[CaseId]) -> Result<()> {
     let sql = format!(
         "UPDATE survey_case SET is_open = 0 WHERE id {}",
@@ -293,7 +293,7 @@ pub async fn close_keeping_disposition(tx: &mut AnyConnection, cases: &[CaseId])
     Ok(())
 }
 
-/// Takes a case into the sample.
+/// Adds a case to the sample.
 pub async fn add_to_sample(tx: &mut AnyConnection, case: CaseId) -> Result<()> {
     sqlx::query("UPDATE survey_case SET is_sampled = 1 WHERE id = $1")
         .bind(case.0)
@@ -302,7 +302,7 @@ pub async fn add_to_sample(tx: &mut AnyConnection, case: CaseId) -> Result<()> {
     Ok(())
 }
 
-/// Those of these cases that were drawn into the sample.
+/// Returns those of these cases that are in the sample.
 pub async fn sampled_among(
     connection: &mut AnyConnection,
     cases: &[CaseId],
@@ -318,8 +318,7 @@ pub async fn sampled_among(
     Ok(ids.into_iter().map(CaseId).collect())
 }
 
-/// Takes a case for this transaction alone: everybody else who wants to change it waits. False: it
-/// is closed.
+/// Locks a case to the end of the transaction; other writers wait. Returns false if it is closed.
 pub async fn lock_open(tx: &mut WriteTx, case: CaseId) -> Result<bool> {
     lock(tx, &[case]).await?;
     let open: Option<i64> = sqlx::query_scalar("SELECT is_open FROM survey_case WHERE id = $1")
@@ -329,7 +328,7 @@ pub async fn lock_open(tx: &mut WriteTx, case: CaseId) -> Result<bool> {
     Ok(open == Some(1))
 }
 
-/// Takes cases for this transaction alone, in the order of their ids.
+/// Locks cases to the end of the transaction, in the order of their ids.
 pub async fn lock(tx: &mut WriteTx, cases: &[CaseId]) -> Result<()> {
     let engine = tx.engine();
     let sql = format!(
@@ -344,7 +343,7 @@ pub async fn lock(tx: &mut WriteTx, cases: &[CaseId]) -> Result<()> {
     Ok(())
 }
 
-/// The open cases under these invitations.
+/// Returns the open cases of these invitations.
 pub async fn open_of_invitations(
     connection: &mut AnyConnection,
     invitations: &[InvitationId],
@@ -360,15 +359,15 @@ pub async fn open_of_invitations(
     Ok(ids.into_iter().map(CaseId).collect())
 }
 
-/// Cases of a campaign that agree in what outcome rates are told by.
+/// A count of a campaign's cases that agree in the variables by which outcome rates are grouped.
 #[derive(Debug, Clone)]
 pub struct OutcomeRow {
     pub application: String,
     pub segment: String,
-    /// The mode of the response, once there is one; else of the last attempt.
+    /// The mode of the response if there is one, otherwise of the last attempt.
     pub mode: Option<String>,
-    /// The last step of the plan that had been submitted when the respondent was heard of; of those
-    /// who never were, the last one.
+    /// The last step of the plan that had been submitted before the respondent first reacted;
+    /// without any reaction, the last step.
     pub wave: Option<u32>,
     pub disposition: Disposition,
     pub cases: u64,
@@ -397,8 +396,8 @@ pub async fn outcomes(
                            WHERE p.invitation_id = c.invitation_id AND p.is_attempt = 1
                              AND (p.begun_at <= COALESCE(r.started_at, c.disposed_at) OR \
                              c.is_open = 1)) AS call_step,
-                          (SELECT MAX(m.step) FROM message m
-                           WHERE m.invitation_id = c.invitation_id AND m.step < $2
+                          (SELECT MAX(m.number) FROM message m
+                           WHERE m.invitation_id = c.invitation_id AND m.kind = 'step'
                              AND (m.submitted_at <= COALESCE(r.started_at, c.disposed_at) OR \
                              c.disposition IN ('2.20', '2.21', '2.22', '3.11', '3.12', '3.13', \
                              '3.19'))
@@ -409,11 +408,7 @@ pub async fn outcomes(
                    LEFT JOIN response r ON r.case_id = c.id
                    WHERE a.campaign_id = $1 AND c.is_sampled = 1) AS outcome
                GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5";
-    let rows: Vec<Row> = sqlx::query_as(sql)
-        .bind(campaign.0)
-        .bind(i64::from(FIRST_EXTRA_STEP))
-        .fetch_all(connection)
-        .await?;
+    let rows: Vec<Row> = sqlx::query_as(sql).bind(campaign.0).fetch_all(connection).await?;
     let row = |(application, segment, mode, wave, disposition, cases): Row| {
         Ok(OutcomeRow {
             application,
@@ -427,7 +422,7 @@ pub async fn outcomes(
     rows.into_iter().map(row).collect()
 }
 
-/// What the list says of a case: the kind of user, and the fields that the application keeps.
+/// A case's values from the list: the segment and the list fields that the application keeps.
 #[derive(Debug, Clone)]
 pub struct CaseListFacts {
     pub segment: String,
@@ -450,8 +445,8 @@ pub async fn listed_facts(
         .collect())
 }
 
-/// The cells that cases are in, as a mask, and whether everything has been asked that cells depend
-/// on.
+/// Stores the cell masks of cases, and whether all questions that the cells depend on have been
+/// asked.
 pub async fn set_cells(tx: &mut AnyConnection, cells: &[(CaseId, CellMembership)]) -> Result<()> {
     if cells.is_empty() {
         return Ok(());
@@ -475,7 +470,7 @@ pub async fn set_cells(tx: &mut AnyConnection, cells: &[(CaseId, CellMembership)
     Ok(())
 }
 
-/// What a dataset tells of a case.
+/// A case's data for a dataset.
 #[derive(Debug, Clone)]
 pub struct CaseRecord {
     pub id: CaseId,
@@ -489,11 +484,11 @@ pub struct CaseRecord {
     pub last_attempt_at: Option<Timestamp>,
     pub delivered: bool,
     pub opened_at: Option<Timestamp>,
-    /// The consent was taken back.
+    /// Whether the consent was withdrawn.
     pub is_withdrawn: bool,
 }
 
-/// The sampled cases of an application in the order of their pseudonyms, which says nothing of the
+/// Returns the sampled cases of an application, ordered by pseudonym, which reveals nothing of the
 /// list's order.
 pub async fn sampled_by_pseudonym(
     connection: &mut AnyConnection,
@@ -505,7 +500,7 @@ pub async fn sampled_by_pseudonym(
     Ok(ids.into_iter().map(CaseId).collect())
 }
 
-/// What the lists say of the sampled cases of an application: kinds of users, and sealed fields.
+/// Returns the list values of an application's sampled cases: segments and sealed fields.
 pub async fn listed_values(
     connection: &mut AnyConnection,
     application: ApplicationId,
@@ -515,7 +510,7 @@ pub async fn listed_values(
     Ok(sqlx::query_as(sql).bind(application.0).fetch_all(connection).await?)
 }
 
-/// How many cases of an application have taken back their consent to answers that were counted.
+/// Counts the cases of an application whose consent to counted answers was withdrawn.
 pub async fn withdrawn(connection: &mut AnyConnection, application: ApplicationId) -> Result<u64> {
     let sql =
         "SELECT COUNT(*) FROM survey_case WHERE application_id = $1 AND withdrawn_at IS NOT NULL";
@@ -523,7 +518,7 @@ pub async fn withdrawn(connection: &mut AnyConnection, application: ApplicationI
     Ok(u64::try_from(count).unwrap_or(0))
 }
 
-/// These cases, in the order of their pseudonyms.
+/// Returns these cases, ordered by pseudonym.
 pub async fn records(connection: &mut AnyConnection, cases: &[CaseId]) -> Result<Vec<CaseRecord>> {
     type Row = (
         i64,
@@ -546,7 +541,7 @@ pub async fn records(connection: &mut AnyConnection, cases: &[CaseId]) -> Result
         AND p.purpose = 'interview'";
     let sql = format!(
         "SELECT c.id, c.pseudonym, c.segment, c.fields_sealed, c.disposition, c.disposed_at,
-                      COUNT(m.step), MIN(m.submitted_at), MAX(m.submitted_at),
+                      COUNT(m.number), MIN(m.submitted_at), MAX(m.submitted_at),
                       COALESCE(MAX(CASE WHEN m.state = 'delivered' THEN CAST(1 AS BIGINT) ELSE \
                       CAST(0 AS BIGINT) END), CAST(0 AS BIGINT)), MIN(i.opened_at), c.withdrawn_at,
                       (SELECT COUNT(*) {calls}), (SELECT MIN(p.begun_at) {calls}), (SELECT \
@@ -611,7 +606,7 @@ pub async fn records(connection: &mut AnyConnection, cases: &[CaseId]) -> Result
         .collect()
 }
 
-/// Cases of an application by disposition.
+/// Counts the cases of an application by disposition.
 pub async fn by_disposition(
     connection: &mut AnyConnection,
     application: ApplicationId,
@@ -630,7 +625,7 @@ pub async fn by_disposition(
         .collect()
 }
 
-/// The open cases of an application with the id of their response, if they began one.
+/// Returns the open cases of an application with the id of their response, if there is one.
 pub async fn open_of_application(
     connection: &mut AnyConnection,
     application: ApplicationId,

@@ -7,7 +7,7 @@ use crate::domain::ids::{InvitationId, ProgrammeId};
 use crate::domain::language::Language;
 use crate::domain::time::Timestamp;
 
-/// Keeps the text of a notice under its version. False: another text stands there already.
+/// Stores the text of a notice under its version. Returns false if another text is stored under it.
 pub async fn store_notice(
     tx: &mut AnyConnection,
     programme: ProgrammeId,
@@ -28,8 +28,8 @@ pub async fn store_notice(
     Ok(kept == text)
 }
 
-/// A respondent agrees to a version of the notice; a second time, or after a withdrawal, it is
-/// given anew.
+/// Records a consent to a version of the notice; a repeated consent, or one after a withdrawal,
+/// replaces the previous one.
 pub async fn record(
     tx: &mut AnyConnection,
     invitation: InvitationId,
@@ -60,7 +60,7 @@ pub async fn record(
     Ok(())
 }
 
-/// Takes the consent back. False: there was none.
+/// Withdraws a consent. Returns false if there was none.
 pub async fn withdraw(
     tx: &mut AnyConnection,
     invitation: InvitationId,
@@ -80,7 +80,7 @@ pub async fn withdraw(
     Ok(had)
 }
 
-/// Consents by version: given and not withdrawn, withdrawn.
+/// Counts consents by version: active ones and withdrawn ones.
 pub async fn count(connection: &mut AnyConnection) -> Result<Vec<(String, i64, i64)>> {
     let sql = "SELECT version, COUNT(CASE WHEN withdrawn_at IS NULL THEN 1 END), \
         COUNT(withdrawn_at) FROM consent GROUP BY version ORDER BY version";

@@ -1,5 +1,4 @@
-//! Datasets: the versions of an application's data that were frozen, what they hold, and where they
-//! were written.
+//! Datasets: the frozen versions of an application's data, their contents and their folders.
 
 use serde_json::json;
 use sqlx::AnyConnection;
@@ -10,7 +9,7 @@ use crate::domain::event::EventKind;
 use crate::domain::ids::ApplicationId;
 use crate::domain::time::Timestamp;
 
-/// The last word on an application, or how it stands on the way.
+/// Final version, or interim version during the field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DatasetKind {
     Final,
@@ -30,18 +29,18 @@ impl DatasetKind {
     }
 }
 
-/// Why a version was frozen.
+/// The reason for which a version was frozen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FreezeReason {
     /// The field closed.
     Closed,
-    /// Answers that came late were asked for.
+    /// Late answers were to be included.
     LateAnswers,
-    /// Somebody took back the consent.
+    /// A respondent withdrew the consent.
     Withdrawal,
-    /// The scoring step rejected the version before.
+    /// The scoring step rejected the previous version.
     Rejected,
-    /// An interim delivery was due, or asked for.
+    /// An interim delivery was due or requested.
     Interim,
 }
 
@@ -77,18 +76,18 @@ pub struct Dataset {
     pub version: u32,
     pub frozen_at: Timestamp,
     pub reason: FreezeReason,
-    /// Cases that had taken back their consent by then.
+    /// Number of cases whose consent was withdrawn before the freeze.
     pub withdrawn: u64,
-    /// `None` while its open answers wait for a reader.
+    /// `None` while its open answers await review.
     pub released_at: Option<Timestamp>,
-    /// Where it was written; `None` while that is still to be done.
+    /// The folder it was written to; `None` until it is written.
     pub folder: Option<String>,
-    /// The SHA-256 of its `SHA256SUMS`.
+    /// SHA-256 of its `SHA256SUMS` file.
     pub sha256: Option<String>,
 }
 
 impl Dataset {
-    /// As folders and addresses name it: `v2`, `interim-3`.
+    /// The name used in folders and addresses: `v2`, `interim-3`.
     pub fn version_name(&self) -> String {
         match self.kind {
             DatasetKind::Final => format!("v{}", self.version),
@@ -134,8 +133,8 @@ fn read(
     })
 }
 
-/// Begins the next version of an application's dataset. Until [`finish`] in the same transaction,
-/// rows can be added.
+/// Begins the next version of an application's dataset. Rows can be added until [`finalise`] in the
+/// same transaction.
 pub async fn begin(
     tx: &mut AnyConnection,
     application: ApplicationId,
@@ -159,7 +158,7 @@ pub async fn begin(
     Ok((id, u32::try_from(version).unwrap_or(0)))
 }
 
-/// Adds rows to a version that is being frozen: `cells` in the clear, `sealed` the others.
+/// Adds rows to a version that is being frozen: `cells` in plain text, `sealed` for the others.
 pub async fn add_block(
     tx: &mut AnyConnection,
     dataset: i64,
@@ -181,8 +180,8 @@ pub async fn add_block(
     Ok(())
 }
 
-/// The version is whole; from now on the database refuses any change. `released`: it may go out at
-/// once.
+/// Completes a version; from now on the database refuses any change. `released` means that it may
+/// be delivered at once.
 pub async fn finalise(
     tx: &mut AnyConnection,
     dataset: i64,
@@ -199,7 +198,7 @@ pub async fn finalise(
     Ok(())
 }
 
-/// A block of a version's rows, as [`add_block`] took it.
+/// Returns a block of a version's rows as stored by [`add_block`].
 pub async fn frozen_block(
     connection: &mut AnyConnection,
     dataset: i64,
@@ -216,7 +215,7 @@ pub async fn frozen_block(
         .await?)
 }
 
-/// What is told about a version (JSON), and what a reader struck out of it.
+/// Returns a version's metadata (JSON) and the cells that a reviewer redacted.
 pub async fn metadata(
     connection: &mut AnyConnection,
     dataset: i64,
@@ -227,8 +226,8 @@ pub async fn metadata(
         .await?)
 }
 
-/// A reader lets a version go out, without the answers that were struck out. False: it is out
-/// already.
+/// Releases a reviewed version without the redacted answers. Returns false if it is already
+/// released.
 pub async fn release(
     tx: &mut AnyConnection,
     dataset: i64,
@@ -277,7 +276,7 @@ pub async fn get(connection: &mut AnyConnection, id: i64) -> Result<Dataset> {
     read(sqlx::query_as(sql).bind(id).fetch_one(connection).await?)
 }
 
-/// When an interim version was last frozen.
+/// Returns when the last interim version was frozen.
 pub async fn last_interim(connection: &mut AnyConnection) -> Result<Option<Timestamp>> {
     let at: Option<i64> =
         sqlx::query_scalar("SELECT MAX(frozen_at) FROM dataset WHERE kind = 'interim'")
@@ -286,7 +285,7 @@ pub async fn last_interim(connection: &mut AnyConnection) -> Result<Option<Times
     Ok(at.map(Timestamp))
 }
 
-/// The versions of one application's final dataset, the first one first.
+/// Lists the versions of an application's final dataset, the first one first.
 pub async fn final_versions(
     connection: &mut AnyConnection,
     application: ApplicationId,
@@ -298,7 +297,7 @@ pub async fn final_versions(
     rows.into_iter().map(read).collect()
 }
 
-/// Applications whose last version holds answers that have been taken back since.
+/// Returns the applications whose last version contains answers that have been withdrawn since.
 pub async fn to_be_corrected(connection: &mut AnyConnection) -> Result<Vec<ApplicationId>> {
     let sql = "SELECT d.application_id FROM dataset d
                WHERE d.kind = 'final' AND d.version = (SELECT MAX(x.version) FROM dataset x \

@@ -1,4 +1,4 @@
-//! Deliveries: what of a dataset still has to go where, and what the scoring step said to it.
+//! Deliveries of datasets by channel, and the verdicts of the scoring step.
 
 use serde_json::json;
 use sqlx::AnyConnection;
@@ -14,9 +14,9 @@ use crate::domain::time::Timestamp;
 pub enum DeliveryChannel {
     /// Copied into a folder.
     Folder,
-    /// Put into a bucket.
+    /// Uploaded to an S3 bucket.
     S3,
-    /// Announced at an address.
+    /// Announced to a webhook.
     Webhook,
 }
 
@@ -46,7 +46,7 @@ pub struct Delivery {
     pub version: u32,
     pub channel: DeliveryChannel,
     pub created_at: Timestamp,
-    /// `None`: it has arrived, or is given up.
+    /// `None` once it is delivered or given up.
     pub next_at: Option<Timestamp>,
     pub attempt_count: u32,
     pub arrived_at: Option<Timestamp>,
@@ -90,7 +90,7 @@ fn read(
     })
 }
 
-/// Plans a dataset's delivery by one channel; once.
+/// Schedules the delivery of a dataset on one channel, once.
 pub async fn schedule(
     tx: &mut AnyConnection,
     dataset: i64,
@@ -103,15 +103,16 @@ pub async fn schedule(
     Ok(())
 }
 
-/// Plans it once more: what was given up, or has arrived and was lost there.
+/// Schedules deliveries again that were given up, or were delivered and lost by the receiver.
 pub async fn schedule_again(tx: &mut AnyConnection, dataset: i64, now: Timestamp) -> Result<u64> {
     let sql = "UPDATE delivery SET next_at = $2, attempt_count = 0, arrived_at = NULL, \
         last_error = NULL, notified_at = NULL WHERE dataset_id = $1";
     Ok(sqlx::query(sql).bind(dataset).bind(now.0).execute(tx).await?.rows_affected())
 }
 
-/// Takes the delivery that has been due for longest, for one try; should this daemon die meanwhile,
-/// it is due again at `again`. What is announced is so only when it stands where it is announced.
+/// Claims the delivery that has been due for longest, for one attempt. If this daemon dies, the
+/// delivery is due again at `again`. A webhook waits until the dataset's other channels have no
+/// pending attempt.
 pub async fn take_due(
     tx: &mut WriteTx,
     now: Timestamp,
@@ -154,7 +155,7 @@ pub async fn set_arrived(tx: &mut AnyConnection, id: i64, now: Timestamp) -> Res
     Ok(())
 }
 
-/// `next`: when it is tried again; `None`: it is given up.
+/// Records a failed attempt. `next` is the time of the next attempt; `None` gives the delivery up.
 pub async fn set_failed(
     tx: &mut AnyConnection,
     id: i64,
@@ -177,7 +178,7 @@ pub async fn all(connection: &mut AnyConnection) -> Result<Vec<Delivery>> {
     rows.into_iter().map(read).collect()
 }
 
-/// What the scoring step said to a version.
+/// The scoring step's verdict on a version.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
     pub is_accepted: bool,
@@ -186,7 +187,7 @@ pub struct Verdict {
     pub at: Timestamp,
 }
 
-/// Writes the verdict down, where there is none yet. False: there is one.
+/// Records a verdict. Returns false if there already is one.
 pub async fn record_verdict(
     tx: &mut AnyConnection,
     dataset: &Dataset,
@@ -213,7 +214,7 @@ pub async fn record_verdict(
     Ok(true)
 }
 
-/// The verdict on a version.
+/// Returns the verdict on a version.
 pub async fn verdict(connection: &mut AnyConnection, dataset: i64) -> Result<Option<Verdict>> {
     let sql = "SELECT is_accepted, reason, actor, at FROM verdict WHERE dataset_id = $1";
     let row: Option<(i64, String, String, i64)> =
@@ -226,24 +227,24 @@ pub async fn verdict(connection: &mut AnyConnection, dataset: i64) -> Result<Opt
     }))
 }
 
-/// A version that the scoring step does not have as it should: rejected, or given up on the
-/// channel.
+/// A version that did not reach the scoring step properly: it was rejected, or its delivery was
+/// given up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeliveryProblem {
     pub application_code: String,
     pub kind: String,
     pub version: u32,
-    /// `None`: it was rejected; else the channel on which it did not arrive.
+    /// The channel of the failed delivery; `None` for a rejected version.
     pub channel: Option<DeliveryChannel>,
-    /// The scoring step's words, or what went wrong at the last try.
+    /// The scoring step's reason, or the error of the last attempt.
     pub reason: String,
-    /// When it was rejected, or its delivery was planned.
+    /// When the version was rejected or its delivery was scheduled.
     pub since: Timestamp,
     pub notified_at: Option<Timestamp>,
 }
 
-/// What stands open: rejected versions without a later one, deliveries that were given up; what has
-/// not been told comes first.
+/// Lists open problems: rejected versions without a later one, and deliveries that were given up.
+/// Those that have not been notified come first.
 pub async fn open_problems(connection: &mut AnyConnection) -> Result<Vec<DeliveryProblem>> {
     let sql = "SELECT p.code, p.kind, p.version, p.channel, p.reason, p.at, p.notified_at FROM (
                    SELECT a.code, s.kind, s.version, NULL AS channel, v.reason, v.notified_at, v.at
@@ -279,7 +280,7 @@ pub async fn open_problems(connection: &mut AnyConnection) -> Result<Vec<Deliver
     rows.into_iter().map(read).collect()
 }
 
-/// Notes that all that [`problems`] names is told.
+/// Records that everything listed by [`open_problems`] has been notified.
 pub async fn mark_problems_notified(tx: &mut WriteTx, now: Timestamp) -> Result<()> {
     let sql = "UPDATE verdict SET notified_at = $1 WHERE notified_at IS NULL AND is_accepted = 0";
     sqlx::query(sql).bind(now.0).execute(&mut **tx).await?;

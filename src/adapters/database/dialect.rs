@@ -1,11 +1,11 @@
-//! Where SQLite and PostgreSQL differ.
+//! Differences between SQLite and PostgreSQL.
 
 use std::path::{Path, PathBuf};
 
 use sqlx::{AnyConnection, AssertSqlSafe};
 use url::Url;
 
-/// The database engine behind a store.
+/// The database engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Engine {
     Sqlite,
@@ -17,12 +17,12 @@ impl Engine {
         if url.starts_with("sqlite:") { Engine::Sqlite } else { Engine::Postgres }
     }
 
-    /// The engine behind a connection.
+    /// Returns the engine of a connection.
     pub(super) fn of_connection(connection: &AnyConnection) -> Engine {
         if connection.backend_name() == "SQLite" { Engine::Sqlite } else { Engine::Postgres }
     }
 
-    /// The values of a column as one text, in their order, with commas between them.
+    /// Aggregates the values of a column into one comma-separated text, in order.
     pub(super) fn concatenated(self, column: &str) -> String {
         match self {
             Engine::Sqlite => format!("GROUP_CONCAT({column}, ', ' ORDER BY {column})"),
@@ -39,7 +39,8 @@ impl Engine {
         }
     }
 
-    /// Durability first: a commit is on the disk when it returns (invariant I5).
+    /// Statements for a new connection. Durability first: a commit is on disk when it returns
+    /// (invariant I5).
     pub(super) fn on_connect(self) -> &'static [&'static str] {
         match self {
             Engine::Sqlite => &[
@@ -54,7 +55,7 @@ impl Engine {
         }
     }
 
-    /// For a transaction that writes very many rows: room for 64 MB of pages.
+    /// Enlarges the cache to 64 MB of pages, for a transaction that writes very many rows.
     pub(super) fn large_cache(self) -> Option<&'static str> {
         match self {
             Engine::Sqlite => Some("PRAGMA cache_size = -65536"),
@@ -62,8 +63,8 @@ impl Engine {
         }
     }
 
-    /// What writes finds its few rows by index. PostgreSQL's planner, which knows nothing of a
-    /// table that is just being filled, would scan it instead.
+    /// Starts a write transaction. Writes find their few rows by index; PostgreSQL's planner, which
+    /// has no statistics of a table that is being filled, would scan it instead.
     pub(super) fn begin_write(self) -> &'static str {
         match self {
             Engine::Sqlite => "BEGIN IMMEDIATE",
@@ -75,8 +76,8 @@ impl Engine {
         }
     }
 
-    /// The end of a SELECT that takes rows for itself; another daemon's rows are passed over.
-    /// SQLite's writer is alone anyway.
+    /// The end of a SELECT that locks its rows and skips rows locked by another daemon. SQLite has
+    /// only one writer anyway.
     pub fn skip_locked(self) -> &'static str {
         match self {
             Engine::Sqlite => "",
@@ -84,8 +85,8 @@ impl Engine {
         }
     }
 
-    /// Held by the transaction that claims: daemons claim one after another, so that what one
-    /// plans, the next one's caps see.
+    /// The lock of a transaction that claims. Daemons claim one after another, so that the caps see
+    /// what the previous claim planned.
     pub fn lock_claims(self) -> Option<&'static str> {
         match self {
             Engine::Sqlite => None,
@@ -93,8 +94,8 @@ impl Engine {
         }
     }
 
-    /// After many rows came in at once: PostgreSQL's planner knows nothing of them until a minute
-    /// later, and then plans scans.
+    /// Refreshes statistics after many rows were added at once. PostgreSQL's planner learns of them
+    /// up to a minute later and plans scans until then.
     pub fn refresh_statistics(self) -> Option<&'static str> {
         match self {
             Engine::Sqlite => None,
@@ -105,9 +106,8 @@ impl Engine {
         }
     }
 
-    /// Statements that move cases and write their history without sending a row to and fro.
-    /// SQLite's writer is alone, so the history may come first; on PostgreSQL both are one
-    /// statement.
+    /// Statements that change cases and write their history without transferring rows. SQLite has
+    /// only one writer, so the history may come first; on PostgreSQL both are one statement.
     pub fn change_with_history(self, those: &str, moved: &str, history: &str) -> Vec<String> {
         let insert = "INSERT INTO disposition_change (case_id, disposition, source, changed_at)";
         match self {
@@ -124,7 +124,7 @@ impl Engine {
         }
     }
 
-    /// The end of a SELECT that waits for its rows.
+    /// The end of a SELECT that waits for and locks its rows.
     pub fn for_update(self) -> &'static str {
         match self {
             Engine::Sqlite => "",
@@ -133,12 +133,12 @@ impl Engine {
     }
 }
 
-/// A statement put together from this folder's own text, never from a value.
+/// Marks a statement as safe: it is composed of this folder's own text, never of a value.
 pub fn statement(text: String) -> AssertSqlSafe<String> {
     AssertSqlSafe(text)
 }
 
-/// The file behind an address of SQLite.
+/// Returns the file of a SQLite address.
 pub(super) fn sqlite_file(url: &str) -> Option<PathBuf> {
     let path = url.strip_prefix("sqlite:")?.trim_start_matches("//").split('?').next()?;
     (!path.is_empty()).then(|| PathBuf::from(path))
@@ -148,8 +148,8 @@ pub(super) fn sqlite_folder(url: &str) -> Option<PathBuf> {
     sqlite_file(url)?.parent().filter(|folder| !folder.as_os_str().is_empty()).map(Path::to_owned)
 }
 
-/// How PostgreSQL's own programs are told where to connect (its documentation, «Environment
-/// Variables»).
+/// Returns the environment variables that give PostgreSQL's programs their connection parameters
+/// (its documentation, «Environment Variables»).
 pub(super) fn postgres_environment(url: &str) -> Result<Vec<(&'static str, String)>, String> {
     let url = Url::parse(url).map_err(|error| error.to_string())?;
     let plain =
@@ -177,7 +177,7 @@ pub(super) fn postgres_environment(url: &str) -> Result<Vec<(&'static str, Strin
     Ok(all)
 }
 
-/// For messages: a database address without its password.
+/// Returns a database address without its password, for messages.
 pub(super) fn url_without_password(url: &str) -> String {
     match (url.find("://"), url.rfind('@')) {
         (Some(scheme), Some(at)) if at > scheme => match url[scheme + 3..at].find(':') {

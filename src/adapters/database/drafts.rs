@@ -1,5 +1,4 @@
-//! What staff prepare on the console: lists before they are imported, campaigns before they are
-//! launched.
+//! Drafts made on the console: lists before their import and campaigns before their launch.
 
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
@@ -7,11 +6,11 @@ use sqlx::{AnyConnection, Row};
 use super::Result;
 use crate::domain::time::Timestamp;
 
-/// A list on its way in.
+/// A list that is not imported yet.
 #[derive(Debug, Clone)]
 pub struct ListDraft {
     pub id: i64,
-    /// The codes of the applications that it serves, with commas between them.
+    /// Comma-separated codes of its applications.
     pub applications: String,
     pub key_id: String,
     pub file: String,
@@ -35,7 +34,7 @@ fn read_list(row: &AnyRow) -> Result<ListDraft> {
     })
 }
 
-/// Keeps a list; returns its number.
+/// Stores a list and returns its id.
 pub async fn add_list(tx: &mut AnyConnection, draft: &ListDraft) -> Result<i64> {
     let sql = "INSERT INTO list_draft (applications, key_id, file, rows_sealed, created_by, \
         changed_at) VALUES ($1, $2, $3, $4, $5, $6) RETURNING id";
@@ -56,13 +55,13 @@ pub async fn list(connection: &mut AnyConnection, id: i64) -> Result<Option<List
     sqlx::query(sql).bind(id).fetch_optional(connection).await?.as_ref().map(read_list).transpose()
 }
 
-/// All of them, the latest first.
+/// Lists all list drafts, the latest first.
 pub async fn lists(connection: &mut AnyConnection) -> Result<Vec<ListDraft>> {
     let sql = super::dialect::statement(format!("{LIST} ORDER BY id DESC"));
     sqlx::query(sql).fetch_all(connection).await?.iter().map(read_list).collect()
 }
 
-/// Puts other rows in place, if nobody has meanwhile. False: somebody has.
+/// Replaces the rows of a list. Returns false if it was changed in the meantime.
 pub async fn set_rows(
     tx: &mut AnyConnection,
     id: i64,
@@ -87,7 +86,7 @@ pub async fn discard_list(tx: &mut AnyConnection, id: i64) -> Result<()> {
     Ok(())
 }
 
-/// Throws away lists that nobody has touched since.
+/// Deletes lists that have not been changed since a moment.
 pub async fn delete_stale_lists(tx: &mut AnyConnection, since: Timestamp) -> Result<u64> {
     Ok(sqlx::query("DELETE FROM list_draft WHERE changed_at < $1")
         .bind(since.0)
@@ -100,15 +99,15 @@ pub async fn delete_stale_lists(tx: &mut AnyConnection, since: Timestamp) -> Res
 #[derive(Debug, Clone)]
 pub struct CampaignDraft {
     pub code: String,
-    /// With commas between them.
+    /// Comma-separated codes of its applications.
     pub applications: String,
-    /// As [`crate::domain::contact_plan::PlanFile`] has it, in JSON.
+    /// A [`crate::domain::contact_plan::PlanFile`] as JSON.
     pub plan: String,
     pub gateway: String,
     pub budget_micros: Option<i64>,
     pub created_by: String,
     pub changed_at: Timestamp,
-    /// Who has asked for the launch, where somebody else has to agree.
+    /// The user who requested the launch, if somebody else has to approve it.
     pub launch_requested_by: Option<String>,
 }
 
@@ -139,14 +138,13 @@ pub async fn campaign(connection: &mut AnyConnection, code: &str) -> Result<Opti
         .transpose()
 }
 
-/// All of them, the latest first.
+/// Lists all campaign drafts, the latest first.
 pub async fn campaigns(connection: &mut AnyConnection) -> Result<Vec<CampaignDraft>> {
     let sql = super::dialect::statement(format!("{CAMPAIGN} ORDER BY changed_at DESC, code"));
     sqlx::query(sql).fetch_all(connection).await?.iter().map(read_campaign).collect()
 }
 
-/// Keeps a draft, or puts it in the place of the one of its code. Whoever changes it takes back
-/// that somebody asked for its launch.
+/// Stores a draft, or replaces the draft with the same code. A change clears a launch request.
 pub async fn put_campaign(tx: &mut AnyConnection, draft: &CampaignDraft) -> Result<()> {
     let sql = "INSERT INTO campaign_draft (code, applications, plan, gateway, budget_micros, \
         created_by, changed_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
@@ -167,7 +165,8 @@ pub async fn put_campaign(tx: &mut AnyConnection, draft: &CampaignDraft) -> Resu
     Ok(())
 }
 
-/// Notes who asks for the launch of a draft as it stands. False: it was changed meanwhile.
+/// Records who requests the launch of a draft in its current version. Returns false if it was
+/// changed in the meantime.
 pub async fn request_launch(
     tx: &mut AnyConnection,
     draft: &CampaignDraft,

@@ -1,5 +1,5 @@
-//! Applicants whose people are to be forgotten, what is deleted of them, and the certificates of
-//! it.
+//! Applicants whose personal data is to be erased, the deletion itself, and the certificates of
+//! deletion.
 
 use sqlx::AnyConnection;
 
@@ -11,10 +11,10 @@ use crate::domain::ids::{
 };
 use crate::domain::time::Timestamp;
 
-/// Respondents that are blanked by one statement.
+/// Number of respondents erased by one statement.
 const BATCH_SIZE: usize = 10_000;
 
-/// An applicant, as far as forgetting it goes.
+/// An applicant with the facts that decide about its purge.
 #[derive(Debug, Clone)]
 pub struct Applicant {
     pub id: ApplicantId,
@@ -24,16 +24,16 @@ pub struct Applicant {
     pub key_id: String,
     pub purged_at: Option<Timestamp>,
     pub hold: Option<LegalHold>,
-    /// People whose data is there.
+    /// Number of people whose data is stored.
     pub people: u64,
     pub applications: u64,
     pub in_field: u64,
-    /// When its last field was closed or its last list came, whichever was later; `None`: neither
-    /// has been.
+    /// When its last field was closed or its last list was imported, whichever is later; `None` if
+    /// neither has happened.
     pub done_at: Option<Timestamp>,
 }
 
-/// An order that nothing is deleted.
+/// A legal hold: nothing is deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LegalHold {
     pub reason: String,
@@ -124,7 +124,7 @@ pub async fn find(
     Ok(row.map(read))
 }
 
-/// Locks the applicant's row to the end of the transaction, and reads it.
+/// Locks the applicant's row to the end of the transaction and reads it.
 pub async fn lock(tx: &mut WriteTx, id: ApplicantId) -> Result<Applicant> {
     let sql = format!("SELECT id FROM applicant WHERE id = $1{}", tx.engine().for_update());
     let _: i64 = sqlx::query_scalar(statement(sql)).bind(id.0).fetch_one(&mut **tx).await?;
@@ -160,7 +160,7 @@ pub async fn set_purged(tx: &mut AnyConnection, id: ApplicantId, now: Timestamp)
     Ok(())
 }
 
-/// The applicant's people whose data is there.
+/// Returns the applicant's respondents whose data is stored.
 pub async fn people_of(
     connection: &mut AnyConnection,
     applicant: ApplicantId,
@@ -170,7 +170,7 @@ pub async fn people_of(
     Ok(ids.into_iter().map(RespondentId).collect())
 }
 
-/// What was deleted, counted.
+/// Counts of the deleted data.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ErasedCounts {
     pub people: u64,
@@ -180,9 +180,9 @@ pub struct ErasedCounts {
     pub conversations: u64,
 }
 
-/// Deletes everything personal of these people: numbers, names, list fields, open answers, words of
-/// replies, links, conversations with gateways. Rows that the numbers of a sample stand on stay,
-/// and so do answers that are codes.
+/// Deletes all personal data of these respondents: numbers, names, list fields, open answers, texts
+/// of replies, links and gateway logs. Rows that the counts of a sample depend on remain, and so do
+/// answers that are codes.
 pub async fn erase_personal_data(
     tx: &mut WriteTx,
     people: &[RespondentId],
@@ -249,7 +249,7 @@ pub async fn erase_personal_data(
         for table in ["call_queue", "sms_interview"] {
             run(tx, format!("DELETE FROM {table} WHERE invitation_id IN ({invitations})")).await?;
         }
-        // Whoever is on a list that is being prepared is on it still sealed.
+        // A list that is being prepared still contains the person, sealed.
         let keys = format!(
             "SELECT a.key_id FROM applicant a JOIN respondent r ON r.applicant_id = a.id WHERE \
                 r.id {first}"
@@ -278,7 +278,7 @@ pub async fn erase_personal_data(
     Ok(blanked)
 }
 
-/// Everybody with a number, on whichever applicant's list.
+/// Lists all respondents with a number, on the lists of all applicants.
 pub async fn list_by_phone(
     connection: &mut AnyConnection,
     phone_hash: &str,
@@ -293,7 +293,7 @@ pub async fn list_by_phone(
         .collect())
 }
 
-/// Where the applicant's datasets lie whose frozen rows hold something sealed.
+/// Returns the folders of the applicant's datasets whose frozen rows contain sealed values.
 pub async fn folders_with_sealed_cells(
     connection: &mut AnyConnection,
     applicant: ApplicantId,
@@ -305,7 +305,7 @@ pub async fn folders_with_sealed_cells(
     Ok(sqlx::query_scalar(sql).bind(applicant.0).fetch_all(connection).await?)
 }
 
-/// A version that was handed over: whoever has it decides about its own copy.
+/// A version that was delivered: its recipient is responsible for the copy.
 #[derive(Debug, Clone)]
 pub struct DeliveredVersion {
     pub application: String,
@@ -344,10 +344,10 @@ pub async fn applications_of(
     Ok(rows.into_iter().map(|(id, code)| (ApplicationId(id), code)).collect())
 }
 
-/// The scoring step has said nothing to it yet.
+/// The scoring step has not returned a verdict yet.
 pub const AWAITING_VERDICT: &str = "unanswered";
 
-/// What of its final datasets is not with the scoring step yet, in words: `unreleased`,
+/// Returns the final datasets that are not with the scoring step yet, with a state: `unreleased`,
 /// `unwritten`, `on the way`, `rejected`, [`AWAITING_VERDICT`].
 pub async fn undelivered_versions(
     connection: &mut AnyConnection,
@@ -378,9 +378,9 @@ pub async fn undelivered_versions(
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CertificateKind {
-    /// All people of an applicant, with its key.
+    /// All respondents of an applicant, with its key.
     Purge,
-    /// One person, who asked for it.
+    /// One person, on request.
     Erasure,
 }
 
@@ -408,7 +408,7 @@ pub struct Certificate {
     pub key_id: String,
     pub kind: CertificateKind,
     pub body: String,
-    /// In base 64; `None`: the deletion is not done to the end yet.
+    /// In base64; `None` while the deletion is incomplete.
     pub signature: Option<String>,
     pub issued_at: Option<Timestamp>,
 }
@@ -438,7 +438,7 @@ fn read_certificate(row: CertificateRow) -> Result<Certificate> {
     })
 }
 
-/// Notes what a certificate will say; returns its number.
+/// Stores the content of a future certificate and returns its number.
 pub async fn begin_certificate(
     tx: &mut AnyConnection,
     applicant: ApplicantId,
@@ -455,7 +455,7 @@ pub async fn begin_certificate(
         .await?)
 }
 
-/// Issues a certificate, once. False: it was issued before.
+/// Issues a certificate once. Returns false if it was already issued.
 pub async fn issue(
     tx: &mut AnyConnection,
     id: i64,
@@ -483,7 +483,7 @@ pub async fn certificates(connection: &mut AnyConnection) -> Result<Vec<Certific
     rows.into_iter().map(read_certificate).collect()
 }
 
-/// Is there a respondent of an applicant's key with this hash?
+/// Returns whether a respondent with this hash exists under an applicant's key.
 pub async fn find_by_key_and_phone(
     connection: &mut AnyConnection,
     key_id: &str,
@@ -499,7 +499,7 @@ pub async fn find_by_key_and_phone(
     Ok(row.map(|(person, applicant)| (RespondentId(person), ApplicantId(applicant))))
 }
 
-/// All cases of a person, locked; `true`: it is open.
+/// Locks and returns all cases of a person; `true` marks an open case.
 pub async fn cases_of(tx: &mut WriteTx, person: RespondentId) -> Result<Vec<(CaseId, bool)>> {
     let sql = format!(
         "SELECT id, is_open FROM survey_case WHERE respondent_id = $1 ORDER BY id{}",
@@ -519,8 +519,8 @@ pub async fn invitations_of(
     Ok(ids.into_iter().map(InvitationId).collect())
 }
 
-/// Ends what an old backup still had in the field, when the key that it needs is destroyed; nothing
-/// is frozen.
+/// Closes fields that a restored old backup still had open, when the required key is destroyed.
+/// Nothing is frozen.
 pub async fn close_restored_fields(
     tx: &mut AnyConnection,
     applicant: ApplicantId,

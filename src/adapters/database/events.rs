@@ -1,6 +1,6 @@
-//! Events for other systems: written in the transaction that does what they tell of, by the
-//! function here in `store/` that does it; so none is told that did not happen, and none that
-//! happened is forgotten. On their way, each is tried until it arrives or is given up.
+//! Events for other systems. The functions in `adapters/database/` that make a change also write
+//! its event, in the same transaction: no event is lost, and none reports a change that did not
+//! happen. Each delivery is retried until it arrives or is given up.
 
 use serde_json::Value;
 use sqlx::any::AnyRow;
@@ -12,33 +12,33 @@ use crate::domain::event::{EventKind, event_body};
 use crate::domain::ids::{ApplicationId, CampaignId};
 use crate::domain::time::Timestamp;
 
-/// Where somebody is told.
+/// An address that receives events.
 #[derive(Debug, Clone)]
 pub struct Endpoint {
     pub id: i64,
     pub name: String,
     pub url: String,
-    /// Empty: everything.
+    /// Subscribed kinds; empty means all.
     pub kinds: Vec<EventKind>,
     pub created_by: String,
     pub created_at: Timestamp,
-    /// Tries in a row that it did not take anything.
+    /// Number of consecutive failed attempts.
     pub failures: u32,
     pub failing_since: Option<Timestamp>,
-    /// It is left alone until then.
+    /// Nothing is sent before this time.
     pub retry_at: Timestamp,
     pub last_error: Option<String>,
 }
 
-/// An event on its way to one endpoint.
+/// The delivery of an event to one endpoint.
 #[derive(Debug, Clone)]
 pub struct EventDelivery {
     pub id: i64,
-    /// An event's code, or `webhook.test`.
+    /// The event's code, or `webhook.test`.
     pub kind: String,
     pub body: String,
     pub created_at: Timestamp,
-    /// `None`: it has arrived, or is given up.
+    /// `None` once it is delivered or given up.
     pub next_at: Option<Timestamp>,
     pub attempt_count: u32,
     pub arrived_at: Option<Timestamp>,
@@ -85,7 +85,7 @@ fn read_delivery(row: &AnyRow) -> Result<EventDelivery> {
     })
 }
 
-/// Adds an endpoint. False: the name is taken.
+/// Adds an endpoint. Returns false if the name is taken.
 pub async fn add_endpoint(tx: &mut AnyConnection, new: &Endpoint) -> Result<bool> {
     let sql = "INSERT INTO event_endpoint (name, url, kinds, created_by, created_at) VALUES ($1, \
         $2, $3, $4, $5) ON CONFLICT (name) DO NOTHING";
@@ -101,7 +101,7 @@ pub async fn add_endpoint(tx: &mut AnyConnection, new: &Endpoint) -> Result<bool
     Ok(done.rows_affected() == 1)
 }
 
-/// Takes an endpoint away, with all that was on its way there. False: there is none of that name.
+/// Removes an endpoint with its pending deliveries. Returns false if there is no such endpoint.
 pub async fn remove_endpoint(tx: &mut AnyConnection, name: &str) -> Result<bool> {
     let sql = "DELETE FROM event_delivery WHERE endpoint_id IN (SELECT id FROM event_endpoint \
         WHERE name = $1)";
@@ -134,21 +134,21 @@ pub async fn endpoint(connection: &mut AnyConnection, name: &str) -> Result<Opti
         .transpose()
 }
 
-/// An endpoint that has said that it is gone for good waits until then, and is told nothing more.
+/// The retry time of an endpoint that reported itself gone for good: it gets nothing more.
 pub const NEVER_AGAIN: Timestamp = Timestamp(i64::MAX);
 
-/// Who is told of the kind that parameter 1 names.
+/// Condition on endpoints: subscribed to the kind in parameter 1.
 const IS_SUBSCRIBED: &str = "retry_at < 9223372036854775807 AND (kinds = '' OR ' ' || kinds || ' \
     ' LIKE '% ' || CAST($1 AS TEXT) || ' %')";
 
-/// Is anybody told of this?
+/// Returns whether any endpoint is subscribed to this kind.
 pub async fn has_subscribers(connection: &mut AnyConnection, kind: EventKind) -> Result<bool> {
     let sql = statement(format!("SELECT COUNT(*) FROM event_endpoint WHERE {IS_SUBSCRIBED}"));
     let count: i64 = sqlx::query_scalar(sql).bind(kind.code()).fetch_one(connection).await?;
     Ok(count > 0)
 }
 
-/// Tells everybody who wants to be told.
+/// Publishes an event to all subscribed endpoints.
 pub async fn publish(
     tx: &mut AnyConnection,
     kind: EventKind,
@@ -169,7 +169,7 @@ pub async fn publish(
     Ok(())
 }
 
-/// Tells one endpoint, whatever it wants to be told.
+/// Publishes an event to one endpoint, regardless of its subscriptions.
 pub async fn publish_to(
     tx: &mut AnyConnection,
     endpoint: i64,
@@ -209,7 +209,7 @@ pub(super) async fn campaign_code(
         .await?)
 }
 
-/// The endpoints that something is due to.
+/// Lists the endpoints that have a due delivery.
 pub async fn due_endpoints(
     connection: &mut AnyConnection,
     now: Timestamp,
@@ -222,8 +222,8 @@ pub async fn due_endpoints(
     sqlx::query(sql).bind(now.0).fetch_all(connection).await?.iter().map(read_endpoint).collect()
 }
 
-/// Takes an endpoint for one daemon, which tells it in order; should that die, it is free at
-/// `until`. False: another daemon has it.
+/// Leases an endpoint to one daemon, which delivers in order; the lease expires at `until`. Returns
+/// false if another daemon has it.
 pub async fn lease(
     tx: &mut AnyConnection,
     endpoint: i64,
@@ -236,7 +236,7 @@ pub async fn lease(
         == 1)
 }
 
-/// Whoever has it goes on, or (`until` in the past) is done.
+/// Extends the lease of an endpoint, or releases it with an `until` in the past.
 pub async fn extend_lease(tx: &mut AnyConnection, endpoint: i64, until: Timestamp) -> Result<()> {
     sqlx::query("UPDATE event_endpoint SET leased_until = $2 WHERE id = $1")
         .bind(endpoint)
@@ -246,7 +246,7 @@ pub async fn extend_lease(tx: &mut AnyConnection, endpoint: i64, until: Timestam
     Ok(())
 }
 
-/// What is due to an endpoint, in the order in which it happened.
+/// Lists the due deliveries of an endpoint in the order of their events.
 pub async fn due(
     connection: &mut AnyConnection,
     endpoint: i64,
@@ -274,7 +274,7 @@ pub async fn set_arrived(tx: &mut AnyConnection, id: i64, now: Timestamp) -> Res
     Ok(())
 }
 
-/// `next`: when it is tried again; `None`: it is given up.
+/// Records a failed attempt. `next` is the time of the next attempt; `None` gives the delivery up.
 pub async fn set_failed(
     tx: &mut AnyConnection,
     id: i64,
@@ -292,7 +292,7 @@ pub async fn set_failed(
     Ok(())
 }
 
-/// The endpoint takes what it is told.
+/// Records that the endpoint accepts events.
 pub async fn mark_healthy(tx: &mut AnyConnection, endpoint: i64) -> Result<()> {
     let sql = "UPDATE event_endpoint SET failures = 0, failing_since = NULL, retry_at = 0, \
         last_error = NULL WHERE id = $1 AND last_error IS NOT NULL";
@@ -300,7 +300,7 @@ pub async fn mark_healthy(tx: &mut AnyConnection, endpoint: i64) -> Result<()> {
     Ok(())
 }
 
-/// The endpoint is asked again now, however long it was to be left alone, even for good.
+/// Makes the endpoint due now, whatever its retry time, even if it was gone for good.
 pub async fn retry_now(tx: &mut AnyConnection, endpoint: i64) -> Result<()> {
     sqlx::query("UPDATE event_endpoint SET retry_at = 0 WHERE id = $1")
         .bind(endpoint)
@@ -309,7 +309,7 @@ pub async fn retry_now(tx: &mut AnyConnection, endpoint: i64) -> Result<()> {
     Ok(())
 }
 
-/// The endpoint does not answer: it is left alone until then.
+/// Records that the endpoint does not respond; nothing is sent before the retry time.
 pub async fn mark_failing(
     tx: &mut AnyConnection,
     endpoint: i64,
@@ -329,7 +329,7 @@ pub async fn mark_failing(
     Ok(())
 }
 
-/// What went, or goes, to an endpoint, the latest first.
+/// Lists the deliveries of an endpoint, the latest first.
 pub async fn deliveries(
     connection: &mut AnyConnection,
     endpoint: i64,
@@ -348,14 +348,14 @@ pub async fn deliveries(
     rows.iter().map(read_delivery).collect()
 }
 
-/// How many wait to be told an endpoint.
+/// Counts the pending deliveries of an endpoint.
 pub async fn count_pending(connection: &mut AnyConnection, endpoint: i64) -> Result<u64> {
     let sql = "SELECT COUNT(*) FROM event_delivery WHERE endpoint_id = $1 AND next_at IS NOT NULL";
     let count: i64 = sqlx::query_scalar(sql).bind(endpoint).fetch_one(connection).await?;
     Ok(u64::try_from(count).unwrap_or(0))
 }
 
-/// Forgets what happened before a moment, told or not: what has waited for so long is no news.
+/// Deletes events from before a moment, delivered or not: an event that old is no longer news.
 pub async fn delete_before(tx: &mut AnyConnection, since: Timestamp) -> Result<u64> {
     Ok(sqlx::query("DELETE FROM event_delivery WHERE created_at < $1")
         .bind(since.0)

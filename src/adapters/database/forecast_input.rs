@@ -1,5 +1,5 @@
-//! What a forecast looks at: what contacts have brought, who is still open and what each will get,
-//! and what other applications teach.
+//! The input of a forecast: results of past contacts, open cases with their remaining contacts, and
+//! the history of other applications.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,6 @@ use sqlx::{AnyConnection, Row};
 use super::bulk_params::{ColumnType, to_param};
 use super::dialect::{Engine, statement};
 use super::{Result, decode_enum};
-use crate::domain::contact_plan::FIRST_EXTRA_STEP;
 use crate::domain::disposition::Disposition;
 use crate::domain::forecast::{BINS, ContactOrdinal, ContactOutcome, ObservedCount, StepCounts};
 use crate::domain::ids::{ApplicationId, InvitationId, ProgrammeId};
@@ -18,10 +17,10 @@ use crate::domain::mode::Mode;
 use crate::domain::segment::Segment;
 use crate::domain::time::Timestamp;
 
-/// Among thousands of applications the latest tell enough.
+/// Limit on other applications; the latest ones are sufficient.
 const MAX_OTHER_APPLICATIONS: i64 = 200;
 
-/// Contacts of an application that came to the same after the same time.
+/// Contacts of an application with the same result after the same time.
 #[derive(Debug, Clone)]
 pub struct ExposureRow {
     pub step: usize,
@@ -31,11 +30,11 @@ pub struct ExposureRow {
     pub cases: f64,
 }
 
-/// The contacts of an application's cases: messages that a gateway took, and when somebody was
-/// handed to the interviewers (of an earlier telephone step: when they first called).
+/// The contacts of an application's cases: messages that a gateway accepted, and the times at which
+/// people were added to the call queue (for an earlier telephone step: the time of the first call).
 const CONTACTS: &str = "
-    SELECT s.id AS case_id, m.step, m.submitted_at AS contacted_at FROM survey_case s
-    JOIN message m ON m.invitation_id = s.invitation_id AND m.step < $3 AND m.submitted_at IS \
+    SELECT s.id AS case_id, m.number AS step, m.submitted_at AS contacted_at FROM survey_case s
+    JOIN message m ON m.invitation_id = s.invitation_id AND m.kind = 'step' AND m.submitted_at IS \
     NOT NULL WHERE s.application_id = $1
     UNION ALL
     SELECT s.id, q.step, q.entered_at FROM survey_case s JOIN call_queue q ON q.invitation_id = \
@@ -46,9 +45,10 @@ const CONTACTS: &str = "
     = s.invitation_id AND p.step < q.step
     WHERE s.application_id = $1 GROUP BY s.id, p.step";
 
-/// What each contact of an application came to until the next one, in whole hours. Who was let go
-/// because a cell was full, or only closed with the field, had that long to answer and did not. A
-/// contact by telephone begins when somebody is handed to the interviewers, whenever they call.
+/// Returns the result of each contact of an application up to the next contact, in whole hours. A
+/// case that was closed because a cell was full, or only with the field, had that long to answer
+/// and did not. A telephone contact starts when the person is added to the call queue, whenever the
+/// call is made.
 pub async fn exposures(
     connection: &mut AnyConnection,
     application: ApplicationId,
@@ -86,7 +86,6 @@ pub async fn exposures(
     let rows: Vec<(String, i64, i64, i64, i64)> = sqlx::query_as(statement(sql))
         .bind(application.0)
         .bind(now.0)
-        .bind(i64::from(FIRST_EXTRA_STEP))
         .fetch_all(connection)
         .await?;
     let row = |(segment, step, outcome, hours, cases): (String, i64, i64, i64, i64)| ExposureRow {
@@ -97,7 +96,7 @@ pub async fn exposures(
             2 => ContactOutcome::DropsOut,
             _ => ContactOutcome::Nothing,
         },
-        // In the middle of the hour.
+        // The middle of the hour.
         hours: hours.max(0) as f64 + 0.5,
         cases: cases as f64,
     };
@@ -111,10 +110,10 @@ pub struct OpenCase {
     pub segment: Segment,
     pub cell_mask: i64,
     pub is_decided: bool,
-    /// 0: in no replicate. Who is not in the sample is held back with its replicate.
+    /// 0: in no replicate. A case that is not in the sample is held back with its replicate.
     pub replicate: u32,
     pub is_sampled: bool,
-    /// The last contact and the next, with their steps.
+    /// The last and the next contact, each with its step.
     pub last: Option<(usize, Timestamp)>,
     pub next: Option<(usize, Timestamp)>,
     pub phone_hash: String,
@@ -123,42 +122,37 @@ pub struct OpenCase {
     pub language: Language,
 }
 
-/// Open cases under an invitation, those of replicates in their order.
+/// Returns the open cases under an invitation; those of replicates are in order.
 pub async fn open_cases(
     connection: &mut AnyConnection,
     application: ApplicationId,
 ) -> Result<Vec<OpenCase>> {
     let sql =
         "SELECT i.id, c.segment, c.cell_mask, c.is_quota_decided, i.replicate, c.is_sampled, \
-            m.step AS message_step, m.submitted_at, q.step AS call_step, q.entered_at,
-                n.next_step, n.next_at, r.phone_hash, r.zone, r.phone_kind, r.language
+            m.number AS message_step, m.submitted_at, q.step AS call_step, q.entered_at,
+                CASE WHEN n.next_kind = 'step' THEN n.next_number END AS next_step, n.next_at, r.phone_hash, r.zone, r.phone_kind, r.language
                FROM survey_case c
                JOIN invitation i ON i.id = c.invitation_id
                JOIN respondent r ON r.id = i.respondent_id
                JOIN next_contact n ON n.invitation_id = i.id
                LEFT JOIN call_queue q ON q.invitation_id = i.id
                LEFT JOIN message m ON m.invitation_id = i.id AND m.submitted_at IS NOT NULL
-                    AND m.step = (SELECT MAX(l.step) FROM message l WHERE l.invitation_id = i.id \
-                    AND l.step < $2 AND l.submitted_at IS NOT NULL)
+                    AND m.kind = 'step' AND m.number = (SELECT MAX(l.number) FROM message l \
+                    WHERE l.invitation_id = i.id AND l.kind = 'step' AND l.submitted_at IS NOT NULL)
                WHERE c.application_id = $1 AND c.is_open = 1 ORDER BY i.replicate, c.id";
-    let rows = sqlx::query(sql)
-        .bind(application.0)
-        .bind(i64::from(FIRST_EXTRA_STEP))
-        .fetch_all(connection)
-        .await?;
+    let rows = sqlx::query(sql).bind(application.0).fetch_all(connection).await?;
     rows.iter().map(open_case).collect()
 }
 
 fn open_case(row: &AnyRow) -> Result<OpenCase> {
-    // A contact: its step and its time, both known or neither.
+    // A contact: its step and its time are both set or both null.
     let contact = |step: &str, at: &str| {
         let (step, at): (Option<i64>, Option<i64>) = (row.try_get(step)?, row.try_get(at)?);
         Ok::<_, sqlx::Error>(
             step.and_then(|step| usize::try_from(step).ok()).zip(at.map(Timestamp)),
         )
     };
-    let next =
-        contact("next_step", "next_at")?.filter(|(step, _)| *step < FIRST_EXTRA_STEP as usize);
+    let next = contact("next_step", "next_at")?;
     Ok(OpenCase {
         invitation: InvitationId(row.try_get("id")?),
         segment: Segment::parse(&row.try_get::<String, _>("segment")?),
@@ -179,23 +173,23 @@ fn open_case(row: &AnyRow) -> Result<OpenCase> {
     })
 }
 
-/// A case as it was on the day of the launch.
+/// A case at the time of the launch.
 #[derive(Debug, Clone)]
 pub struct LaunchedCase {
     pub segment: Segment,
     pub cell_mask: i64,
     pub is_decided: bool,
     pub replicate: u32,
-    /// Its replicate was not released with the launch.
+    /// Whether its replicate was not released at the launch.
     pub was_held_back: bool,
-    /// There is something to send to.
+    /// Whether the respondent can be sent messages.
     pub can_be_sent: bool,
     pub phone_hash: String,
     pub zone: Option<String>,
     pub language: Language,
 }
 
-/// All cases of an application under an invitation, those of replicates in their order.
+/// Returns all cases of an application under an invitation; those of replicates are in order.
 pub async fn all_cases(
     connection: &mut AnyConnection,
     application: ApplicationId,
@@ -238,7 +232,7 @@ pub async fn all_cases(
     rows.into_iter().map(row).collect()
 }
 
-/// The cells of those who are complete.
+/// Returns the cell masks of the complete cases.
 pub async fn cells_of_completes(
     connection: &mut AnyConnection,
     application: ApplicationId,
@@ -252,7 +246,7 @@ pub async fn cells_of_completes(
         .await?)
 }
 
-/// Writes down what an application teaches others, in place of what it taught before.
+/// Stores the history that an application provides to others, replacing the previous one.
 pub async fn save_history(
     tx: &mut AnyConnection,
     application: ApplicationId,
@@ -297,11 +291,11 @@ pub async fn save_history(
     Ok(())
 }
 
-/// What other applications of the programme teach.
+/// The history of the other applications of the programme.
 pub struct LearnedHistory {
-    /// Of each application, its contacts.
+    /// The contacts of each application.
     pub seen: Vec<BTreeMap<ContactOrdinal, StepCounts>>,
-    /// Of all their completes, after what time they came, by the mode of the contact before.
+    /// Delays of all their completes, by the mode of the preceding contact.
     pub delays: BTreeMap<Mode, [f64; BINS]>,
 }
 

@@ -1,4 +1,4 @@
-//! Forecasts: the last of each day, and when the next is due.
+//! Forecasts: the last one of each day, and the time of the next.
 
 use std::collections::HashMap;
 
@@ -25,7 +25,7 @@ pub async fn set_due(
     Ok(())
 }
 
-/// Takes applications whose forecast is due, so that no other daemon makes them too; they are due
+/// Claims applications whose forecast is due, so that no other daemon makes it too; they are due
 /// again at `next`.
 pub async fn claim_due(
     tx: &mut AnyConnection,
@@ -60,17 +60,17 @@ pub async fn next_due(connection: &mut AnyConnection) -> Result<Option<Timestamp
     Ok(at.map(Timestamp))
 }
 
-/// A forecast as it is kept; `document` is the use-case's own JSON.
+/// A stored forecast; `document` is the JSON of the forecasting service.
 #[derive(Debug, Clone)]
 pub struct StoredForecast {
     pub day: NaiveDate,
     pub made_at: Timestamp,
-    /// Of reaching the total by the due day.
+    /// Chance of reaching the total by the due day.
     pub chance: f64,
     pub document: String,
 }
 
-/// Keeps a forecast in place of what was made on the same day before it.
+/// Stores a forecast, replacing an earlier one of the same day.
 pub async fn put(
     tx: &mut AnyConnection,
     application: ApplicationId,
@@ -91,7 +91,7 @@ pub async fn put(
     Ok(())
 }
 
-/// All that are kept of an application, the first day first.
+/// Lists the stored forecasts of an application, the first day first.
 pub async fn of_application(
     connection: &mut AnyConnection,
     application: ApplicationId,
@@ -108,7 +108,7 @@ pub async fn of_application(
     rows.into_iter().map(row).collect()
 }
 
-/// The latest chance of each application in the field.
+/// Returns the latest chance of each application in the field.
 pub async fn chances(connection: &mut AnyConnection) -> Result<HashMap<ApplicationId, f64>> {
     let sql = "SELECT f.application_id, f.chance FROM forecast f JOIN application a ON a.id = \
         f.application_id AND a.state = 'in_field'

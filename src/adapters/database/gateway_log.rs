@@ -1,4 +1,4 @@
-//! The conversations with gateways: requests and responses, without anything of the person.
+//! The gateway log: requests and responses, without personal data.
 
 use sqlx::AnyConnection;
 
@@ -23,33 +23,43 @@ pub async fn add(tx: &mut AnyConnection, exchanges: &[GatewayLogEntry]) -> Resul
     }
     let columns = [
         ("invitation_id", ColumnType::Number),
-        ("step", ColumnType::Number),
+        ("kind", ColumnType::Text),
+        ("number", ColumnType::Number),
         ("gateway", ColumnType::Text),
         ("request", ColumnType::Text),
         ("response", ColumnType::Text),
         ("at", ColumnType::Number),
     ];
     let sql = format!(
-        "INSERT INTO gateway_log (invitation_id, step, gateway, request, response, at) {}",
+        "INSERT INTO gateway_log (invitation_id, kind, number, gateway, request, response, at) {}",
         Engine::of_connection(tx).select_rows(1, &columns)
     );
     let said = to_param(exchanges.iter().map(|e| {
-        (e.message.invitation.0, e.message.step, &e.gateway, &e.request, &e.response, e.at.0)
+        (
+            e.message.invitation.0,
+            e.message.slot.kind.as_str(),
+            e.message.slot.number,
+            &e.gateway,
+            &e.request,
+            &e.response,
+            e.at.0,
+        )
     }));
     sqlx::query(statement(sql)).bind(said).execute(tx).await?;
     Ok(())
 }
 
-/// The conversation about one message, in its order.
+/// Lists the entries of one message in chronological order.
 pub async fn of_message(
     connection: &mut AnyConnection,
     message: MessageKey,
 ) -> Result<Vec<GatewayLogEntry>> {
     let sql = "SELECT gateway, request, response, at FROM gateway_log WHERE invitation_id = $1 \
-        AND step = $2 ORDER BY at, id";
+        AND kind = $2 AND number = $3 ORDER BY at, id";
     let rows: Vec<(String, String, String, i64)> = sqlx::query_as(sql)
         .bind(message.invitation.0)
-        .bind(i64::from(message.step))
+        .bind(message.slot.kind.as_str())
+        .bind(i64::from(message.slot.number))
         .fetch_all(connection)
         .await?;
     let exchange = |(gateway, request, response, at)| GatewayLogEntry {
@@ -62,7 +72,7 @@ pub async fn of_message(
     Ok(rows.into_iter().map(exchange).collect())
 }
 
-/// Forgets conversations from before `since`.
+/// Deletes entries from before `since`.
 pub async fn delete_before(tx: &mut AnyConnection, since: Timestamp) -> Result<u64> {
     Ok(sqlx::query("DELETE FROM gateway_log WHERE at < $1")
         .bind(since.0)

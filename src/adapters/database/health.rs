@@ -1,5 +1,4 @@
-//! Counts for whoever watches the machine: what waits, what gateways did, how the database's clock
-//! stands.
+//! Counts for monitoring: due work, messages by gateway, and the database's clock.
 
 use sqlx::AnyConnection;
 
@@ -7,7 +6,8 @@ use super::Result;
 use super::dialect::{Engine, statement};
 use crate::domain::time::Timestamp;
 
-/// Of each running campaign: people who are due, and since when the first of them is.
+/// Returns, for each running campaign, the number of due invitations and since when the first of
+/// them is due.
 pub async fn due_by_campaign(
     connection: &mut AnyConnection,
     now: Timestamp,
@@ -23,7 +23,7 @@ pub async fn due_by_campaign(
         .collect())
 }
 
-/// Messages of each gateway by their state, and how many of them were submitted since a moment.
+/// Counts the messages of each gateway by state, and those submitted since a moment.
 pub async fn messages(
     connection: &mut AnyConnection,
     since: Timestamp,
@@ -39,7 +39,7 @@ pub async fn messages(
         .collect())
 }
 
-/// How long the interviews took that were completed since a moment, in seconds.
+/// Returns the durations, in seconds, of the interviews completed since a moment.
 pub async fn interview_seconds(
     connection: &mut AnyConnection,
     since: Timestamp,
@@ -49,7 +49,7 @@ pub async fn interview_seconds(
     Ok(sqlx::query_scalar(sql).bind(since.0).fetch_all(connection).await?)
 }
 
-/// The latest chance of each application in the field.
+/// Returns the latest chance of each application in the field.
 pub async fn chances(connection: &mut AnyConnection) -> Result<Vec<(String, f64)>> {
     let sql = "SELECT a.code, f.chance FROM application a JOIN forecast f ON f.application_id = \
         a.id
@@ -58,7 +58,7 @@ pub async fn chances(connection: &mut AnyConnection) -> Result<Vec<(String, f64)
     Ok(sqlx::query_as(sql).fetch_all(connection).await?)
 }
 
-/// People who may be called now.
+/// Counts the people who may be called now.
 pub async fn calls_due(connection: &mut AnyConnection, now: Timestamp) -> Result<u64> {
     let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM call_queue WHERE next_at <= $1")
         .bind(now.0)
@@ -67,8 +67,8 @@ pub async fn calls_due(connection: &mut AnyConnection, now: Timestamp) -> Result
     Ok(u64::try_from(count).unwrap_or(0))
 }
 
-/// The database's own time, where it has one; and the latest time that anything was written down,
-/// which no clock may fall behind.
+/// Returns the database's own time, if it has a clock, and the latest stored time, which no clock
+/// may be behind.
 pub async fn clocks(
     connection: &mut AnyConnection,
 ) -> Result<(Option<Timestamp>, Option<Timestamp>)> {

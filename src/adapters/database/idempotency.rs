@@ -1,23 +1,23 @@
-//! What was answered to requests of the API, by the keys that their senders gave them.
+//! Stored responses to API requests, by idempotency key.
 
 use sqlx::AnyConnection;
 
 use super::Result;
 use crate::domain::time::Timestamp;
 
-/// A request that was begun before under the same key.
+/// A request that was begun earlier under the same key.
 #[derive(Debug, Clone)]
 pub struct StoredResponse {
-    /// Of the request, so that another one under the same key is known.
+    /// Fingerprint of the request; it detects a different request under the same key.
     pub fingerprint: String,
-    /// 0: it is still being worked on.
+    /// 0 while the request is in progress.
     pub status: u16,
     pub body: String,
     pub at: Timestamp,
 }
 
-/// Begins a request; `Some`: it was begun before. What is older than `since` is forgotten; one that
-/// was never finished is not begun again before that.
+/// Begins a request. Returns `Some` if it was begun before. Entries older than `since` are deleted;
+/// until then an unfinished request cannot begin again.
 pub async fn begin(
     tx: &mut AnyConnection,
     (token, key, fingerprint): (&str, &str, &str),
@@ -48,7 +48,7 @@ pub async fn begin(
     }))
 }
 
-/// Keeps the answer.
+/// Stores the response.
 pub async fn finish(
     tx: &mut AnyConnection,
     token: &str,
@@ -67,7 +67,7 @@ pub async fn finish(
     Ok(())
 }
 
-/// It came to nothing: the same key may be tried again.
+/// Discards a failed request; its key can be used again.
 pub async fn discard(tx: &mut AnyConnection, token: &str, key: &str) -> Result<()> {
     sqlx::query("DELETE FROM idempotency WHERE token = $1 AND key = $2")
         .bind(token.to_owned())

@@ -1,5 +1,5 @@
-//! Invitations: one row for each respondent of a campaign. What comes next for each, and when,
-//! stands beside it in `next_contact`.
+//! Invitations: one row for each respondent of a campaign. The next message of each and its time
+//! are in `next_contact`.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,9 +8,10 @@ use sqlx::{AnyConnection, Row};
 
 use super::bulk_params::{ColumnType, to_param};
 use super::dialect::{Engine, statement};
+use super::messages::read_slot;
 use super::{DatabaseError, Result, decode_enum};
 use crate::domain::category::Category;
-use crate::domain::contact_plan::CONFIRMATION_STEP;
+use crate::domain::contact_plan::{MessageSlot, Upcoming};
 use crate::domain::ids::{
     ApplicationId, CampaignId, CaseId, InvitationId, ProgrammeId, RespondentId,
 };
@@ -22,16 +23,17 @@ use crate::domain::time::Timestamp;
 pub struct NewInvitation {
     pub respondent: RespondentId,
     pub link_hash: String,
-    /// The step that comes first.
+    /// The first step.
     pub next_step: u32,
-    /// `None`: nothing reaches this person, or not yet.
+    /// `None`: nothing can be sent to this person, or not yet.
     pub next_at: Option<Timestamp>,
-    /// The part of a large list that the person was drawn into; 0: in the field from the start.
+    /// The replicate of a large list that the person was drawn into; 0: in the field from the
+    /// start.
     pub replicate: u32,
     pub language: Language,
 }
 
-/// Creates the invitations of a campaign and hangs the open cases of its applications below them.
+/// Creates the invitations of a campaign and links the open cases of its applications to them.
 pub async fn add(
     tx: &mut AnyConnection,
     campaign: CampaignId,
@@ -62,8 +64,8 @@ pub async fn add(
         sqlx::query_as(statement(sql)).bind(campaign.0).bind(new).fetch_all(&mut *tx).await?;
     let ids: HashMap<i64, i64> = ids.into_iter().collect();
     let sql = format!(
-        "INSERT INTO next_contact (invitation_id, campaign_id, next_step, next_at) SELECT \
-            v.invitation_id, $1, v.next_step, v.next_at FROM ({}) AS v",
+        "INSERT INTO next_contact (invitation_id, campaign_id, next_kind, next_number, \
+            resume_step, next_at) SELECT v.invitation_id, $1, 'step', v.next_step, v.next_step, v.next_at FROM ({}) AS v",
         engine.select_rows(
             2,
             &[
@@ -94,11 +96,11 @@ pub async fn add(
     Ok(())
 }
 
-/// An invitation whose next step is due.
+/// An invitation whose next message is due.
 #[derive(Debug, Clone)]
 pub struct DueInvitation {
     pub id: InvitationId,
-    pub step: u32,
+    pub upcoming: Upcoming,
     pub phone_hash: String,
     pub phone_sealed: Vec<u8>,
     pub person_sealed: Vec<u8>,
@@ -109,8 +111,8 @@ pub struct DueInvitation {
     pub last_attempt: Option<LastAttempt>,
 }
 
-/// A try at this step before: the gateway that did not take it, what it said, and how often it has
-/// been tried.
+/// The last attempt at this message: the gateway that did not accept it, its response and the
+/// number of attempts.
 #[derive(Debug, Clone)]
 pub struct LastAttempt {
     pub gateway: String,
@@ -118,7 +120,7 @@ pub struct LastAttempt {
     pub attempt_count: u32,
 }
 
-/// Due invitations of a campaign, the longest waiting first.
+/// Lists due invitations of a campaign, the longest waiting first.
 pub async fn list_due(
     connection: &mut AnyConnection,
     campaign: CampaignId,
@@ -127,7 +129,9 @@ pub async fn list_due(
 ) -> Result<Vec<DueInvitation>> {
     type DueRow = (
         i64,
+        String,
         i64,
+        Option<i64>,
         String,
         Vec<u8>,
         Vec<u8>,
@@ -140,15 +144,15 @@ pub async fn list_due(
         Option<i64>,
     );
     let sql =
-        "SELECT i.id, n.next_step, r.phone_hash, r.phone_sealed, r.person_sealed, r.language, \
+        "SELECT i.id, n.next_kind, n.next_number, n.resume_step, r.phone_hash, r.phone_sealed, r.person_sealed, r.language, \
             r.zone, a.key_id, a.name, m.gateway, m.code, m.attempt_count
-               FROM (SELECT invitation_id, next_step, next_at FROM next_contact
+               FROM (SELECT invitation_id, next_kind, next_number, resume_step, next_at FROM next_contact
                      WHERE campaign_id = $1 AND next_at <= $2 ORDER BY next_at, invitation_id \
                      LIMIT $3) AS n
                JOIN invitation i ON i.id = n.invitation_id
                JOIN respondent r ON r.id = i.respondent_id
                JOIN applicant a ON a.id = r.applicant_id
-               LEFT JOIN message m ON m.invitation_id = n.invitation_id AND m.step = n.next_step
+               LEFT JOIN message m ON m.invitation_id = n.invitation_id AND m.kind = n.next_kind AND m.number = n.next_number
                ORDER BY n.next_at, n.invitation_id";
     let rows: Vec<DueRow> = sqlx::query_as(sql)
         .bind(campaign.0)
@@ -160,7 +164,9 @@ pub async fn list_due(
         .map(
             |(
                 id,
-                step,
+                kind,
+                number,
+                resume_step,
                 phone_hash,
                 phone_sealed,
                 person_sealed,
@@ -174,7 +180,7 @@ pub async fn list_due(
             )| {
                 Ok(DueInvitation {
                     id: InvitationId(id),
-                    step: u32::try_from(step).unwrap_or(u32::MAX),
+                    upcoming: read_upcoming(&kind, number, resume_step)?,
                     phone_hash,
                     phone_sealed,
                     person_sealed,
@@ -195,12 +201,12 @@ pub async fn list_due(
         .collect()
 }
 
-/// Takes invitations for this transaction alone; those that are still due at the step that they
-/// were seen at, and that nobody else has taken.
+/// Locks invitations to the end of the transaction: those that are still due with the message with
+/// which they were read, and that are not locked by others.
 pub async fn lock_due(
     tx: &mut AnyConnection,
     engine: Engine,
-    seen: &[(InvitationId, u32)],
+    seen: &[(InvitationId, MessageSlot)],
     now: Timestamp,
 ) -> Result<HashSet<InvitationId>> {
     let those = format!(
@@ -208,35 +214,45 @@ pub async fn lock_due(
         engine.in_list(1, ColumnType::Number)
     );
     let ids = to_param(seen.iter().map(|(id, _)| id.0));
-    // Nearly always all of them are at one step, as they were seen: three figures say so.
+    // Nearly always all of them are unchanged and have the same slot; a count and the extremes
+    // confirm it.
     let counted = format!(
-        "SELECT COUNT(*), MIN(next_step), MAX(next_step) FROM (SELECT next_step {those}{}) AS \
-            taken",
+        "SELECT COUNT(*), MIN(next_kind), MAX(next_kind), MIN(next_number), MAX(next_number) \
+            FROM (SELECT next_kind, next_number {those}{}) AS taken",
         engine.skip_locked()
     );
-    let (count, first, last): (i64, Option<i64>, Option<i64>) = sqlx::query_as(statement(counted))
+    type Counted = (i64, Option<String>, Option<String>, Option<i64>, Option<i64>);
+    let (count, first_kind, last_kind, first, last): Counted = sqlx::query_as(statement(counted))
         .bind(ids.clone())
         .bind(now.0)
         .fetch_one(&mut *tx)
         .await?;
-    let is_as_seen = |step: u32| Some(i64::from(step)) == first && first == last;
-    if count == seen.len() as i64 && seen.iter().all(|(_, step)| is_as_seen(*step)) {
+    let is_as_seen = |slot: MessageSlot| {
+        Some(i64::from(slot.number)) == first && Some(slot.kind.as_str()) == first_kind.as_deref()
+    };
+    let is_uniform = first == last && first_kind == last_kind;
+    if count == seen.len() as i64 && is_uniform && seen.iter().all(|(_, slot)| is_as_seen(*slot)) {
         return Ok(seen.iter().map(|(id, _)| *id).collect());
     }
-    let listed =
-        statement(format!("SELECT invitation_id, next_step {those}{}", engine.skip_locked()));
-    let rows: Vec<(i64, i64)> = sqlx::query_as(listed).bind(ids).bind(now.0).fetch_all(tx).await?;
-    let steps: HashMap<i64, i64> = seen.iter().map(|(id, step)| (id.0, i64::from(*step))).collect();
-    Ok(rows
-        .into_iter()
-        .filter(|(id, step)| steps.get(id) == Some(step))
-        .map(|(id, _)| InvitationId(id))
-        .collect())
+    let listed = statement(format!(
+        "SELECT invitation_id, next_kind, next_number {those}{}",
+        engine.skip_locked()
+    ));
+    let rows: Vec<(i64, String, i64)> =
+        sqlx::query_as(listed).bind(ids).bind(now.0).fetch_all(tx).await?;
+    let slots: HashMap<InvitationId, MessageSlot> = seen.iter().copied().collect();
+    let mut taken = HashSet::new();
+    for (id, kind, number) in rows {
+        if slots.get(&InvitationId(id)) == Some(&read_slot(&kind, number)?) {
+            taken.insert(InvitationId(id));
+        }
+    }
+    Ok(taken)
 }
 
-/// Which of these invitations' messages may go out at this moment (invariant I2)? The campaign
-/// runs, a case is open in the field with room in its cells, and the number is not suppressed.
-/// Contact hours are the caller's part.
+/// Returns which of these invitations may be sent a message now (invariant I2): the campaign runs,
+/// a case is open in the field with room in its cells, and the number is not suppressed. The caller
+/// checks contact hours.
 pub async fn filter_sendable(
     connection: &mut AnyConnection,
     invitations: &[InvitationId],
@@ -257,7 +273,7 @@ pub async fn filter_sendable(
                AND i.id";
     let among = Engine::of_connection(connection).in_list(3, ColumnType::Number);
     let ids = to_param(invitations.iter().map(|invitation| invitation.0));
-    // Nearly always all of them may: one figure says so.
+    // Nearly always all of them may be sent; one figure confirms it.
     let counted = statement(format!("SELECT COUNT(*) {ALLOWED} {among}"));
     let count: i64 = sqlx::query_scalar(counted)
         .bind(programme.to_owned())
@@ -278,7 +294,7 @@ pub async fn filter_sendable(
     Ok(allowed.into_iter().map(InvitationId).collect())
 }
 
-/// A case under an invitation.
+/// A case of an invitation.
 #[derive(Debug, Clone)]
 pub struct InvitedCase {
     pub id: CaseId,
@@ -287,13 +303,13 @@ pub struct InvitedCase {
     pub field_closes_at: Timestamp,
     pub is_open: bool,
     pub in_field: bool,
-    /// Nothing is sent for its application at present.
+    /// Whether its application is on hold and nothing is sent for it.
     pub is_held: bool,
-    /// Of the cells that it is in, those that have reached their targets: bit `n` for cell `n`.
+    /// Its cells that have reached their targets: bit `n` for cell `n`.
     pub full_cell_mask: i64,
 }
 
-/// The cases under these invitations, in the order in which they are asked.
+/// Returns the cases of these invitations in the order in which they are asked.
 pub async fn cases_of(
     connection: &mut AnyConnection,
     invitations: &[InvitationId],
@@ -331,40 +347,49 @@ pub async fn cases_of(
     rows.into_iter().map(case).collect()
 }
 
-/// Where an invitation goes next.
+/// The next message of an invitation.
 #[derive(Debug, Clone, Copy)]
-pub struct NextStep {
+pub struct NextContact {
     pub id: InvitationId,
-    pub step: u32,
+    pub upcoming: Upcoming,
     /// `None`: nothing more is planned.
     pub at: Option<Timestamp>,
 }
 
-pub async fn set_next_steps(tx: &mut AnyConnection, next: &[NextStep]) -> Result<()> {
+pub async fn set_next_contacts(tx: &mut AnyConnection, next: &[NextContact]) -> Result<()> {
     if next.is_empty() {
         return Ok(());
     }
     let sql = format!(
-        "UPDATE next_contact SET next_step = v.next_step, next_at = v.next_at FROM ({}) AS v \
+        "UPDATE next_contact SET next_kind = v.next_kind, next_number = v.next_number, \
+            resume_step = v.resume_step, next_at = v.next_at FROM ({}) AS v \
             WHERE next_contact.invitation_id = v.invitation_id",
         Engine::of_connection(tx).select_rows(
             1,
             &[
                 ("invitation_id", ColumnType::Number),
-                ("next_step", ColumnType::Number),
+                ("next_kind", ColumnType::Text),
+                ("next_number", ColumnType::Number),
+                ("resume_step", ColumnType::Number),
                 ("next_at", ColumnType::Number)
             ]
         )
     );
     sqlx::query(statement(sql))
-        .bind(to_param(next.iter().map(|n| (n.id.0, n.step, n.at.map(|t| t.0)))))
+        .bind(to_param(next.iter().map(|n| {
+            let Upcoming { slot, resume_step } = n.upcoming;
+            (n.id.0, slot.kind.as_str(), slot.number, resume_step, n.at.map(|t| t.0))
+        })))
         .execute(tx)
         .await?;
     Ok(())
 }
 
-/// Plans nothing more for these invitations.
-pub async fn cancel_next_steps(tx: &mut AnyConnection, invitations: &[InvitationId]) -> Result<()> {
+/// Cancels the planned messages of these invitations.
+pub async fn cancel_next_contacts(
+    tx: &mut AnyConnection,
+    invitations: &[InvitationId],
+) -> Result<()> {
     if invitations.is_empty() {
         return Ok(());
     }
@@ -379,16 +404,17 @@ pub async fn cancel_next_steps(tx: &mut AnyConnection, invitations: &[Invitation
     Ok(())
 }
 
-/// The confirmation of an opt-out goes out next, and nothing after it.
+/// Plans the confirmation of an opt-out as the next message, and nothing after it.
 pub async fn plan_confirmation(
     tx: &mut AnyConnection,
     invitation: InvitationId,
     now: Timestamp,
 ) -> Result<()> {
-    set_next_steps(tx, &[NextStep { id: invitation, step: CONFIRMATION_STEP, at: Some(now) }]).await
+    let upcoming = Upcoming::CONFIRMATION;
+    set_next_contacts(tx, &[NextContact { id: invitation, upcoming, at: Some(now) }]).await
 }
 
-/// Plans nothing more where no case is open any more.
+/// Cancels the planned messages of a campaign's invitations that have no open case.
 pub async fn stop_without_open_case(tx: &mut AnyConnection, campaign: CampaignId) -> Result<()> {
     let sql = "UPDATE next_contact SET next_at = NULL
                WHERE campaign_id = $1 AND next_at IS NOT NULL
@@ -398,7 +424,7 @@ pub async fn stop_without_open_case(tx: &mut AnyConnection, campaign: CampaignId
     Ok(())
 }
 
-/// The invitations to a number: all of them, or those of one programme.
+/// Lists the invitations to a number: all of them, or those of one programme.
 pub async fn list_by_phone(
     connection: &mut AnyConnection,
     phone_hash: &str,
@@ -415,37 +441,47 @@ pub async fn list_by_phone(
     Ok(ids.into_iter().map(InvitationId).collect())
 }
 
-/// The step that comes next and its time, if one is planned.
+/// Returns the next message and its time, if one is planned.
 pub async fn next_contact(
     connection: &mut AnyConnection,
     invitation: InvitationId,
-) -> Result<Option<(u32, Timestamp)>> {
-    let sql = "SELECT next_step, next_at FROM next_contact WHERE invitation_id = $1 AND next_at \
+) -> Result<Option<(MessageSlot, Timestamp)>> {
+    let sql = "SELECT next_kind, next_number, next_at FROM next_contact WHERE invitation_id = $1 AND next_at \
         IS NOT NULL";
-    let row: Option<(i64, i64)> =
+    let row: Option<(String, i64, i64)> =
         sqlx::query_as(sql).bind(invitation.0).fetch_optional(connection).await?;
-    Ok(row.map(|(step, at)| (u32::try_from(step).unwrap_or(u32::MAX), Timestamp(at))))
+    row.map(|(kind, number, at)| Ok((read_slot(&kind, number)?, Timestamp(at)))).transpose()
 }
 
-/// The step that comes next, whether or not a time is planned for it.
-pub async fn next_step(connection: &mut AnyConnection, invitation: InvitationId) -> Result<u32> {
-    let step: Option<i64> =
-        sqlx::query_scalar("SELECT next_step FROM next_contact WHERE invitation_id = $1")
-            .bind(invitation.0)
-            .fetch_optional(connection)
-            .await?;
-    Ok(step.and_then(|step| u32::try_from(step).ok()).unwrap_or(0))
+/// Returns the next message, whether or not a time is planned for it.
+pub async fn upcoming(
+    connection: &mut AnyConnection,
+    invitation: InvitationId,
+) -> Result<Upcoming> {
+    let sql = "SELECT next_kind, next_number, resume_step FROM next_contact \
+        WHERE invitation_id = $1";
+    let row: Option<(String, i64, Option<i64>)> =
+        sqlx::query_as(sql).bind(invitation.0).fetch_optional(connection).await?;
+    row.map_or(Ok(Upcoming::step(0)), |(kind, number, resume_step)| {
+        read_upcoming(&kind, number, resume_step)
+    })
 }
 
-/// Moves a step that has not gone out yet to another time. False: it has, meanwhile.
+/// Decodes the next message from its three columns.
+pub(super) fn read_upcoming(kind: &str, number: i64, resume_step: Option<i64>) -> Result<Upcoming> {
+    let resume_step = resume_step.and_then(|step| u32::try_from(step).ok());
+    Ok(Upcoming { slot: read_slot(kind, number)?, resume_step })
+}
+
+/// Reschedules a step that has not been sent yet. Returns false if it was sent in the meantime.
 pub async fn reschedule_step(
     tx: &mut AnyConnection,
     invitation: InvitationId,
     step: u32,
     to: Timestamp,
 ) -> Result<bool> {
-    let sql = "UPDATE next_contact SET next_at = $3 WHERE invitation_id = $1 AND next_step = $2 \
-        AND next_at IS NOT NULL";
+    let sql = "UPDATE next_contact SET next_at = $3 WHERE invitation_id = $1 AND next_kind = 'step' \
+        AND next_number = $2 AND next_at IS NOT NULL";
     let done =
         sqlx::query(sql).bind(invitation.0).bind(i64::from(step)).bind(to.0).execute(tx).await?;
     Ok(done.rows_affected() == 1)
@@ -461,7 +497,7 @@ pub async fn mark_opened(
     Ok(())
 }
 
-/// The earliest time after `now` at which anything is planned in a running campaign.
+/// Returns the earliest planned time after `now` in a running campaign.
 pub async fn next_due_after(
     connection: &mut AnyConnection,
     now: Timestamp,
@@ -472,7 +508,7 @@ pub async fn next_due_after(
     Ok(at.map(Timestamp))
 }
 
-/// How far an application's invitations have come.
+/// The progress of an application's invitations.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Funnel {
     pub names: u64,
@@ -482,8 +518,8 @@ pub struct Funnel {
     pub in_doubt: u64,
 }
 
-/// Counts persons of one application: on the list, invited (a gateway took or may have taken a
-/// message), delivered, opened.
+/// Counts the persons of one application: listed, invited (a gateway accepted or may have accepted
+/// a message), delivered, opened.
 pub async fn funnel(connection: &mut AnyConnection, application: ApplicationId) -> Result<Funnel> {
     let sql = "SELECT COUNT(*),
                       COUNT(CASE WHEN EXISTS (SELECT 1 FROM message m WHERE m.invitation_id = \

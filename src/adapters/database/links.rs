@@ -1,5 +1,5 @@
-//! What stands behind personal links: all that a page needs and that may change, for any number of
-//! links in one statement.
+//! The data behind personal links: everything that a page needs and that may change, for any number
+//! of links in one statement.
 
 use std::collections::HashMap;
 
@@ -20,11 +20,11 @@ use crate::domain::time::Timestamp;
 pub struct LinkedInvitation {
     pub id: InvitationId,
     pub campaign_id: CampaignId,
-    /// Of the programme, counted up with every change of its rules.
+    /// Revision of the programme, incremented with every change of its rules.
     pub programme_revision: i64,
     pub language: Language,
     pub opened_at: Option<Timestamp>,
-    /// The version of the privacy notice that stands agreed to.
+    /// Version of the privacy notice with an active consent.
     pub consent: Option<String>,
     pub has_withdrawn: bool,
     /// In the order in which they are asked.
@@ -39,21 +39,21 @@ pub struct LinkedCase {
     pub fields_sealed: Option<Vec<u8>>,
     pub disposition: Disposition,
     pub is_open: bool,
-    /// It was finished after its field had closed.
+    /// Whether it was finished after its field had closed.
     pub is_late: bool,
     pub in_field: bool,
     pub field_closes_at: Timestamp,
-    /// The cells that it is in, as far as they are known: bit `n` for cell `n`.
+    /// Its known cells: bit `n` for cell `n`.
     pub cell_mask: i64,
-    /// Everything has been asked that cells depend on.
+    /// Whether all questions that the cells depend on have been asked.
     pub is_quota_decided: bool,
-    /// Of its cells, those in which no answers are taken any more.
+    /// Its cells that take no more answers.
     pub closed_cell_mask: i64,
     pub answers: Vec<(String, StoredValue)>,
 }
 
-/// What stands behind these links, by the hashes of their codes; one that is none of ours is not in
-/// it.
+/// Returns the invitations behind these links, by the hashes of their codes; unknown links are
+/// omitted.
 pub async fn find_by_hashes(
     connection: &mut AnyConnection,
     link_hashes: &[&str],
@@ -149,12 +149,12 @@ fn case_of(row: &AnyRow) -> Result<LinkedCase> {
     })
 }
 
-/// Whom an invitation went to.
+/// The recipient of an invitation.
 pub struct InvitedPerson {
     pub phone_hash: String,
-    /// Where it is not the plan's.
+    /// Time zone, if it differs from the plan's.
     pub zone: Option<String>,
-    /// The key that opens what is sealed of this person.
+    /// Id of the key that opens this person's sealed data.
     pub key_id: String,
     pub is_mobile: bool,
     pub phone_sealed: Vec<u8>,
@@ -198,7 +198,7 @@ pub async fn invited_person(
     })
 }
 
-/// The case of an invitation at a place in the order in which they are asked.
+/// Returns the case of an invitation at a position in the order in which they are asked.
 pub async fn case_at_position(
     connection: &mut AnyConnection,
     link_hash: &str,

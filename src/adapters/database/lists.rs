@@ -1,4 +1,4 @@
-//! Respondents and the imports that brought them.
+//! Respondents and list imports.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ use crate::domain::language::Language;
 use crate::domain::segment::Segment;
 use crate::domain::time::Timestamp;
 
-/// A person to be stored; everything personal is sealed or hashed already.
+/// A respondent to be stored; everything personal is already sealed or hashed.
 #[derive(Debug, Clone)]
 pub struct NewRespondent {
     pub phone_hash: String,
@@ -35,7 +35,7 @@ pub struct ImportCounts {
     pub rejected: u64,
 }
 
-/// When the same file was imported for the same applications, if it was.
+/// Returns when the same file was imported for the same applications, if it was.
 pub async fn find_import(
     connection: &mut AnyConnection,
     applicant: ApplicantId,
@@ -81,8 +81,8 @@ pub async fn add_import(
     events::publish(tx, EventKind::ListImported, &data, now).await
 }
 
-/// Which of these numbers the applicant has handed in before, with the applications they are cases
-/// of.
+/// Returns which of these numbers the applicant has submitted before, with the applications in
+/// which they have cases.
 pub async fn existing_respondents(
     connection: &mut AnyConnection,
     applicant: ApplicantId,
@@ -107,15 +107,15 @@ pub async fn existing_respondents(
     Ok(known)
 }
 
-/// The number of the respondent who was stored last.
+/// Returns the id of the respondent who was stored last.
 pub async fn last_respondent(connection: &mut AnyConnection) -> Result<RespondentId> {
     let id: Option<i64> =
         sqlx::query_scalar("SELECT MAX(id) FROM respondent").fetch_one(connection).await?;
     Ok(RespondentId(id.unwrap_or(0)))
 }
 
-/// Stores new respondents and returns their ids by hash; those whose numbers the applicant has
-/// handed in before stay as they are, and are left out.
+/// Stores new respondents and returns their ids by hash. Numbers that the applicant has submitted
+/// before are left unchanged and omitted.
 pub async fn add_respondents(
     tx: &mut AnyConnection,
     applicant: ApplicantId,
@@ -159,7 +159,7 @@ pub async fn add_respondents(
     Ok(rows.into_iter().map(|(hash, id)| (hash, RespondentId(id))).collect())
 }
 
-/// People whose names cannot be found yet: with their key and their sealed person.
+/// Returns respondents without a name hash, with their key and their sealed personal data.
 pub async fn without_name_hash(
     connection: &mut AnyConnection,
     limit: u32,
@@ -180,8 +180,8 @@ pub async fn set_name_hash(tx: &mut AnyConnection, person: RespondentId, hash: &
     Ok(())
 }
 
-/// Lists of which rows were rejected, whose applications are not launched yet: the codes, how many
-/// rows, how many of them, and when.
+/// Lists imports with rejected rows whose applications are not launched yet: application codes,
+/// number of rows, number of rejected rows, and time.
 pub async fn with_rejected_rows(
     connection: &mut AnyConnection,
 ) -> Result<Vec<(String, u64, u64, Timestamp)>> {
@@ -199,7 +199,7 @@ pub async fn with_rejected_rows(
         .collect())
 }
 
-/// Cases of an application, counted by segment.
+/// Counts the cases of an application by segment.
 pub async fn names_by_segment(
     connection: &mut AnyConnection,
     application: ApplicationId,
@@ -217,7 +217,7 @@ pub async fn names_by_segment(
         .collect()
 }
 
-/// Everything personal of an application's respondents, sealed, with what the launch checks need.
+/// The sealed personal data of an application's respondent, with the data that launch checks need.
 #[derive(Debug, Clone)]
 pub struct ListedPerson {
     pub respondent: RespondentId,
@@ -230,8 +230,7 @@ pub struct ListedPerson {
     pub zone: Option<String>,
 }
 
-/// The people who have an open case in one of these applications, each once, in the order of their
-/// rows.
+/// Returns the people who have an open case in one of these applications, each once, in list order.
 pub async fn people_of(
     connection: &mut AnyConnection,
     applications: &[ApplicationId],
@@ -272,7 +271,7 @@ pub async fn people_of(
     Ok(people)
 }
 
-/// The sealed persons of an application's respondents.
+/// Returns the sealed personal data of an application's respondents.
 pub async fn sealed_persons(
     connection: &mut AnyConnection,
     application: ApplicationId,

@@ -1,4 +1,4 @@
-//! Outgoing messages: one row for each step of an invitation (invariant I1).
+//! Outgoing messages: one row for each slot of an invitation (invariant I1).
 
 use std::collections::HashSet;
 
@@ -6,9 +6,10 @@ use sqlx::{AnyConnection, Row as _};
 
 use super::bulk_params::{ColumnType, to_param};
 use super::dialect::{Engine, statement};
-use super::{DatabaseError, Result};
+use super::invitations::read_upcoming;
+use super::{DatabaseError, Result, decode_enum};
 use crate::adapters::crypto::invitation_of_reference;
-use crate::domain::contact_plan::{CONFIRMATION_STEP, FIRST_EXTRA_STEP, interview_step};
+use crate::domain::contact_plan::{MessageKind, MessageSlot, Upcoming};
 use crate::domain::ids::{CampaignId, InvitationId, MessageKey};
 use crate::domain::time::Timestamp;
 
@@ -18,12 +19,12 @@ pub struct NewMessage {
     pub gateway: String,
     pub reference: String,
     pub parts: u32,
-    /// Millionths of the gateway's currency.
+    /// In millionths of the gateway's currency.
     pub cost_micros: i64,
 }
 
-/// Marks messages as being submitted and returns those that were free to be: a step that has a
-/// message already is left alone, unless the gateway has said that it did not take it (`deferred`).
+/// Marks messages as `submitting` and returns those that could be marked. A slot that already has a
+/// message is skipped unless the gateway reported that it did not accept it (`deferred`).
 pub async fn mark_submitting(
     tx: &mut AnyConnection,
     messages: &[NewMessage],
@@ -34,18 +35,19 @@ pub async fn mark_submitting(
     }
     let columns = [
         ("invitation_id", ColumnType::Number),
-        ("step", ColumnType::Number),
+        ("kind", ColumnType::Text),
+        ("number", ColumnType::Number),
         ("gateway", ColumnType::Text),
         ("reference", ColumnType::Text),
         ("parts", ColumnType::Number),
         ("cost_micros", ColumnType::Number),
     ];
     let sql = format!(
-        "INSERT INTO message (invitation_id, step, gateway, reference, parts, cost_micros, \
+        "INSERT INTO message (invitation_id, kind, number, gateway, reference, parts, cost_micros, \
             attempt_count, state, claimed_at)
-         SELECT v.invitation_id, v.step, v.gateway, v.reference, v.parts, v.cost_micros, 1, \
+         SELECT v.invitation_id, v.kind, v.number, v.gateway, v.reference, v.parts, v.cost_micros, 1, \
          'submitting', $1 FROM ({}) AS v WHERE true
-         ON CONFLICT (invitation_id, step) DO UPDATE
+         ON CONFLICT (invitation_id, kind, number) DO UPDATE
              SET state = 'submitting', attempt_count = message.attempt_count + 1, claimed_at = \
              excluded.claimed_at, gateway = excluded.gateway,
                  parts = excluded.parts, cost_micros = excluded.cost_micros, code = NULL
@@ -54,7 +56,15 @@ pub async fn mark_submitting(
     );
     let already_sent = already_sent(tx, messages).await?;
     let new = to_param(messages.iter().map(|m| {
-        (m.key.invitation.0, m.key.step, &m.gateway, &m.reference, m.parts, m.cost_micros)
+        (
+            m.key.invitation.0,
+            m.key.slot.kind.as_str(),
+            m.key.slot.number,
+            &m.gateway,
+            &m.reference,
+            m.parts,
+            m.cost_micros,
+        )
     }));
     let marked =
         sqlx::query(statement(sql)).bind(now.0).bind(new).execute(tx).await?.rows_affected();
@@ -70,36 +80,37 @@ pub async fn mark_submitting(
         .collect())
 }
 
-/// Which of these steps have a message that may not be sent again. (Asked before they are marked:
-/// nearly always it is none, while an answer for each marked row would cost more than the marking.)
+/// Returns which of these slots have a message that must not be sent again. (Checked before
+/// marking: there is nearly always none, and returning every marked row would cost more than the
+/// marking.)
 async fn already_sent(
     tx: &mut AnyConnection,
     messages: &[NewMessage],
 ) -> Result<HashSet<MessageKey>> {
     let among = Engine::of_connection(tx).in_list(1, ColumnType::Number);
     let sql = format!(
-        "SELECT invitation_id, step FROM message WHERE state <> 'deferred' AND invitation_id \
+        "SELECT invitation_id, kind, number FROM message WHERE state <> 'deferred' AND invitation_id \
             {among}"
     );
     let invitations = to_param(messages.iter().map(|message| message.key.invitation.0));
-    let rows: Vec<(i64, i64)> =
+    let rows: Vec<(i64, String, i64)> =
         sqlx::query_as(statement(sql)).bind(invitations).fetch_all(tx).await?;
     let wanted: HashSet<MessageKey> = messages.iter().map(|message| message.key).collect();
-    Ok(rows
-        .into_iter()
-        .map(|(invitation, step)| key(invitation, step))
-        .filter(|key| wanted.contains(key))
-        .collect())
+    let keys = rows.into_iter().map(|(invitation, kind, number)| key(invitation, &kind, number));
+    Ok(keys.collect::<Result<Vec<_>>>()?.into_iter().filter(|key| wanted.contains(key)).collect())
 }
 
-fn key(invitation: i64, step: i64) -> MessageKey {
-    MessageKey {
-        invitation: InvitationId(invitation),
-        step: u32::try_from(step).unwrap_or(u32::MAX),
-    }
+fn key(invitation: i64, kind: &str, number: i64) -> Result<MessageKey> {
+    Ok(MessageKey { invitation: InvitationId(invitation), slot: read_slot(kind, number)? })
 }
 
-/// How a submit ended.
+/// Decodes a message's slot from its two columns.
+pub(super) fn read_slot(kind: &str, number: i64) -> Result<MessageSlot> {
+    let kind = decode_enum("a kind of message", kind, MessageKind::parse)?;
+    Ok(MessageSlot { kind, number: u32::try_from(number).unwrap_or(u32::MAX) })
+}
+
+/// The result of a submit.
 #[derive(Debug, Clone)]
 pub struct Settlement {
     pub key: MessageKey,
@@ -109,8 +120,8 @@ pub struct Settlement {
     pub submitted_at: Timestamp,
 }
 
-/// Writes the gateway's answers. A receipt may have come first: then only the gateway's id and the
-/// times are filled in.
+/// Stores the gateway's responses. If a receipt arrived first, only the gateway's id and the times
+/// are filled in.
 pub async fn settle(
     tx: &mut AnyConnection,
     settlements: &[Settlement],
@@ -121,7 +132,8 @@ pub async fn settle(
     }
     let columns = [
         ("invitation_id", ColumnType::Number),
-        ("step", ColumnType::Number),
+        ("kind", ColumnType::Text),
+        ("number", ColumnType::Number),
         ("state", ColumnType::Text),
         ("gateway_message_id", ColumnType::Text),
         ("code", ColumnType::Text),
@@ -135,51 +147,62 @@ pub async fn settle(
              code = COALESCE(message.code, v.code),
              submitted_at = v.submitted_at,
              settled_at = $1
-         FROM ({}) AS v WHERE message.invitation_id = v.invitation_id AND message.step = v.step",
+         FROM ({}) AS v WHERE message.invitation_id = v.invitation_id AND message.kind = v.kind \
+         AND message.number = v.number",
         Engine::of_connection(tx).select_rows(2, &columns)
     );
     let answered = to_param(settlements.iter().map(|s| {
-        (s.key.invitation.0, s.key.step, s.state, &s.gateway_message_id, &s.code, s.submitted_at.0)
+        (
+            s.key.invitation.0,
+            s.key.slot.kind.as_str(),
+            s.key.slot.number,
+            s.state,
+            &s.gateway_message_id,
+            &s.code,
+            s.submitted_at.0,
+        )
     }));
     sqlx::query(statement(sql)).bind(now.0).bind(answered).execute(tx).await?;
     Ok(())
 }
 
-/// Takes back messages that were marked and not submitted after all: no gateway heard of them, and
-/// no try is counted.
+/// Reverts messages that were marked and not submitted: no gateway received them, and no attempt is
+/// counted.
 pub async fn release_unsent(tx: &mut AnyConnection, messages: &[MessageKey]) -> Result<()> {
     for message in messages {
         let sql = "UPDATE message SET state = 'deferred', attempt_count = attempt_count - 1, \
             code = 'withdrawn'
-                   WHERE state = 'submitting' AND invitation_id = $1 AND step = $2";
+                   WHERE state = 'submitting' AND invitation_id = $1 AND kind = $2 AND number = $3";
         sqlx::query(sql)
             .bind(message.invitation.0)
-            .bind(i64::from(message.step))
+            .bind(message.slot.kind.as_str())
+            .bind(i64::from(message.slot.number))
             .execute(&mut *tx)
             .await?;
     }
     Ok(())
 }
 
-/// Settles a message in doubt by what the gateway knows of it; the time of its submit stays.
+/// Settles a message in doubt by the gateway's information; its submit time remains.
 pub async fn settle_doubt(tx: &mut AnyConnection, settlement: &Settlement) -> Result<()> {
     let sql = "UPDATE message SET state = $2, gateway_message_id = COALESCE(gateway_message_id, \
         $3), code = $4, settled_at = $5
-               WHERE invitation_id = $1 AND step = $6 AND state = 'in_doubt'";
+               WHERE invitation_id = $1 AND kind = $6 AND number = $7 AND state = 'in_doubt'";
     sqlx::query(sql)
         .bind(settlement.key.invitation.0)
         .bind(settlement.state)
         .bind(settlement.gateway_message_id.clone())
         .bind(settlement.code.clone())
         .bind(settlement.submitted_at.0)
-        .bind(i64::from(settlement.key.step))
+        .bind(settlement.key.slot.kind.as_str())
+        .bind(i64::from(settlement.key.slot.number))
         .execute(tx)
         .await?;
     Ok(())
 }
 
-/// When the longest waiting submit was claimed, and the longest doubt on these gateways last looked
-/// at.
+/// Returns when the oldest unsettled submit was claimed, and the earliest time at which a message
+/// in doubt on these gateways became in_doubt or was last queried.
 pub async fn oldest_unsettled(
     connection: &mut AnyConnection,
     gateways: &[&str],
@@ -199,8 +222,8 @@ pub async fn oldest_unsettled(
     Ok((claimed.map(Timestamp), doubted.map(Timestamp)))
 }
 
-/// Puts into doubt what was being submitted and has had no answer since `claimed_before`: the
-/// daemon that asked is gone.
+/// Marks messages in_doubt that were claimed before `claimed_before` and have no response: the
+/// daemon that submitted them is gone.
 pub async fn mark_stale_in_doubt(
     tx: &mut AnyConnection,
     claimed_before: Timestamp,
@@ -212,7 +235,7 @@ pub async fn mark_stale_in_doubt(
     Ok(sqlx::query(sql).bind(claimed_before.0).bind(now.0).execute(tx).await?.rows_affected())
 }
 
-/// A message in doubt, with the sealed number it went to.
+/// A message in doubt with its sealed number.
 #[derive(Debug, Clone)]
 pub struct MessageInDoubt {
     pub key: MessageKey,
@@ -223,84 +246,95 @@ pub struct MessageInDoubt {
     pub key_id: String,
 }
 
-/// Messages in doubt since before `settled_before`, oldest first.
+/// Lists messages in doubt since before `settled_before`, the oldest first.
 pub async fn in_doubt(
     connection: &mut AnyConnection,
     gateway: &str,
     settled_before: Timestamp,
     limit: u32,
 ) -> Result<Vec<MessageInDoubt>> {
-    type Row = (i64, i64, String, Option<String>, i64, Vec<u8>, String);
-    let sql = "SELECT m.invitation_id, m.step, m.reference, m.gateway_message_id, \
+    type Row = (i64, String, i64, String, Option<String>, i64, Vec<u8>, String);
+    let sql = "SELECT m.invitation_id, m.kind, m.number, m.reference, m.gateway_message_id, \
         COALESCE(m.submitted_at, m.claimed_at), r.phone_sealed, a.key_id
                FROM message m
                JOIN invitation i ON i.id = m.invitation_id
                JOIN respondent r ON r.id = i.respondent_id
                JOIN applicant a ON a.id = r.applicant_id
                WHERE m.state = 'in_doubt' AND m.gateway = $1 AND m.settled_at <= $2 ORDER BY \
-               m.settled_at, m.invitation_id, m.step LIMIT $3";
+               m.settled_at, m.invitation_id, m.kind, m.number LIMIT $3";
     let rows: Vec<Row> = sqlx::query_as(sql)
         .bind(gateway.to_owned())
         .bind(settled_before.0)
         .bind(i64::from(limit))
         .fetch_all(connection)
         .await?;
-    let read = |(invitation, step, reference, gateway_message_id, at, phone_sealed, key_id)| {
-        MessageInDoubt {
-            key: key(invitation, step),
+    let read = |(
+        invitation,
+        kind,
+        number,
+        reference,
+        gateway_message_id,
+        at,
+        phone_sealed,
+        key_id,
+    ): Row| {
+        Ok(MessageInDoubt {
+            key: key(invitation, &kind, number)?,
             reference,
             gateway_message_id,
             submitted_at: Timestamp(at),
             phone_sealed,
             key_id,
-        }
+        })
     };
-    Ok(rows.into_iter().map(read).collect())
+    rows.into_iter().map(read).collect()
 }
 
-/// A message in doubt, as a person is shown it.
+/// A message in doubt, as displayed to staff.
 #[derive(Debug, Clone)]
 pub struct DoubtSummary {
     pub reference: String,
     pub campaign: String,
     pub applications: String,
-    pub step: u32,
+    pub slot: MessageSlot,
     pub gateway: String,
     pub code: Option<String>,
     pub submitted_at: Timestamp,
 }
 
-/// What has been in doubt since before `since`, the oldest first.
+/// Lists messages in doubt since before `since`, the oldest first.
 pub async fn list_in_doubt(
     connection: &mut AnyConnection,
     since: Timestamp,
 ) -> Result<Vec<DoubtSummary>> {
-    type Row = (String, String, Option<String>, i64, String, Option<String>, i64);
+    type Row = (String, String, Option<String>, String, i64, String, Option<String>, i64);
     let sql = format!(
         "SELECT m.reference, k.code,
                 (SELECT {} FROM survey_case c JOIN application a ON a.id = c.application_id \
                 WHERE c.invitation_id = i.id),
-                m.step, m.gateway, m.code, COALESCE(m.submitted_at, m.claimed_at)
+                m.kind, m.number, m.gateway, m.code, COALESCE(m.submitted_at, m.claimed_at)
          FROM message m JOIN invitation i ON i.id = m.invitation_id JOIN campaign k ON k.id = \
          i.campaign_id
          WHERE m.state = 'in_doubt' AND COALESCE(m.submitted_at, m.claimed_at) <= $1 ORDER BY \
-         m.claimed_at, m.invitation_id, m.step",
+         m.claimed_at, m.invitation_id, m.kind, m.number",
         Engine::of_connection(connection).concatenated("a.code")
     );
     let rows: Vec<Row> = sqlx::query_as(statement(sql)).bind(since.0).fetch_all(connection).await?;
-    let shown = |(reference, campaign, applications, step, gateway, code, at): Row| DoubtSummary {
-        reference,
-        campaign,
-        applications: applications.unwrap_or_default(),
-        step: u32::try_from(step).unwrap_or(u32::MAX),
-        gateway,
-        code,
-        submitted_at: Timestamp(at),
+    let shown = |(reference, campaign, applications, kind, number, gateway, code, at): Row| {
+        Ok(DoubtSummary {
+            reference,
+            campaign,
+            applications: applications.unwrap_or_default(),
+            slot: read_slot(&kind, number)?,
+            gateway,
+            code,
+            submitted_at: Timestamp(at),
+        })
     };
-    Ok(rows.into_iter().map(shown).collect())
+    rows.into_iter().map(shown).collect()
 }
 
-/// A message and where its invitation stands.
+/// A message and the state of its invitation.
 #[derive(Debug, Clone)]
 pub struct MessageState {
     pub key: MessageKey,
@@ -313,14 +347,24 @@ pub struct MessageState {
     pub claimed_at: Timestamp,
     pub submitted_at: Option<Timestamp>,
     pub received_at: Option<Timestamp>,
-    pub next_step: u32,
+    /// The next message of the invitation.
+    pub next: Upcoming,
+}
+
+impl MessageState {
+    /// Returns whether the invitation has not advanced further: its next message is the step right
+    /// after this one.
+    pub fn is_followed_by_next(&self) -> bool {
+        let step = self.key.slot.plan_step().and_then(|step| step.checked_add(1));
+        step.is_some() && self.next.slot.plan_step() == step
+    }
 }
 
 pub async fn find(connection: &mut AnyConnection, reference: &str) -> Result<Option<MessageState>> {
     let sql =
-        "SELECT m.invitation_id, i.campaign_id, m.step, m.state, m.gateway, m.code, m.parts, \
+        "SELECT m.invitation_id, i.campaign_id, m.kind, m.number, m.state, m.gateway, m.code, m.parts, \
             m.attempt_count, m.claimed_at, m.submitted_at, m.received_at,
-                      n.next_step
+                      n.next_kind, n.next_number, n.resume_step
                FROM message m JOIN invitation i ON i.id = m.invitation_id JOIN next_contact n ON \
                n.invitation_id = i.id
                WHERE m.invitation_id = $1 AND m.reference = $2";
@@ -333,124 +377,127 @@ pub async fn find(connection: &mut AnyConnection, reference: &str) -> Result<Opt
     row.map(|row| {
         let small = |n: i64| u32::try_from(n).unwrap_or(u32::MAX);
         Ok(MessageState {
-            key: key(row.try_get(0)?, row.try_get(2)?),
+            key: key(row.try_get(0)?, &row.try_get::<String, _>(2)?, row.try_get(3)?)?,
             campaign: CampaignId(row.try_get(1)?),
-            state: row.try_get(3)?,
-            gateway: row.try_get(4)?,
-            code: row.try_get(5)?,
-            parts: small(row.try_get(6)?),
-            attempt_count: small(row.try_get(7)?),
-            claimed_at: Timestamp(row.try_get(8)?),
-            submitted_at: row.try_get::<Option<i64>, _>(9)?.map(Timestamp),
-            received_at: row.try_get::<Option<i64>, _>(10)?.map(Timestamp),
-            next_step: small(row.try_get(11)?),
+            state: row.try_get(4)?,
+            gateway: row.try_get(5)?,
+            code: row.try_get(6)?,
+            parts: small(row.try_get(7)?),
+            attempt_count: small(row.try_get(8)?),
+            claimed_at: Timestamp(row.try_get(9)?),
+            submitted_at: row.try_get::<Option<i64>, _>(10)?.map(Timestamp),
+            received_at: row.try_get::<Option<i64>, _>(11)?.map(Timestamp),
+            next: read_upcoming(
+                &row.try_get::<String, _>(12)?,
+                row.try_get(13)?,
+                row.try_get(14)?,
+            )?,
         })
     })
     .transpose()
 }
 
-/// Notes that a message in doubt was asked after once more, so that others get their turn.
+/// Records another query about a message in doubt, so that other messages are queried next.
 pub async fn record_query(
     tx: &mut AnyConnection,
     message: MessageKey,
     now: Timestamp,
 ) -> Result<()> {
     let sql = "UPDATE message SET settled_at = $3 WHERE state = 'in_doubt' AND invitation_id = \
-        $1 AND step = $2";
+        $1 AND kind = $2 AND number = $4";
     sqlx::query(sql)
         .bind(message.invitation.0)
-        .bind(i64::from(message.step))
+        .bind(message.slot.kind.as_str())
         .bind(now.0)
+        .bind(i64::from(message.slot.number))
         .execute(tx)
         .await?;
     Ok(())
 }
 
-/// The times of contacts with these numbers since `since`, across all campaigns; what somebody
-/// asked for is none.
+/// Returns the times of contacts with these numbers since `since`, across all campaigns. Messages
+/// that the respondent requested do not count.
 pub async fn recent_contacts(
     connection: &mut AnyConnection,
     phone_hashes: &[String],
     since: Timestamp,
 ) -> Result<Vec<(String, Timestamp)>> {
     let sql = format!(
-        // The invitations first, by a limit that is never reached: a planner that knows nothing of
-        // the messages yet would begin with all of them.
+        // The LIMIT, which is never reached, makes the planner start with the invitations: without
+        // statistics of the messages it would start with all of them.
         "SELECT theirs.phone_hash, COALESCE(m.submitted_at, m.claimed_at)
          FROM (SELECT i.id, r.phone_hash FROM respondent r JOIN invitation i ON i.respondent_id \
          = r.id
                WHERE r.phone_hash {} LIMIT 1000000) AS theirs
          JOIN message m ON m.invitation_id = theirs.id
          WHERE m.state IN ('submitting', 'in_doubt', 'accepted', 'delivered', 'undelivered') AND \
-         m.claimed_at >= $2 AND m.step < $3",
+         m.claimed_at >= $2 AND m.kind = 'step'",
         Engine::of_connection(connection).in_list(1, ColumnType::Text)
     );
-    let extra = i64::from(FIRST_EXTRA_STEP);
     let rows: Vec<(String, i64)> = sqlx::query_as(statement(sql))
         .bind(to_param(phone_hashes))
         .bind(since.0)
-        .bind(extra)
         .fetch_all(connection)
         .await?;
     Ok(rows.into_iter().map(|(hash, at)| (hash, Timestamp(at))).collect())
 }
 
-/// Messages of interviews by SMS.
+/// Counts the messages of SMS interviews.
 pub async fn questions_asked(connection: &mut AnyConnection) -> Result<u64> {
-    let sql = "SELECT COUNT(*) FROM message WHERE step >= $1 AND step < $2 AND state IN \
+    let sql = "SELECT COUNT(*) FROM message WHERE kind IN ('question', 'question_reminder', 'goodbye') AND state IN \
         ('accepted', 'delivered', 'undelivered', 'in_doubt')";
-    let (first, end) = (i64::from(interview_step(0, 0)), i64::from(CONFIRMATION_STEP));
-    let count: i64 = sqlx::query_scalar(sql).bind(first).bind(end).fetch_one(connection).await?;
+    let count: i64 = sqlx::query_scalar(sql).fetch_one(connection).await?;
     Ok(u64::try_from(count).unwrap_or(0))
 }
 
-/// When a message went out; `None`: it has not yet.
+/// Returns when a message was submitted; `None` if it has not been.
 pub async fn submitted_at(
     connection: &mut AnyConnection,
     key: MessageKey,
 ) -> Result<Option<Timestamp>> {
-    let sql = "SELECT submitted_at FROM message WHERE invitation_id = $1 AND step = $2 AND state \
-        IN ('accepted', 'delivered', 'undelivered', 'in_doubt')";
+    let sql = "SELECT submitted_at FROM message WHERE invitation_id = $1 AND kind = $2 AND number = $3 AND \
+        state IN ('accepted', 'delivered', 'undelivered', 'in_doubt')";
     let at: Option<Option<i64>> = sqlx::query_scalar(sql)
         .bind(key.invitation.0)
-        .bind(i64::from(key.step))
+        .bind(key.slot.kind.as_str())
+        .bind(i64::from(key.slot.number))
         .fetch_optional(connection)
         .await?;
     Ok(at.flatten().map(Timestamp))
 }
 
-/// The steps of an invitation that have gone out.
+/// Returns the steps of an invitation that have been sent.
 pub async fn steps_sent(
     connection: &mut AnyConnection,
     invitation: InvitationId,
 ) -> Result<Vec<u32>> {
-    let sql = "SELECT step FROM message WHERE invitation_id = $1 AND state IN ('accepted', \
-        'delivered', 'undelivered', 'in_doubt') ORDER BY step";
+    let sql = "SELECT number FROM message WHERE invitation_id = $1 AND kind = 'step' AND state IN ('accepted', \
+        'delivered', 'undelivered', 'in_doubt') ORDER BY number";
     let steps: Vec<i64> = sqlx::query_scalar(sql).bind(invitation.0).fetch_all(connection).await?;
     Ok(steps.into_iter().filter_map(|step| u32::try_from(step).ok()).collect())
 }
 
-/// Messages that were taken at the second try or later, by another gateway than the first.
+/// Counts the messages that were accepted at the second or a later attempt, by a gateway other than
+/// the first.
 pub async fn failed_over(connection: &mut AnyConnection) -> Result<u64> {
     let sql = "SELECT COUNT(*) FROM message m
                WHERE m.state IN ('accepted', 'delivered', 'undelivered')
                  AND EXISTS (SELECT 1 FROM gateway_log e WHERE e.invitation_id = m.invitation_id \
-                 AND e.step = m.step AND e.gateway <> m.gateway)";
+                 AND e.kind = m.kind AND e.number = m.number AND e.gateway <> m.gateway)";
     let count: i64 = sqlx::query_scalar(sql).fetch_one(connection).await?;
     Ok(u64::try_from(count).unwrap_or(0))
 }
 
-/// Answers to opt-outs that a gateway has taken.
+/// Counts the opt-out confirmations that a gateway has accepted.
 pub async fn confirmed_opt_outs(connection: &mut AnyConnection) -> Result<u64> {
-    let sql = "SELECT COUNT(*) FROM message WHERE step = $1 AND state IN ('accepted', \
+    let sql = "SELECT COUNT(*) FROM message WHERE kind = 'confirmation' AND state IN ('accepted', \
         'delivered', 'undelivered', 'in_doubt')";
-    let count: i64 =
-        sqlx::query_scalar(sql).bind(i64::from(CONFIRMATION_STEP)).fetch_one(connection).await?;
+    let count: i64 = sqlx::query_scalar(sql).fetch_one(connection).await?;
     Ok(u64::try_from(count).unwrap_or(0))
 }
 
-/// When messages were submitted that were answered, in UTC milliseconds; without those of which it
-/// is only known when they were claimed, because the daemon that submitted them is gone.
+/// Returns the submit times of answered messages, in UTC milliseconds. Messages of a daemon that is
+/// gone are omitted, because only their claim time is known.
 pub async fn submit_times(connection: &mut AnyConnection) -> Result<Vec<i64>> {
     Ok(sqlx::query_scalar(
         "SELECT submitted_at FROM message WHERE state IN ('accepted', 'delivered', \
@@ -460,15 +507,15 @@ pub async fn submit_times(connection: &mut AnyConnection) -> Result<Vec<i64>> {
     .await?)
 }
 
-/// Messages by state.
+/// Counts messages by state.
 pub async fn count_by_state(connection: &mut AnyConnection) -> Result<Vec<(String, i64)>> {
     Ok(sqlx::query_as("SELECT state, COUNT(*) FROM message GROUP BY state ORDER BY state")
         .fetch_all(connection)
         .await?)
 }
 
-/// Parts that gateways have taken for a campaign, and what they cost in millionths; what is in
-/// doubt counts as taken.
+/// Returns the parts that gateways have accepted for a campaign and their cost in millionths;
+/// messages in doubt count as accepted.
 pub async fn cost_of_campaign(
     connection: &mut AnyConnection,
     campaign: CampaignId,

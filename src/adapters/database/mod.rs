@@ -1,9 +1,8 @@
-//! All SQL, one file per table family: plain functions over a connection.
+//! All SQL, one file per table family: functions over a connection.
 //!
-//! One body of SQL serves SQLite and PostgreSQL through `sqlx::Any`; what differs stands in
-//! [`dialect`]. Sealed values and hashes come in and go out as they are: this floor cannot read a
-//! name or a number. Reads take any connection; writes take a [`WriteTx`], which commits or leaves
-//! nothing behind.
+//! The same SQL serves SQLite and PostgreSQL through `sqlx::Any`; [`dialect`] contains the
+//! differences. Sealed values and hashes pass through unchanged: this layer cannot decrypt a name
+//! or a number. Reads take any connection; writes take a [`WriteTx`], which commits or rolls back.
 
 pub mod accounts;
 pub mod alarms;
@@ -62,14 +61,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use dialect::Engine;
 
-/// A database of fieldworkd, open and of the right version.
+/// An open database at the current schema version.
 #[derive(Clone)]
 pub struct Database {
     pool: AnyPool,
     engine: Engine,
-    /// SQLite has one writer; waiting here is fair, waiting in the database is not.
+    /// SQLite has one writer; this semaphore is fair, waiting inside the database is not.
     writer: Option<Arc<Semaphore>>,
-    /// SQLite has one daemon: its claims wait for each other here.
+    /// Serializes claims on SQLite, which has only one daemon.
     claim_semaphore: Arc<Semaphore>,
 }
 
@@ -96,7 +95,7 @@ pub enum DatabaseError {
 
 impl From<sqlx::Error> for DatabaseError {
     fn from(error: sqlx::Error) -> DatabaseError {
-        // SQLITE_BUSY is 5, its extended forms have 5 in the low byte.
+        // SQLITE_BUSY is 5; its extended codes have 5 in the low byte.
         let busy = error
             .as_database_error()
             .and_then(|e| e.code())
@@ -109,7 +108,7 @@ impl From<sqlx::Error> for DatabaseError {
 pub type Result<T> = std::result::Result<T, DatabaseError>;
 
 impl Database {
-    /// Connects, and brings an older database to this version.
+    /// Connects and migrates an older database to the current version.
     pub async fn open(url: &str) -> Result<Database> {
         sqlx::any::install_default_drivers();
         let engine = Engine::of(url);
@@ -118,8 +117,8 @@ impl Database {
         if let Some(folder) = dialect::sqlite_folder(url) {
             std::fs::create_dir_all(folder).map_err(|error| connect(sqlx::Error::Io(error)))?;
         }
-        // The pool would try for half a minute; a server that is not there, or a file that is no
-        // database, is told at once.
+        // The pool would retry for half a minute; an absent server, or a file that is not a
+        // database, is reported at once.
         let locked_or_not_there = |error| match DatabaseError::from(error) {
             DatabaseError::Sql(error) => connect(error),
             other => other,
@@ -133,11 +132,11 @@ impl Database {
         let pool = AnyPoolOptions::new()
             .max_connections(8)
             .acquire_timeout(Duration::from_secs(30))
-            // A connection that died is noticed by the statement itself; asking first doubles the
-            // round trips of every short one.
+            // The statement itself detects a dead connection; testing before would double the round
+            // trips of every short statement.
             .test_before_acquire(engine == Engine::Postgres)
-            // A commit that failed (a full disk) may leave a transaction standing: such a
-            // connection is given up.
+            // A failed commit (a full disk) may leave a transaction open; such a connection is
+            // dropped.
             .before_acquire(|connection, _| {
                 let is_free = !connection.is_in_transaction();
                 Box::pin(async move { Ok(is_free) })
@@ -177,12 +176,12 @@ impl Database {
         self.engine
     }
 
-    /// A connection for reading.
+    /// Acquires a connection for reading.
     pub async fn read(&self) -> Result<PoolConnection<Any>> {
         Ok(self.pool.acquire().await?)
     }
 
-    /// A transaction for writing: on SQLite it has the write lock from its first statement on.
+    /// Begins a write transaction; on SQLite it holds the write lock from its first statement on.
     pub async fn write(&self) -> Result<WriteTx> {
         let permit = match &self.writer {
             // The semaphore is never closed.
@@ -197,8 +196,8 @@ impl Database {
         })
     }
 
-    /// Waits for this daemon's turn to claim: daemons claim one after another, so that what one
-    /// plans, the next one's caps see.
+    /// Waits for the right to claim. Daemons claim one after another, so that the caps see what the
+    /// previous claim planned.
     pub async fn claim_lock(&self) -> Result<ClaimLock> {
         // The semaphore is never closed.
         let permit = self.claim_semaphore.clone().acquire_owned().await.ok();
@@ -220,7 +219,7 @@ impl Database {
         }
     }
 
-    /// Is the database there and answering?
+    /// Checks that the database answers.
     pub async fn ping(&self) -> Result<()> {
         self.pool.acquire().await?.execute("SELECT 1").await?;
         Ok(())
@@ -231,8 +230,8 @@ impl Database {
     }
 }
 
-/// The right to claim, from the first look to the commit. While it is looked and reckoned, SQLite's
-/// one writer is left to others.
+/// The right to claim, from the first read to the commit. During the reads and computations, other
+/// tasks can use SQLite's only writer.
 pub struct ClaimLock {
     database: Database,
     connection: ClaimConnection,
@@ -245,7 +244,7 @@ enum ClaimConnection {
 }
 
 impl ClaimLock {
-    /// A connection for looking.
+    /// Returns a connection for reading.
     pub fn connection(&mut self) -> &mut AnyConnection {
         match &mut self.connection {
             ClaimConnection::Reading(connection) => connection,
@@ -253,7 +252,7 @@ impl ClaimLock {
         }
     }
 
-    /// The transaction that marks what is claimed; the turn ends with it.
+    /// Begins the transaction that marks the claims; the lock is released with it.
     pub async fn write(self) -> Result<WriteTx> {
         let mut tx = match self.connection {
             ClaimConnection::Reading(connection) => {
@@ -267,7 +266,7 @@ impl ClaimLock {
     }
 }
 
-/// An open write transaction; dropped without [`WriteTx::commit`], it leaves nothing behind.
+/// An open write transaction; without [`WriteTx::commit`] it is rolled back on drop.
 pub struct WriteTx {
     tx: Transaction<'static, Any>,
     engine: Engine,
@@ -280,8 +279,8 @@ impl WriteTx {
         self.engine
     }
 
-    /// Prepares for many rows that fall into indexes at random: with a small cache, SQLite would
-    /// read and write the same pages over and over.
+    /// Prepares for many rows that enter indexes in random order: with a small cache, SQLite would
+    /// read and write the same pages repeatedly.
     pub async fn expect_many_rows(&mut self) -> Result<()> {
         if let Some(sql) = self.engine.large_cache() {
             self.tx.execute(sql).await?;
@@ -289,7 +288,7 @@ impl WriteTx {
         Ok(())
     }
 
-    /// Tells the planner of the many rows that this transaction has brought.
+    /// Refreshes the planner's statistics after this transaction added many rows.
     pub async fn refresh_statistics(&mut self) -> Result<()> {
         if let Some(sql) = self.engine.refresh_statistics() {
             self.tx.execute(sql).await?;
@@ -297,7 +296,7 @@ impl WriteTx {
         Ok(())
     }
 
-    /// Durable when it returns.
+    /// Commits; the data is durable when it returns.
     pub async fn commit(self) -> Result<()> {
         Ok(self.tx.commit().await?)
     }
@@ -317,7 +316,7 @@ impl DerefMut for WriteTx {
     }
 }
 
-/// Reads a stored word back into its type.
+/// Parses a stored code into its type.
 fn decode_enum<T>(
     what: &'static str,
     value: &str,

@@ -1,5 +1,5 @@
-//! Notices to those responsible: written with what they tell of, sent after that, tried again until
-//! they are given up.
+//! Notices to those responsible. They are written in the transaction of the event that they report,
+//! then sent and retried until they arrive or are given up.
 
 use sqlx::AnyConnection;
 
@@ -12,12 +12,12 @@ use crate::domain::time::Timestamp;
 pub struct Notice {
     pub id: i64,
     pub channel: NoticeChannel,
-    /// alarm, digest, test.
+    /// `alarm`, `digest` or `test`.
     pub kind: String,
     pub subject: String,
     pub body: String,
     pub created_at: Timestamp,
-    /// `None`: sent, or given up.
+    /// `None` once it is sent or given up.
     pub next_at: Option<Timestamp>,
     pub attempt_count: u32,
     pub sent_at: Option<Timestamp>,
@@ -67,7 +67,7 @@ pub async fn add(
     Ok(())
 }
 
-/// When something of a kind was last told.
+/// Returns when the last notice of a kind was created.
 pub async fn last_created(connection: &mut AnyConnection, kind: &str) -> Result<Option<Timestamp>> {
     let at: Option<i64> = sqlx::query_scalar("SELECT MAX(created_at) FROM notice WHERE kind = $1")
         .bind(kind.to_owned())
@@ -84,8 +84,8 @@ pub async fn next_due(connection: &mut AnyConnection) -> Result<Option<Timestamp
     Ok(at.map(Timestamp))
 }
 
-/// Takes the notice that has been due for longest, for one try; should this daemon die meanwhile,
-/// it is due again at `again`. An SMS is never tried a second time that way: it may have gone out.
+/// Claims the notice that has been due for longest, for one attempt. If this daemon dies, the
+/// notice is due again at `again`; an SMS is not, because it may have been sent.
 pub async fn take_due(
     tx: &mut WriteTx,
     now: Timestamp,
@@ -123,7 +123,7 @@ pub async fn set_sent(tx: &mut AnyConnection, id: i64, now: Timestamp) -> Result
     Ok(())
 }
 
-/// `next`: when it is tried again; `None`: it is given up.
+/// Records a failed attempt. `next` is the time of the next attempt; `None` gives the notice up.
 pub async fn set_failed(
     tx: &mut AnyConnection,
     id: i64,
@@ -140,7 +140,7 @@ pub async fn set_failed(
     Ok(())
 }
 
-/// The latest, newest first.
+/// Lists the latest notices, newest first.
 pub async fn latest(connection: &mut AnyConnection, most: u32) -> Result<Vec<Notice>> {
     let sql = super::dialect::statement(format!("{SELECT} ORDER BY id DESC LIMIT $1"));
     let rows: Vec<Row> = sqlx::query_as(sql).bind(i64::from(most)).fetch_all(connection).await?;

@@ -1,5 +1,4 @@
-//! How responses were answered: each sending of a page, and the quality flags that are set when the
-//! field closes.
+//! Paradata of responses: page visits, and the quality flags that are set when the field closes.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -14,16 +13,16 @@ use crate::domain::ids::{ApplicationId, CaseId, ResponseId};
 use crate::domain::quality::Quality;
 use crate::domain::time::Timestamp;
 
-/// One sending of a page.
+/// One submission of a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageVisit {
-    /// Counted from 0.
+    /// Page index, from 0.
     pub page: usize,
     pub mode: String,
     pub device: DeviceClass,
     pub shown_at: Timestamp,
     pub sent_at: Timestamp,
-    /// Items that were sent back.
+    /// Number of items with an error.
     pub problems: usize,
 }
 
@@ -44,7 +43,7 @@ pub async fn add(tx: &mut AnyConnection, response: ResponseId, visit: &PageVisit
     Ok(())
 }
 
-/// The visits of an application's responses, in their order.
+/// Returns the visits of an application's responses, in chronological order.
 pub async fn of_application(
     connection: &mut AnyConnection,
     application: ApplicationId,
@@ -57,7 +56,7 @@ pub async fn of_application(
     .await
 }
 
-/// The visits of the responses of these cases, in their order.
+/// Returns the visits of these cases' responses, in chronological order.
 pub async fn of_cases(
     connection: &mut AnyConnection,
     cases: &[CaseId],
@@ -67,7 +66,7 @@ pub async fn of_cases(
     select(connection, &condition, to_param(cases.iter().map(|case| case.0))).await
 }
 
-/// `given`: what `$1` in the condition stands for.
+/// `given` is the value of `$1` in the condition.
 async fn select(
     connection: &mut AnyConnection,
     condition: &str,
@@ -96,7 +95,7 @@ async fn select(
     Ok(visits)
 }
 
-/// The time spent on the pages.
+/// Returns the total time spent on the pages.
 pub fn total_time(visits: &[PageVisit]) -> Duration {
     visits.iter().map(|visit| visit.sent_at.since(visit.shown_at)).sum()
 }
@@ -136,7 +135,7 @@ pub async fn set_quality(
     Ok(())
 }
 
-/// How many responses are flagged: speeding, straight-lining.
+/// Counts the flagged responses: speeding, straight-lining.
 pub async fn count_flagged(connection: &mut AnyConnection) -> Result<(u64, u64)> {
     let sql = "SELECT COUNT(CASE WHEN is_speeding = 1 THEN 1 END), COUNT(CASE WHEN \
         is_straight_lined = 1 THEN 1 END) FROM response";

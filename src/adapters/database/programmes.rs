@@ -49,12 +49,12 @@ pub async fn get(connection: &mut AnyConnection, id: ProgrammeId) -> Result<Prog
     read(&definition)
 }
 
-/// The codes of all programmes.
+/// Returns the codes of all programmes.
 pub async fn codes(connection: &mut AnyConnection) -> Result<Vec<String>> {
     Ok(sqlx::query_scalar("SELECT code FROM programme ORDER BY code").fetch_all(connection).await?)
 }
 
-/// A programme with its revision.
+/// Returns a programme with its revision.
 pub async fn get_revision(
     connection: &mut AnyConnection,
     id: ProgrammeId,
@@ -72,7 +72,7 @@ fn read(definition: &str) -> Result<Programme> {
         .map_err(|e| DatabaseError::Unreadable { what: "a programme", value: e.to_string() })
 }
 
-/// The applicant's id, and when its people were forgotten, if it is registered in the programme.
+/// Returns the applicant's id and purge time, if it is registered in the programme.
 pub async fn find_applicant(
     connection: &mut AnyConnection,
     programme: ProgrammeId,

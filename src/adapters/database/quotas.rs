@@ -1,4 +1,4 @@
-//! Quota cells and the places kept in them (invariant I4: completes never exceed a hard target).
+//! Quota cells and their reservations (invariant I4: completes never exceed a hard target).
 
 use sqlx::AnyConnection;
 
@@ -11,7 +11,7 @@ use crate::domain::time::Timestamp;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QuotaCell {
-    /// 0 is the total.
+    /// 0 for the total.
     pub number: u32,
     /// `*` for the total.
     pub name: String,
@@ -21,7 +21,7 @@ pub struct QuotaCell {
 }
 
 impl QuotaCell {
-    /// Its bit in masks.
+    /// Returns its bit in cell masks.
     pub fn bit(&self) -> i64 {
         1 << self.number
     }
@@ -62,7 +62,7 @@ pub async fn insert_cells(
     mark_full(tx, application, full.0, full.1).await
 }
 
-/// The plan as it was launched.
+/// Returns the quota plan as it was launched.
 pub async fn launched_plan(
     connection: &mut AnyConnection,
     application: ApplicationId,
@@ -111,7 +111,7 @@ fn number(n: i64) -> u32 {
     u32::try_from(n).unwrap_or(0)
 }
 
-/// The cells of an application, for this transaction alone until it ends.
+/// Locks the cells of an application to the end of the transaction and returns them.
 pub async fn lock(tx: &mut WriteTx, application: ApplicationId) -> Result<Vec<QuotaCell>> {
     let sql = format!(
         "SELECT number FROM quota_cell WHERE application_id = $1 AND number = 0{}",
@@ -130,8 +130,8 @@ pub async fn add_complete(tx: &mut WriteTx, application: ApplicationId, mask: i6
     Ok(())
 }
 
-/// Takes one complete out of each cell of a mask; cells of an application in the field that have
-/// room again are open again.
+/// Subtracts one complete from each cell of a mask; cells of an application in the field that have
+/// room again are reopened.
 pub async fn subtract_complete(
     tx: &mut WriteTx,
     application: ApplicationId,
@@ -152,8 +152,8 @@ pub async fn subtract_complete(
     Ok(())
 }
 
-/// Cells have reached their targets: nobody in `full` is contacted any more, and no answers are
-/// taken in `closed`.
+/// Marks cells that have reached their targets: cases in `full` are no longer contacted, and
+/// `closed` takes no more answers.
 pub async fn mark_full(
     tx: &mut AnyConnection,
     application: ApplicationId,
@@ -169,7 +169,7 @@ pub async fn mark_full(
     Ok(())
 }
 
-/// The places that others than this case hold now: the mask of each.
+/// Returns the masks of the current reservations of all other cases.
 pub async fn reserved_by_others(
     connection: &mut AnyConnection,
     application: ApplicationId,
@@ -187,7 +187,7 @@ pub async fn reserved_by_others(
         .await?)
 }
 
-/// Keeps a place for a case, or keeps it longer.
+/// Reserves a place for a case, or extends its reservation.
 pub async fn reserve(
     tx: &mut AnyConnection,
     application: ApplicationId,
@@ -208,7 +208,7 @@ pub async fn release_reservation(tx: &mut AnyConnection, case: CaseId) -> Result
     Ok(())
 }
 
-/// Forgets the places whose time is over; returns how many there were.
+/// Deletes expired reservations and returns their number.
 pub async fn delete_expired_reservations(tx: &mut AnyConnection, now: Timestamp) -> Result<u64> {
     Ok(sqlx::query("DELETE FROM cell_reservation WHERE expires_at <= $1")
         .bind(now.0)
@@ -217,7 +217,7 @@ pub async fn delete_expired_reservations(tx: &mut AnyConnection, now: Timestamp)
         .rows_affected())
 }
 
-/// Applications in the field whose total is reached.
+/// Returns the applications in the field whose total is reached.
 pub async fn full_applications(connection: &mut AnyConnection) -> Result<Vec<ApplicationId>> {
     let ids: Vec<i64> = sqlx::query_scalar(
         "SELECT id FROM application WHERE state = 'in_field' AND \
@@ -228,9 +228,9 @@ pub async fn full_applications(connection: &mut AnyConnection) -> Result<Vec<App
     Ok(ids.into_iter().map(ApplicationId).collect())
 }
 
-/// Open cases of applications in the field that no cell will count any more: who has not begun, or
-/// has been asked all that cells depend on. (Where the total is full the application itself
-/// closes.)
+/// Returns the open cases of applications in the field that no cell can count any more: cases that
+/// have not begun, or have been asked everything that cells depend on. (If the total is full, the
+/// application itself closes.)
 pub async fn cases_of_full_cells(connection: &mut AnyConnection) -> Result<Vec<CaseId>> {
     let sql = "SELECT c.id FROM application a
                JOIN survey_case c ON c.application_id = a.id AND c.is_open = 1
@@ -241,7 +241,7 @@ pub async fn cases_of_full_cells(connection: &mut AnyConnection) -> Result<Vec<C
     Ok(ids.into_iter().map(CaseId).collect())
 }
 
-/// The open cases of an application that are in a full cell.
+/// Returns the open cases of an application that are in a full cell.
 pub async fn open_in_full_cells(
     connection: &mut AnyConnection,
     application: ApplicationId,

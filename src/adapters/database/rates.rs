@@ -1,4 +1,4 @@
-//! The pace of each gateway, shared by all daemons of the installation (invariant I3).
+//! The send rate of each gateway, shared by all daemons of the installation (invariant I3).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,32 +12,32 @@ use crate::domain::event::EventKind;
 use crate::domain::seeded_random::jittered;
 use crate::domain::time::Timestamp;
 
-/// How fast a gateway may be asked.
+/// The maximum rate of requests to a gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SendRate {
     pub per_second: u32,
-    /// Messages in one request: they go at the same instant.
+    /// Messages in one request; they are sent at the same instant.
     pub group: u32,
 }
 
-/// How a gateway does, as all daemons see it.
+/// The state of a gateway, shared by all daemons.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GatewayState {
-    /// The first slot that nobody has taken yet.
+    /// The first free slot.
     pub free_from: Timestamp,
     pub paused_until: Timestamp,
     pub paused_because: Option<String>,
-    /// How often its circuit has opened in a row; above 0 it is on probation: one message at a
+    /// How often its circuit has opened in a row. Above 0 it is on probation: one message at a
     /// time.
     pub circuit_open_count: u32,
-    /// Thousandths of its rate at which it is asked just now.
+    /// Current rate, in thousandths of the full rate.
     pub rate_permille: i64,
 }
 
 /// Takes up to `wanted` slots of a gateway's rate that lie before `now + horizon_micros`, evenly
-/// spaced: the generic cell rate algorithm with no burst, so that no sliding second holds more than
-/// the rate. Returns the instants at which they are used in UTC microseconds, in order. A daemon
-/// that dies with slots in hand loses them at most for the horizon.
+/// spaced: the generic cell rate algorithm without burst, so that no sliding second holds more than
+/// the rate. Returns, in order, the instants in UTC microseconds at which the slots are used. A
+/// daemon that dies loses its unused slots for at most the horizon.
 pub async fn take_slots(
     tx: &mut AnyConnection,
     engine: Engine,
@@ -73,7 +73,7 @@ pub async fn take_slots(
     Ok(slots.into_iter().map(|slot| instant_of(slot, rate)).collect())
 }
 
-/// Frees slots that nobody holds any more: they were taken by a clock that has been set back since.
+/// Frees slots that were taken by a clock that has been set back since.
 pub async fn release_slots(tx: &mut AnyConnection, gateway: &str, from: Timestamp) -> Result<()> {
     let sql =
         "UPDATE gateway_rate SET arrival_micros = $2 WHERE gateway = $1 AND arrival_micros > $2";
@@ -81,8 +81,8 @@ pub async fn release_slots(tx: &mut AnyConnection, gateway: &str, from: Timestam
     Ok(())
 }
 
-/// The gateway has said that it is asked too fast: it is left alone until `until`, and from then on
-/// asked more slowly; the pace recovers by itself.
+/// Throttles a gateway that reported too many requests: it is paused until `until` and used more
+/// slowly afterwards; the rate recovers by itself.
 pub async fn throttle(
     tx: &mut AnyConnection,
     gateway: &str,
@@ -94,7 +94,7 @@ pub async fn throttle(
             .bind(gateway.to_owned())
             .fetch_one(&mut *tx)
             .await?;
-    // Many answers to one burst say the same: it is slowed down once.
+    // All responses to one burst report the same; the rate is reduced once.
     if now.since(Timestamp(set_at)) >= Duration::from_secs(1) {
         let slower = (recovered(permille, set_at, now) * 7 / 10).max(MIN_RATE_PERMILLE);
         let sql = "UPDATE gateway_rate SET rate_permille = $2, rate_set_at = $3 WHERE gateway = $1";
@@ -108,7 +108,7 @@ pub async fn throttle(
     pause(tx, gateway, until, SLOW_DOWN, now).await
 }
 
-/// Holds a gateway still for everybody until `until`.
+/// Pauses a gateway for all daemons until `until`.
 pub async fn pause(
     tx: &mut AnyConnection,
     gateway: &str,
@@ -124,7 +124,7 @@ pub async fn pause(
         .bind(because.to_owned())
         .execute(&mut *tx)
         .await?;
-    // A gateway that is only asked more slowly for a moment is nobody's concern.
+    // A short throttling is not published.
     if done.rows_affected() == 1 && because != SLOW_DOWN {
         let data = json!({ "gateway": gateway, "until": until.rfc3339(chrono_tz::UTC), "reason": because });
         events::publish(tx, EventKind::GatewayPaused, &data, now).await?;
@@ -132,8 +132,8 @@ pub async fn pause(
     Ok(())
 }
 
-/// Opens a gateway's circuit: it is held still, the longer the more often this happens in a row.
-/// Returns until when; `None`: it was held still already.
+/// Opens a gateway's circuit: it is paused, the longer the more often this happens in a row.
+/// Returns the end of the pause; `None` if it was already paused.
 pub async fn open_circuit(
     tx: &mut AnyConnection,
     gateway: &str,
@@ -162,7 +162,7 @@ pub async fn open_circuit(
     Ok(Some(until))
 }
 
-/// The gateway answers again.
+/// Closes a gateway's circuit after it has answered again.
 pub async fn close_circuit(tx: &mut AnyConnection, gateway: &str) -> Result<()> {
     let sql = "UPDATE gateway_rate SET circuit_open_count = 0 WHERE gateway = $1 AND \
         circuit_open_count > 0";
@@ -170,7 +170,7 @@ pub async fn close_circuit(tx: &mut AnyConnection, gateway: &str) -> Result<()> 
     Ok(())
 }
 
-/// How the gateways do that have ever been asked, by name.
+/// Returns the states of all gateways that have ever been used, by name.
 pub async fn states(
     connection: &mut AnyConnection,
     now: Timestamp,
@@ -193,7 +193,7 @@ pub async fn states(
     Ok(rows.into_iter().map(read).collect())
 }
 
-/// Gateways that are being held still, with the end of it.
+/// Returns the paused gateways with the end of their pause.
 pub async fn paused(
     connection: &mut AnyConnection,
     now: Timestamp,
@@ -206,7 +206,7 @@ pub async fn paused(
         .collect())
 }
 
-/// A slowed pace gains a tenth of the full rate every ten seconds.
+/// Returns the current rate: a reduced rate gains a tenth of the full rate every ten seconds.
 fn recovered(permille: i64, set_at: i64, now: Timestamp) -> i64 {
     (permille + 100 * (now.since(Timestamp(set_at)).as_secs() / 10).min(10) as i64)
         .clamp(MIN_RATE_PERMILLE, 1000)
@@ -217,11 +217,11 @@ const MIN_RATE_PERMILLE: i64 = 50;
 const FIRST_OPEN_DURATION: Duration = Duration::from_secs(10);
 const MAX_OPEN_DURATION: Duration = Duration::from_secs(300);
 
-/// A slot may be used so much later than its time, and no later.
+/// Maximum delay with which a slot may be used.
 pub const SLOT_TOLERANCE: Duration = Duration::from_millis(5);
 
-/// The pace of a gateway that takes up to `batch` messages in a request: groups as large as they
-/// can be while whole groups still make (at least 98 % of) a second's rate.
+/// Returns the rate of a gateway that takes up to `batch` messages in a request. Groups are as
+/// large as possible while whole groups still make (at least 98 % of) a second's rate.
 pub fn send_rate(per_second: u32, batch: usize) -> SendRate {
     let most = u32::try_from(batch).unwrap_or(u32::MAX).clamp(1, per_second.max(1));
     let group = (1..=most)
@@ -231,17 +231,18 @@ pub fn send_rate(per_second: u32, batch: usize) -> SendRate {
     SendRate { per_second, group }
 }
 
-/// So many microseconds lie between two slots. A second's groups span a second and the tolerance:
-/// then however late each is used within its tolerance, no sliding second holds more than the rate
-/// (the first of them late, the last one on time). The price is half a per cent of the rate.
+/// Returns the interval between two slots in microseconds. A second's groups span a second and the
+/// tolerance: however late each is used within its tolerance, no sliding second holds more than the
+/// rate (with the first of them late and the last one on time). This costs half a per cent of the
+/// rate.
 fn interval_micros(rate: SendRate) -> i64 {
     let window = 1_000_000 + i64::try_from(SLOT_TOLERANCE.as_micros()).unwrap_or(0);
     let slots = i64::from((rate.per_second / rate.group.max(1) * rate.group).max(1));
     (window + slots - 1) / slots
 }
 
-/// Slots are `interval` apart; where requests hold several messages, they lie in cells that have
-/// not begun yet.
+/// Returns slots that are `interval` apart. If requests hold several messages, the slots lie in
+/// cells that have not begun yet.
 fn slots_from(
     arrival: i64,
     now: i64,
@@ -261,9 +262,9 @@ fn slots_from(
         .collect()
 }
 
-/// When a slot is used. Where requests hold several messages, time is cut into cells of a group's
-/// length, and all slots of a cell, whoever has them, are used at its beginning: a second holds no
-/// more beginnings of cells than whole groups make its rate.
+/// Returns when a slot is used. If requests hold several messages, time is divided into cells of a
+/// group's length, and all slots of a cell, of any daemon, are used at its beginning: a second
+/// holds no more beginnings of cells than whole groups make its rate.
 fn instant_of(slot: i64, rate: SendRate) -> i64 {
     cell_micros(rate).map_or(slot, |cell| slot.div_euclid(cell) * cell)
 }
@@ -278,7 +279,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// Invariant I3, in the arithmetic: whatever the ticks, and however late each slot is used
+        /// Invariant I3, in the arithmetic: for any ticks, and however late each slot is used
         /// within its tolerance, no sliding second holds more than the rate.
         #[test]
         fn no_sliding_second_holds_more_than_the_rate(

@@ -1,4 +1,4 @@
-//! Receipts: they move a message forward, never back, whenever and however often they come.
+//! Receipts: they move a message forward, never back, whenever and however often they arrive.
 
 use sqlx::AnyConnection;
 
@@ -7,44 +7,44 @@ use crate::adapters::crypto::invitation_of_reference;
 use crate::domain::ids::InvitationId;
 use crate::domain::time::Timestamp;
 
-/// A receipt as a gateway sent it: it names its message by our reference, by the gateway's id, or
-/// both.
+/// A receipt as sent by a gateway. It identifies its message by our reference, by the gateway's id,
+/// or by both.
 #[derive(Debug, Clone)]
 pub struct Receipt {
     pub gateway: String,
     pub reference: Option<String>,
     pub gateway_message_id: Option<String>,
-    /// The number it went to: of several messages in one request, it tells which one is meant.
+    /// Hash of the recipient's number; it identifies the message if a request had several.
     pub phone_hash: Option<String>,
     pub delivered: bool,
     pub code: Option<String>,
 }
 
-/// What became of a receipt.
+/// The effect of a receipt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReceiptEffect {
-    /// The message moved on; it belongs to this invitation.
+    /// The message changed; it belongs to this invitation.
     MessageUpdated(InvitationId),
-    /// The message is known and stands there already.
+    /// The message is known and already in this state or a later one.
     AlreadyKnown,
-    /// No message of this name; kept, because the gateway's answer may be on its way.
+    /// No message matches; the receipt is stored, because the gateway's response may still arrive.
     Unmatched,
 }
 
-/// Applies one receipt.
+/// Applies a receipt.
 pub async fn apply(
     tx: &mut AnyConnection,
     receipt: &Receipt,
     now: Timestamp,
 ) -> Result<ReceiptEffect> {
-    let found: Option<(i64, i64, String)> = find(tx, receipt).await?;
-    let Some((invitation, step, state)) = found else {
+    let found: Option<FoundMessage> = find(tx, receipt).await?;
+    let Some((invitation, kind, number, state)) = found else {
         if let Some(id) = &receipt.gateway_message_id {
             store_unmatched(tx, receipt, id, now).await?;
         }
         return Ok(ReceiptEffect::Unmatched);
     };
-    // Delivered is the end; undelivered may still become delivered, as gateways try again.
+    // Delivered is final; undelivered may still become delivered, because gateways retry.
     let moves = match state.as_str() {
         "submitting" | "in_doubt" | "accepted" | "failed" => true,
         "undelivered" => receipt.delivered,
@@ -55,24 +55,28 @@ pub async fn apply(
     }
     let sql = "UPDATE message SET state = $2, received_at = $3, code = $4, gateway_message_id = \
         COALESCE(gateway_message_id, $5)
-               WHERE invitation_id = $1 AND step = $6";
+               WHERE invitation_id = $1 AND kind = $6 AND number = $7";
     sqlx::query(sql)
         .bind(invitation)
         .bind(if receipt.delivered { "delivered" } else { "undelivered" })
         .bind(now.0)
         .bind(receipt.code.clone())
         .bind(receipt.gateway_message_id.clone())
-        .bind(step)
+        .bind(kind)
+        .bind(number)
         .execute(tx)
         .await?;
     Ok(ReceiptEffect::MessageUpdated(InvitationId(invitation)))
 }
 
-async fn find(tx: &mut AnyConnection, receipt: &Receipt) -> Result<Option<(i64, i64, String)>> {
+/// A message's invitation, kind, number and state.
+type FoundMessage = (i64, String, i64, String);
+
+async fn find(tx: &mut AnyConnection, receipt: &Receipt) -> Result<Option<FoundMessage>> {
     if let Some((reference, invitation)) =
         receipt.reference.as_ref().and_then(|r| Some((r, invitation_of_reference(r)?)))
     {
-        let sql = "SELECT invitation_id, step, state FROM message WHERE invitation_id = $1 AND \
+        let sql = "SELECT invitation_id, kind, number, state FROM message WHERE invitation_id = $1 AND \
             reference = $2";
         let row = sqlx::query_as(sql)
             .bind(invitation)
@@ -84,7 +88,7 @@ async fn find(tx: &mut AnyConnection, receipt: &Receipt) -> Result<Option<(i64, 
         }
     }
     let Some(id) = &receipt.gateway_message_id else { return Ok(None) };
-    let sql = "SELECT m.invitation_id, m.step, m.state
+    let sql = "SELECT m.invitation_id, m.kind, m.number, m.state
                FROM message m JOIN invitation i ON i.id = m.invitation_id JOIN respondent r ON \
                r.id = i.respondent_id
                WHERE m.gateway = $1 AND m.gateway_message_id = $2 AND (r.phone_hash = $3 OR $3 = \
@@ -99,8 +103,9 @@ async fn find(tx: &mut AnyConnection, receipt: &Receipt) -> Result<Option<(i64, 
     if row.is_some() || receipt.reference.is_some() || phone_hash.is_empty() {
         return Ok(row);
     }
-    // One of several in a request whose answer has not come, or was lost: the number tells which.
-    let sql = "SELECT m.invitation_id, m.step, m.state
+    // One of several messages in a request whose response has not arrived or was lost: the number
+    // identifies it.
+    let sql = "SELECT m.invitation_id, m.kind, m.number, m.state
                FROM respondent r JOIN invitation i ON i.respondent_id = r.id JOIN message m ON \
                m.invitation_id = i.id
                WHERE r.phone_hash = $2 AND m.gateway = $1 AND m.state IN ('submitting', \
@@ -134,7 +139,7 @@ async fn store_unmatched(
     Ok(())
 }
 
-/// Takes the receipts that have been waiting for this gateway id.
+/// Removes and returns the unmatched receipts with this gateway id.
 pub async fn take_unmatched(
     tx: &mut AnyConnection,
     gateway: &str,
@@ -158,7 +163,7 @@ pub async fn take_unmatched(
     Ok(rows.into_iter().map(receipt).collect())
 }
 
-/// Forgets receipts that have waited since before `since`.
+/// Deletes receipts that have been unmatched since before `since`.
 pub async fn delete_unmatched_before(tx: &mut AnyConnection, since: Timestamp) -> Result<u64> {
     Ok(sqlx::query("DELETE FROM unmatched_receipt WHERE received_at < $1")
         .bind(since.0)
@@ -167,7 +172,7 @@ pub async fn delete_unmatched_before(tx: &mut AnyConnection, since: Timestamp) -
         .rows_affected())
 }
 
-/// Are any receipts waiting for a gateway?
+/// Returns whether any unmatched receipts are stored for a gateway.
 pub async fn any_unmatched(connection: &mut AnyConnection, gateway: &str) -> Result<bool> {
     let sql =
         "SELECT COUNT(*) FROM (SELECT 1 FROM unmatched_receipt WHERE gateway = $1 LIMIT 1) AS w";

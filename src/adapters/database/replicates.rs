@@ -1,4 +1,4 @@
-//! Replicates of lists: which are in the field, and who is in those that are not.
+//! Replicates of lists: which ones are in the field, and the people in the others.
 
 use sqlx::AnyConnection;
 
@@ -9,10 +9,10 @@ use crate::domain::ids::{ApplicationId, CampaignId, InvitationId};
 use crate::domain::replicates::ReplicateStatus;
 use crate::domain::time::Timestamp;
 
-/// A part of the people of applications that share a list, in a campaign.
+/// A part of the people on a list of a campaign, which several applications may share.
 #[derive(Debug, Clone, Copy)]
 pub struct Replicate {
-    /// Unique in the campaign, counted from 1.
+    /// Unique in the campaign, from 1.
     pub number: u32,
     /// The first of the applications that share the list.
     pub application: ApplicationId,
@@ -47,7 +47,7 @@ pub async fn add(
     Ok(())
 }
 
-/// Takes the cases of replicates that are held back out of the sample.
+/// Removes the cases of held-back replicates from the sample.
 pub async fn hold_back(tx: &mut AnyConnection, campaign: CampaignId) -> Result<()> {
     let sql = "UPDATE survey_case SET is_sampled = 0
                WHERE invitation_id IN (SELECT i.id FROM replicate p
@@ -58,8 +58,8 @@ pub async fn hold_back(tx: &mut AnyConnection, campaign: CampaignId) -> Result<(
     Ok(())
 }
 
-/// The lists in running campaigns whose held-back replicates are to be looked at now, by the first
-/// of their applications.
+/// Returns the lists in running campaigns whose held-back replicates are due for review, by the
+/// first of their applications.
 pub async fn due_for_review(
     connection: &mut AnyConnection,
     now: Timestamp,
@@ -75,7 +75,7 @@ pub async fn due_for_review(
         .collect())
 }
 
-/// When the next look is due in a running campaign.
+/// Returns when the next review is due in a running campaign.
 pub async fn next_review(connection: &mut AnyConnection) -> Result<Option<Timestamp>> {
     let sql = "SELECT MIN(p.review_at) FROM replicate p JOIN campaign c ON c.id = p.campaign_id \
         AND c.state = 'running' WHERE p.released_at IS NULL";
@@ -83,7 +83,7 @@ pub async fn next_review(connection: &mut AnyConnection) -> Result<Option<Timest
     Ok(at.map(Timestamp))
 }
 
-/// When the held-back replicates of the list that an application draws on are looked at next.
+/// Returns when the held-back replicates of an application's list are reviewed next.
 pub async fn next_review_of(
     connection: &mut AnyConnection,
     application: ApplicationId,
@@ -108,7 +108,7 @@ pub async fn set_next_review(
     Ok(())
 }
 
-/// The replicates of a list, in their order.
+/// Returns the replicates of a list in order.
 pub async fn of_list(
     connection: &mut AnyConnection,
     campaign: CampaignId,
@@ -127,7 +127,7 @@ pub async fn of_list(
     Ok(rows.into_iter().map(replicate).collect())
 }
 
-/// The applications that share the list.
+/// Returns the applications that share the list.
 pub async fn applications_of_list(
     connection: &mut AnyConnection,
     campaign: CampaignId,
@@ -146,7 +146,8 @@ fn number(n: i64) -> u32 {
     u32::try_from(n).unwrap_or(0)
 }
 
-/// How one application stands; its target, its maturity and the replicates are the caller's.
+/// Returns the status of one application; the caller adds its target, its maturity and the
+/// replicates.
 pub async fn status(
     connection: &mut AnyConnection,
     application: ApplicationId,
@@ -172,7 +173,7 @@ pub async fn status(
     })
 }
 
-/// Somebody of a replicate that is about to go into the field.
+/// A person of a replicate that is to be released.
 #[derive(Debug, Clone)]
 pub struct HeldBackPerson {
     pub invitation: InvitationId,
@@ -205,7 +206,7 @@ pub async fn people_of(
         .collect())
 }
 
-/// Puts a replicate into the sample. False: it is there already.
+/// Adds a replicate to the sample. Returns false if it is already in it.
 pub async fn release(
     tx: &mut AnyConnection,
     campaign: CampaignId,
@@ -235,7 +236,8 @@ pub async fn release(
     Ok(true)
 }
 
-/// Replicates of a campaign: in the field, and held back; and the people of the latter.
+/// Counts the replicates of a campaign that are in the field and held back, and the people of the
+/// latter.
 pub async fn count(
     connection: &mut AnyConnection,
     campaign: CampaignId,

@@ -1,4 +1,4 @@
-//! Replies from respondents: sealed text, tied to the latest invitation of the number.
+//! Replies from respondents: sealed text, linked to the latest invitation of the number.
 
 use serde_json::json;
 use sqlx::AnyConnection;
@@ -9,7 +9,7 @@ use crate::domain::event::EventKind;
 use crate::domain::ids::{CampaignId, InvitationId, ProgrammeId};
 use crate::domain::time::Timestamp;
 
-/// The latest invitation that a number was sent, with its programme and the key that seals for it.
+/// The latest invitation sent to a number, with its programme and the key that seals its data.
 #[derive(Debug, Clone)]
 pub struct LatestContact {
     pub invitation: InvitationId,
@@ -28,7 +28,7 @@ pub async fn latest_contact(
                JOIN message m ON m.invitation_id = i.id
                JOIN campaign c ON c.id = i.campaign_id
                JOIN applicant a ON a.id = r.applicant_id
-               WHERE r.phone_hash = $1 ORDER BY m.claimed_at DESC, i.id DESC, m.step DESC LIMIT 1";
+               WHERE r.phone_hash = $1 ORDER BY m.claimed_at DESC, i.id DESC, m.number DESC LIMIT 1";
     let row: Option<(i64, i64, i64, String)> =
         sqlx::query_as(sql).bind(phone_hash.to_owned()).fetch_optional(connection).await?;
     Ok(row.map(|(invitation, campaign, programme, key_id)| LatestContact {
@@ -49,7 +49,7 @@ pub struct NewReply {
     pub text_sealed: Option<Vec<u8>>,
 }
 
-/// Stores a reply; false when the gateway has pushed it before.
+/// Stores a reply. Returns false if the gateway has pushed it before.
 pub async fn add(tx: &mut AnyConnection, reply: &NewReply, now: Timestamp) -> Result<bool> {
     let sql = "INSERT INTO reply (gateway, dedup_hash, phone_hash, invitation_id, meaning, \
         text_sealed, received_at)
@@ -79,7 +79,7 @@ pub async fn add(tx: &mut AnyConnection, reply: &NewReply, now: Timestamp) -> Re
     Ok(true)
 }
 
-/// Has an interview taken this reply already? `None`: there is no such reply.
+/// Returns whether an interview has consumed this reply; `None` if there is no such reply.
 pub async fn is_consumed(connection: &mut AnyConnection, dedup_hash: &str) -> Result<Option<bool>> {
     let sql =
         "SELECT CASE WHEN consumed_at IS NULL THEN 0 ELSE 1 END FROM reply WHERE dedup_hash = $1";
@@ -88,14 +88,14 @@ pub async fn is_consumed(connection: &mut AnyConnection, dedup_hash: &str) -> Re
     Ok(taken.map(|taken| taken == 1))
 }
 
-/// Notes that an interview has taken a reply; it wants nobody of the staff any more.
+/// Records that an interview has consumed a reply; it leaves the staff's inbox.
 pub async fn mark_consumed(tx: &mut AnyConnection, dedup_hash: &str, now: Timestamp) -> Result<()> {
     let sql = "UPDATE reply SET consumed_at = $2, handled_at = $2 WHERE dedup_hash = $1";
     sqlx::query(sql).bind(dedup_hash.to_owned()).bind(now.0).execute(tx).await?;
     Ok(())
 }
 
-/// A reply in the staff's inbox; its text is sealed and read one at a time.
+/// A reply in the staff's inbox; its sealed text is read separately.
 #[derive(Debug, Clone)]
 pub struct InboxEntry {
     pub id: i64,
@@ -103,11 +103,12 @@ pub struct InboxEntry {
     pub received_at: Timestamp,
     pub handled_at: Option<Timestamp>,
     pub campaign: Option<String>,
-    /// The cases of the person, as `APPLICATION/PSEUDONYM`.
+    /// The person's cases as `APPLICATION/PSEUDONYM`.
     pub cases: String,
 }
 
-/// Replies that want somebody: of one meaning, or of all but opt-outs; the oldest first.
+/// Lists the replies that need attention: those of one meaning, or all but opt-outs; the oldest
+/// first.
 pub async fn inbox(
     connection: &mut AnyConnection,
     meaning: Option<&str>,
@@ -141,8 +142,8 @@ pub async fn inbox(
     Ok(rows.into_iter().map(entry).collect())
 }
 
-/// A reply's sealed text and the key that opens it; `None` for the inner: there was no contact
-/// before it, so only its meaning was kept.
+/// Returns a reply's sealed text and the key that opens it. The inner `None` means that there was
+/// no contact before the reply, so only its meaning was stored.
 pub async fn sealed_text(
     connection: &mut AnyConnection,
     id: i64,
@@ -158,20 +159,20 @@ pub async fn sealed_text(
     Ok(row.map(|(text, key)| text.zip(key)))
 }
 
-/// Marks a reply as dealt with; false when there is none or it was already.
+/// Marks a reply as handled. Returns false if there is none or if it is already handled.
 pub async fn mark_handled(tx: &mut AnyConnection, id: i64, now: Timestamp) -> Result<bool> {
     let sql = "UPDATE reply SET handled_at = $2 WHERE id = $1 AND handled_at IS NULL";
     Ok(sqlx::query(sql).bind(id).bind(now.0).execute(tx).await?.rows_affected() == 1)
 }
 
-/// Replies by meaning.
+/// Counts replies by meaning.
 pub async fn count_by_meaning(connection: &mut AnyConnection) -> Result<Vec<(String, i64)>> {
     Ok(sqlx::query_as("SELECT meaning, COUNT(*) FROM reply GROUP BY meaning ORDER BY meaning")
         .fetch_all(connection)
         .await?)
 }
 
-/// Replies that came by one gateway, or from the page.
+/// Counts the replies that arrived through one gateway, or on the page.
 pub async fn from_gateway(connection: &mut AnyConnection, gateway: &str) -> Result<u64> {
     let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM reply WHERE gateway = $1")
         .bind(gateway.to_owned())

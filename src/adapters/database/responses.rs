@@ -1,4 +1,4 @@
-//! Responses and answers: one row for each case and item; open text only sealed.
+//! Responses and answers: one row for each case and item; open text is always sealed.
 
 use std::collections::BTreeMap;
 
@@ -26,11 +26,11 @@ pub enum StoredValue {
 pub struct NewAnswer {
     pub item: String,
     pub value: StoredValue,
-    /// The codes of the options in the order in which they were shown, where it was drawn.
+    /// Codes of the options in displayed order, if it was randomized.
     pub option_order: Option<String>,
 }
 
-/// Begins the response of a case, or finds it and notes the language.
+/// Begins the response of a case, or finds it and updates the language.
 pub async fn begin(
     tx: &mut AnyConnection,
     case: CaseId,
@@ -51,14 +51,14 @@ pub async fn begin(
     Ok(ResponseId(id))
 }
 
-/// Who entered answers, and how; of respondents themselves no account is told.
+/// Who entered answers, and in which mode; respondents have no account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AnswerSource {
     pub mode: Mode,
     pub account: Option<AccountId>,
 }
 
-/// Stores the answers of a page, over earlier ones of the same items.
+/// Stores the answers of a page, replacing earlier answers to the same items.
 pub async fn save_answers(
     tx: &mut AnyConnection,
     response: ResponseId,
@@ -107,7 +107,7 @@ pub async fn save_answers(
     Ok(())
 }
 
-/// Takes back the answers of items that were left empty this time.
+/// Deletes the answers to items that were left empty this time.
 pub async fn clear_answers(
     tx: &mut AnyConnection,
     response: ResponseId,
@@ -123,7 +123,7 @@ pub async fn clear_answers(
     Ok(())
 }
 
-/// How each answer of a response came, by item.
+/// Returns the source of each answer of a response, by item.
 pub async fn answer_sources(
     connection: &mut AnyConnection,
     response: ResponseId,
@@ -143,7 +143,7 @@ pub async fn answer_sources(
     rows.into_iter().map(by).collect()
 }
 
-/// Has this case been answered in a mode since a moment?
+/// Returns whether this case has been answered in a mode since a moment.
 pub async fn has_answers_since(
     connection: &mut AnyConnection,
     case: CaseId,
@@ -181,7 +181,7 @@ pub async fn complete(tx: &mut AnyConnection, response: ResponseId, now: Timesta
     Ok(())
 }
 
-/// Takes back everything that these cases have answered, and how.
+/// Deletes the answers and paradata of these cases.
 pub async fn delete_answers(tx: &mut AnyConnection, cases: &[CaseId]) -> Result<()> {
     let theirs = format!(
         "SELECT id FROM response WHERE case_id {}",
@@ -197,7 +197,7 @@ pub async fn delete_answers(tx: &mut AnyConnection, cases: &[CaseId]) -> Result<
     Ok(())
 }
 
-/// The responses of closed cases that have changed since a moment: what came late.
+/// Returns the late responses: those of closed cases that have changed since a moment.
 pub async fn late_since(
     connection: &mut AnyConnection,
     application: ApplicationId,
@@ -212,7 +212,7 @@ pub async fn late_since(
     Ok(ids.into_iter().map(CaseId).collect())
 }
 
-/// How many answers an item has, over all responses.
+/// Counts the answers to an item over all responses.
 pub async fn answers_to(connection: &mut AnyConnection, item: &str) -> Result<u64> {
     let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM answer WHERE item = $1")
         .bind(item.to_owned())
@@ -221,14 +221,14 @@ pub async fn answers_to(connection: &mut AnyConnection, item: &str) -> Result<u6
     Ok(u64::try_from(count).unwrap_or(0))
 }
 
-/// Completes in a mode, over all applications.
+/// Counts the completes in a mode over all applications.
 pub async fn completed_in(connection: &mut AnyConnection, mode: Mode) -> Result<u64> {
     let sql = "SELECT COUNT(*) FROM response WHERE mode = $1 AND completed_at IS NOT NULL";
     let count: i64 = sqlx::query_scalar(sql).bind(mode.as_str()).fetch_one(connection).await?;
     Ok(u64::try_from(count).unwrap_or(0))
 }
 
-/// Completes since a moment, over all applications.
+/// Counts the completes since a moment over all applications.
 pub async fn completed_since(connection: &mut AnyConnection, since: Timestamp) -> Result<u64> {
     let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM response WHERE completed_at >= $1")
         .bind(since.0)
@@ -246,7 +246,7 @@ pub struct Response {
     pub mode: String,
     pub started_at: Timestamp,
     pub completed_at: Option<Timestamp>,
-    /// When it was finished after the field had closed.
+    /// When it was finished, if that was after the field had closed.
     pub late_at: Option<Timestamp>,
     pub quality: Quality,
     pub answers: BTreeMap<String, StoredValue>,
@@ -274,7 +274,7 @@ pub async fn of_cases(connection: &mut AnyConnection, cases: &[CaseId]) -> Resul
     select(connection, &condition, to_param(cases.iter().map(|case| case.0))).await
 }
 
-/// `given`: what `$1` in the condition stands for.
+/// `given` is the value of `$1` in the condition.
 async fn select(
     connection: &mut AnyConnection,
     condition: &str,

@@ -1,4 +1,4 @@
-//! Interviews by SMS: where each one stands.
+//! The state of SMS interviews.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,8 @@ use super::dialect::{Engine, statement};
 use crate::domain::ids::InvitationId;
 use crate::domain::time::Timestamp;
 
-/// An item of one of the invitation's cases: the case's place in the bundle, and the item's id.
+/// An item of one of the invitation's cases: the case's position in the invitation, and the item's
+/// id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AskedQuestion {
     pub place: usize,
@@ -22,15 +23,13 @@ pub struct AskedQuestion {
 pub struct SmsInterview {
     pub invitation: InvitationId,
     pub is_asking: bool,
-    /// Questions asked so far, corrections among them; counted from 0.
+    /// Number of questions asked so far, corrections included, from 0.
     pub question_seq: u32,
-    /// The message that asks.
-    pub step: u32,
     pub current: AskedQuestion,
     pub text_sealed: Vec<u8>,
-    /// Replies to the current item that were not understood.
+    /// Number of replies to the current item that were not understood.
     pub unclear_count: u32,
-    /// The item before it, and when the reply was sent that answered it.
+    /// The previous item, and when the reply that answered it was sent.
     pub previous: Option<(AskedQuestion, Timestamp)>,
 }
 
@@ -46,7 +45,6 @@ fn read(row: &AnyRow) -> Result<SmsInterview> {
         invitation: InvitationId(row.try_get("invitation_id")?),
         is_asking: row.try_get::<String, _>("state")? == "asking",
         question_seq: number("question_seq")?,
-        step: number("step")?,
         current: AskedQuestion {
             place: place(row.try_get("case_position")?),
             item: row.try_get("item")?,
@@ -62,12 +60,12 @@ fn read(row: &AnyRow) -> Result<SmsInterview> {
     })
 }
 
-const SELECT: &str = "SELECT invitation_id, state, question_seq, step, case_position, item, \
+const SELECT: &str = "SELECT invitation_id, state, question_seq, case_position, item, \
     text_sealed, unclear_count, previous_case_position, previous_item, previous_at FROM \
     sms_interview";
 
-/// The interview that is under way with a number: there is one at most, whosever lists the number
-/// is on.
+/// Returns the current interview with a number. There is at most one, across all lists that contain
+/// the number.
 pub async fn find_by_phone(
     connection: &mut AnyConnection,
     phone_hash: &str,
@@ -104,12 +102,12 @@ pub async fn put(
     phone_hash: &str,
     now: Timestamp,
 ) -> Result<()> {
-    let sql = "INSERT INTO sms_interview (invitation_id, phone_hash, state, question_seq, step, \
+    let sql = "INSERT INTO sms_interview (invitation_id, phone_hash, state, question_seq, \
         case_position, item, text_sealed, unclear_count, previous_case_position, previous_item,
                                           previous_at, changed_at)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
                ON CONFLICT (invitation_id) DO UPDATE SET state = excluded.state, question_seq = \
-               excluded.question_seq, step = excluded.step, case_position = excluded.case_position,
+               excluded.question_seq, case_position = excluded.case_position,
                    item = excluded.item, text_sealed = excluded.text_sealed, unclear_count = \
                    excluded.unclear_count, previous_case_position = \
                    excluded.previous_case_position,
@@ -122,7 +120,6 @@ pub async fn put(
         .bind(phone_hash.to_owned())
         .bind(if interview.is_asking { "asking" } else { "ended" })
         .bind(i64::from(interview.question_seq))
-        .bind(i64::from(interview.step))
         .bind(place(&interview.current))
         .bind(interview.current.item.clone())
         .bind(interview.text_sealed.clone())
@@ -136,20 +133,20 @@ pub async fn put(
     Ok(())
 }
 
-/// Nothing more is asked of a number.
+/// Ends the interview with a number.
 pub async fn end_by_phone(tx: &mut AnyConnection, phone_hash: &str) -> Result<()> {
     let sql = "UPDATE sms_interview SET state = 'ended' WHERE phone_hash = $1";
     sqlx::query(sql).bind(phone_hash.to_owned()).execute(tx).await?;
     Ok(())
 }
 
-/// What these invitations are to be asked, by the message that asks it.
+/// Returns the question texts of these invitations, by the message that asks.
 pub async fn texts(
     connection: &mut AnyConnection,
     invitations: &[InvitationId],
 ) -> Result<HashMap<(InvitationId, u32), Vec<u8>>> {
     let sql = format!(
-        "SELECT invitation_id, step, text_sealed FROM sms_interview WHERE invitation_id {}",
+        "SELECT invitation_id, question_seq, text_sealed FROM sms_interview WHERE invitation_id {}",
         Engine::of_connection(connection).in_list(1, ColumnType::Number)
     );
     let rows: Vec<(i64, i64, Vec<u8>)> = sqlx::query_as(statement(sql))
@@ -158,12 +155,11 @@ pub async fn texts(
         .await?;
     Ok(rows
         .into_iter()
-        .map(|(id, step, text)| ((InvitationId(id), u32::try_from(step).unwrap_or(0)), text))
+        .map(|(id, seq, text)| ((InvitationId(id), u32::try_from(seq).unwrap_or(0)), text))
         .collect())
 }
 
-/// Numbers that are under way with an interview which has moved since a moment, and whose interview
-/// it is.
+/// Returns the numbers whose interview has progressed since a moment, with its invitation.
 pub async fn under_way(
     connection: &mut AnyConnection,
     phone_hashes: &[String],

@@ -1,9 +1,11 @@
-//! Everything that is held about one person, sealed as it is, for whoever has the right to see it.
+//! Everything stored about one person, still sealed, for a data subject access request.
 
 use sqlx::AnyConnection;
 
 use super::Result;
+use super::messages::read_slot;
 use super::responses::StoredValue;
+use crate::domain::contact_plan::MessageSlot;
 use crate::domain::ids::RespondentId;
 use crate::domain::time::Timestamp;
 
@@ -16,13 +18,13 @@ pub struct SubjectAccessExport {
     pub language: String,
     pub created_at: Timestamp,
     pub cases: Vec<ExportedCase>,
-    /// Versions of the notice: when agreed to, when taken back.
+    /// Version of the notice, time of consent, time of withdrawal.
     pub consents: Vec<(String, Timestamp, Option<Timestamp>)>,
-    /// When, in which campaign, which step, by which gateway, and what became of it.
-    pub messages: Vec<(Timestamp, String, i64, String, String)>,
-    /// Calls, with the notes that were taken.
+    /// Time, campaign, slot, gateway, state.
+    pub messages: Vec<(Timestamp, String, MessageSlot, String, String)>,
+    /// Calls with their notes.
     pub calls: Vec<ExportedCall>,
-    /// When, what it was taken for, and its words.
+    /// Time, meaning, sealed text.
     pub replies: Vec<(Timestamp, String, Option<Vec<u8>>)>,
 }
 
@@ -59,11 +61,12 @@ pub async fn collect(
                ORDER BY given_at";
     let consents: Vec<(String, i64, Option<i64>)> =
         sqlx::query_as(sql).bind(person.0).fetch_all(&mut *connection).await?;
-    let sql = "SELECT m.claimed_at, c.code, m.step, m.gateway, m.state FROM invitation i JOIN \
+    let sql =
+        "SELECT m.claimed_at, c.code, m.kind, m.number, m.gateway, m.state FROM invitation i JOIN \
         message m ON m.invitation_id = i.id
                JOIN campaign c ON c.id = i.campaign_id WHERE i.respondent_id = $1 ORDER BY \
-               m.claimed_at, m.step";
-    let messages: Vec<(i64, String, i64, String, String)> =
+               m.claimed_at, m.kind, m.number";
+    let messages: Vec<(i64, String, String, i64, String, String)> =
         sqlx::query_as(sql).bind(person.0).fetch_all(&mut *connection).await?;
     let sql = "SELECT c.begun_at, a.name, c.outcome, c.note_sealed FROM invitation i JOIN \
         phone_call c ON c.invitation_id = i.id
@@ -94,10 +97,10 @@ pub async fn collect(
             .collect(),
         messages: messages
             .into_iter()
-            .map(|(at, campaign, step, gateway, state)| {
-                (Timestamp(at), campaign, step, gateway, state)
+            .map(|(at, campaign, kind, number, gateway, state)| {
+                Ok((Timestamp(at), campaign, read_slot(&kind, number)?, gateway, state))
             })
-            .collect(),
+            .collect::<Result<_>>()?,
         calls: calls
             .into_iter()
             .map(|(at, interviewer, outcome, note_sealed)| ExportedCall {

@@ -1,4 +1,4 @@
-//! Numbers that are not contacted.
+//! Suppressed numbers.
 
 use std::collections::HashMap;
 
@@ -9,22 +9,22 @@ use super::bulk_params::{ColumnType, to_param};
 use super::dialect::{Engine, statement};
 use crate::domain::time::Timestamp;
 
-/// The scope that holds for every programme.
+/// The scope that covers every programme.
 pub const ALL: &str = "all";
 
-/// What is suppressed, where, why and how long.
+/// A new suppression: scope, reason and duration.
 #[derive(Debug, Clone)]
 pub struct NewSuppression<'a> {
     pub phone_hash: &'a str,
-    /// `all`, or a programme's code.
+    /// [`ALL`], or a programme's code.
     pub scope: &'a str,
     pub reason: &'a str,
-    /// `None`: for good.
+    /// `None`: permanent.
     pub expires_at: Option<Timestamp>,
 }
 
-/// Suppresses a number. One that is suppressed already keeps its reason, and the later end; one
-/// whose time was over begins anew. False: nothing changed.
+/// Suppresses a number. An active suppression keeps its reason and the later end; an expired one is
+/// renewed. Returns false if nothing changed.
 pub async fn add(tx: &mut AnyConnection, new: &NewSuppression<'_>, now: Timestamp) -> Result<bool> {
     let sql = "INSERT INTO suppression (phone_hash, scope, reason, created_at, expires_at) \
         VALUES ($1, $2, $3, $4, $5)
@@ -45,7 +45,8 @@ pub async fn add(tx: &mut AnyConnection, new: &NewSuppression<'_>, now: Timestam
     Ok(done.rows_affected() == 1)
 }
 
-/// Which of these numbers are suppressed now in a programme, and until when (`None`: for good).
+/// Returns which of these numbers are suppressed now in a programme, and until when (`None`:
+/// permanently).
 pub async fn among(
     connection: &mut AnyConnection,
     phone_hashes: &[String],
@@ -68,7 +69,7 @@ pub async fn among(
     Ok(rows.into_iter().map(|(hash, until)| (hash, until.map(Timestamp))).collect())
 }
 
-/// Is any number suppressed at all?
+/// Returns whether any number is suppressed.
 pub async fn any_active(connection: &mut AnyConnection, now: Timestamp) -> Result<bool> {
     let sql = "SELECT COUNT(*) FROM (SELECT 1 FROM suppression WHERE expires_at IS NULL OR \
         expires_at > $1 LIMIT 1) AS one";
@@ -76,7 +77,7 @@ pub async fn any_active(connection: &mut AnyConnection, now: Timestamp) -> Resul
     Ok(count > 0)
 }
 
-/// A suppression as staff see it: when, where, why and how long, never whom.
+/// A suppression as staff see it: without the number.
 #[derive(Debug, Clone)]
 pub struct Suppression {
     pub scope: String,
@@ -91,7 +92,7 @@ fn read((scope, reason, at, until): Row) -> Suppression {
     Suppression { scope, reason, created_at: Timestamp(at), expires_at: until.map(Timestamp) }
 }
 
-/// A page of them with their numbers, from after one of these on.
+/// Returns a page of suppressions with their hashed numbers, after the given one.
 pub async fn page_after(
     connection: &mut AnyConnection,
     after: i64,
@@ -117,7 +118,7 @@ pub async fn list(connection: &mut AnyConnection) -> Result<Vec<Suppression>> {
     Ok(rows.into_iter().map(read).collect())
 }
 
-/// What holds for one number.
+/// Returns the suppressions of one number.
 pub async fn of_number(
     connection: &mut AnyConnection,
     phone_hash: &str,
@@ -129,7 +130,7 @@ pub async fn of_number(
     Ok(rows.into_iter().map(read).collect())
 }
 
-/// Forgets suppressions whose time is over.
+/// Deletes expired suppressions.
 pub async fn delete_expired(tx: &mut AnyConnection, now: Timestamp) -> Result<u64> {
     Ok(sqlx::query("DELETE FROM suppression WHERE expires_at <= $1")
         .bind(now.0)

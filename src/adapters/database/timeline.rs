@@ -1,16 +1,18 @@
-//! What has happened to one case, from all the tables that tell of it; and people, found by hashes.
+//! The timeline of a case, collected from all tables, and the search for people by hashes.
 
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
 use super::dialect::statement;
+use super::messages::read_slot;
 use super::{Result, decode_enum};
+use crate::domain::contact_plan::MessageSlot;
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::{CaseId, InvitationId, RespondentId};
 use crate::domain::language::Language;
 use crate::domain::time::Timestamp;
 
-/// A case with its person, sealed.
+/// A case with its sealed personal data.
 #[derive(Debug, Clone)]
 pub struct CaseDetails {
     pub id: CaseId,
@@ -28,7 +30,7 @@ pub struct CaseDetails {
     pub phone_hash: String,
     pub phone_sealed: Vec<u8>,
     pub person_sealed: Vec<u8>,
-    /// Its person is forgotten.
+    /// Whether its person is erased.
     pub is_erased: bool,
 }
 
@@ -78,7 +80,7 @@ pub async fn case(connection: &mut AnyConnection, case: CaseId) -> Result<Option
     sqlx::query(sql).bind(case.0).fetch_optional(connection).await?.as_ref().map(read).transpose()
 }
 
-/// By what cases are looked for.
+/// The search criterion for cases.
 #[derive(Debug, Clone)]
 pub enum CaseFilter<'a> {
     PhoneHash(&'a str),
@@ -88,7 +90,7 @@ pub enum CaseFilter<'a> {
     Application(&'a str, Option<Disposition>),
 }
 
-/// Cases, the latest first, from below `before` on.
+/// Returns cases, the latest first, from below `before` on.
 pub async fn cases(
     connection: &mut AnyConnection,
     by: &CaseFilter<'_>,
@@ -117,10 +119,10 @@ pub async fn cases(
     rows.iter().map(read).collect()
 }
 
-/// A message of an invitation, as it stands.
+/// A message of an invitation.
 #[derive(Debug, Clone)]
 pub struct MessageDetails {
-    pub step: u32,
+    pub slot: MessageSlot,
     pub gateway: String,
     pub reference: String,
     pub state: String,
@@ -136,14 +138,27 @@ pub async fn messages(
     connection: &mut AnyConnection,
     invitation: InvitationId,
 ) -> Result<Vec<MessageDetails>> {
-    type Row =
-        (i64, String, String, String, Option<String>, i64, i64, i64, Option<i64>, Option<i64>);
-    let sql = "SELECT step, gateway, reference, state, code, parts, attempt_count, claimed_at, \
+    type Row = (
+        String,
+        i64,
+        String,
+        String,
+        String,
+        Option<String>,
+        i64,
+        i64,
+        i64,
+        Option<i64>,
+        Option<i64>,
+    );
+    let sql =
+        "SELECT kind, number, gateway, reference, state, code, parts, attempt_count, claimed_at, \
         submitted_at, received_at FROM message
-               WHERE invitation_id = $1 ORDER BY claimed_at, step";
+               WHERE invitation_id = $1 ORDER BY claimed_at, kind, number";
     let rows: Vec<Row> = sqlx::query_as(sql).bind(invitation.0).fetch_all(connection).await?;
     let message = |(
-        step,
+        kind,
+        number,
         gateway,
         reference,
         state,
@@ -153,38 +168,37 @@ pub async fn messages(
         claimed,
         submitted,
         received,
-    ): Row| MessageDetails {
-        step: u32::try_from(step).unwrap_or(0),
-        gateway,
-        reference,
-        state,
-        code,
-        parts,
-        attempt_count,
-        claimed_at: Timestamp(claimed),
-        submitted_at: submitted.map(Timestamp),
-        received_at: received.map(Timestamp),
+    ): Row| {
+        Ok(MessageDetails {
+            slot: read_slot(&kind, number)?,
+            gateway,
+            reference,
+            state,
+            code,
+            parts,
+            attempt_count,
+            claimed_at: Timestamp(claimed),
+            submitted_at: submitted.map(Timestamp),
+            received_at: received.map(Timestamp),
+        })
     };
-    Ok(rows.into_iter().map(message).collect())
+    rows.into_iter().map(message).collect()
 }
 
-/// What gateways were asked about an invitation's messages, and what they answered: the step, the
-/// gateway, both sides, and when.
+/// Returns the gateway log of an invitation's messages: slot, gateway, request, response and time.
 pub async fn gateway_log(
     connection: &mut AnyConnection,
     invitation: InvitationId,
-) -> Result<Vec<(u32, String, String, String, Timestamp)>> {
-    let sql = "SELECT step, gateway, request, response, at FROM gateway_log WHERE invitation_id \
+) -> Result<Vec<(MessageSlot, String, String, String, Timestamp)>> {
+    let sql = "SELECT kind, number, gateway, request, response, at FROM gateway_log WHERE invitation_id \
         = $1 ORDER BY at, id";
-    let rows: Vec<(i64, String, String, String, i64)> =
+    let rows: Vec<(String, i64, String, String, String, i64)> =
         sqlx::query_as(sql).bind(invitation.0).fetch_all(connection).await?;
-    let step = |step: i64| u32::try_from(step).unwrap_or(0);
-    Ok(rows
-        .into_iter()
-        .map(|(number, gateway, asked, answered, at)| {
-            (step(number), gateway, asked, answered, Timestamp(at))
+    rows.into_iter()
+        .map(|(kind, number, gateway, asked, answered, at)| {
+            Ok((read_slot(&kind, number)?, gateway, asked, answered, Timestamp(at)))
         })
-        .collect())
+        .collect()
 }
 
 pub async fn opened_at(
@@ -197,7 +211,7 @@ pub async fn opened_at(
     Ok(at.flatten().map(Timestamp))
 }
 
-/// Consents of an invitation: the notice's version, the mode, when given and when taken back.
+/// Returns the consents of an invitation: notice version, mode, times of consent and withdrawal.
 pub async fn consents(
     connection: &mut AnyConnection,
     invitation: InvitationId,
@@ -214,7 +228,7 @@ pub async fn consents(
         .collect())
 }
 
-/// A page of answers that was sent.
+/// A submitted page of answers.
 #[derive(Debug, Clone)]
 pub struct PageVisitSummary {
     pub page: i64,
@@ -243,7 +257,7 @@ pub async fn visits(connection: &mut AnyConnection, case: CaseId) -> Result<Vec<
     Ok(rows.into_iter().map(visit).collect())
 }
 
-/// When the answers were begun and completed, and how many items are answered.
+/// Returns when the response was begun and completed, and the number of answered items.
 pub async fn answers(
     connection: &mut AnyConnection,
     case: CaseId,
@@ -257,7 +271,7 @@ pub async fn answers(
     }))
 }
 
-/// The dispositions that a case has had, with what moved it there.
+/// Returns the dispositions of a case with their sources.
 pub async fn dispositions(
     connection: &mut AnyConnection,
     case: CaseId,
@@ -277,7 +291,7 @@ pub async fn dispositions(
         .collect()
 }
 
-/// Replies to an invitation: their numbers, what they were taken for, and when.
+/// Returns the replies to an invitation: id, meaning and time.
 pub async fn replies(
     connection: &mut AnyConnection,
     invitation: InvitationId,

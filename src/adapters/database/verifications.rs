@@ -1,5 +1,5 @@
-//! Verifications: completed telephone interviews that were drawn to be asked about, and what their
-//! respondents said.
+//! Verifications: completed telephone interviews that were drawn for a check, and the respondents'
+//! answers.
 
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
@@ -15,13 +15,13 @@ pub struct Verification {
     pub id: i64,
     pub call: CallId,
     pub invitation: InvitationId,
-    /// Who interviewed.
+    /// The account that conducted the interview.
     pub interviewer: AccountId,
     pub interviewer_name: String,
     pub interviewed_at: Timestamp,
     pub taken_by: Option<AccountId>,
     pub verified_at: Option<Timestamp>,
-    /// `sound` or `doubtful`, or the outcome of a call that came to nothing.
+    /// `sound` or `doubtful`, or the outcome of a call without a result.
     pub outcome: Option<String>,
 }
 
@@ -44,8 +44,8 @@ fn read(row: &AnyRow) -> Result<Verification> {
     })
 }
 
-/// Completed telephone interviews that have not been drawn or passed over yet, with their
-/// interviewers.
+/// Returns completed telephone interviews that have been neither drawn nor passed over yet, with
+/// their interviewers.
 pub async fn candidates(
     connection: &mut AnyConnection,
 ) -> Result<Vec<(CallId, InvitationId, AccountId)>> {
@@ -86,7 +86,7 @@ pub async fn insert_drawn(
     Ok(())
 }
 
-/// The latest, those that are still to be made first.
+/// Lists the latest verifications, pending ones first.
 pub async fn all(connection: &mut AnyConnection, most: u32) -> Result<Vec<Verification>> {
     let sql = statement(format!(
         "{SELECT} ORDER BY CASE WHEN v.verified_at IS NULL THEN 0 ELSE 1 END, v.id DESC LIMIT $1"
@@ -99,14 +99,14 @@ pub async fn find(connection: &mut AnyConnection, id: i64) -> Result<Option<Veri
     sqlx::query(sql).bind(id).fetch_optional(connection).await?.as_ref().map(read).transpose()
 }
 
-/// Takes one for somebody. False: somebody else has it, or it is done.
+/// Claims a verification. Returns false if it is claimed by somebody else or finished.
 pub async fn claim(tx: &mut AnyConnection, id: i64, by: AccountId, now: Timestamp) -> Result<bool> {
     let sql = "UPDATE verification SET taken_by = $2, taken_at = $3 WHERE id = $1 AND \
         verified_at IS NULL AND (taken_by IS NULL OR taken_by = $2)";
     Ok(sqlx::query(sql).bind(id).bind(by.0).bind(now.0).execute(tx).await?.rows_affected() == 1)
 }
 
-/// Gives one back that could not be made now.
+/// Returns a verification that could not be made now to the pool.
 pub async fn return_to_pool(tx: &mut AnyConnection, id: i64) -> Result<()> {
     sqlx::query(
         "UPDATE verification SET taken_by = NULL, taken_at = NULL WHERE id = $1 AND \
@@ -118,7 +118,7 @@ pub async fn return_to_pool(tx: &mut AnyConnection, id: i64) -> Result<()> {
     Ok(())
 }
 
-/// What the respondent said. `answers`: JSON of option codes by item.
+/// Stores the respondent's answers. `answers` is JSON of option codes by item.
 pub async fn finish(
     tx: &mut AnyConnection,
     id: i64,
@@ -140,7 +140,7 @@ pub async fn finish(
     Ok(done.rows_affected() == 1)
 }
 
-/// Of each interviewer: interviews that were verified, and those of them that are doubtful.
+/// Counts, for each interviewer, the verified interviews and the doubtful ones among them.
 pub async fn by_interviewer(connection: &mut AnyConnection) -> Result<Vec<(AccountId, u32, u32)>> {
     let sql = "SELECT c.account_id, COUNT(*), COUNT(CASE WHEN v.outcome = 'doubtful' THEN 1 END)
                FROM verification v JOIN phone_call c ON c.id = v.call_id WHERE v.outcome IN \

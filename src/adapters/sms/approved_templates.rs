@@ -1,4 +1,4 @@
-//! Templates that a gateway has approved: its code for each step of the plan, and what fills its
+//! Templates approved by a gateway: their codes for each step of the plan, and the values of their
 //! parameters.
 
 use std::collections::BTreeMap;
@@ -7,20 +7,20 @@ use super::{CONFIRMATION, OutgoingMessage};
 use crate::domain::personal::Personal;
 use crate::domain::sms_text::Placeholder;
 
-/// The key of the template for every step that has none of its own.
+/// Key of the template for all steps without their own.
 pub(super) const ANY_STEP: &str = "*";
 
-/// One piece of a parameter: fixed text or a field of the message.
+/// A piece of a parameter: fixed text or a field of the message.
 #[derive(Debug, Clone, PartialEq)]
 enum Piece {
     Fixed(String),
     Field(Placeholder),
-    /// The personal link's code alone: gateways refuse addresses in parameters, so the approved
-    /// template carries the rest.
+    /// The code of the personal link: gateways refuse addresses in parameters, so the approved
+    /// template contains the rest.
     LinkCode,
 }
 
-/// A parameter as the operator wrote it: `{name}`, `{link_code}`, or text around them.
+/// A parameter as written by the operator: `{name}`, `{link_code}`, or text around them.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Pattern(Vec<Piece>);
 
@@ -76,7 +76,7 @@ impl Pattern {
     }
 }
 
-/// An approved template with its parameters, named (Alibaba) or in order (Tencent; their names are
+/// An approved template with its parameters, named (Alibaba) or in order (Tencent; the names are
 /// then empty).
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct ApprovedTemplate {
@@ -85,7 +85,7 @@ pub(super) struct ApprovedTemplate {
 }
 
 impl ApprovedTemplate {
-    /// The parameters' values for a message.
+    /// Returns the parameters' values for a message.
     pub fn values(&self, message: &OutgoingMessage) -> Vec<String> {
         self.parameters.iter().map(|(_, pattern)| pattern.fill(message)).collect()
     }
@@ -96,7 +96,7 @@ impl ApprovedTemplate {
 pub(super) struct ApprovedTemplates(BTreeMap<String, ApprovedTemplate>);
 
 impl ApprovedTemplates {
-    /// Checks that every step has one, and that each leads the respondent to the link.
+    /// Checks that every step has a template and that each template leads to the link.
     pub fn new(templates: BTreeMap<String, ApprovedTemplate>) -> Result<ApprovedTemplates, String> {
         if !templates.contains_key(ANY_STEP) {
             return Err(
@@ -116,14 +116,14 @@ impl ApprovedTemplates {
         Ok(ApprovedTemplates(templates))
     }
 
-    /// The template of a message's step. (Construction made sure that there is one for every step
-    /// but the confirmation.)
+    /// Returns the template of a message's step. (The constructor ensures that every step has one,
+    /// except the confirmation.)
     pub fn of(&self, message: &OutgoingMessage) -> Option<&ApprovedTemplate> {
         let any = || self.0.get(ANY_STEP).filter(|_| message.step != CONFIRMATION);
         self.0.get(&message.step).or_else(any)
     }
 
-    /// Is there a template for a step of this name?
+    /// Checks that there is a template for a step of this name.
     pub fn check_step(&self, step: &str) -> Result<(), String> {
         match step == CONFIRMATION && !self.0.contains_key(CONFIRMATION) {
             true => Err(format!(
@@ -140,7 +140,7 @@ pub(super) mod tests {
     use super::*;
     use crate::domain::phone::Phone;
 
-    /// A message as the dispatcher hands it over.
+    /// A message as the sending service passes it.
     pub fn message(to: &str) -> OutgoingMessage {
         let field = |placeholder, text: &str| (placeholder, Personal::new(text));
         OutgoingMessage {

@@ -1,9 +1,9 @@
-//! The conversation with a gateway, for the operator's eyes: what was asked and what was answered,
-//! without anything of the person (invariant I7).
+//! Entries of the gateway log for operators: requests and responses without personal data
+//! (invariant I7).
 //!
-//! What was asked is not struck out afterwards but written anew, from a message whose personal
-//! parts are gone. What was answered may repeat them: every text of the answer that holds the
-//! number, a name or any other word of the message is struck out, however the gateway escaped it.
+//! A request is not redacted afterwards but rendered again from a message without its personal
+//! fields. A response may repeat personal data: every text in it that contains the number, a name
+//! or another word of the message is redacted, however the gateway escaped it.
 
 use std::borrow::Cow;
 
@@ -11,11 +11,11 @@ use serde_json::Value;
 
 use super::OutgoingMessage;
 
-/// As much of an answer is kept.
+/// Maximum length of a logged response, in characters.
 const MAX_LOGGED_CHARS: usize = 600;
 const REDACTED: &str = "…";
 
-/// One request and its answer.
+/// One request and its response.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GatewayExchange {
     pub request: String,
@@ -23,12 +23,12 @@ pub struct GatewayExchange {
 }
 
 impl GatewayExchange {
-    /// `request` is made of what is not personal; `response` is cleaned here.
+    /// Creates an entry. `request` must not contain personal data; `response` is redacted here.
     pub fn new(request: String, response: &str, messages: &[OutgoingMessage]) -> GatewayExchange {
         let secrets = personal_words(messages);
-        // A status stands before the body.
+        // The status precedes the body.
         let (status, body) = response.split_at(response.find(' ').map_or(0, |space| space + 1));
-        // Only where something is escaped does a text differ from what it says.
+        // The raw text differs from its meaning only if something is escaped.
         let json =
             if body.contains('\\') { serde_json::from_str::<Value>(body) } else { Ok(Value::Null) };
         let body = match json {
@@ -43,8 +43,7 @@ impl GatewayExchange {
     }
 }
 
-/// The words that may not be kept: digits of the numbers, texts, and what stands in the
-/// placeholders.
+/// Returns the words that must not be logged: digits of the numbers, texts, and placeholder values.
 fn personal_words(messages: &[OutgoingMessage]) -> Vec<String> {
     let mut secrets = Vec::new();
     for message in messages {
@@ -56,11 +55,11 @@ fn personal_words(messages: &[OutgoingMessage]) -> Vec<String> {
             value.reveal().rsplit_once("/i/").map(|(_, code)| code.to_owned())
         }));
     }
-    // Small figures (days left) and single letters say nothing of a person, and would strike out
-    // half of an answer.
+    // Small figures (days left) and single letters do not identify a person, and would redact half
+    // of a response.
     let is_figure = |secret: &str| secret.len() < 5 && secret.bytes().all(|b| b.is_ascii_digit());
     secrets.retain(|secret| !is_figure(secret) && (secret.len() >= 2));
-    // The longest first, so that no part of it is left.
+    // The longest first, so that no part of it remains.
     secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     secrets.dedup();
     secrets

@@ -1,8 +1,9 @@
-//! What all HTTP gateways share: what a failed request means, and how a value stands in an address.
+//! Shared by all HTTP gateways: the outcome of a failed request, and URL escaping.
 
 use super::{BatchResult, GatewayExchange, OutgoingMessage, SubmitOutcome};
 
-/// No connection: nothing has left. Anything later: the gateway may have read the request.
+/// Returns the outcome of a transport error. Without a connection nothing was sent; after any later
+/// error the gateway may have read the request.
 pub(super) fn outcome_of_error(error: &reqwest::Error) -> SubmitOutcome {
     if error.is_builder() {
         SubmitOutcome::AccountFailure { code: "request_malformed".into() }
@@ -15,9 +16,9 @@ pub(super) fn outcome_of_error(error: &reqwest::Error) -> SubmitOutcome {
     }
 }
 
-/// Reads a provider's answer whole and judges it; an answer that does not come or cannot be read
-/// means the same for every message of the request. `request_log` tells the operator what was
-/// asked, without anything of the person.
+/// Reads a provider's response completely and classifies it. A response that is missing or
+/// unreadable has the same outcome for every message of the request. `request_log` is the request
+/// without personal data.
 pub(super) async fn classify_response(
     answer: Result<reqwest::Response, reqwest::Error>,
     batch: &[OutgoingMessage],
@@ -37,7 +38,7 @@ pub(super) async fn classify_response(
     }
 }
 
-/// A provider's answer, whole: status and body; or what it means that there is none.
+/// Reads a provider's response, status and body, or returns the outcome of its absence.
 pub(super) async fn read_answer(
     answer: Result<reqwest::Response, reqwest::Error>,
 ) -> Result<(u16, String), SubmitOutcome> {
@@ -53,24 +54,24 @@ pub(super) async fn read_answer(
     Ok((response.status().as_u16(), String::from_utf8_lossy(&body).into_owned()))
 }
 
-/// An answer is read up to this size; a gateway's is far smaller.
+/// Maximum size of a response; a gateway's responses are far smaller.
 const MAX_ANSWER: usize = 256 * 1024;
 
-/// An answer that holds nothing we can read, judged by its status alone.
+/// Classifies a response without readable content by its status.
 pub(super) fn outcome_of_status(status: u16) -> SubmitOutcome {
     let code = format!("http_{status}");
     match status {
         429 => SubmitOutcome::Throttled { code, retry_after: None },
         401..=403 | 407 => SubmitOutcome::AccountFailure { code },
-        // RFC 9110: 503 says that the request was not handled; the other 5xx do not say so. An
-        // accepting status says that it was read.
+        // RFC 9110: 503 says that the request was not handled; the other 5xx do not say so. A
+        // success status says that it was read.
         503 => SubmitOutcome::TemporaryFailure { code },
         200..=299 | 500..=599 => SubmitOutcome::InDoubt { code },
         _ => SubmitOutcome::TemporaryFailure { code },
     }
 }
 
-/// RFC 3986: everything but the unreserved characters.
+/// Escapes everything but the unreserved characters of RFC 3986.
 pub(super) fn escape_url(value: &str) -> String {
     let unreserved = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~');
     value

@@ -1,10 +1,10 @@
-//! Gateways: how a message leaves the house, and how receipts and replies come in.
+//! Gateways: submitting messages, and reading receipts and replies.
 //!
-//! In goes a batch of messages that may be sent now (the dispatcher has checked that), out comes
-//! one [`SubmitOutcome`] for each; in goes what a gateway pushed, out come [`Receipt`]s and
-//! [`Reply`]s. A gateway never decides whether somebody may be contacted, never sends anything
-//! twice on its own, and never touches the database. One file or folder for each kind of gateway;
-//! [`simulator`] is a real HTTP server that the daemon cannot tell from a carrier.
+//! A [`Gateway`] takes a batch of messages that may be sent now (checked by the sending service)
+//! and returns one [`SubmitOutcome`] for each. It parses pushes into [`Receipt`]s and [`Reply`]s.
+//! It never decides whether somebody may be contacted, never sends anything twice on its own, and
+//! never accesses the database. Each kind of gateway has one file or folder; `simulation/` contains
+//! an HTTP server that the daemon cannot distinguish from a carrier.
 
 pub mod alibaba;
 mod approved_templates;
@@ -34,44 +34,44 @@ use crate::domain::sms_text::Placeholder;
 use crate::domain::time::Timestamp;
 pub use gateway_log::GatewayExchange;
 
-/// A message on its way out.
+/// An outgoing message.
 #[derive(Debug, Clone)]
 pub struct OutgoingMessage {
-    /// Ours: unique for ever, repeated by the gateway in its receipts.
+    /// Our reference: permanently unique, repeated by the gateway in its receipts.
     pub reference: String,
     pub to: Phone,
     pub text: Personal,
     pub parts: u32,
     /// The plan's step, by which gateways with approved templates choose theirs.
     pub step: String,
-    /// What stands in the text's placeholders, for templates that are filled in by the gateway.
+    /// Placeholder values, for templates that the gateway fills in.
     pub fields: BTreeMap<Placeholder, Personal>,
-    /// It goes in a request of its own: in company it has been refused.
+    /// Whether it must be sent in a separate request, because a batch with it was refused.
     pub must_be_alone: bool,
 }
 
-/// The step name of the answer to an opt-out; gateways with approved templates need one of this
+/// The step name of an opt-out confirmation; gateways with approved templates need one of this
 /// name.
 pub const CONFIRMATION: &str = "confirmation";
 
-/// The name under which the questions of an interview by SMS go out.
+/// The step name of questions of an SMS interview.
 pub const QUESTION: &str = "question";
 
-/// The code of a message that was refused in company.
+/// The code of a message that was refused as part of a batch.
 pub const BATCH_REFUSED: &str = "refused_together";
 
-/// A message in doubt that a gateway is asked about.
+/// A message in doubt about which a gateway is queried.
 #[derive(Debug, Clone)]
 pub struct QueriedMessage {
     pub reference: String,
-    /// The gateway's own id, where it is known.
+    /// The gateway's own id, if known.
     pub id: Option<String>,
     pub to: Phone,
     pub submitted_at: Timestamp,
 }
 
-/// What a gateway said to a submit. Everything but [`SubmitOutcome::Accepted`] and
-/// [`SubmitOutcome::InDoubt`] means: it certainly did not take the message.
+/// A gateway's response to a submit. Every outcome except [`SubmitOutcome::Accepted`] and
+/// [`SubmitOutcome::InDoubt`] means that the gateway certainly did not accept the message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SubmitOutcome {
     Accepted {
@@ -81,39 +81,39 @@ pub enum SubmitOutcome {
     RefusedNumber {
         code: String,
     },
-    /// The gateway knows that this person has opted out: the number is suppressed as after a reply.
+    /// The gateway knows that this person has opted out: the number is suppressed, as after a
+    /// reply.
     OptedOut {
         code: String,
     },
-    /// This number cannot be reached now (a frequency limit): later.
+    /// This number cannot be reached now (a frequency limit): retried later.
     DeferredNumber {
         code: String,
     },
-    /// The gateway refused the whole request and did not say for which of its messages: each is
-    /// tried alone.
+    /// The gateway refused the whole request without naming a message: each is retried alone.
     BatchRefused,
-    /// Too fast: everybody waits.
+    /// Too many requests: all messages wait.
     Throttled {
         code: String,
         retry_after: Option<Duration>,
     },
-    /// A passing failure: later.
+    /// A temporary failure: retried later.
     TemporaryFailure {
         code: String,
     },
-    /// The account does not work: the gateway pauses, and somebody must look.
+    /// The account does not work: the gateway is paused, and a person must check it.
     AccountFailure {
         code: String,
     },
-    /// Taken or not, nobody knows: settled by a query, a receipt or a person, never by sending
-    /// again (invariant I1).
+    /// It is unknown whether the message was accepted. A query, a receipt or a person settles it;
+    /// it is never sent again (invariant I1).
     InDoubt {
         code: String,
     },
 }
 
-/// What came of one request: an outcome for each message in their order, and the conversation for
-/// the operator.
+/// The result of one request: an outcome for each message in order, and the entry for the gateway
+/// log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BatchResult {
     pub outcomes: Vec<SubmitOutcome>,
@@ -121,13 +121,13 @@ pub struct BatchResult {
 }
 
 impl BatchResult {
-    /// The same outcome for every message of the request.
+    /// Creates a result with the same outcome for every message of the request.
     pub fn all(outcome: SubmitOutcome, messages: usize, exchange: GatewayExchange) -> BatchResult {
         BatchResult { outcomes: vec![outcome; messages], exchange }
     }
 }
 
-/// What a gateway knows of a message that is in doubt.
+/// A gateway's information about a message in doubt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum QueryResult {
     Accepted {
@@ -139,48 +139,48 @@ pub enum QueryResult {
     Undelivered {
         id: Option<String>,
     },
-    /// The gateway has never seen it.
+    /// The gateway has never received it.
     Unknown,
-    /// The gateway cannot be asked, or did not answer: ask again later.
+    /// The gateway does not support queries, or did not respond: query again later.
     NoAnswer,
 }
 
-/// A delivery report, named by our reference, the gateway's id, or both.
+/// A delivery report, identified by our reference, the gateway's id, or both.
 #[derive(Debug, Clone)]
 pub struct Receipt {
     pub reference: Option<String>,
     pub id: Option<String>,
-    /// The number it went to, where the id is that of a request with several.
+    /// The recipient's number, if the id is that of a request with several messages.
     pub to: Option<Personal>,
     pub delivered: bool,
-    /// The report says that the number is not in service.
+    /// Whether the report says that the number is not in service.
     pub dead_number: bool,
     pub code: Option<String>,
 }
 
-/// A message that somebody sent us.
+/// A message from a respondent.
 #[derive(Debug, Clone)]
 pub struct Reply {
     pub from: Personal,
     pub text: Personal,
-    /// What a second push of the same reply has in common with the first.
+    /// An id by which a repeated push of the same reply is recognised.
     pub id: Option<Personal>,
-    /// When it was sent, where the gateway says so.
+    /// When it was sent, if the gateway reports it.
     pub at: Option<Timestamp>,
 }
 
-/// What a gateway pushed to our webhook.
+/// A push of a gateway to our webhook.
 #[derive(Debug, Clone, Copy)]
 pub struct Push<'a> {
-    /// Our address as the gateway knows it, without the query.
+    /// Our address as known to the gateway, without the query.
     pub url: &'a str,
     pub query: &'a str,
     pub headers: &'a HeaderMap,
     pub body: &'a [u8],
 }
 
-/// A push that cannot be read. The text tells the operator which key of the gateway's file to look
-/// at; it repeats nothing of the push.
+/// A push that cannot be parsed. The text names the key of the gateway's file to check, and
+/// contains nothing of the push.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PushError {
     #[error("the push is not {0}; check «form» in the gateway's file")]
@@ -193,7 +193,8 @@ pub enum PushError {
     Forged,
 }
 
-/// Receipts and replies that a gateway handed over on its own connection. It waits for the answer.
+/// Receipts and replies that a gateway delivered on its own connection. It waits for the
+/// acknowledgement.
 #[derive(Debug)]
 pub struct InboundBatch {
     pub receipts: Vec<Receipt>,
@@ -202,7 +203,7 @@ pub struct InboundBatch {
 }
 
 impl InboundBatch {
-    /// A delivery, and where its answer comes out.
+    /// Creates a batch and the receiver of its acknowledgement.
     pub fn new(
         receipts: Vec<Receipt>,
         replies: Vec<Reply>,
@@ -211,19 +212,19 @@ impl InboundBatch {
         (InboundBatch { receipts, replies, stored }, answer)
     }
 
-    /// On disk, or not: then the gateway tries again.
+    /// Reports whether the batch is stored on disk; if not, the gateway retries.
     pub fn acknowledge(self, is_stored: bool) {
-        // Whoever does not wait any more will hand it over once again.
+        // A gateway that no longer waits delivers it again.
         let _ = self.stored.send(is_stored);
     }
 }
 
-/// What a kind of gateway can do.
+/// The capabilities of a kind of gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capabilities {
-    /// Messages in one request.
+    /// Maximum number of messages in one request.
     pub batch: usize,
-    /// Can it be asked what became of a message?
+    /// Whether it supports queries about messages.
     pub query: bool,
 }
 
@@ -233,37 +234,38 @@ pub trait Gateway: Send + Sync {
 
     fn capabilities(&self) -> Capabilities;
 
-    /// May these two stand in one request?
+    /// Returns whether these two messages can be sent in one request.
     fn can_share_request(&self, _first: &OutgoingMessage, _next: &OutgoingMessage) -> bool {
         false
     }
 
-    /// Can it send a step of this name? The error names the key of its file and the remedy.
+    /// Checks that it can send a step of this name. The error names the key of its file and the
+    /// remedy.
     fn check_step(&self, _step: &str) -> Result<(), String> {
         Ok(())
     }
 
-    /// Submits one request of at most [`Capabilities::batch`] messages that go with each other.
+    /// Submits one request of at most [`Capabilities::batch`] messages that can share it.
     async fn submit(&self, batch: &[OutgoingMessage]) -> BatchResult;
 
-    /// Asks what became of a message.
+    /// Queries the state of a message.
     async fn query(&self, message: &QueriedMessage) -> QueryResult;
 
-    /// The next delivery on the gateway's own connection; gateways that push to our webhooks have
-    /// none.
+    /// Waits for the next delivery on the gateway's own connection; gateways that push to our
+    /// webhooks have none.
     async fn receive(&self) -> InboundBatch {
         std::future::pending().await
     }
 
-    /// Takes leave of the gateway; nothing is submitted afterwards.
+    /// Closes the connection to the gateway; nothing is submitted afterwards.
     async fn close(&self) {}
 
     fn parse_receipts(&self, push: Push<'_>) -> Result<Vec<Receipt>, PushError>;
 
     fn parse_replies(&self, push: Push<'_>) -> Result<Vec<Reply>, PushError>;
 
-    /// What a push wants to hear when it is on disk: content type and body. Anything else, and it
-    /// is pushed again.
+    /// Returns the response to a push that is stored on disk: content type and body. After any
+    /// other response the gateway pushes again.
     fn push_response(&self) -> (&'static str, &'static str) {
         ("text/plain", "ok\n")
     }
@@ -272,7 +274,7 @@ pub trait Gateway: Send + Sync {
 /// The gateways of an installation, by name.
 pub type Gateways = BTreeMap<String, Arc<dyn Gateway>>;
 
-/// A gateway's file that does not hold together.
+/// An invalid gateway file.
 #[derive(Debug, thiserror::Error)]
 #[error("gateway {name}: {problem}")]
 pub struct GatewayError {
@@ -280,13 +282,13 @@ pub struct GatewayError {
     pub problem: String,
 }
 
-/// The first line of every gateway's file; each kind reads the rest.
+/// The first line of every gateway's file; each kind parses the rest.
 #[derive(Deserialize)]
 struct FileHeader {
     kind: String,
 }
 
-/// Opens every configured gateway; `webhook_base_url` makes the address that its pushes come to.
+/// Opens every configured gateway; `webhook_base_url` is the base of the addresses for its pushes.
 pub fn open_all(
     configured: &BTreeMap<String, GatewayConfig>,
     clock: &Arc<dyn Clock>,
@@ -301,7 +303,7 @@ pub fn open_all(
         .collect()
 }
 
-/// Opens one gateway by the kind that its file names; the error names the key and the remedy.
+/// Opens a gateway of the kind that its file names. The error names the key and the remedy.
 pub fn open(
     config: &GatewayConfig,
     clock: &Arc<dyn Clock>,

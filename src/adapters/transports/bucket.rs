@@ -1,4 +1,4 @@
-//! A bucket of a storage that speaks S3.
+//! A bucket of an S3-compatible storage.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -13,9 +13,9 @@ use tokio::io::AsyncWriteExt;
 use crate::adapters::config::S3Config;
 use crate::adapters::http_client;
 
-/// What is larger goes up in parts of this size.
+/// Larger files are uploaded in parts of this size.
 const PART: usize = 8 * 1024 * 1024;
-/// For one part.
+/// Timeout of one part.
 const TIMEOUT: Duration = Duration::from_secs(120);
 
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +29,7 @@ pub enum BucketError {
 pub struct Bucket(Arc<AmazonS3>);
 
 impl Bucket {
-    /// Nothing is asked yet.
+    /// Opens a bucket without sending a request.
     pub fn open(config: &S3Config) -> Result<Bucket, BucketError> {
         let store = AmazonS3Builder::new()
             .with_endpoint(&config.endpoint)
@@ -39,24 +39,24 @@ impl Bucket {
             .with_secret_access_key(config.secret_access_key.reveal())
             .with_virtual_hosted_style_request(false)
             .with_allow_http(config.endpoint.starts_with("http://"))
-            // The storage refuses what arrives changed.
+            // The storage rejects content that was altered in transit.
             .with_checksum_algorithm(Checksum::SHA256)
-            // Whoever hands over tries again, for days.
+            // The delivery is retried by its caller, for days.
             .with_retry(RetryConfig { max_retries: 1, ..RetryConfig::default() })
             .with_http_connector(SharedHttpClient)
             .build()?;
         Ok(Bucket(Arc::new(store)))
     }
 
-    /// Puts a file under a name, whole or not at all; one that stands there is replaced.
+    /// Uploads a file under a name atomically and replaces an existing object.
     pub async fn put_file(&self, name: &str, file: &Path) -> Result<(), BucketError> {
         let mut from = tokio::fs::File::open(file).await?;
         let mut to =
             BufWriter::with_capacity(self.0.clone() as Arc<dyn ObjectStore>, name.into(), PART)
                 .with_max_concurrency(2);
         if let Err(error) = tokio::io::copy(&mut from, &mut to).await {
-            // Parts that were sent already are paid for; that this may fail too changes nothing.
-            // Once it shuts down, a writer must not be told to abort.
+            // Uploaded parts cost money, so the upload is aborted; that this may fail too changes
+            // nothing. A writer whose shutdown has begun must not be aborted.
             let _ = to.abort().await;
             return Err(error.into());
         }
@@ -64,7 +64,7 @@ impl Bucket {
     }
 }
 
-/// The client that everything uses which leaves the house.
+/// The HTTP client shared by all outgoing requests.
 #[derive(Debug)]
 struct SharedHttpClient;
 

@@ -1,4 +1,4 @@
-//! Plain-text mail through an SMTP server.
+//! Plain-text e-mail through an SMTP server.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::adapters::config::EmailConfig;
 
 const TIME_OUT: Duration = Duration::from_secs(30);
 
-/// What came of it, in words that name no address.
+/// An error of sending, described without any address.
 #[derive(Debug, thiserror::Error)]
 pub enum EmailError {
     #[error("the e-mail cannot be written: {0}")]
@@ -18,8 +18,8 @@ pub enum EmailError {
     Server(String),
 }
 
-/// Sends one mail to everybody who is to be told. `id` becomes its Message-ID, so that a second try
-/// is known as one.
+/// Sends one e-mail to all recipients. `id` becomes its Message-ID, so that a retry is
+/// recognisable.
 pub async fn send(
     config: &EmailConfig,
     id: &str,
@@ -53,7 +53,7 @@ pub async fn send(
     Ok(())
 }
 
-/// The user that stands before the host of `smtps://USER@HOST`.
+/// Returns the user of `smtps://USER@HOST`.
 fn user_of(server: &str) -> Option<String> {
     let (user, _) = server.split_once("://")?.1.rsplit_once('@')?;
     Some(user.replace("%40", "@"))

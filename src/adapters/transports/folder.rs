@@ -1,4 +1,4 @@
-//! A folder that is written whole or not at all, and never changed.
+//! A folder that is written atomically and never changed.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::adapters::crypto::Sha256Stream;
 
-/// A file's size and hash, counted while it was written.
+/// Size and hash of a file, computed while it was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileDigest {
     pub bytes: u64,
@@ -17,18 +17,18 @@ pub struct FileDigest {
     pub sha256: String,
 }
 
-/// No folder is written for so long.
+/// Age of temporary folders that a crash left behind; writing a folder never takes this long.
 const LEFT_BEHIND_AFTER: Duration = Duration::from_secs(24 * 3_600);
 
 type Written = Arc<Mutex<BTreeMap<String, FileDigest>>>;
 
-/// A bare name stands in the folder that one is in.
+/// Returns the parent folder; for a bare name it is the current one.
 pub fn parent_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// A folder that is being written under a temporary name beside its own. What is dropped before
-/// [`NewFolder::commit`] leaves nothing behind.
+/// A folder that is written under a temporary name beside its target. If it is dropped before
+/// [`NewFolder::commit`], it is removed.
 pub struct NewFolder {
     target: PathBuf,
     temporary: PathBuf,
@@ -43,7 +43,7 @@ impl NewFolder {
             target.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let begun_as = format!(".{name}.part-");
         remove_leftovers(parent, &begun_as)?;
-        // Another process may be writing the same at this moment.
+        // Another process may be writing the same folder now.
         let mut random = [0u8; 6];
         getrandom::fill(&mut random).map_err(io::Error::other)?;
         let temporary =
@@ -52,7 +52,7 @@ impl NewFolder {
         Ok(NewFolder { target: target.to_owned(), temporary, written: Written::default() })
     }
 
-    /// A file in it; it counts once it is finished.
+    /// Creates a file in it; the file counts once it is finished.
     pub fn file(&self, name: &str) -> io::Result<NewFile> {
         let file = fs::File::create(self.temporary.join(name))?;
         Ok(NewFile {
@@ -70,16 +70,16 @@ impl NewFolder {
         file.finish()
     }
 
-    /// The files that are finished, by name.
+    /// Returns the finished files by name.
     pub fn written(&self) -> BTreeMap<String, FileDigest> {
         lock(&self.written).clone()
     }
 
-    /// Puts it in its place. A folder that stands there already stays as it is when it holds the
-    /// same; else this fails, because what was handed over never changes.
+    /// Moves it to its target. An existing target is left unchanged if it has the same content;
+    /// otherwise this fails, because delivered datasets never change.
     pub fn commit(self) -> io::Result<()> {
         fs::File::open(&self.temporary)?.sync_all()?;
-        // Where it stands already, that fails.
+        // The rename fails if the target exists.
         if let Err(error) = fs::rename(&self.temporary, &self.target) {
             if !self.target.exists() {
                 return Err(error);
@@ -114,7 +114,7 @@ impl NewFolder {
     }
 }
 
-/// What a crash left behind goes when nobody can be writing it any more.
+/// Removes temporary folders of crashed processes once nobody can be writing them any more.
 fn remove_leftovers(parent: &Path, begun_as: &str) -> io::Result<()> {
     for entry in fs::read_dir(parent)? {
         let entry = entry?;
@@ -125,7 +125,7 @@ fn remove_leftovers(parent: &Path, begun_as: &str) -> io::Result<()> {
                 .is_ok_and(|at| at.elapsed().is_ok_and(|age| age > LEFT_BEHIND_AFTER))
         };
         if entry.file_name().to_string_lossy().starts_with(begun_as) && is_old() {
-            // Another process may have been first.
+            // Another process may have removed it first.
             let _ = fs::remove_dir_all(entry.path());
         }
     }
@@ -134,12 +134,12 @@ fn remove_leftovers(parent: &Path, begun_as: &str) -> io::Result<()> {
 
 impl Drop for NewFolder {
     fn drop(&mut self) {
-        // Where it was committed there is none.
+        // After a commit it no longer exists.
         let _ = fs::remove_dir_all(&self.temporary);
     }
 }
 
-/// A file of a [`NewFolder`]; hashed while it is written.
+/// A file of a [`NewFolder`], hashed while it is written.
 pub struct NewFile {
     name: String,
     out: BufWriter<fs::File>,
@@ -149,7 +149,7 @@ pub struct NewFile {
 }
 
 impl NewFile {
-    /// Syncs it and counts it in.
+    /// Syncs the file and adds it to the folder's finished files.
     pub fn finish(mut self) -> io::Result<FileDigest> {
         self.out.flush()?;
         self.out.get_ref().sync_all()?;
@@ -186,7 +186,7 @@ impl Write for HashOnly {
     }
 }
 
-/// The map is whole at every moment.
+/// A poisoned lock is usable: the map is consistent at every moment.
 fn lock(written: &Written) -> MutexGuard<'_, BTreeMap<String, FileDigest>> {
     written.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
@@ -211,7 +211,7 @@ mod tests {
             );
             new.commit()
         };
-        // Somebody else writes the same.
+        // Another process writes the same folder.
         let other = NewFolder::begin(&folder).unwrap();
         other.write("a.csv", b"x").unwrap();
         write("x").unwrap();

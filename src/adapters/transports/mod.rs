@@ -1,5 +1,6 @@
-//! What goes to others: files (a folder written whole or not at all, cells that are safe in a
-//! spreadsheet), objects in a bucket, signed webhooks, e-mail.
+//! Transports to other systems: files (atomically written folders, spreadsheet-safe CSV cells), S3
+//! buckets, signed webhooks and e-mail. What is sent, and when it is retried, is up to the
+//! services.
 
 mod bucket;
 pub mod email;
@@ -9,7 +10,7 @@ pub mod webhook;
 pub use bucket::{Bucket, BucketError};
 pub use folder::{FileDigest, NewFile, NewFolder, parent_of};
 
-/// A cell of a CSV file that a spreadsheet will not take for a formula (OWASP: CSV injection).
+/// Returns a CSV cell that a spreadsheet does not interpret as a formula (OWASP: CSV injection).
 pub fn csv_safe_cell(cell: &str) -> String {
     if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
         format!("'{cell}")

@@ -1,17 +1,17 @@
-//! Signed posts to somebody else's endpoint, as Standard Webhooks says
-//! (<https://www.standardwebhooks.com>): `webhook-id`, `webhook-timestamp`, `webhook-signature:
-//! v1,…` over `id.timestamp.body`.
+//! Signed posts to external endpoints according to Standard Webhooks
+//! (<https://www.standardwebhooks.com>): `webhook-id`, `webhook-timestamp`,
+//! `webhook-signature: v1,…` over `id.timestamp.body`.
 
 use std::time::Duration;
 
 use crate::domain::personal::Personal;
 use crate::domain::time::Timestamp;
 
-/// The specification asks receivers to answer within 15 to 30 seconds.
+/// The specification asks receivers to respond within 15 to 30 seconds.
 const TIME_OUT: Duration = Duration::from_secs(20);
 
-/// Why a post did not arrive. It repeats nothing of what was sent, and of the answer only the
-/// status.
+/// The reason for which a post did not arrive. It contains nothing of the payload, and only the
+/// status of the response.
 #[derive(Debug, thiserror::Error)]
 pub enum WebhookError {
     #[error("the secret is not whsec_ and base64")]
@@ -20,18 +20,18 @@ pub enum WebhookError {
     Unreachable(String),
     #[error("the endpoint answered {0}")]
     Refused(u16),
-    /// 410 Gone: the specification's word for «stop sending».
+    /// 410 Gone: per the specification, the receiver wants no more posts.
     #[error("the endpoint is gone for good (410)")]
     Gone,
 }
 
-/// A client for several posts, which keeps its connections.
+/// Creates a client for several posts, which reuses its connections.
 pub fn client() -> Result<reqwest::Client, WebhookError> {
     crate::adapters::http_client::new(TIME_OUT)
         .map_err(|error| WebhookError::Unreachable(error.to_string()))
 }
 
-/// Posts `body` (JSON). The same `id` on every try lets the receiver know a repetition.
+/// Posts `body` (JSON). The same `id` on every attempt lets the receiver detect duplicates.
 pub async fn post(
     url: &str,
     secret: &Personal,
@@ -69,7 +69,7 @@ pub async fn post_with(
     }
 }
 
-/// Addresses may hold a token of the receiver's.
+/// Removes the address from an error, because it may contain the receiver's token.
 fn unreachable(error: reqwest::Error) -> WebhookError {
     let mut said = error.without_url().to_string();
     if said.is_empty() {

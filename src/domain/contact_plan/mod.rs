@@ -1,9 +1,9 @@
 //! The contact plan: who has not answered yet is contacted when, and in which mode.
 //!
-//! [`file`] reads a plan, [`message_kind`] numbers the messages beside it.
+//! [`file`] reads a plan, [`message_slot`] names the messages, those beside it too.
 
 mod file;
-mod message_kind;
+mod message_slot;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,10 +13,7 @@ use cel::Value;
 use chrono_tz::Tz;
 
 pub use file::{ContactPlanError, HolidaysFile, PlanFile};
-pub use message_kind::{
-    CONFIRMATION_STEP, FIRST_EXTRA_STEP, LINKS_BY_SMS, goes_on_after, goodbye_step, interview_step,
-    is_acknowledgement, is_interview_step, is_reminder, link_step, question_of, reminder_of,
-};
+pub use message_slot::{MessageKind, MessageSlot, Upcoming};
 
 use super::condition::Condition;
 use super::contact_window::{ContactHours, Spread};
@@ -65,9 +62,9 @@ impl ContactPlan {
         at: Timestamp,
         zones: &Zones,
         phone_hash: &str,
-        step: u32,
+        slot: MessageSlot,
     ) -> Option<Timestamp> {
-        self.hours.schedule(at, zones, self.spread, seeded_fraction(phone_hash, u64::from(step)))
+        self.hours.schedule(at, zones, self.spread, seeded_fraction(phone_hash, slot.seed()))
     }
 
     /// The message to somebody who wants the link, and the step whose name it goes by at gateways

@@ -1,11 +1,11 @@
-//! Which contact of a plan one is: contacts are learnt from each other by their mode.
+//! The ordinal of a contact within its mode, by which contacts of different plans are compared.
 
 use std::collections::HashMap;
 
 use crate::domain::mode::Mode;
 
-/// The first, second, … contact in its mode (counted from 0): a call after two messages is the
-/// first call, whatever plan it stands in.
+/// The first, second, … contact in its mode (from 0): a call after two messages is the first call
+/// in any plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ContactOrdinal {
     pub mode: Mode,
@@ -13,7 +13,7 @@ pub struct ContactOrdinal {
 }
 
 impl ContactOrdinal {
-    /// Those of a plan's steps, of which the modes are given.
+    /// Returns the ordinals of a plan's steps with these modes.
     pub fn of_plan(modes: impl IntoIterator<Item = Mode>) -> Vec<ContactOrdinal> {
         let mut so_far: HashMap<Mode, usize> = HashMap::new();
         let ordinal = |mode| {

@@ -1,4 +1,4 @@
-//! How long people take to answer a contact, if they do.
+//! The delays between contacts and their answers.
 
 use std::collections::BTreeMap;
 
@@ -6,32 +6,33 @@ use rand::{Rng, RngExt};
 
 use crate::domain::mode::Mode;
 
-/// The ends of the bins, in hours.
+/// The upper bounds of the bins, in hours.
 const ENDS: [f64; 11] = [1.0, 3.0, 6.0, 12.0, 24.0, 48.0, 72.0, 120.0, 168.0, 336.0, 720.0];
 pub const BINS: usize = ENDS.len();
 
-/// What is assumed before anything has been seen: most within hours, few after days. Worth so many
-/// answers.
+/// Assumed distribution before anything is observed: most within hours, few after days. It has the
+/// weight of [`ASSUMED_WEIGHT`] answers.
 const ASSUMED: [f64; BINS] = [0.30, 0.20, 0.12, 0.10, 0.12, 0.07, 0.04, 0.03, 0.01, 0.005, 0.005];
-/// Of who was handed to the interviewers: they are called over days, at different times of the day.
+/// Assumed distribution for the call queue: people are called over days, at different times of the
+/// day.
 const ASSUMED_BY_TELEPHONE: [f64; BINS] =
     [0.05, 0.05, 0.08, 0.08, 0.20, 0.20, 0.12, 0.10, 0.06, 0.05, 0.01];
 const ASSUMED_WEIGHT: f64 = 20.0;
 
-/// The bin of an answer after so many hours.
+/// Returns the bin of a delay in hours.
 pub fn bin_of(hours: f64) -> usize {
     ENDS.iter().position(|end| hours < *end).unwrap_or(BINS - 1)
 }
 
-/// The delay between a contact and its answer: a histogram, even within each bin.
+/// The delay between a contact and its answer: a histogram, uniform within each bin.
 #[derive(Debug, Clone)]
 pub struct DelayDistribution {
-    /// The share of answers up to the end of each bin; the last is 1.
+    /// Share of answers up to the end of each bin; the last is 1.
     cumulative: [f64; BINS],
 }
 
 impl DelayDistribution {
-    /// Of messages, from the answers seen in each bin.
+    /// Creates the distribution for messages from the observed answers in each bin.
     pub fn from_observed(observed: &[f64; BINS]) -> DelayDistribution {
         DelayDistribution::learn(observed, &ASSUMED)
     }
@@ -48,7 +49,7 @@ impl DelayDistribution {
         DelayDistribution { cumulative }
     }
 
-    /// The share of answers that have come after so many hours.
+    /// Returns the share of answers that arrive within a number of hours.
     pub fn share_answered_within(&self, hours: f64) -> f64 {
         if hours <= 0.0 {
             return 0.0;
@@ -58,7 +59,7 @@ impl DelayDistribution {
         below + (self.cumulative[bin] - below) * (hours - from) / (ENDS[bin] - from)
     }
 
-    /// The hours after which one comes of whom it is known that it took longer than `already`.
+    /// Draws a delay in hours, given that it is longer than `already`.
     pub fn sample_after(&self, already: f64, rng: &mut impl Rng) -> f64 {
         let gone = self.share_answered_within(already);
         let share = gone + (1.0 - gone) * rng.random::<f64>();
@@ -74,7 +75,8 @@ impl DelayDistribution {
     }
 }
 
-/// The delays of each mode of contact; of calls from when somebody was handed to the interviewers.
+/// The delays of each mode of contact; for calls, from the time the person was added to the call
+/// queue.
 #[derive(Debug, Clone)]
 pub struct DelaysByMode {
     messages: DelayDistribution,
@@ -82,7 +84,7 @@ pub struct DelaysByMode {
 }
 
 impl DelaysByMode {
-    /// From the answers seen in each bin.
+    /// Creates the distributions from the observed answers in each bin.
     pub fn from_observed(observed: &BTreeMap<Mode, [f64; BINS]>) -> DelaysByMode {
         let of = |mode: Mode| observed.get(&mode).unwrap_or(&[0.0; BINS]);
         DelaysByMode {

@@ -1,11 +1,11 @@
-//! How an application stands, as the forecast needs it.
+//! The state of an application's field, as input of the forecast.
 
 use std::time::Duration;
 
 use crate::domain::quota::CellKind;
 use crate::domain::time::Timestamp;
 
-/// Everything that the rest of the field depends on, but how people answer.
+/// Everything on which the rest of the field depends, except how people answer.
 #[derive(Debug, Clone)]
 pub struct FieldState {
     pub now: Timestamp,
@@ -14,10 +14,9 @@ pub struct FieldState {
     pub day_ends: Vec<Timestamp>,
     /// The total first.
     pub cells: Vec<CellCount>,
-    /// Whose case is open and in the sample.
+    /// People whose case is open and in the sample.
     pub people: Vec<ForecastPerson>,
-    /// The cells of those who are complete already, for people whose cells are not known before
-    /// they answer.
+    /// The cell masks of complete cases, for people whose cells are unknown before they answer.
     pub completed_cell_masks: Vec<i64>,
     pub held_back: HeldBackReplicates,
 }
@@ -32,28 +31,27 @@ pub struct CellCount {
 /// A case that may still be completed.
 #[derive(Debug, Clone)]
 pub struct ForecastPerson {
-    /// The kind of user, by the numbers that [`super::ResponseModel`] was made with.
+    /// The segment, as numbered in [`super::ResponseModel`].
     pub group: usize,
-    /// The cells it is in, as a mask.
+    /// The mask of its cells.
     pub cell_mask: i64,
-    /// False: its answers will tell of further cells.
+    /// False if its answers will determine further cells.
     pub is_decided: bool,
-    /// The last contact: its step, and when it was.
+    /// The last contact: its step and its time.
     pub last_contact: Option<(usize, Timestamp)>,
-    /// The contacts to come, if it goes on as planned.
+    /// The contacts to come by the plan: step and time.
     pub upcoming_contacts: Vec<(usize, Timestamp)>,
 }
 
-/// Replicates that are held back, in the order of their release, and when and how it is decided
-/// about them.
+/// Held-back replicates in the order of their release, and the inputs of the decision about them.
 #[derive(Debug, Clone, Default)]
 pub struct HeldBackReplicates {
     pub replicates: Vec<Vec<ForecastPerson>>,
     pub next_review: Option<Timestamp>,
-    /// The contacts of whoever is released on the first, second, … day from now.
+    /// The contacts of people released on the first, second, … day from now.
     pub schedules: Vec<Vec<(usize, Timestamp)>>,
     pub plan_length: Duration,
     pub expected_rate: f64,
-    /// People in the sample by now, whatever has become of them.
+    /// People in the sample so far, whatever their disposition.
     pub released: u32,
 }

@@ -1,10 +1,10 @@
-//! The forecast: the rest of an application's fieldwork, played many times by its own plan.
+//! The forecast: simulates the rest of an application's fieldwork many times by its own plan.
 //!
-//! In goes how it stands ([`FieldState`]: who is still open, what each of them has got and will
-//! get, the cells) and how people answer ([`ResponseModel`]: drawn anew for each run, so that what
-//! is not known well makes the result wide). Out come bands of completes by day, and the chance of
-//! meeting each quota. It knows no clock and no chance of its own: the same state and seed give the
-//! same forecast. The rehearsal is the same play from the first day.
+//! [`simulate()`] takes the state of the field ([`FieldState`]: open cases with their past and
+//! upcoming contacts, and the cells) and a model of how people answer ([`ResponseModel`]: drawn
+//! anew for each run, so that uncertainty widens the result). It returns bands of completes by day,
+//! and the chance of meeting each quota. It uses no clock and no randomness of its own: the same
+//! state and seed give the same forecast. The rehearsal is the same simulation from the first day.
 
 mod contact_ordinal;
 mod delays;

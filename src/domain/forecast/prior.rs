@@ -1,4 +1,4 @@
-//! What a programme's other applications teach: how much each contact brings, and how much
+//! The prior from a programme's other applications: how much each contact yields, and how much
 //! applications differ.
 
 use std::collections::BTreeMap;
@@ -10,37 +10,37 @@ use super::response_model::{
 };
 use crate::domain::mode::Mode;
 
-/// What is assumed is worth so many people of each step, and so many applications.
+/// Weight of the assumptions, in people of each step and in applications.
 const ASSUMED_PEOPLE: f64 = 4.0;
 const ASSUMED_APPLICATIONS: f64 = 4.0;
-/// Rates of leaving differ between applications as if each had been told by so many people.
+/// Dropout rates differ between applications as if each were known from this number of people.
 const DROPOUT_WEIGHT: f64 = 30.0;
 const ASSUMED_DROPOUTS: f64 = 0.05;
-/// By then the estimate stands still.
+/// Number of iterations after which the estimate has converged.
 const ROUNDS: usize = 8;
 
-/// How a further application may answer, before anything has been seen of it.
+/// How a further application may answer, before anything is observed in it.
 #[derive(Debug, Clone)]
 pub struct Prior {
-    /// What each step is.
+    /// The ordinal of each step.
     pub ordinals: Vec<ContactOrdinal>,
-    /// The chance of a complete at each step, of an application in the middle.
+    /// The chance of a complete at each step, for an application in the middle.
     pub means: Vec<f64>,
-    /// How much applications differ from it, as a standard deviation of logits.
+    /// How much applications differ from the middle, as a standard deviation of logits.
     pub logit_sd: f64,
     pub dropouts: Vec<BetaRate>,
 }
 
 impl Prior {
-    /// Before anything has been seen at all: `rate` completes by people invited, from a plan of
+    /// The prior before anything is observed: `rate` completes per invited person, with a plan of
     /// these steps.
     pub fn assumed(rate: f64, ordinals: &[ContactOrdinal]) -> Prior {
         Prior::learn(&[], rate, ordinals)
     }
 
-    /// Learns from others. An application with many who answer has few left for the next step, so
-    /// averages over people would tell too little of it: levels and means are estimated together,
-    /// each round from the other (expectation and maximisation).
+    /// Learns from other applications. An application in which many answer has few people left for
+    /// the next step, so averages over people would underestimate it: levels and means are
+    /// estimated together, each iteration from the other (expectation and maximisation).
     pub fn learn(
         others: &[BTreeMap<ContactOrdinal, StepCounts>],
         rate: f64,
@@ -83,7 +83,7 @@ impl Prior {
         }
         for _ in 0..ROUNDS {
             let grid = logit_grid(logit_sd);
-            // How many people of each step were asked at each level.
+            // Number of people of each step that were contacted at each level.
             let mut asked = vec![[0.0; GRID]; steps];
             let mut squares = ASSUMED_APPLICATIONS * ASSUMED_LOGIT_SD.powi(2);
             for other in others {
@@ -127,13 +127,13 @@ impl Prior {
         Prior { ordinals, means, logit_sd, dropouts }
     }
 
-    /// As if it had been seen often: what somebody wants to try out.
+    /// Treats the prior as certain, for trying out an assumption.
     pub fn as_certain(mut self) -> Prior {
         self.logit_sd = 0.1;
         self
     }
 
-    /// With a further message at the end.
+    /// Adds a further message at the end.
     pub fn with_extra_message(mut self) -> Prior {
         let last = self.ordinals.iter().rposition(|ordinal| ordinal.mode == Mode::Sms);
         let mean = last
@@ -154,14 +154,14 @@ impl Prior {
     }
 }
 
-/// The points at which the weight of a level is known.
+/// Returns the grid points at which the weight of a level is known.
 pub(super) fn logit_grid(logit_sd: f64) -> [f64; GRID] {
     std::array::from_fn(|n| 3.5 * logit_sd * (2.0 * n as f64 / (GRID - 1) as f64 - 1.0))
 }
 
-/// What each step is assumed to bring of a plan that brings `rate` completes by people invited:
-/// each further one of a mode a part of the one before, and the first call as much as the first
-/// message, since it reaches people otherwise.
+/// Returns the assumed yield of each step for a plan that yields `rate` completes per invited
+/// person: each further contact of a mode yields a part of the previous one, and the first call as
+/// much as the first message, since it reaches people in a different way.
 fn assumed_means(rate: f64, ordinals: &[ContactOrdinal]) -> Vec<f64> {
     let of = |first: f64| {
         ordinals.iter().map(move |ordinal| {
@@ -172,7 +172,7 @@ fn assumed_means(rate: f64, ordinals: &[ContactOrdinal]) -> Vec<f64> {
     of(first).collect()
 }
 
-/// The chance from which on it is not `too_little` any more.
+/// Returns the smallest chance that is not `too_little`.
 fn solve(too_little: impl Fn(f64) -> bool) -> f64 {
     let (mut low, mut high) = (0.0, 1.0);
     for _ in 0..40 {
@@ -219,8 +219,8 @@ mod tests {
 
     #[test]
     fn who_answers_at_once_is_not_missed_at_the_next_step() {
-        // Half of the applications answer well and have few left to remind; both halves answer a
-        // reminder half as often as the invitation.
+        // Half of the applications answer well and have few people left to remind; both halves
+        // answer a reminder half as often as the invitation.
         let good = application(&[(100.0, 80.0), (20.0, 8.0)]);
         let bad = application(&[(100.0, 10.0), (90.0, 4.5)]);
         let others: Vec<_> =

@@ -1,9 +1,9 @@
-//! How people answer: the chance that a contact brings a complete, or ends the case otherwise, as
+//! How people answer: the chance that a contact yields a complete or ends the case otherwise, as
 //! far as it is known.
 //!
 //! Each level is drawn around the one above it: the programme's applications (the prior of each
-//! step), this application, its kinds of users. What little is known of a level is mixed with what
-//! is known above it.
+//! step), this application, its segments. Sparse observations of a level are combined with those of
+//! the level above.
 
 use std::collections::BTreeMap;
 
@@ -15,20 +15,19 @@ use super::delays::{DelayDistribution, DelaysByMode};
 use super::prior::{Prior, logit_grid};
 use crate::domain::mode::Mode;
 
-/// Applications differ by so much, before it has been seen: a standard deviation of logits.
+/// Assumed difference between applications, as a standard deviation of logits.
 pub(super) const ASSUMED_LOGIT_SD: f64 = 0.7;
-/// The kinds of users of one application differ by so much.
+/// Difference between the segments of one application, likewise.
 const GROUP_LOGIT_SD: f64 = 0.3;
-/// A step differs from what its history and the application's level say as if these had been told
-/// by so many people.
+/// A step differs from the prediction of its history and the application's level as if they were
+/// known from this number of people.
 const STEP_WEIGHT: f64 = 60.0;
-/// Each further contact brings so much of what the one before it brought, where nothing has been
-/// seen of it.
+/// The yield of each further contact relative to the previous one, if nothing is observed.
 pub(super) const NEXT_CONTACT_FACTOR: f64 = 0.7;
-/// The points at which the weight of a level is known.
+/// Number of grid points at which the weight of a level is known.
 pub(super) const GRID: usize = 61;
 
-/// A chance that is known only so well: Beta(`successes`, `failures`).
+/// An uncertain chance: Beta(`successes`, `failures`).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BetaRate {
     successes: f64,
@@ -36,7 +35,7 @@ pub struct BetaRate {
 }
 
 impl BetaRate {
-    /// As if seen in `weight` people.
+    /// Creates a rate as if observed in `weight` people.
     pub fn new(mean: f64, weight: f64) -> BetaRate {
         let mean = mean.clamp(0.001, 0.999);
         BetaRate { successes: mean * weight, failures: (1.0 - mean) * weight }
@@ -46,7 +45,7 @@ impl BetaRate {
         self.successes / (self.successes + self.failures)
     }
 
-    /// What is known after so much has been seen.
+    /// Returns the rate updated by an observation.
     fn after(self, observed: ObservedCount) -> BetaRate {
         BetaRate {
             successes: self.successes + observed.occurred,
@@ -60,8 +59,8 @@ impl BetaRate {
     }
 }
 
-/// People that a contact has had its time with (in part: as a share), and to how many of them it
-/// happened.
+/// People exposed to a contact (partial exposure as a fraction), and the number of events among
+/// them.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct ObservedCount {
     pub exposed: f64,
@@ -77,31 +76,31 @@ impl ObservedCount {
     }
 }
 
-/// What has been seen of a step: completes, and cases that ended otherwise (refused, no user, a
-/// dead number).
+/// Observations of a step: completes, and cases that ended otherwise (refused, not eligible, a dead
+/// number).
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct StepCounts {
     pub completes: ObservedCount,
     pub dropouts: ObservedCount,
 }
 
-/// What a contact came to, until the next one.
+/// The outcome of a contact up to the next one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ContactOutcome {
     Completes,
     DropsOut,
-    /// Nothing yet, or not before the next contact.
+    /// Nothing so far, or not before the next contact.
     Nothing,
 }
 
-/// Contacts that came to the same after the same time.
+/// Contacts with the same outcome after the same time.
 #[derive(Debug, Clone)]
 pub struct Exposure {
     pub step: usize,
-    /// The kind of user, as a number of the caller's.
+    /// The segment, as numbered by the caller.
     pub group: usize,
     pub outcome: ContactOutcome,
-    /// To the outcome; for nothing: how long it had to come.
+    /// Hours to the outcome; for nothing: the observed hours.
     pub hours: f64,
     pub cases: f64,
 }
@@ -122,7 +121,7 @@ impl StepCounts {
         }
     }
 
-    /// What has been seen of each contact of a plan, over all groups.
+    /// Sums the observations of each contact of a plan over all groups.
     pub fn by_ordinal(
         exposures: &[Exposure],
         ordinals: &[ContactOrdinal],
@@ -145,27 +144,27 @@ impl StepCounts {
 #[derive(Debug, Clone)]
 pub struct ResponseModel {
     completes: LogitLevels,
-    /// Of each step; kinds of users do not differ in it.
+    /// By step; segments do not differ in it.
     dropouts: Vec<BetaRate>,
-    /// Of each step.
+    /// By step.
     ordinals: Vec<ContactOrdinal>,
     delays_by_mode: DelaysByMode,
 }
 
-/// The chance of a complete: what is told of each step, moved by the level of the application, and
-/// within it of the kind of user, which are the same at all steps (whoever seldom answers the first
-/// contact seldom answers the second). Levels are differences of logits, known by their weight on a
-/// grid.
+/// The chance of a complete: the prior of each step, shifted by the level of the application and of
+/// the segment within it. A level is the same at all steps, because people who seldom answer the
+/// first contact seldom answer the second. Levels are differences of logits, known by their weight
+/// on a grid.
 #[derive(Debug, Clone)]
 struct LogitLevels {
-    /// Of each step.
+    /// By step.
     means: Vec<f64>,
     /// By group, then step.
     observed: Vec<Vec<ObservedCount>>,
     grid: [f64; GRID],
-    /// How likely the application has each level; summed up to 1.
+    /// Cumulative probability of the application's levels; the last is 1.
     application_cumulative: Vec<f64>,
-    /// How well each level explains what has been seen of each group, relative to the best.
+    /// Likelihood of each group's observations at each level, relative to the best.
     likelihoods: Vec<Vec<f64>>,
 }
 
@@ -190,7 +189,7 @@ impl LogitLevels {
             likelihoods.into_iter().map(|fit| (fit - best).exp()).collect::<Vec<f64>>()
         };
         let likelihoods: Vec<Vec<f64>> = observed.iter().map(fit).collect();
-        // An application's level explains its groups' levels, which explain what was seen.
+        // An application's level explains its groups' levels, which explain the observations.
         let of_group = |likelihoods: &Vec<f64>, at: usize| match group_spread {
             0.0 => likelihoods[at],
             logit_sd => grid
@@ -207,7 +206,7 @@ impl LogitLevels {
         LogitLevels { means, observed, grid, application_cumulative, likelihoods }
     }
 
-    /// The chances of one run, by step, then group.
+    /// Draws the chances of one run, by step, then group.
     fn sample(&self, rng: &mut impl Rng) -> Vec<Vec<f64>> {
         let application = self.sample_level(&self.application_cumulative, rng);
         let level_of = |likelihoods: &Vec<f64>, rng: &mut _| {
@@ -236,7 +235,7 @@ impl LogitLevels {
         rates
     }
 
-    /// A level, anywhere between two points of the grid.
+    /// Draws a level between two points of the grid.
     fn sample_level(&self, cumulative: &[f64], rng: &mut impl Rng) -> f64 {
         let share = rng.random::<f64>() * cumulative.last().copied().unwrap_or(1.0);
         let at = cumulative.partition_point(|sum| *sum < share).min(GRID - 1);
@@ -257,13 +256,13 @@ pub(super) fn gaussian(z: f64) -> f64 {
     (-0.5 * z * z).exp()
 }
 
-/// A chance moved by a difference of logits.
+/// Returns a chance shifted by a difference of logits.
 pub(super) fn shift_logit(mean: f64, level: f64) -> f64 {
     1.0 / (1.0 + (1.0 - mean) / mean * (-level).exp())
 }
 
-/// The log likelihood of what was seen of a step; it counts for less where the step may have a
-/// chance of its own.
+/// Returns the log likelihood of a step's observations; they have less weight if the step may have
+/// a chance of its own.
 pub(super) fn log_likelihood(observed: ObservedCount, chance: f64) -> f64 {
     let chance = chance.clamp(1e-6, 1.0 - 1e-6);
     let counts = (STEP_WEIGHT + 1.0) / (STEP_WEIGHT + observed.exposed.max(1.0));
@@ -272,15 +271,15 @@ pub(super) fn log_likelihood(observed: ObservedCount, chance: f64) -> f64 {
             + (observed.exposed - observed.occurred).max(0.0) * (1.0 - chance).ln())
 }
 
-/// The chances of one run: of completes by step, then group; of leaving by step.
+/// The chances of one run: of completes by step, then group; of dropouts by step.
 pub(super) struct SampledRates {
     pub completes: Vec<Vec<f64>>,
     pub dropouts: Vec<f64>,
 }
 
 impl ResponseModel {
-    /// `prior` has as many steps as the plan, or one more for a reminder that could be added;
-    /// `groups` is how many kinds of users exposures tell of.
+    /// Creates the model. `prior` has as many steps as the plan, or one more for a reminder that
+    /// could be added; `groups` is the number of segments in the exposures.
     pub fn new(
         prior: &Prior,
         exposures: &[Exposure],
@@ -318,7 +317,7 @@ impl ResponseModel {
         }
     }
 
-    /// A step past the plan is a message.
+    /// Returns the mode of a step; a step past the plan is a message.
     pub(super) fn mode(&self, step: usize) -> Mode {
         self.ordinals.get(step).map_or(Mode::Sms, |ordinal| ordinal.mode)
     }

@@ -1,4 +1,4 @@
-//! Plays the rest of a field, many times.
+//! Simulates the rest of a field many times.
 
 use std::time::Duration;
 
@@ -14,23 +14,23 @@ use crate::domain::time::Timestamp;
 
 const HOUR: f64 = 3_600_000.0;
 
-/// What the runs came to.
+/// The result of the runs.
 #[derive(Debug, Clone)]
 pub struct Forecast {
     pub runs: u32,
-    /// Completes at the end of each day, those of now among them.
+    /// Completes at the end of each day, including the current ones.
     pub days: Vec<Band>,
     /// Completes when the field closes.
     pub completes: Band,
     /// The chance that each cell reaches its target, the total first.
     pub chances: Vec<f64>,
-    /// Messages that go out from now on.
+    /// Messages sent from now on.
     pub messages: Band,
-    /// People who are handed to the interviewers from now on.
+    /// People added to the call queue from now on.
     pub handed_to_interviewers: Band,
 }
 
-/// The median, and the band that holds eight runs of ten.
+/// The median, and the band that contains eight of ten runs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Band {
     pub low: u32,
@@ -39,8 +39,8 @@ pub struct Band {
 }
 
 impl Band {
-    /// Counts are whole: a value stands for the middle of its runs, so that the band is as wide as
-    /// it says on average, not wider by both its ends.
+    /// Creates a band. Counts are integers: a value represents the middle of its runs, so that the
+    /// band has the stated width on average and is not wider by both its ends.
     fn of(mut values: Vec<u32>) -> Band {
         values.sort_unstable();
         let (all, mut before) = (values.len() as f64, 0);
@@ -64,7 +64,7 @@ impl Band {
     }
 }
 
-/// Plays `runs` times. The same seed gives the same forecast.
+/// Simulates `runs` times. The same seed gives the same forecast.
 pub fn simulate(state: &FieldState, model: &ResponseModel, seed: u64, runs: u32) -> Forecast {
     let mut rng = SmallRng::seed_from_u64(seed);
     let runs = runs.max(10);
@@ -105,7 +105,7 @@ struct Run<'a> {
     handed_to_interviewers: u32,
 }
 
-/// How a case ends, if it does before the field closes.
+/// How a case ends, if it ends before the field closes.
 struct SimulatedEnd {
     at: Timestamp,
     is_complete: bool,
@@ -133,7 +133,7 @@ impl<'a> Run<'a> {
         run
     }
 
-    /// Follows one person through the contacts.
+    /// Simulates one person's contacts.
     fn simulate_person(
         &mut self,
         person: &ForecastPerson,
@@ -161,7 +161,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Does a contact bring an end before the next one?
+    /// Returns the end that a contact causes before the next one, if any.
     fn outcome_of_contact(
         &self,
         person: &ForecastPerson,
@@ -177,11 +177,11 @@ impl<'a> Run<'a> {
             .and_then(|groups| groups.get(person.group))
             .copied()
             .unwrap_or(0.0);
-        // Both together are no more than everybody.
+        // Their sum is at most 1.
         let dropouts = self.rates.dropouts.get(step).copied().unwrap_or(0.0).min(1.0 - completes);
         let delays = self.model.delays(step);
         let age = self.state.now.since(at).as_millis() as f64 / HOUR;
-        // Of those who have been silent for so long, fewer will still answer.
+        // Among those who have been silent for this time, fewer will still answer.
         let (silent, left) = (
             1.0 - (completes + dropouts) * delays.share_answered_within(age),
             1.0 - delays.share_answered_within(age),
@@ -200,8 +200,8 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Where answers decide, those of somebody who is complete are taken; before there is anybody,
-    /// cells are as likely as their targets are large.
+    /// Draws the cells of a person. If they depend on answers, those of a complete case are used;
+    /// before the first complete, cells are drawn in proportion to their targets.
     fn sample_cell_mask(&self, person: &ForecastPerson, rng: &mut SmallRng) -> i64 {
         if person.is_decided {
             return person.cell_mask;
@@ -220,8 +220,8 @@ impl<'a> Run<'a> {
         mask
     }
 
-    /// Releases replicates as the daemon will: at each review_at, as many as the response rate asks
-    /// for.
+    /// Releases replicates as the daemon does: at each review_at, as many as the response rate
+    /// requires.
     fn release_replicates(&mut self, ends: &mut Vec<SimulatedEnd>, rng: &mut SmallRng) {
         let held = &self.state.held_back;
         let Some(mut review_at) = held.next_review.map(|at| at.max(self.state.now)) else { return };
@@ -278,8 +278,8 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Counts completes in their order, as far as the cells have room (invariant I4), and how many
-    /// there are at the end of each day.
+    /// Counts completes in chronological order while the cells have room (invariant I4), and their
+    /// number at the end of each day.
     fn count_completes(&mut self, ends: &[SimulatedEnd]) {
         let mut days = self.state.day_ends.iter().peekable();
         for end in ends.iter().filter(|end| end.is_complete && end.at < self.state.closes_at) {

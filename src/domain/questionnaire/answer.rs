@@ -1,4 +1,4 @@
-//! Answers: what a form, an SMS or an interviewer gave for one item, checked.
+//! Answers: validated input for one item from a form, an SMS or an interviewer.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -10,7 +10,7 @@ use super::{Choice, Item, ItemKind, Range, Selection};
 use crate::domain::condition;
 use crate::domain::personal::Personal;
 
-/// A checked answer to one item. `Debug` prints nothing of it (invariant I7).
+/// A validated answer to one item. `Debug` prints nothing of it (invariant I7).
 #[derive(Clone, PartialEq)]
 pub enum Answer {
     /// A point of a scale.
@@ -26,21 +26,21 @@ pub enum Answer {
     Open(Personal),
 }
 
-/// Why an answer was not taken.
+/// The reason for which an answer was rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AnswerProblem {
-    /// The item is required and nothing was given.
+    /// The item is required and has no answer.
     Missing,
-    /// Not a point of the scale, none of the options, no number or no day at all.
+    /// Not a point of the scale, none of the options, not a number or not a day.
     OutOfRange,
     /// A number or a day beyond its limits.
     BeyondLimits,
     TooLong,
     TooFew(usize),
     TooMany(usize),
-    /// An option that excludes all others was taken with others.
+    /// An exclusive option was combined with others.
     Exclusive,
-    /// Not each option has a place of its own.
+    /// Not every option has a rank of its own.
     NotRanked,
 }
 
@@ -50,9 +50,9 @@ impl Answer {
     /// The stored and transmitted form of «don't know».
     pub const DONT_KNOW: &'static str = "dk";
 
-    /// Reads what was sent for an item: a number, a day as `2026-05-13`, codes with blanks between
-    /// them, for a ranking `code:place` with blanks between them. `Ok(None)`: nothing, and nothing
-    /// was required.
+    /// Parses the input for an item: a number, a day as `2026-05-13`, space-separated codes, for a
+    /// ranking space-separated `code:place`. Returns `Ok(None)` if there is no input and none is
+    /// required.
     pub fn parse(item: &Item, raw: Option<&str>) -> Result<Option<Answer>, AnswerProblem> {
         let raw = raw.map(str::trim).unwrap_or_default();
         if raw.is_empty() || !item.is_question() {
@@ -94,7 +94,7 @@ impl Answer {
         Ok(Some(answer))
     }
 
-    /// Reads the stored form back; `None`: it is no answer to this item.
+    /// Parses the stored form; `None` if it is not an answer to this item.
     pub fn from_stored(item: &Item, stored: &str) -> Option<Answer> {
         match (stored, &item.kind) {
             (Answer::NOT_APPLICABLE, _) => Some(Answer::NotApplicable),
@@ -109,7 +109,7 @@ impl Answer {
         }
     }
 
-    /// The stored form; `None`: free text, which is sealed instead.
+    /// Returns the stored form; `None` for free text, which is sealed instead.
     pub fn to_stored(&self) -> Option<String> {
         Some(match self {
             Answer::Point(point) => point.to_string(),
@@ -122,7 +122,7 @@ impl Answer {
         })
     }
 
-    /// What conditions see of this answer; free text is none of their business.
+    /// Returns the value for conditions; `None` for free text, which conditions cannot use.
     pub(super) fn value(&self, item: &Item) -> Option<Value> {
         Some(match (self, &item.kind) {
             (Answer::Point(point), _) => Value::Int(*point),
@@ -147,7 +147,7 @@ fn codes(item: &Item, choice: &Choice, raw: &str) -> Result<Option<Answer>, Answ
     if given.iter().any(|code| !choice.has(code)) {
         return Err(AnswerProblem::OutOfRange);
     }
-    // In the questionnaire's order, each once.
+    // In the questionnaire's order, without duplicates.
     let taken: Vec<_> =
         choice.options.iter().filter(|option| given.contains(&option.code.as_str())).collect();
     let (min, max) = match choice.selection {
@@ -164,8 +164,7 @@ fn codes(item: &Item, choice: &Choice, raw: &str) -> Result<Option<Answer>, Answ
     }
 }
 
-/// `b:1 a:2`: each option at a place of its own. Nothing at all is given where no option has a
-/// place.
+/// Parses `b:1 a:2`, each option with a rank of its own. Without any rank there is no answer.
 fn ranked(
     item: &Item,
     choice: &Choice,
@@ -200,7 +199,7 @@ fn ranked(
 }
 
 fn number(range: &Range, raw: &str) -> Result<f64, AnswerProblem> {
-    // People write full-width digits and thousands' commas.
+    // Respondents use full-width digits and thousands separators.
     let raw: String = raw
         .chars()
         .filter(|c| *c != ',')

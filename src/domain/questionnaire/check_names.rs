@@ -1,17 +1,17 @@
-//! Names in a questionnaire: each stands once, and nothing looks at what is not known by then.
+//! Checks names in a questionnaire: each is unique, and nothing uses a value that is not known yet.
 
 use std::collections::BTreeSet;
 
 use crate::domain::condition::Condition;
 
-/// The names that a condition may use beside items.
+/// The names that a condition may use besides items.
 pub const ROUTING_FACTS: [&str; 3] = ["category", "segment", "mode"];
 use super::file::{QuestionnaireError, wrong};
 use super::piping::placeholders;
 use super::{ItemKind, Questionnaire};
 
-/// A list field's name in conditions: small letters, digits, `_`, beginning with a letter, at most
-/// 20.
+/// Returns whether a text is a valid list field name in conditions: at most 20 lower-case letters,
+/// digits and `_`, starting with a letter.
 pub fn is_field_name(name: &str) -> bool {
     let is_good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     name.len() <= 20
@@ -20,7 +20,7 @@ pub fn is_field_name(name: &str) -> bool {
 }
 
 impl Questionnaire {
-    /// Each name stands once; conditions and texts look only at what is known by then.
+    /// Checks that names are unique, and that conditions and texts use only values known by then.
     pub(super) fn check_names(&self) -> Result<(), QuestionnaireError> {
         if let Some(name) = self
             .list_fields

@@ -1,4 +1,4 @@
-//! The questionnaire's file form (TOML), and its checks.
+//! The questionnaire's file format (TOML), and its checks.
 
 use std::collections::BTreeSet;
 
@@ -33,12 +33,12 @@ pub(super) fn wrong<T>(
 struct QuestionnaireFile {
     /// Letters, digits, «-» and «_».
     code: String,
-    /// Raised with every change: what is launched is frozen.
+    /// Incremented with every change: a launched version is frozen.
     version: u32,
     title: LocalizedText,
     introduction: LocalizedText,
-    /// Fields of lists that conditions look at, beside `category`, `segment` and `mode`; the
-    /// application keeps them under these names.
+    /// List fields used by conditions, besides `category`, `segment` and `mode`; the application
+    /// stores them under these names.
     #[serde(default)]
     list_fields: Vec<String>,
     /// The ends of every scale that does not set its own.
@@ -60,8 +60,8 @@ struct ScaleFile {
 #[serde(deny_unknown_fields)]
 struct PageFile {
     title: LocalizedText,
-    /// A condition in CEL over items of earlier pages and `category`, `segment`, `mode`: `sat1 <= 4
-    /// && 'price' in why`.
+    /// A condition in CEL over items of earlier pages and `category`, `segment`, `mode`:
+    /// `sat1 <= 4 && 'price' in why`.
     #[serde(default)]
     show_if: Option<String>,
     #[serde(rename = "item")]
@@ -71,21 +71,21 @@ struct PageFile {
 #[derive(JsonSchema, Deserialize, Clone)]
 #[serde(deny_unknown_fields)]
 struct ItemFile {
-    /// Its name in forms and conditions.
+    /// Name in forms and conditions.
     id: String,
-    /// The column in the dataset; several options are a column each, `VARIABLE_code`.
+    /// Column in the dataset; a choice of several options has one column each, `VARIABLE_code`.
     #[serde(default)]
     variable: Option<String>,
-    /// What a scale measures.
+    /// Latent variable that a scale measures.
     #[serde(default)]
     latent: Option<Latent>,
     #[serde(rename = "type")]
     kind: KindFile,
     text: LocalizedText,
-    /// For the interviewer.
+    /// Hint for the interviewer.
     #[serde(default)]
     hint: Option<LocalizedText>,
-    /// A short wording for SMS.
+    /// Short text for SMS.
     #[serde(default)]
     sms: Option<LocalizedText>,
     #[serde(default = "yes")]
@@ -97,10 +97,11 @@ struct ItemFile {
     not_applicable: bool,
     #[serde(default)]
     dont_know: bool,
-    /// Asked only if this holds; like the page's.
+    /// The item is asked only if this condition holds; like that of the page.
     #[serde(default)]
     show_if: Option<String>,
-    /// Whoever answers so is no user of the subject (AAPOR 4.1); may look at this item too.
+    /// A respondent for whom this holds is not a user of the subject (AAPOR 4.1); it may also use
+    /// this item.
     #[serde(default)]
     screen_out_if: Option<String>,
     #[serde(default)]
@@ -109,7 +110,7 @@ struct ItemFile {
     options: Vec<OptionFile>,
     #[serde(default)]
     order: Order,
-    /// Of a number; for several options, how many at least.
+    /// Minimum of a number; for several options, the minimum number of them.
     #[serde(default)]
     min: Option<f64>,
     #[serde(default)]
@@ -137,7 +138,7 @@ struct OptionFile {
     exclusive: bool,
 }
 
-/// A row of a grid: an item of its own on the grid's scale or options.
+/// A row of a grid: an item with the grid's scale or options.
 #[derive(JsonSchema, Deserialize, Clone)]
 #[serde(deny_unknown_fields)]
 struct RowFile {
@@ -177,12 +178,12 @@ fn yes() -> bool {
 }
 
 impl Questionnaire {
-    /// The JSON Schema of the file form.
+    /// Returns the JSON Schema of the file format.
     pub fn schema() -> serde_json::Value {
         schemars::schema_for!(QuestionnaireFile).to_value()
     }
 
-    /// Reads and checks a questionnaire file.
+    /// Parses and checks a questionnaire file.
     pub fn parse(toml_text: &str) -> Result<Questionnaire, QuestionnaireError> {
         let file: QuestionnaireFile = toml::from_str(toml_text)
             .map_err(|e| QuestionnaireError::Toml(e.to_string().trim().replace('\n', " ")))?;
@@ -246,7 +247,7 @@ fn read_condition(
 }
 
 impl ItemFile {
-    /// A grid is so many items as it has rows; everything else is itself.
+    /// Expands a grid into one item per row; any other item remains one.
     fn rows(self) -> Result<Vec<ItemInFile>, QuestionnaireError> {
         if self.kind != KindFile::Grid {
             return if self.rows.is_empty() {
@@ -289,7 +290,7 @@ impl ItemInFile {
             (None, KindFile::Info) => String::new(),
             (None, _) => return wrong(place, "its variable is missing: the column in the dataset"),
         };
-        // Conditions read «-» as minus.
+        // Conditions parse «-» as minus.
         let is_name = |name: &str| is_code(name) && !name.contains('-');
         if !is_name(&file.id) || (file.kind != KindFile::Info && !is_name(&variable)) {
             return wrong(place, "id and variable take letters, digits and «_»");

@@ -34,30 +34,30 @@ impl Latent {
     }
 }
 
-/// One question, or a text between questions.
+/// A question, or a text between questions.
 #[derive(Debug)]
 pub struct Item {
-    /// Unique within the questionnaire; the form field's name, and its name in conditions.
+    /// Unique within the questionnaire; name of the form field, and name in conditions.
     pub id: String,
-    /// The column in the dataset.
+    /// Column in the dataset.
     pub variable: String,
-    /// What it measures; an open question measures none.
+    /// Latent variable that it measures; `None` for an open question.
     pub latent: Option<Latent>,
-    /// Stands above the first row of a grid.
+    /// Heading above the first row of a grid.
     pub heading: Option<LocalizedText>,
     pub text: LocalizedText,
-    /// For the interviewer, on the telephone.
+    /// Hint for the interviewer, on the telephone.
     pub hint: Option<LocalizedText>,
-    /// A short wording for SMS.
+    /// Short text for SMS.
     pub sms: Option<LocalizedText>,
     pub required: bool,
     /// A response with all core items answered counts as partial (AAPOR 1.2).
     pub core: bool,
     pub not_applicable: bool,
     pub dont_know: bool,
-    /// Asked only if this holds.
+    /// Condition for asking it.
     pub show_if: Option<Condition>,
-    /// Whoever answers so is no user of the subject (AAPOR 4.1).
+    /// Condition under which the respondent is not a user of the subject (AAPOR 4.1).
     pub screen_out_if: Option<Condition>,
     pub kind: ItemKind,
 }
@@ -65,19 +65,19 @@ pub struct Item {
 #[derive(Debug)]
 pub enum ItemKind {
     Scale(Scale),
-    /// One of the options, several of them, or all of them in an order.
+    /// One of the options, several of them, or all of them ranked.
     Choice(Choice),
     Number(Range),
-    /// A day, between two days where they are given.
+    /// A day, within the limits that are set.
     Date {
         first: Option<NaiveDate>,
         last: Option<NaiveDate>,
     },
-    /// Free text of at most so many characters.
+    /// Free text with a maximum number of characters.
     Open {
         max_chars: usize,
     },
-    /// Nothing is asked.
+    /// A text without a question.
     Info,
 }
 
@@ -100,7 +100,7 @@ impl Scale {
 pub struct Choice {
     pub options: Vec<ChoiceOption>,
     pub selection: Selection,
-    /// Shown in another order to each respondent.
+    /// Whether the options are in random order for each respondent.
     pub is_shuffled: bool,
 }
 
@@ -113,7 +113,7 @@ pub struct ChoiceOption {
     pub is_exclusive: bool,
 }
 
-/// How many options are taken.
+/// How many options are selected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Selection {
     One,
@@ -126,7 +126,7 @@ impl Choice {
         self.options.iter().any(|option| option.code == code)
     }
 
-    /// The options in the order in which a case is shown them: the same whenever it looks.
+    /// Returns the options in the order displayed for a case, which is the same on every display.
     pub fn order_for(&self, case: i64, item: &str) -> Vec<&ChoiceOption> {
         let (mut shown, last): (Vec<_>, Vec<_>) =
             self.options.iter().partition(|option| !option.is_exclusive);
@@ -140,7 +140,7 @@ impl Choice {
     }
 }
 
-/// A number of up to so many decimals, in a unit.
+/// A number in a unit, with a maximum number of decimals.
 #[derive(Debug, Clone)]
 pub struct Range {
     pub min: Option<f64>,
@@ -150,12 +150,12 @@ pub struct Range {
 }
 
 impl Item {
-    /// Is it answered with something that can be counted and compared, which free text cannot?
+    /// Returns whether its answers can be counted and compared, unlike free text.
     pub fn is_coded(&self) -> bool {
         !matches!(self.kind, ItemKind::Info | ItemKind::Open { .. })
     }
 
-    /// Is there anything to answer?
+    /// Returns whether it asks a question.
     pub fn is_question(&self) -> bool {
         !matches!(self.kind, ItemKind::Info)
     }

@@ -1,9 +1,9 @@
-//! A questionnaire: pages of items, in two languages, each item tagged with its latent variable.
+//! Questionnaires: pages of items in two languages, each item tagged with its latent variable.
 //!
-//! In goes a reviewed TOML file, out comes a [`Questionnaire`] whose [`QuestionPath`] tells which
-//! items a respondent is asked, whose answers can be checked, and whose codebook can be written. It
-//! knows no respondent and keeps no state. What reads well and would still go wrong in the field
-//! (an item that nobody reaches, a text too long for SMS) is found by [`review`].
+//! A reviewed TOML file is parsed into a [`Questionnaire`]. Its [`QuestionPath`] determines the
+//! items that a respondent is asked; it validates answers and provides the codebook. The module has
+//! no access to respondents and no state. [`review`] finds problems that are valid in the file and
+//! would fail in the field (an item that nobody reaches, a text too long for SMS).
 
 mod answer;
 mod check_names;
@@ -31,16 +31,16 @@ pub struct Questionnaire {
     pub version: u32,
     pub title: LocalizedText,
     pub introduction: LocalizedText,
-    /// Fields of lists that conditions look at; the application must keep them.
+    /// List fields that conditions use; the application must store them.
     pub list_fields: Vec<String>,
     pub pages: Vec<Page>,
 }
 
-/// What stands on one page.
+/// A page of items.
 #[derive(Debug)]
 pub struct Page {
     pub title: LocalizedText,
-    /// Shown only if this holds.
+    /// Condition for showing it.
     pub show_if: Option<Condition>,
     pub items: Vec<Item>,
 }
@@ -50,7 +50,7 @@ impl Questionnaire {
         self.pages.iter().flat_map(|page| page.items.iter())
     }
 
-    /// What must hold for an item to be asked.
+    /// Returns the conditions for asking an item.
     pub fn conditions_of(&self, item: &Item) -> impl Iterator<Item = &Condition> {
         let page =
             self.pages.iter().find(|page| page.items.iter().any(|other| other.id == item.id));

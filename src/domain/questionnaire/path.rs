@@ -1,5 +1,5 @@
-//! The way of one respondent through a questionnaire: which items are asked, given the answers so
-//! far.
+//! The path of one respondent through a questionnaire: the items that are asked, given the answers
+//! so far.
 
 use std::collections::BTreeMap;
 
@@ -7,28 +7,28 @@ use cel::Value;
 
 use super::{Answer, Condition, Item, Questionnaire};
 
-/// What is known of a respondent beside the answers.
+/// The facts about a respondent besides the answers.
 #[derive(Debug, Clone, Default)]
 pub struct RoutingFacts {
     pub category: String,
-    /// The list's word for the kind of user; empty: none.
+    /// The segment on the list; empty if there is none.
     pub segment: String,
     pub mode: String,
-    /// The list fields that the application keeps.
+    /// The list fields that the application stores.
     pub fields: BTreeMap<String, String>,
 }
 
-/// The pages and items that are asked, in their order.
+/// The pages and items that are asked, in order.
 pub struct QuestionPath<'q> {
-    /// The number of the page in the questionnaire, counted from 0, and what is shown on it.
+    /// The index of the page in the questionnaire, from 0, and its asked items.
     pub pages: Vec<(usize, Vec<&'q Item>)>,
-    /// An answer says that this is no user of the subject (AAPOR 4.1).
+    /// Whether an answer shows that the respondent is not a user of the subject (AAPOR 4.1).
     pub is_screened_out: bool,
     answered: Vec<&'q str>,
     input: RoutingInput<'q>,
 }
 
-/// What is known of a respondent.
+/// The known values of a respondent.
 #[derive(Clone, Copy)]
 struct RoutingInput<'q> {
     questionnaire: &'q Questionnaire,
@@ -37,7 +37,7 @@ struct RoutingInput<'q> {
 }
 
 impl RoutingInput<'_> {
-    /// What a condition sees of a name, if only these items count as answered.
+    /// Returns the value of a name for conditions, if only these items count as answered.
     fn value(&self, name: &str, answered: &[&str]) -> Option<Value> {
         let fact = match name {
             "category" => Some(&self.facts.category),
@@ -55,7 +55,7 @@ impl RoutingInput<'_> {
     }
 }
 
-/// What the answers of a response amount to.
+/// The completion status of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Completion {
     /// Every required item that is asked is answered.
@@ -67,8 +67,8 @@ pub enum Completion {
 }
 
 impl Questionnaire {
-    /// The way through, as far as these answers tell. What is not asked counts as not answered, for
-    /// every condition behind it.
+    /// Returns the path determined by these answers. Items that are not asked count as not answered
+    /// in all later conditions.
     pub fn path<'q>(
         &'q self,
         answers: &'q BTreeMap<String, Answer>,
@@ -77,7 +77,7 @@ impl Questionnaire {
         let input = RoutingInput { questionnaire: self, answers, facts };
         let (mut pages, mut is_screened_out, mut answered) = (Vec::new(), false, Vec::new());
         for (number, page) in self.pages.iter().enumerate() {
-            // Conditions look at earlier pages only: a page is decided about as a whole.
+            // Conditions use earlier pages only, so a page is decided as a whole.
             let holds =
                 |condition: &Condition| condition.holds_by(|name| input.value(name, &answered));
             let is_shown = page.show_if.as_ref().is_none_or(holds);
@@ -99,7 +99,7 @@ impl Questionnaire {
 }
 
 impl<'q> QuestionPath<'q> {
-    /// The items that are asked, in their order.
+    /// Returns the asked items in order.
     pub fn items(&self) -> impl Iterator<Item = &'q Item> {
         self.pages.iter().flat_map(|(_, items)| items.iter().copied())
     }
@@ -108,13 +108,13 @@ impl<'q> QuestionPath<'q> {
         self.answered.contains(&item.id.as_str())
     }
 
-    /// Does a condition hold by what is known so far?
+    /// Returns whether a condition holds by the current values.
     pub fn satisfies(&self, condition: &Condition) -> bool {
         condition.holds_by(|name| self.input.value(name, &self.answered))
     }
 
-    /// Is all known that there will be to know of a name? An item has been answered, or its page
-    /// has gone by; whatever is no item is known from the start.
+    /// Returns whether the value of a name is final: its item is answered or its page has been
+    /// passed. A name that is not an item is final from the start.
     pub fn is_settled(&self, name: &str) -> bool {
         let page = self
             .input
@@ -122,7 +122,7 @@ impl<'q> QuestionPath<'q> {
             .pages
             .iter()
             .position(|page| page.items.iter().any(|item| item.id == name));
-        // What stands on a page is settled by the pages before it.
+        // The pages before a page decide which of its items are asked.
         let has_gone_by = |page: usize| {
             page < self.furthest_page() || (page == self.furthest_page() && !self.includes(name))
         };
@@ -137,7 +137,7 @@ impl<'q> QuestionPath<'q> {
         self.items().any(|item| item.id == id)
     }
 
-    /// What is shown on a page of the questionnaire; nothing, if the page is not on the way.
+    /// Returns the asked items of a page; empty if the page is not on the path.
     pub fn items_on_page(&self, page: usize) -> &[&'q Item] {
         self.pages
             .iter()
@@ -145,7 +145,7 @@ impl<'q> QuestionPath<'q> {
             .map_or(&[], |(_, items)| items.as_slice())
     }
 
-    /// What the answers amount to (AAPOR 1.1, 1.2 or less).
+    /// Returns the completion status (AAPOR 1.1, 1.2 or less).
     pub fn completion(&self) -> Completion {
         if self.items().filter(|item| item.required).all(|item| self.is_answered(item)) {
             Completion::Complete
@@ -156,8 +156,8 @@ impl<'q> QuestionPath<'q> {
         }
     }
 
-    /// The first page on which a required item lacks its answer, else the last one: nobody gets
-    /// further than this.
+    /// Returns the first page on which a required item lacks an answer, otherwise the last one: no
+    /// respondent gets further than this.
     pub fn furthest_page(&self) -> usize {
         let is_open = |(_, items): &&(usize, Vec<&Item>)| {
             items.iter().any(|item| item.required && !self.is_answered(item))
@@ -165,8 +165,8 @@ impl<'q> QuestionPath<'q> {
         self.pages.iter().find(is_open).or(self.pages.last()).map_or(0, |(number, _)| *number)
     }
 
-    /// The page to show to somebody who asks for page `wanted`: that one or the next on the way,
-    /// and none beyond what is reached.
+    /// Returns the page to display for a request of page `wanted`: that one or the next on the
+    /// path, and never beyond the furthest one.
     pub fn page_for(&self, wanted: usize) -> usize {
         let reached = self.furthest_page();
         self.pages
@@ -184,7 +184,7 @@ impl<'q> QuestionPath<'q> {
         self.pages.last().is_some_and(|(number, _)| *number <= page)
     }
 
-    /// How many pages of the way lie before this one.
+    /// Returns the number of pages of the path before this one.
     pub fn pages_before(&self, page: usize) -> usize {
         self.pages.iter().filter(|(number, _)| *number < page).count()
     }
@@ -231,7 +231,7 @@ mod tests {
             ["why", "paid", "since", "rank1"].iter().all(|id| chain.contains(&(*id).to_owned())),
             "{chain:?}"
         );
-        // An answer that is left behind on a way that was left decides nothing.
+        // An answer on an abandoned path decides nothing.
         let (changed, _) = path_ids(&[("use", "daily"), ("sat1", "9"), ("why", "price")], "");
         assert!(!changed.contains(&"paid".to_owned()), "{changed:?}");
         assert!(path_ids(&[("use", "never")], "").1 && !path_ids(&[("use", "daily")], "").1);

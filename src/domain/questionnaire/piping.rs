@@ -1,5 +1,4 @@
-//! Texts that name the subject, the applicant or an earlier answer: `{subject}`, `{applicant}`,
-//! `{answer:ID}`.
+//! Text piping: replaces `{subject}`, `{applicant}` and `{answer:ID}` in texts.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -7,12 +6,12 @@ use std::collections::BTreeMap;
 use super::{Answer, Questionnaire};
 use crate::domain::language::{Language, LocalizedText};
 
-/// The names between braces in a text.
+/// Returns the names between braces in a text.
 pub(super) fn placeholders(text: &str) -> Vec<&str> {
     text.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name).collect()
 }
 
-/// What texts are filled with, for one respondent.
+/// The values for texts of one respondent.
 pub struct TextPiping<'a> {
     pub questionnaire: &'a Questionnaire,
     pub subject: &'a str,
@@ -22,7 +21,7 @@ pub struct TextPiping<'a> {
 }
 
 impl TextPiping<'_> {
-    /// The text with its names filled in; an answer that was not given is «…».
+    /// Returns the text with its names replaced; a missing answer becomes «…».
     pub fn fill<'t>(&self, text: &'t LocalizedText) -> Cow<'t, str> {
         let text = text.in_language(self.language);
         if !text.contains('{') {
@@ -58,7 +57,7 @@ impl TextPiping<'_> {
         }
     }
 
-    /// An answer in the respondent's language.
+    /// Returns an answer in the respondent's language.
     fn answer(&self, id: &str) -> Option<String> {
         let (item, answer) = (self.questionnaire.item(id)?, self.answers.get(id)?);
         match answer {

@@ -1,4 +1,4 @@
-//! What reads well and would still go wrong in the field.
+//! Review of a questionnaire: problems that are valid in the file and would fail in the field.
 
 use std::collections::BTreeSet;
 
@@ -7,17 +7,17 @@ use crate::domain::category::Category;
 use crate::domain::condition::{Condition, Values};
 use crate::domain::sms_text::measure_parts;
 
-/// More answers than these are not tried out for one condition.
+/// Maximum number of combinations of answers that are tried for one condition.
 const MAX_TRIALS: usize = 50_000;
-/// A minute holds about so many items of a web questionnaire.
+/// Approximate number of items per minute in a web questionnaire.
 const ITEMS_PER_MINUTE: f64 = 6.0;
 const LONGEST_MINUTES: f64 = 3.0;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
-    /// It cannot be meant so.
+    /// Certainly a mistake.
     Error,
-    /// It may be meant so.
+    /// Possibly intended.
     Warning,
 }
 
@@ -29,7 +29,7 @@ pub struct Finding {
     pub what: String,
 }
 
-/// Looks a questionnaire over.
+/// Reviews a questionnaire.
 pub fn review(questionnaire: &Questionnaire) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut add_finding = |severity, place: &str, what: String| {
@@ -113,13 +113,13 @@ pub fn review(questionnaire: &Questionnaire) -> Vec<Finding> {
 }
 
 impl Questionnaire {
-    /// About how long somebody takes who is asked everything.
+    /// Estimates the minutes for a respondent who is asked everything.
     pub fn minutes(&self) -> f64 {
         self.items().filter(|item| item.is_question()).count() as f64 / ITEMS_PER_MINUTE
     }
 }
 
-/// The item as an SMS would ask it.
+/// Composes the SMS question of an item.
 fn sms_text(
     item: &Item,
     language: impl Fn(&crate::domain::language::LocalizedText) -> &String,
@@ -140,8 +140,8 @@ fn sms_text(
     }
 }
 
-/// Tries out what answers there can be to the items that conditions look at: how many were tried,
-/// and for how many all conditions held. `None`: too many.
+/// Tries the possible answers to the items that conditions use. Returns the number of trials, and
+/// of those in which all conditions held; `None` if there are too many.
 fn count_satisfied(
     questionnaire: &Questionnaire,
     conditions: &[&Condition],
@@ -172,7 +172,7 @@ fn count_satisfied(
 
 type Candidate<'q> = Box<dyn Fn(&mut Values) + 'q>;
 
-/// What may be known of a name: each answer that can be told apart, and none.
+/// Returns the possible values of a name: each distinguishable answer, and none.
 fn candidate_values<'q>(
     questionnaire: &'q Questionnaire,
     name: &str,
@@ -259,7 +259,7 @@ fn candidate<'q>(tell: impl Fn(&mut Values) + 'q) -> Candidate<'q> {
     Box::new(tell)
 }
 
-/// The numbers and quoted words of a condition.
+/// Returns the numbers and quoted words of a condition.
 fn literals(source: &str) -> Vec<String> {
     let mut literals = Vec::new();
     for (at, piece) in source.split(['\'', '"']).enumerate() {

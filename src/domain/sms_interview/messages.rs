@@ -1,33 +1,34 @@
-//! What a message of the interview says.
+//! Composes the messages of an SMS interview.
 
 use crate::domain::language::Language;
 use crate::domain::questionnaire::{ChoiceOption, Item, ItemKind, Selection};
 
-/// What stands before a question.
+/// The text before a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Prefix {
     None,
-    /// The reply before was not understood.
+    /// The previous reply was not understood.
     NotUnderstood,
 }
 
-/// A question on its way out.
+/// The parts of a question message.
 pub struct QuestionMessage<'a> {
     pub item: &'a Item,
-    /// Its short wording for SMS where there is one, with what stands in its placeholders.
+    /// The item's short text for SMS, or its text, with placeholders replaced.
     pub text: &'a str,
-    /// The options in the order in which this respondent sees them.
+    /// The options in the order displayed to this respondent.
     pub shown: &'a [&'a ChoiceOption],
-    /// The how manieth of how many, from 1.
+    /// Number of the question, from 1, and the total.
     pub position: (usize, usize),
     pub signature: &'a str,
-    /// What is rated; said with the first question, and with each where several things are.
+    /// The rated subject; included in the first question, and in each one if there are several
+    /// subjects.
     pub subject: Option<&'a str>,
     pub language: Language,
     pub prefix: Prefix,
 }
 
-/// The message that asks an item.
+/// Composes the message that asks an item.
 pub fn compose_question(message: &QuestionMessage<'_>) -> String {
     let zh = message.language == Language::Zh;
     let t = |chinese: &str, english: &str| if zh { chinese.to_owned() } else { english.to_owned() };
@@ -98,7 +99,7 @@ pub fn compose_question(message: &QuestionMessage<'_>) -> String {
     )
 }
 
-/// The same question after a day of silence.
+/// Composes the reminder of a question, sent after a day without a reply.
 pub fn compose_reminder(text: &str, language: Language) -> String {
     let words = match language {
         Language::Zh => "还差几题就完成了：",
@@ -110,7 +111,7 @@ pub fn compose_reminder(text: &str, language: Language) -> String {
     }
 }
 
-/// The last message.
+/// Composes the last message.
 pub fn compose_goodbye(signature: &str, language: Language, is_complete: bool) -> String {
     let text = match (language, is_complete) {
         (Language::Zh, true) => "谢谢！您的回答已全部保存。",

@@ -1,7 +1,7 @@
-//! The interview by SMS: one item a message; replies are read as people write them.
+//! The SMS interview: one item per message; replies are parsed leniently.
 //!
-//! Pure: [`compose_question`] says what a message asks, [`parse_reply`] what a reply means for the
-//! item that was asked.
+//! The module is pure: [`compose_question`] composes a message, and [`parse_reply`] interprets a
+//! reply to the item that was asked. Sending and state belong to `services/interviews`.
 
 mod messages;
 mod parse_reply;

@@ -1,27 +1,27 @@
-//! Reads a reply as an answer, generously: `8`, `８`, `八`, «8分», «给8分吧», `B`, the words of an
+//! Parses a reply as an answer, leniently: `8`, `８`, `八`, «8分», «给8分吧», `B`, the words of an
 //! option.
 
 use unicode_normalization::UnicodeNormalization;
 
 use crate::domain::questionnaire::{Answer, ChoiceOption, Item, ItemKind, Selection};
 
-/// What a reply means.
+/// The meaning of a reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ParsedReply {
     /// In the form that [`Answer::parse`] reads.
     Answer(String),
-    /// The respondent leaves out what may be left out.
+    /// The respondent skips an optional item.
     Skip,
-    /// Nothing that answers the question.
+    /// No answer to the question was recognised.
     Unclear,
 }
 
-/// Half width, small letters, without the blanks around.
+/// Converts to half width and lower case, and trims.
 fn folded(text: &str) -> String {
     text.nfkc().collect::<String>().to_lowercase().trim().to_owned()
 }
 
-/// A reply of few words that agrees to take part.
+/// Returns whether a short reply agrees to take part.
 pub fn is_agreement(text: &str) -> bool {
     let bare: String = folded(text).chars().filter(|c| c.is_alphanumeric()).collect();
     const WORDS: [&str; 14] = [
@@ -31,7 +31,7 @@ pub fn is_agreement(text: &str) -> bool {
     WORDS.contains(&bare.as_str())
 }
 
-/// A reply of few words that asks for the link.
+/// Returns whether a short reply requests the link.
 pub fn requests_link(text: &str) -> bool {
     let folded = folded(text);
     folded.chars().count() <= 16
@@ -40,7 +40,8 @@ pub fn requests_link(text: &str) -> bool {
             .any(|word| folded.contains(word))
 }
 
-/// Reads a reply to an item. `shown`: the options in the order in which they were numbered.
+/// Parses a reply to an item. `shown` contains the options in the order in which they were
+/// numbered.
 pub fn parse_reply(item: &Item, shown: &[&ChoiceOption], text: &str) -> ParsedReply {
     let folded = folded(text);
     let bare: String = folded.chars().filter(|c| c.is_alphanumeric()).collect();
@@ -103,7 +104,7 @@ pub fn parse_reply(item: &Item, shown: &[&ChoiceOption], text: &str) -> ParsedRe
     }
 }
 
-/// The options that a reply names, in its order: by number, by letter, by words.
+/// Returns the options that a reply names, in its order: by number, by letter, or by words.
 fn options<'o>(shown: &[&'o ChoiceOption], folded: &str) -> Vec<&'o ChoiceOption> {
     let bare = |text: &str| -> String {
         text.nfkc()
@@ -131,8 +132,8 @@ fn options<'o>(shown: &[&'o ChoiceOption], folded: &str) -> Vec<&'o ChoiceOption
     };
     let numbers = numbers(folded);
     if numbers.iter().all(|n| n.fract() == 0.0 && (1.0..=shown.len() as f64).contains(n)) {
-        // Several figures without anything between them («213») are one each, where that many
-        // options cannot be meant.
+        // Adjacent digits («213») are one option each, if there are too few options for a two-digit
+        // number.
         numbers.iter().for_each(|n| take(Some(*n as usize - 1)));
     } else if folded.chars().all(|c| c.is_ascii_digit()) && shown.len() < 10 {
         folded.chars().for_each(|c| take(c.to_digit(10).and_then(|n| (n as usize).checked_sub(1))));
@@ -144,7 +145,7 @@ fn options<'o>(shown: &[&'o ChoiceOption], folded: &str) -> Vec<&'o ChoiceOption
         letters.iter().for_each(|c| take(Some((*c as usize) - ('a' as usize))));
     }
     if taken.is_empty() {
-        // The words of exactly one option within the reply, or the reply within them.
+        // The reply contains the words of exactly one option, or is contained in them.
         let names = |option: &&&&ChoiceOption| {
             languages.into_iter().map(|language| bare(option.text.in_language(language))).any(
                 |words| {
@@ -162,8 +163,8 @@ fn options<'o>(shown: &[&'o ChoiceOption], folded: &str) -> Vec<&'o ChoiceOption
     taken
 }
 
-/// The numbers in a text: figures, and Chinese numerals up to ninety-nine; the same one twice is
-/// one.
+/// Returns the numbers in a text: digits, and Chinese numerals up to ninety-nine; duplicates count
+/// once.
 fn numbers(folded: &str) -> Vec<f64> {
     const NUMERALS: &str = "零一二三四五六七八九";
     let (mut found, mut figures, mut numeral) = (Vec::new(), String::new(), Vec::<u32>::new());
@@ -221,7 +222,7 @@ mod tests {
         Questionnaire::parse(include_str!("../../../tests/fixtures/every_kind.toml")).unwrap()
     }
 
-    /// Of the shipped questionnaire on brands.
+    /// An item of the shipped brand questionnaire.
     fn heard(id: &str, text: &str) -> ParsedReply {
         let questionnaire =
             Questionnaire::parse(include_str!("../../../config/questionnaires/brand.toml"))

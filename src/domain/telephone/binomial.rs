@@ -1,7 +1,7 @@
-//! What chance alone does to counts: interviewers differ even if they all work alike.
+//! Random variation of counts: interviewers differ even if they all work alike.
 
-/// The range in which a count out of `all` lies in 95 of 100 cases when each happens with `chance`
-/// (the central interval of the binomial distribution).
+/// Returns the range in which a count out of `all` lies in 95 of 100 cases if each event has
+/// probability `chance` (the central interval of the binomial distribution).
 pub fn binomial_interval(all: u32, chance: f64) -> (u32, u32) {
     const TAIL: f64 = 0.025;
     let chance = chance.clamp(0.0, 1.0);
@@ -12,7 +12,7 @@ pub fn binomial_interval(all: u32, chance: f64) -> (u32, u32) {
         return (all, all);
     }
     let odds = (chance / (1.0 - chance)).ln();
-    // By logarithms: of thousands of calls, the chance of none at all is too small for a number.
+    // In logarithms: for thousands of calls, the probability of zero events underflows.
     let mut log = f64::from(all) * (1.0 - chance).ln();
     let (mut below, mut low) = (0.0, None);
     for count in 0..=all {

@@ -1,18 +1,17 @@
-//! Who is called first.
+//! The order of the call queue.
 
 use std::cmp::Reverse;
 
 use crate::domain::time::Timestamp;
 
-/// The place of somebody in the queue, the least first: promised call-backs that are due, the
-/// longest promised first; then whom a part of the day like this one has not been tried with; then
-/// the fewest attempts; then whoever is in the cell that is furthest from its target; then in an
-/// order that says nothing of the list's.
+/// The priority of a queue entry, the least first: due call-backs, the earliest appointment first;
+/// then people without an attempt in this part of the day; then the fewest attempts; then people in
+/// the cell that is furthest from its target; then a random order that is independent of the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CallPriority {
     is_not_promised: bool,
     promised_at: Timestamp,
-    /// Somebody else should ask whom this interviewer has heard a refusal from.
+    /// After a refusal to this interviewer, somebody else should ask.
     has_refused_to_me: bool,
     is_tried_part: bool,
     calls: u32,
@@ -22,8 +21,8 @@ pub struct CallPriority {
 }
 
 impl CallPriority {
-    /// `promised_at`: of a call-back that is due. `still_needed`: thousandths of its neediest
-    /// cell's target.
+    /// Creates a priority. `promised_at` is the time of a due call-back. `still_needed` is in
+    /// thousandths of the target of its cell with the greatest need.
     pub fn new(
         promised_at: Option<Timestamp>,
         has_refused_to_me: bool,

@@ -1,5 +1,5 @@
-//! The parts of the day over which attempts are spread: somebody who never answers in the morning
-//! may in the evening.
+//! The parts of the day over which attempts are spread: a person who never answers in the morning
+//! may answer in the evening.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use chrono_tz::Tz;
 
 use crate::domain::time::Timestamp;
 
-/// A part of the week, by the respondent's own clock.
+/// A part of the week, in the respondent's local time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DayPart {
     /// A weekday until noon.
     Morning,
-    /// A weekday until five.
+    /// A weekday until 17:00.
     Afternoon,
-    /// A weekday from five on.
+    /// A weekday from 17:00 on.
     Evening,
     /// Saturday and Sunday.
     Weekend,
@@ -39,7 +39,7 @@ impl DayPart {
         }
     }
 
-    /// When the part that `at` lies in is over.
+    /// Returns the end of the part that contains `at`.
     pub fn end(at: Timestamp, zone: Tz) -> Timestamp {
         let date = at.date(zone);
         let at_hour = |hour: u32| {
@@ -57,7 +57,7 @@ impl DayPart {
         if end > at { end } else { at + Duration::from_secs(60) }
     }
 
-    /// Its bit in a set of parts.
+    /// Returns its bit in a set of parts.
     pub fn bit(self) -> i64 {
         1 << (self as i64)
     }

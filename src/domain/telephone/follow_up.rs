@@ -1,4 +1,4 @@
-//! What follows from a call: when the next one may be, or that there is none.
+//! The consequence of a call: the time of the next one, or none.
 
 use std::time::Duration;
 
@@ -8,59 +8,59 @@ use crate::domain::seeded_random::seeded_fraction;
 use crate::domain::time::Timestamp;
 use crate::domain::zones::Zones;
 
-/// Calls a day to one person, unless it was busy.
+/// Maximum number of calls per day to one person, not counting busy lines.
 pub const MAX_CALLS_PER_DAY: u32 = 2;
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
-/// A line that is busy is free again in a while.
+/// Range of the delay after a busy line.
 const BUSY_DELAY: (Duration, Duration) =
     (Duration::from_secs(20 * 60), Duration::from_secs(40 * 60));
-/// Between two calls to somebody who does not answer, at least.
+/// Minimum time between two calls to a person who does not answer.
 const NO_ANSWER_GAP: Duration = Duration::from_secs(2 * 3_600);
 /// Time to use a link that was sent instead.
 const LINK_WAIT: Duration = Duration::from_secs(2 * 86_400);
-/// Before somebody else asks whoever would rather not.
+/// Delay after a soft refusal, before another interviewer asks.
 const COOL_OFF: Duration = Duration::from_secs(4 * 86_400);
-/// A number that is out of service may be paid for again.
+/// Delay after an out-of-service number, which may be paid for again.
 const OUT_OF_SERVICE_WAIT: Duration = Duration::from_secs(3 * 86_400);
-/// So often somebody may be asked again who would rather not: once.
+/// Number of soft refusals that closes the cases: a person is asked again once.
 const MAX_SOFT_REFUSALS: u32 = 2;
-/// A part of the day that has not been tried comes within a week.
+/// A part of the day without an attempt occurs within a week.
 const HORIZON: Duration = Duration::from_secs(8 * 86_400);
 
-/// A person after a call.
+/// The state of a person after a call.
 pub struct CalledPerson<'a> {
     pub outcome: CallOutcome,
-    /// Attempts at this step, this one among them, and how many there may be.
+    /// Attempts at this step including this one, and the maximum.
     pub calls: u32,
     pub max_calls: u32,
-    /// Attempts today, this one among them, those that were busy not.
+    /// Attempts today including this one, without busy lines.
     pub calls_today: u32,
-    /// Refusals of the soft kind, this one among them.
+    /// Soft refusals including this one.
     pub soft_refusals: u32,
-    /// The parts of the day that have been tried, this one among them.
+    /// The parts of the day with an attempt, including this one.
     pub tried_day_parts: i64,
-    /// What was agreed.
+    /// The agreed time.
     pub call_back_at: Option<Timestamp>,
     pub hours: &'a ContactHours,
     pub zones: &'a Zones,
-    /// Draws the place within a part of the day.
+    /// Seed of the position within a part of the day.
     pub seed: &'a str,
 }
 
-/// What comes next.
+/// The next action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FollowUp {
-    /// The next call is not before then.
+    /// The next call is not before this time.
     CallAt(Timestamp),
-    /// At that time, as promised.
+    /// A call at the agreed time.
     CallBack(Timestamp),
-    /// No further call: all that were to be made are, or the contact hours never open again. The
-    /// cases stay open for other steps.
+    /// No further call: the maximum is reached, or the contact hours never open again. The cases
+    /// stay open for other steps.
     NoFurtherCall,
-    /// The cases are ended.
+    /// The cases are closed.
     CasesEnded,
 }
 
@@ -72,12 +72,12 @@ impl CalledPerson<'_> {
             Interviewed | HardRefusal | WrongNumber | NonWorking | Disconnected | Deceased
             | Unable | Language => FollowUp::CasesEnded,
             SoftRefusal if self.soft_refusals >= MAX_SOFT_REFUSALS => FollowUp::CasesEnded,
-            // What was promised is kept, however often it has been tried.
+            // An agreed call-back is kept, whatever the number of attempts.
             CallBack => match self.call_back_at {
                 Some(at) => FollowUp::CallBack(at),
                 None => self.at(self.another_part(now, now + DAY)),
             },
-            // Nobody was called.
+            // No call was made.
             NotDialled => self.at(self.open(now + MINUTE)),
             Lost => self.at(self.open(now + MINUTE * 10)),
             _ if is_used_up => FollowUp::NoFurtherCall,
@@ -105,8 +105,8 @@ impl CalledPerson<'_> {
         self.hours.next_open(at, self.zones)
     }
 
-    /// A time from `from` on, somewhere in a part of the day that has not been tried; where all
-    /// have been, in another one than this.
+    /// Returns a time from `from` on within a part of the day without an attempt; if there is none,
+    /// within a part other than the current one.
     fn another_part(&self, now: Timestamp, from: Timestamp) -> Option<Timestamp> {
         let zone = self.zones.iter().next()?;
         let this = DayPart::of(now, zone);
@@ -125,12 +125,12 @@ impl CalledPerson<'_> {
             }
             at = self.open(DayPart::end(at, zone))?;
         }
-        // Where the hours know one part only, another day of it.
+        // If the hours contain only one part, use it on another day.
         fallback.or_else(|| self.open(from.max(now + DAY))).map(|at| self.within(at))
     }
 
-    /// Somewhere in the first three quarters of the part that `at` lies in, so that there is time
-    /// left to call.
+    /// Returns a position in the first three quarters of the part that contains `at`, so that there
+    /// is time left to call.
     fn within(&self, at: Timestamp) -> Timestamp {
         let ends = self.zones.iter().map(|zone| DayPart::end(at, zone)).min().unwrap_or(at);
         let length = ends.min(self.hours.open_until(at, self.zones)).since(at);
@@ -211,8 +211,8 @@ mod tests {
     }
 
     proptest! {
-        /// Invariant I2 for the telephone: whatever happened, the next call is in the future,
-        /// within hours, not too soon, and at most so many a day.
+        /// Invariant I2 for the telephone: after any outcome, the next call is in the future,
+        /// within hours, not too soon, and within the maximum per day.
         #[test]
         fn the_next_call_is_within_hours_and_not_too_soon(
             outcome in prop::sample::select(CallOutcome::ALL.to_vec()),

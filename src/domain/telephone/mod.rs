@@ -1,7 +1,8 @@
-//! Telephone interviewing: what a call may come to and what follows from it, the parts of the day,
-//! and who is called first.
+//! Telephone interviewing: the outcomes of calls and their consequences, the parts of the day, and
+//! the order of the call queue.
 //!
-//! Pure: a queue of the store holds who waits, `telephone/` of the use-cases moves it.
+//! The module is pure: `adapters/database/call_queue` stores the queue, and `services/call_center`
+//! changes it.
 
 mod binomial;
 mod call_priority;

@@ -1,36 +1,36 @@
-//! What a call comes to, and the AAPOR disposition of each (Standard Definitions, telephone
+//! The outcomes of calls, and the AAPOR disposition of each (Standard Definitions, telephone
 //! surveys).
 
 use crate::domain::disposition::Disposition;
 
-/// The outcome of one call, as the interviewer tells it.
+/// The outcome of a call, as recorded by the interviewer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CallOutcome {
-    /// All that was to be asked is answered; what the cases come to stands with their answers.
+    /// All questions are answered; the answers determine the dispositions of the cases.
     Interviewed,
     /// 3.12.
     Busy,
     /// 3.13: it rang and nobody answered.
     NoAnswer,
-    /// 2.22: a machine answered, or somebody who takes a message.
+    /// 2.22: a machine answered, or a person who takes a message.
     MessageLeft,
     /// 2.21: reached; another time was agreed.
     CallBack,
-    /// The respondent would rather have the link by SMS, and gets it.
+    /// The respondent prefers the link by SMS, which is sent.
     LinkSent,
-    /// The respondent went on alone on the web while on the line.
+    /// The respondent continued alone on the web during the call.
     LeftToWeb,
-    /// 2.11: would rather not; somebody else may ask once more.
+    /// 2.11: reluctant; somebody else may ask once more.
     SoftRefusal,
-    /// 2.112: never again.
+    /// 2.112: no further contact.
     HardRefusal,
-    /// 4.7: the number is somebody else's, who knows of no such person.
+    /// 4.7: the number belongs to somebody who does not know the person.
     WrongNumber,
     /// 4.31.
     NonWorking,
     /// 4.32.
     Disconnected,
-    /// 4.33: out of service for a time.
+    /// 4.33: temporarily out of service.
     OutOfService,
     /// 2.31.
     Deceased,
@@ -38,9 +38,9 @@ pub enum CallOutcome {
     Unable,
     /// 2.33: no interviewer speaks the respondent's language.
     Language,
-    /// Not dialled after all: no attempt.
+    /// Not dialled: not an attempt.
     NotDialled,
-    /// The interviewer's page died before anything was told.
+    /// The interviewer's page was lost before an outcome was recorded.
     Lost,
 }
 
@@ -93,7 +93,7 @@ impl CallOutcome {
         CallOutcome::ALL.into_iter().find(|outcome| outcome.as_str() == raw)
     }
 
-    /// As pages name it, in Chinese and English.
+    /// Returns the label of pages in Chinese and in English.
     pub fn labels(self) -> (&'static str, &'static str) {
         match self {
             CallOutcome::Interviewed => ("访问完成", "interviewed"),
@@ -117,7 +117,7 @@ impl CallOutcome {
         }
     }
 
-    /// What the open cases move to; `None`: they stay as they are.
+    /// Returns the new disposition of the open cases; `None` if it does not change.
     pub fn disposition(self) -> Option<Disposition> {
         match self {
             CallOutcome::Busy => Some(Disposition::Busy),
@@ -139,12 +139,12 @@ impl CallOutcome {
         }
     }
 
-    /// Was there a telephone that rang?
+    /// Returns whether it counts as an attempt: the number was dialled.
     pub fn is_attempt(self) -> bool {
         !matches!(self, CallOutcome::NotDialled | CallOutcome::Lost)
     }
 
-    /// Was somebody spoken to? Such a call counts among the contacts that caps are about.
+    /// Returns whether a person was reached. Such a call counts as a contact for the caps.
     pub fn is_reached(self) -> bool {
         use CallOutcome::*;
         matches!(

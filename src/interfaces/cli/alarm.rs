@@ -13,30 +13,30 @@ use crate::services::context::AppContext;
 
 #[derive(Subcommand)]
 pub enum AlarmCommand {
-    /// Applications in danger, and datasets that are not handed over
+    /// List applications whose quota is at risk, and undelivered datasets
     List {
-        /// Those that are over too
+        /// Include alarms that have ended
         #[arg(long)]
         all: bool,
         #[arg(long)]
         json: bool,
     },
-    /// Say that somebody has taken it in hand; it is not told again unless it gets worse
+    /// Acknowledge an alarm; it is not repeated unless its level rises
     Ack {
         #[arg(value_name = "APPLICATION")]
         code: String,
-        /// What is being done
+        /// What is being done about it
         #[arg(long, default_value = "")]
         note: String,
     },
-    /// Send a notice by every way that is set up
+    /// Send a test notice through every configured channel
     Test,
-    /// How everything stands, as the digest tells it
+    /// Show the digest
     Digest {
         #[arg(long)]
         json: bool,
     },
-    /// The latest notices, and what became of them
+    /// List the latest notices and whether they were delivered
     Notices {
         #[arg(long)]
         json: bool,

@@ -11,11 +11,11 @@ use crate::services::context::AppContext;
 
 #[derive(Subcommand)]
 pub enum AuditCommand {
-    /// Who looked at what and who did what, the latest first
+    /// List audit entries, the latest first
     List(ListArguments),
-    /// Reckon every hash of the log again: is anything changed, taken out or put in between?
+    /// Verify the hash chain of the audit log
     Verify {
-        /// A head that was noted elsewhere earlier; it must be in the log
+        /// A head noted elsewhere earlier; it must be in the log
         #[arg(long, value_name = "HASH")]
         head: Option<String>,
         #[arg(long)]
@@ -25,13 +25,13 @@ pub enum AuditCommand {
 
 #[derive(Args)]
 pub struct ListArguments {
-    /// Only what this person or token did
+    /// Only entries of this user or token
     #[arg(long, value_name = "NAME", default_value = "")]
     who: String,
-    /// Only such: call, case_revealed, launched, …
+    /// Only entries with this action: call, case_revealed, launched, …
     #[arg(long, value_name = "ACTION", value_parser = action)]
     action: Option<Action>,
-    /// Only what was done to this: case:17, campaign:C1
+    /// Only entries about this object: case:17, campaign:C1
     #[arg(long, value_name = "OBJECT", default_value = "")]
     object: String,
     #[arg(long, value_name = "N", default_value_t = 100)]

@@ -23,8 +23,7 @@ pub async fn backup(context: &AppContext, file: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Restores, brings the database to this version, and forgets again who was forgotten since the
-/// backup.
+/// Restores a backup, migrates it to this version, and repeats the erasures made since the backup.
 pub async fn restore(config: Config, file: &Path) -> Result<()> {
     backup::restore(&config.database_url, file).await?;
     print_line!("{} is restored", file.display());

@@ -1,4 +1,4 @@
-//! `campaign launch|pause|resume|close|list|status`.
+//! `campaign launch|pause|resume|budget|close|list|rates|forecast|status`.
 
 use std::path::PathBuf;
 
@@ -18,48 +18,48 @@ use crate::services::{datasets, deadlines, forecasting};
 
 #[derive(Subcommand)]
 pub enum CampaignCommand {
-    /// Check everything, show parts and cost, and put the applications into the field
+    /// Check everything, show parts and cost, and start the campaign
     Launch {
         code: String,
         #[arg(long, value_name = "CODE[,CODE…]", value_delimiter = ',', required = true)]
         application: Vec<String>,
-        /// The contact plan's TOML file
+        /// The TOML file of the contact plan
         #[arg(long, value_name = "FILE")]
         plan: PathBuf,
         /// A gateway or a route of the configuration
         #[arg(long, value_name = "NAME")]
         gateway: String,
-        /// Pause before more than this is spent
+        /// Pause before more than this amount is spent
         #[arg(long, value_name = "AMOUNT", value_parser = amount)]
         budget: Option<f64>,
-        /// Of the draw, where a list is larger than the need; recorded with the campaign, which
-        /// draws one of its own without it
+        /// Seed of the draw of replicates, for lists larger than the need; recorded with the
+        /// campaign; random if omitted
         #[arg(long, value_name = "WORD")]
         seed: Option<String>,
-        /// Check and reckon everything, launch nothing
+        /// Check everything and show parts and cost; launch nothing
         #[arg(long)]
         dry_run: bool,
         #[arg(long)]
         json: bool,
     },
-    /// Send nothing until it is resumed; people may still answer
+    /// Stop sending until the campaign is resumed; respondents can still answer
     Pause { code: String },
-    /// Go on sending
+    /// Resume sending
     Resume { code: String },
-    /// Set what may be spent, or «none»; resume a campaign that its budget has paused
+    /// Set the budget, or «none»; resume a campaign that its budget has paused
     Budget {
         code: String,
         #[arg(value_name = "AMOUNT|none")]
         amount: String,
     },
-    /// Close the field by hand, and write the datasets
+    /// Close the field now and write the datasets
     Close { code: String },
-    /// All campaigns, the latest first
+    /// List all campaigns, the latest first
     List {
         #[arg(long)]
         json: bool,
     },
-    /// The outcome rates of AAPOR, for all of the campaign and by groups of its cases
+    /// Show the AAPOR outcome rates of the campaign and of groups of its cases
     Rates {
         code: String,
         #[arg(long, value_enum, default_value = "application")]
@@ -67,14 +67,13 @@ pub enum CampaignCommand {
         #[arg(long)]
         json: bool,
     },
-    /// How the fields will end, made now: completes by the due day, the chance of each quota, and
-    /// what would help
+    /// Forecast completes by the due day, the chance of each quota, and interventions
     Forecast {
         code: String,
         #[arg(long)]
         json: bool,
     },
-    /// How the campaign stands
+    /// Show the state of a campaign
     Status {
         code: String,
         #[arg(long)]
@@ -160,7 +159,7 @@ pub enum RateGroupingArgument {
     Application,
     Mode,
     Segment,
-    /// The last contact before a respondent was heard of
+    /// The last step that contacted a respondent before the first reaction
     Wave,
 }
 
@@ -175,7 +174,7 @@ impl From<RateGroupingArgument> for services::campaigns::RateGrouping {
     }
 }
 
-/// Groups side by side, what is counted and the rates below each other.
+/// Prints one column for each group, and one row for each count and rate.
 fn print_rates(rates: &[services::campaigns::GroupRates]) -> Result<()> {
     let mut header = vec!["rate"];
     header.extend(rates.iter().map(|group_rates| group_rates.group.as_str()));
@@ -212,7 +211,7 @@ fn print_rates(rates: &[services::campaigns::GroupRates]) -> Result<()> {
     Ok(())
 }
 
-/// An amount of money.
+/// Parses an amount of money.
 fn amount(raw: &str) -> Result<f64, String> {
     match raw.parse::<f64>() {
         Ok(amount) if amount.is_finite() && amount >= 0.0 => Ok(amount),
@@ -254,7 +253,7 @@ async fn list(context: &AppContext, as_json: bool) -> Result<()> {
     Ok(())
 }
 
-/// A plan's file, with the holidays file that it names beside it.
+/// Reads a plan's file, and the holidays file that it names, relative to the plan's folder.
 pub fn read_plan(path: &std::path::Path) -> Result<PlanFile> {
     let name = || path.display().to_string();
     let file = PlanFile::parse(&read_text(path)?).with_context(name)?;

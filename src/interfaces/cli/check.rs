@@ -12,7 +12,8 @@ use crate::services::erasure::purge::{self, PurgeReview, PurgeStatus};
 use crate::services::questionnaires;
 use crate::services::sealing::open_phone;
 
-/// The configuration has been read by now; what it names is looked at too.
+/// Checks the files and gateways that the configuration names. The configuration itself has been
+/// parsed already.
 pub fn check_config(config: &Config) -> Result<()> {
     let mut problems: Vec<String> =
         questionnaires::check_all_questionnaires(config.questionnaires.as_deref())
@@ -43,7 +44,7 @@ pub async fn migrate(config: Config) -> Result<()> {
     Ok(())
 }
 
-/// Looks at everything that must work together, and fails when something does not.
+/// Checks configuration, database, key ring and retention; returns an error if any check fails.
 pub async fn doctor(config: Config) -> Result<()> {
     let mut is_healthy = true;
     let mut report = |what: &str, problem: Option<String>| {
@@ -84,8 +85,8 @@ fn check_questionnaires(config: &Config) -> Option<String> {
         .map(|e| e.to_string())
 }
 
-/// Applicants whose people are kept for longer than their programme says; deletions that are not
-/// done to the end.
+/// Reports applicants whose data is kept beyond the programme's retention period, and deletions
+/// that are not complete.
 async fn check_retention(context: &AppContext) -> Result<Option<String>> {
     let is_overdue = |review: &PurgeReview| {
         matches!(review.status, PurgeStatus::Due(_) | PurgeStatus::AwaitsScoring(_))

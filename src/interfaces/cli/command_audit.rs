@@ -1,5 +1,5 @@
-//! What a command leaves in the audit log. It is written down before the command does it; a command
-//! that fails leaves a second entry.
+//! The audit entry of each command. It is written before the command runs; a command that fails
+//! leaves a second entry.
 
 use super::Command;
 use super::alarm::AlarmCommand;
@@ -12,10 +12,11 @@ use super::retention::{LegalHoldCommand, PersonCommand};
 use super::suppress::SuppressCommand;
 use crate::domain::audit::Action;
 
-/// What is done, to what, and what more is to be said of it.
+/// Action, object and detail of an audit entry.
 pub type AuditSpec = (Action, String, String);
 
-/// `None`: the command only looks, shows nothing of a person, or is written down by its use-case.
+/// Returns the audit entry of a command. `None` if the command only reads, shows no personal data,
+/// or is audited by its service.
 pub fn audit_spec(command: &Command) -> Option<AuditSpec> {
     let file_name = |path: &std::path::Path| {
         path.file_name().unwrap_or_default().to_string_lossy().into_owned()
@@ -137,7 +138,7 @@ pub fn audit_spec(command: &Command) -> Option<AuditSpec> {
         Command::Inbox(InboxCommand::Done { id }) => {
             (Action::ReplyHandled, format!("reply:{id}"), String::new())
         }
-        // Each is named, so that a new one is decided about.
+        // Every command is listed, so that a new one needs an explicit decision.
         Command::Programme(ProgrammeCommand::Status { .. })
         | Command::SigningKey(SigningKeyCommand::Show)
         | Command::Suppress(SuppressCommand::List { .. })

@@ -19,43 +19,41 @@ use crate::services::deadlines;
 
 #[derive(Subcommand)]
 pub enum DatasetCommand {
-    /// The frozen versions and their folders
+    /// List the frozen versions and their folders
     List {
         #[arg(long)]
         json: bool,
     },
-    /// Freeze an application's data by hand: closes its field, or makes a further version where
-    /// answers came late
+    /// Freeze an application's data now: close its field, or add a version with late answers
     Freeze {
         #[arg(value_name = "APPLICATION")]
         code: String,
-        /// How it stands on the way; the field goes on
+        /// Freeze an interim version; the field stays open
         #[arg(long)]
         interim: bool,
     },
-    /// Read the open answers of a version that waits for that («dataset.open_answers = "reviewed"»)
+    /// Show the open answers of a version that awaits review («dataset.open_answers = "reviewed"»)
     Review {
         #[arg(value_name = "APPLICATION")]
         code: String,
-        /// As its folder will be named: v2, interim-3; the one that was frozen last where nothing
-        /// is said
+        /// Name of the version's folder: v2, interim-3; the latest version if omitted
         #[arg(long, value_name = "NAME")]
         version: Option<String>,
         #[arg(long)]
         json: bool,
     },
-    /// Let a version that was read go out
+    /// Release a reviewed version
     Release {
         #[arg(value_name = "APPLICATION")]
         code: String,
         #[arg(long, value_name = "NAME")]
         version: Option<String>,
-        /// The numbers of open answers to leave out, as «dataset review» shows them
+        /// Numbers of the open answers to leave out, as «dataset review» shows them
         #[arg(long, value_name = "N", value_delimiter = ',')]
         strike: Vec<usize>,
     },
-    /// Write a version out of the database once more, into a folder that does not exist; what was
-    /// forgotten since is left out
+    /// Export a version from the database into a new folder, without data erased since it was
+    /// frozen
     Export {
         #[arg(value_name = "APPLICATION")]
         code: String,
@@ -63,36 +61,36 @@ pub enum DatasetCommand {
         #[arg(long, value_name = "NAME")]
         version: Option<String>,
     },
-    /// Hand a version over once more, by every way that is set up
+    /// Deliver a version again, through every configured channel
     Deliver {
         #[arg(value_name = "APPLICATION")]
         code: String,
-        /// As its folder is named: v2, interim-3; the last final one where nothing is said
+        /// Name of the version's folder: v2, interim-3; the latest final version if omitted
         #[arg(long, value_name = "NAME")]
         version: Option<String>,
     },
-    /// Say for the scoring step that it has taken a version, or why not
+    /// Record the scoring step's verdict on a version
     Ack {
         #[arg(value_name = "APPLICATION")]
         code: String,
         #[arg(long, value_name = "NAME")]
         version: Option<String>,
-        /// The hash of the SHA256SUMS that was received, as «dataset verify» tells it
+        /// SHA-256 of the received SHA256SUMS, as «dataset verify» prints it
         #[arg(long, value_name = "HASH")]
         sha256: String,
-        /// It is rejected, for this reason
+        /// Reject the version, for this reason
         #[arg(long, value_name = "REASON")]
         reject: Option<String>,
     },
-    /// What went where, what waits, and what was given up
+    /// List deliveries: done, pending and failed
     Deliveries {
-        /// Only what was given up
+        /// Only deliveries that have failed for good
         #[arg(long)]
         dead: bool,
         #[arg(long)]
         json: bool,
     },
-    /// Re-check every byte, every row and the signature of a dataset folder
+    /// Check every byte, every row and the signature of a dataset folder
     Verify {
         folder: PathBuf,
         /// The public key that must have signed it (PEM, from «signing-key show»)
@@ -103,14 +101,14 @@ pub enum DatasetCommand {
 
 #[derive(Subcommand)]
 pub enum SigningKeyCommand {
-    /// The public half of the key that manifests are signed with, as PEM: give it to the scoring
-    /// step
+    /// Print the public key of the manifests' signatures as PEM, for the scoring step
     Show,
-    /// Sign with a new key from now on; the one before stays in the key ring
+    /// Sign with a new key from now on; the previous key stays in the key ring
     Rotate,
 }
 
-/// Needs no installation: whoever holds the folder can check it.
+/// Verifies a dataset folder. Needs neither configuration nor database, so the recipient can run
+/// it.
 pub fn verify_folder(folder: &Path, public_key: Option<&Path>) -> Result<()> {
     let key = match public_key {
         None => None,

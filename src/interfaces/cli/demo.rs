@@ -1,5 +1,5 @@
-//! `demo`: a whole programme on loopback, in virtual time ([`crate::simulation::demo`]), as a story
-//! or as one JSON object.
+//! `demo`: runs a whole programme on loopback in virtual time ([`crate::simulation::demo`]), and
+//! prints its progress or one JSON object.
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -13,21 +13,21 @@ use crate::simulation::demo::{self, ApplicationReport, DemoReport, Narrator};
 
 #[derive(Args)]
 pub struct DemoArguments {
-    /// Where the demo's database, keys, log and datasets go
+    /// Folder for the demo's database, keys, log and datasets
     #[arg(long, value_name = "DIR", default_value = "fieldworkd-demo")]
     dir: PathBuf,
-    /// The same seed gives the same figures
+    /// Seed of the simulation; the same seed gives the same figures
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
-    /// Print one JSON object instead of the story
+    /// Print one JSON object instead of the progress
     #[arg(long)]
     json: bool,
-    /// Keep the server up afterwards, and print links to look at
+    /// Keep the server running afterwards and print links to its pages
     #[arg(long)]
     open: bool,
 }
 
-/// Prints the story as it goes on, unless one JSON object is wanted.
+/// Prints progress, unless JSON is requested.
 struct Terminal {
     is_json: bool,
     bar: ProgressBar,
@@ -64,7 +64,7 @@ pub async fn run(arguments: DemoArguments) -> Result<()> {
         let lines = ["Open in a browser (stop with Ctrl-C):".to_owned()]
             .into_iter()
             .chain(demo.links().await?);
-        // With --json the one object on standard output stays alone.
+        // With --json, standard output holds nothing but the JSON object.
         lines.for_each(
             |line| if arguments.json { eprintln!("{line}") } else { print_line!("{line}") },
         );

@@ -1,4 +1,4 @@
-//! `campaign forecast`, `rehearse`: what is told of how fields will end.
+//! `rehearse`, and the output of `campaign forecast`.
 
 use anyhow::{Result, bail};
 use clap::Args;
@@ -9,12 +9,13 @@ use crate::services::forecasting::{self, ApplicationForecast, ForecastBand};
 
 #[derive(Args)]
 pub struct RehearseArguments {
-    /// The campaign
+    /// Code of the campaign
     code: String,
-    /// Completes by people invited; without it, what the programme's other applications have shown
+    /// Share of invited people who complete; if omitted, learned from the programme's other
+    /// applications
     #[arg(long, value_name = "SHARE")]
     response_rate: Option<f64>,
-    /// The same seed gives the same people
+    /// Seed of the simulation; the same seed gives the same people
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
     #[arg(long)]
@@ -120,7 +121,7 @@ pub fn print_forecasts(forecasts: &[ApplicationForecast]) -> Result<()> {
     Ok(())
 }
 
-/// `42 (36–48)`.
+/// Formats a band as `42 (36–48)`: median, low and high end.
 fn format_band(band: ForecastBand) -> String {
     format!("{} ({}–{})", band.median, band.low, band.high)
 }

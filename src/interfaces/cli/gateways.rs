@@ -1,4 +1,4 @@
-//! `gateways`: the configured gateways, and the addresses that their pushes are to come to.
+//! `gateways`: the configured gateways and the URLs for their receipts and replies.
 
 use anyhow::Result;
 use clap::Args;

@@ -1,4 +1,4 @@
-//! `inbox list|read|done`: replies that want somebody.
+//! `inbox list|read|done`: replies that need a person.
 
 use anyhow::{Result, bail};
 use clap::Subcommand;
@@ -12,21 +12,20 @@ use crate::services::sealing::seal_context;
 
 #[derive(Subcommand)]
 pub enum InboxCommand {
-    /// Replies that are not dealt with yet, tied to their cases; what they say is read one at a
-    /// time
+    /// List unhandled replies with their cases; «inbox read» shows the text of one
     List {
         /// Only call-back requests
         #[arg(long)]
         call_backs: bool,
-        /// Those that are dealt with too
+        /// Include handled replies
         #[arg(long)]
         all: bool,
         #[arg(long)]
         json: bool,
     },
-    /// Show what a reply says; that you looked is written down
+    /// Show the text of a reply; leaves an entry in the audit log
     Read { id: i64 },
-    /// Mark a reply as dealt with
+    /// Mark a reply as handled
     Done { id: i64 },
 }
 
@@ -86,7 +85,7 @@ async fn read(context: &AppContext, id: i64) -> Result<()> {
     context
         .audit(&mut tx, &output::current_actor(), Action::ReplyViewed, &format!("reply:{id}"))
         .await?;
-    // Written down first, shown then.
+    // The audit entry is committed before the text is shown.
     tx.commit().await?;
     print_line!("{}", context.keys.sealer(&key_id)?.open_text(seal_context::REPLY, &sealed)?);
     Ok(())

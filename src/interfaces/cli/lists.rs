@@ -22,7 +22,7 @@ use crate::services::list_import::{self, ImportOutcome, ImportRequest, ListSourc
 pub enum ProgrammeCommand {
     /// Create or update a programme from its TOML file
     Apply { file: PathBuf },
-    /// All applications of a programme, those in danger first
+    /// List the applications of a programme, those at risk first
     Status {
         code: String,
         #[arg(long)]
@@ -39,15 +39,15 @@ pub enum ApplicationCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Write down that the survey fee is settled; where the programme begins with that, the days
-    /// run from then
+    /// Record that the survey fee is settled; where the fee comes first, the due days count from
+    /// then
     Fee {
         code: String,
         /// The day, like 2026-03-15
         #[arg(long, value_name = "DAY")]
         settled: NaiveDate,
     },
-    /// Send nothing for an application until it is released; its due days move by as long
+    /// Send nothing for an application until it is released; the hold moves its due days
     Hold {
         code: String,
         #[arg(long)]
@@ -67,7 +67,7 @@ pub enum ApplicationCommand {
         #[arg(long)]
         reason: String,
     },
-    /// What has happened to an application, with days, reasons and who did it
+    /// Show what happened to an application: days, reasons and actors
     History {
         code: String,
         #[arg(long)]
@@ -79,15 +79,15 @@ pub enum ApplicationCommand {
 pub enum ListCommand {
     /// Import a respondent list (CSV, TSV, XLSX, XLS, ODS)
     Import {
-        /// The application that the list serves; several, parted by commas, share it
+        /// The application of the list; several, separated by commas, share it
         #[arg(long, value_name = "CODE[,CODE…]", value_delimiter = ',', required = true)]
         application: Vec<String>,
         file: PathBuf,
-        /// Check and show everything, write nothing to the database
+        /// Check and show everything; write nothing to the database
         #[arg(long)]
         dry_run: bool,
-        /// Where the report on rejected and merged rows goes; without it, beside the list as
-        /// NAME.report.csv
+        /// File for the report on rejected and merged rows; NAME.report.csv beside the list if
+        /// omitted
         #[arg(long, value_name = "FILE")]
         report: Option<PathBuf>,
         #[arg(long)]
@@ -290,7 +290,7 @@ pub async fn list(context: &AppContext, command: ListCommand) -> Result<()> {
     })
     .await?;
     bar.finish_and_clear();
-    // A dry run shows its findings; it writes a file only when one is named.
+    // A dry run prints its findings. It writes a report only with --report.
     let report_file =
         report.or_else(|| (!dry_run).then(|| PathBuf::from(format!("{shown_name}.report.csv"))));
     let mut written = None;
@@ -358,7 +358,7 @@ fn print_import_outcome(outcome: &ImportOutcome, file: &str, dry_run: bool, repo
     }
 }
 
-/// On a terminal only.
+/// Shows progress on a terminal only.
 fn progress_bar() -> ProgressBar {
     let target = if std::io::stderr().is_terminal() {
         ProgressDrawTarget::stderr()

@@ -1,5 +1,4 @@
-//! `message doubts|settle|show`: messages whose fate a person decides, and the conversation about
-//! one.
+//! `message doubts|settle|show`: messages in doubt, and the gateway log of a message.
 
 use anyhow::{Result, bail};
 use clap::{Subcommand, ValueEnum};
@@ -7,29 +6,27 @@ use serde_json::json;
 
 use super::output;
 use crate::adapters::database::{gateway_log, messages};
-use crate::adapters::sms::CONFIRMATION;
-use crate::domain::contact_plan::CONFIRMATION_STEP;
 use crate::services::context::AppContext;
 use crate::services::sms_sending::in_doubt::{self, DoubtResolution};
 
 #[derive(Subcommand)]
 pub enum MessageCommand {
-    /// Messages of which nobody knows whether they went out, and that no gateway has settled
+    /// List messages in doubt that no gateway has resolved
     Doubts {
-        /// All of them, not only those that have waited as long as dispatch.show_doubt_after says
+        /// Include those in doubt for less than dispatch.show_doubt_after
         #[arg(long)]
         all: bool,
         #[arg(long)]
         json: bool,
     },
-    /// Decide about a message in doubt
+    /// Resolve a message in doubt
     Settle {
         reference: String,
-        /// It went out, or it did not: then it is sent
+        /// sent: it was sent; not-sent: it was not, and is sent again
         #[arg(long = "as", value_enum)]
         resolution: ResolutionArgument,
     },
-    /// Where a message stands, and what its gateway was asked and answered
+    /// Show the state of a message and its gateway log
     Show {
         reference: String,
         #[arg(long)]
@@ -65,7 +62,7 @@ async fn list_in_doubt(context: &AppContext, all: bool, as_json: bool) -> Result
     let in_doubt = in_doubt::list_for_review(context, all).await?;
     if as_json {
         let shown = in_doubt.iter().map(|d| {
-            json!({ "reference": d.reference, "campaign": d.campaign, "applications": d.applications, "step": step_label(d), "gateway": d.gateway,
+            json!({ "reference": d.reference, "campaign": d.campaign, "applications": d.applications, "step": d.slot.label(), "gateway": d.gateway,
                     "code": d.code, "submitted_at": d.submitted_at.rfc3339(chrono_tz::UTC) })
         });
         return output::print_json(&shown.collect::<Vec<_>>());
@@ -76,7 +73,7 @@ async fn list_in_doubt(context: &AppContext, all: bool, as_json: bool) -> Result
             d.reference.clone(),
             d.campaign.clone(),
             d.applications.clone(),
-            step_label(d),
+            d.slot.label(),
             d.gateway.clone(),
             code,
             d.submitted_at.rfc3339(chrono_tz::UTC),
@@ -101,14 +98,6 @@ async fn list_in_doubt(context: &AppContext, all: bool, as_json: bool) -> Result
         );
     }
     Ok(())
-}
-
-/// Steps are counted from 1; the answer to an opt-out is none of the plan's.
-fn step_label(doubt: &messages::DoubtSummary) -> String {
-    match doubt.step {
-        CONFIRMATION_STEP => CONFIRMATION.to_owned(),
-        step => (step + 1).to_string(),
-    }
 }
 
 async fn show(context: &AppContext, reference: &str, as_json: bool) -> Result<()> {

@@ -1,9 +1,11 @@
-//! The command line: parses, opens the installation, calls one use-case, prints.
+//! The command line. Each command parses its arguments, opens the [`AppContext`] if it needs one,
+//! calls one service and prints the result.
 //!
-//! Exit status: 0 done, 1 refused or failed with the reason in one line on standard error, 2 wrong
-//! usage. Listing commands take `--json`.
+//! Exit status: 0 success, 1 refusal or failure with the reason in one line on standard error, 2
+//! wrong usage. Listing commands take `--json`.
 
-/// Prints a line, as `println!` does, but for a reader who has gone ([`output::print_text`]).
+/// Prints a line like `println!`, but without a panic if the reader closes the pipe
+/// ([`output::print_text`]).
 macro_rules! print_line {
     ($($argument:tt)*) => { $crate::interfaces::cli::output::print_text(&(format!($($argument)*) + "\n")) };
 }
@@ -44,8 +46,8 @@ use crate::services::context::AppContext;
 #[derive(Parser)]
 #[command(name = "fieldworkd", version, about, max_term_width = 110)]
 struct Arguments {
-    /// The configuration file; without it, config/fieldworkd.toml if it is there, else the built-in
-    /// one.
+    /// The configuration file; if omitted, config/fieldworkd.toml if present, else the built-in
+    /// defaults
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(subcommand)]
@@ -54,15 +56,15 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Play a whole programme on loopback, in virtual time, from the lists in config/demo/
+    /// Run a whole programme on loopback in virtual time, with the lists in config/demo/
     Demo(demo::DemoArguments),
     /// Run the daemon
     Serve,
-    /// Check the configuration, and name every mistake in it
+    /// Check the configuration and report every mistake
     CheckConfig,
-    /// Bring the database to this version
+    /// Migrate the database to this version
     Migrate,
-    /// Is all well, and what is missing?
+    /// Check configuration, database, key ring and retention
     Doctor,
     /// Programmes
     #[command(subcommand)]
@@ -79,63 +81,63 @@ enum Command {
     /// Campaigns
     #[command(subcommand)]
     Campaign(campaign::CampaignCommand),
-    /// Play a campaign from its first day with people who are only drawn; nothing is sent
+    /// Simulate a campaign from its first day with random people; sends nothing
     Rehearse(forecast::RehearseArguments),
-    /// Quotas in danger, and who has been told
+    /// Quotas at risk and their notifications
     #[command(subcommand)]
     Alarm(alarm::AlarmCommand),
     /// Datasets
     #[command(subcommand)]
     Dataset(dataset::DatasetCommand),
-    /// The key that datasets are signed with
+    /// The signing key of datasets
     #[command(subcommand)]
     SigningKey(dataset::SigningKeyCommand),
-    /// The staff: who may sign in, and as what
+    /// Users and their roles
     #[command(subcommand)]
     User(user::UserCommand),
-    /// Tokens of the API
+    /// API tokens
     #[command(subcommand)]
     Token(token::TokenCommand),
     /// Print completions for a shell
     Completions { shell: clap_complete::Shell },
-    /// Write the manual's pages into a folder, one for each command
+    /// Write manual pages into a folder, one for each command
     Manual { folder: PathBuf },
-    /// Print the description of the API (OpenAPI 3.1)
+    /// Print the API description (OpenAPI 3.1)
     Openapi,
-    /// Who looked at what, and who did what
+    /// The audit log
     #[command(subcommand)]
     Audit(audit::AuditCommand),
-    /// Numbers that are not contacted
+    /// Suppression list
     #[command(subcommand)]
     Suppress(suppress::SuppressCommand),
-    /// Forget the people of applicants whose time is over
+    /// Delete personal data whose retention period has ended
     Purge(retention::PurgeArguments),
-    /// Applicants of whose people nothing is deleted
+    /// Legal holds: applicants whose data must not be deleted
     #[command(subcommand)]
     LegalHold(retention::LegalHoldCommand),
-    /// The signed certificates of what was deleted
+    /// Signed certificates of deletion
     #[command(subcommand)]
     Certificate(retention::CertificateCommand),
-    /// What a person may ask for: to see what is held, to be deleted
+    /// Data subject requests: access and erasure
     #[command(subcommand)]
     Person(retention::PersonCommand),
-    /// Copy the whole database into a file, while it is in use
+    /// Back up the whole database into a file, while it is in use
     Backup { file: PathBuf },
-    /// Bring a backup into the database of the configuration, which must be empty or not there
+    /// Restore a backup into the configured database, which must be empty or absent
     Restore { file: PathBuf },
-    /// Messages: those in doubt, and the conversation about one
+    /// Messages in doubt, and the gateway log of a message
     #[command(subcommand)]
     Message(message::MessageCommand),
-    /// Replies that want somebody
+    /// Replies that need a person
     #[command(subcommand)]
     Inbox(inbox::InboxCommand),
-    /// The configured gateways, and the addresses that their receipts and replies are to come to
+    /// List the configured gateways and the URLs for their receipts and replies
     Gateways(gateways::GatewaysArguments),
-    /// Run the gateway simulator, with people behind it, on loopback
+    /// Run the gateway simulator on loopback, with simulated respondents
     Simulator(simulator::SimulatorArguments),
 }
 
-/// The program.
+/// Runs the program and returns its exit status.
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -203,7 +205,7 @@ async fn run(arguments: Arguments) -> Result<()> {
     }
 }
 
-/// The commands that need an open installation.
+/// Runs the commands that need an open [`AppContext`].
 async fn run_with_context(context: Arc<AppContext>, command: Command) -> Result<()> {
     match command {
         Command::Programme(command) => lists::programme(&context, command).await,
@@ -227,7 +229,7 @@ async fn run_with_context(context: Arc<AppContext>, command: Command) -> Result<
         Command::Audit(command) => audit::run(&context, command).await,
         Command::Token(command) => token::run(&context, command).await,
         Command::Openapi => output::print_json(&crate::interfaces::http::openapi(context)),
-        // The others are run without one.
+        // These commands run without a context.
         Command::Demo(_)
         | Command::Serve
         | Command::CheckConfig
@@ -249,7 +251,7 @@ fn load_config(file: Option<PathBuf>) -> Result<Config> {
     Ok(Config::load(file.as_deref(), std::env::vars())?)
 }
 
-/// Opens the installation for one command; its log goes to standard error, warnings and worse.
+/// Opens the context for one command. Logs warnings and errors to standard error.
 async fn open_context(config: Config) -> Result<AppContext> {
     Ok(AppContext::open(with_quiet_log(config)?, Arc::new(SystemClock)).await?)
 }
@@ -265,7 +267,7 @@ fn with_quiet_log(config: Config) -> Result<Config> {
     Ok(with_quiet_log)
 }
 
-/// Reads a file, naming it when that fails.
+/// Reads a file; an error names the file.
 fn read_file(path: &std::path::Path) -> Result<Vec<u8>> {
     std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))
 }

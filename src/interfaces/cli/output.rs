@@ -1,4 +1,4 @@
-//! How listings look: a table for people, or one JSON value.
+//! Output of commands: a table for people, or one JSON value.
 
 use std::io::{ErrorKind, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use crate::domain::audit::Actor;
 
-/// Prints a text as it is. Whoever reads no further (`… | head`) stops no work by it: what was
-/// begun is done to its end.
+/// Prints text unchanged. A reader that closes the pipe (`… | head`) does not stop the command: its
+/// work runs to the end.
 pub fn print_text(text: &str) {
     static IS_CLOSED: AtomicBool = AtomicBool::new(false);
     if IS_CLOSED.load(Ordering::Relaxed) {
@@ -30,7 +30,7 @@ pub fn print_json(value: &impl Serialize) -> Result<()> {
     Ok(())
 }
 
-/// Prints rows under a header, columns as wide as their widest cell; numbers to the right.
+/// Prints rows under a header. Columns are as wide as their widest cell; numbers are right-aligned.
 pub fn print_table(header: &[&str], rows: &[Vec<String>]) {
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| display_width(cell));
@@ -49,7 +49,7 @@ pub fn print_table(header: &[&str], rows: &[Vec<String>]) {
     rows.iter().for_each(|row| line(&mut row.iter().map(String::as_str)));
 }
 
-/// Chinese characters take two columns of a terminal.
+/// Returns the width in terminal columns; a Chinese character takes two.
 fn display_width(text: &str) -> usize {
     text.chars()
         .map(|c| {
@@ -62,18 +62,18 @@ fn display_width(text: &str) -> usize {
         .sum()
 }
 
-/// A rate as a percentage; «n/a» where there is none.
+/// Formats a rate as a percentage; «n/a» for `None`.
 pub fn format_percent(rate: Option<f64>) -> String {
     rate.map_or("n/a".to_owned(), |rate| format!("{:.1}%", rate * 100.0))
 }
 
-/// Whoever sits at the terminal, for the audit log.
+/// Returns the actor of this command, for the audit log.
 pub fn current_actor() -> Actor {
     Actor::command(&os_user())
 }
 
-/// Whoever sits at the terminal, for what is written down: as the system knows them, whatever their
-/// environment says; with who became them by sudo.
+/// Returns the operating system's name of the user, for audit entries. The name comes from the user
+/// id, not from the environment; under sudo it includes the user who called it.
 pub fn os_user() -> String {
     let uid = rustix::process::getuid().as_raw();
     let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();

@@ -18,15 +18,15 @@ use crate::services::erasure::{ErasureError, ErasureOrder, person};
 
 #[derive(Args)]
 pub struct PurgeArguments {
-    /// Only say what would be done, and why the others wait
+    /// Show what would be deleted, and why other applicants wait; delete nothing
     #[arg(long, conflicts_with = "applicant")]
     pub(super) dry_run: bool,
-    /// Forget this applicant's people now, before the programme's time
+    /// Delete this applicant's personal data now, before its retention period ends
     #[arg(long, value_name = "CODE", requires = "programme", requires = "reason")]
     pub(super) applicant: Option<String>,
     #[arg(long, value_name = "CODE", requires = "applicant")]
     programme: Option<String>,
-    /// Why; it stands in the certificate
+    /// The reason, as the certificate states it
     #[arg(long, value_name = "TEXT", requires = "applicant")]
     reason: Option<String>,
     #[arg(long)]
@@ -35,19 +35,19 @@ pub struct PurgeArguments {
 
 #[derive(Subcommand)]
 pub enum LegalHoldCommand {
-    /// From now on nothing of an applicant's people is deleted
+    /// Set a legal hold: none of the applicant's personal data is deleted
     Set {
         #[command(flatten)]
         target: ApplicantArguments,
         #[arg(long, value_name = "TEXT")]
         reason: String,
     },
-    /// The hold is over
+    /// Lift a legal hold
     Lift {
         #[command(flatten)]
         target: ApplicantArguments,
     },
-    /// Applicants under a hold
+    /// List applicants under a legal hold
     List {
         #[arg(long)]
         json: bool,
@@ -70,29 +70,30 @@ impl ApplicantArguments {
 
 #[derive(Subcommand)]
 pub enum CertificateCommand {
-    /// What was deleted, and by whose order
+    /// List what was deleted, and by whose order
     List {
         #[arg(long)]
         json: bool,
     },
-    /// Write a certificate and its signature into a folder; openssl checks them (docs/privacy.md)
+    /// Write a certificate and its signature into a folder; check them with openssl
+    /// (docs/privacy.md)
     Export { id: i64, folder: PathBuf },
 }
 
 #[derive(Subcommand)]
 pub enum PersonCommand {
-    /// Everything that is held about whoever has a number, as JSON for that person; that you looked
-    /// is written down
+    /// Print all data about the person with a number, as JSON for that person; leaves an entry in
+    /// the audit log
     Export {
-        /// The number, or «-» to read it from standard input, which leaves no trace in the shell's
+        /// The number, or «-» to read it from standard input, which keeps it out of the shell's
         /// history
         number: String,
     },
-    /// Delete whoever has a number, on whichever applicant's list, and contact the number no more
+    /// Delete the person with a number from every list, and suppress the number
     Erase {
         /// The number, or «-» to read it from standard input
         number: String,
-        /// Why; it stands in the certificate, so no name and no number
+        /// The reason, as the certificate states it; give no name and no number
         #[arg(long, value_name = "TEXT")]
         reason: String,
     },

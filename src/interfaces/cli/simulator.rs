@@ -1,4 +1,4 @@
-//! `simulator`: the gateway simulator by itself, in real time, for trying a daemon out.
+//! `simulator`: runs the gateway simulator alone, in real time, to try a daemon out.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,15 +11,15 @@ use crate::simulation::{Scenario, Simulator};
 
 #[derive(Args)]
 pub struct SimulatorArguments {
-    /// A loopback address
+    /// Loopback address to listen on
     #[arg(long, default_value = "127.0.0.1:9700")]
     listen: SocketAddr,
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Submits in a second before it answers 429
+    /// Submits accepted per second; more are answered with 429
     #[arg(long, default_value_t = 50)]
     rate: u32,
-    /// No faults, and nobody answers
+    /// Simulate no faults and no answers
     #[arg(long)]
     silent: bool,
 }

@@ -16,22 +16,22 @@ use crate::services::suppressions::{SuppressionDefaults, import_suppressions};
 
 #[derive(Subcommand)]
 pub enum SuppressCommand {
-    /// Contact a number no more
+    /// Suppress a number
     Add {
-        /// The number, or «-» to read numbers line by line from standard input, which leaves no
-        /// trace in the shell's history
+        /// The number, or «-» to read numbers from standard input, one per line, which keeps them
+        /// out of the shell's history
         number: String,
         #[command(flatten)]
         options: SuppressionOptions,
     },
-    /// Contact the numbers of a file no more: CSV, TSV, XLSX, XLS or ODS with a column «number»,
-    /// and if you like «reason», «scope» and «until»
+    /// Suppress the numbers of a file: CSV, TSV, XLSX, XLS or ODS with a column «number» and
+    /// optional columns «reason», «scope» and «until»
     Import {
         file: PathBuf,
         #[command(flatten)]
         options: SuppressionOptions,
     },
-    /// When and where numbers were suppressed, why and how long; never whose
+    /// List suppressions by time, place, reason and end, without the numbers
     List {
         #[arg(long)]
         json: bool,
@@ -40,13 +40,13 @@ pub enum SuppressCommand {
 
 #[derive(Args)]
 pub struct SuppressionOptions {
-    /// Only in this programme; without it, everywhere
+    /// Only in this programme; everywhere if omitted
     #[arg(long, value_name = "CODE")]
     programme: Option<String>,
     /// opt_out, complaint or invalid: open cases end as refusals, or as non-working numbers
     #[arg(long, default_value = "opt_out", value_parser = reason)]
     reason: SuppressionReason,
-    /// The first day on which they may be contacted again; until then, cases stay open
+    /// First day on which the numbers may be contacted again; cases stay open
     #[arg(long, value_name = "YYYY-MM-DD")]
     until: Option<NaiveDate>,
 }

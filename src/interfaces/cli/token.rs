@@ -13,21 +13,21 @@ use crate::services::context::AppContext;
 
 #[derive(Subcommand)]
 pub enum TokenCommand {
-    /// Make a token; it is shown once
+    /// Create a token and show it once
     Make {
         name: String,
-        /// What it is for: watch, operate, reveal, datasets, audit, …; several times for more
+        /// A scope: watch, operate, reveal, datasets, audit, …; repeat for more
         #[arg(long = "scope", value_name = "SCOPE", value_parser = scope, required = true)]
         scopes: Vec<Permission>,
         #[arg(long, value_name = "N", default_value_t = 90)]
         days: u32,
     },
-    /// Every token, never the token itself
+    /// List all tokens, without the secrets
     List {
         #[arg(long)]
         json: bool,
     },
-    /// Take no more requests with a token
+    /// Revoke a token
     Revoke { name: String },
 }
 

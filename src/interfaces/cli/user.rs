@@ -1,4 +1,4 @@
-//! `user add|list|disable|password`.
+//! `user add|list|disable|reset-codes|password`.
 
 use std::io::Read;
 use std::path::PathBuf;
@@ -18,28 +18,29 @@ use crate::services::context::AppContext;
 
 #[derive(Subcommand)]
 pub enum UserCommand {
-    /// Add somebody of the staff
+    /// Add a user
     Add {
         name: String,
         /// administrator, operator, interviewer or auditor
         #[arg(long, value_parser = role)]
         role: Role,
-        /// The languages that they can interview in; the first is that of their pages
+        /// A language the user can interview in; repeat for more; the first is the language of the
+        /// user's pages
         #[arg(long = "language", value_name = "TAG", value_parser = language, default_value = "zh")]
         languages: Vec<Language>,
         #[command(flatten)]
         password: PasswordSource,
     },
-    /// Everybody of the staff
+    /// List all users
     List {
         #[arg(long)]
         json: bool,
     },
-    /// Let somebody sign in no more; what they did stays
+    /// Disable a user; entries of what the user did stay
     Disable { name: String },
-    /// Take the one-time codes from somebody who has lost them
+    /// Remove a user's one-time codes
     ResetCodes { name: String },
-    /// Give somebody another password; whoever is signed in with the old one is not any more
+    /// Set a new password; ends the user's sessions
     Password {
         name: String,
         #[command(flatten)]
@@ -49,8 +50,8 @@ pub enum UserCommand {
 
 #[derive(Args)]
 pub struct PasswordSource {
-    /// The file that the password is the first line of, «-» for standard input; without it, one is
-    /// made and shown once
+    /// File whose first line is the password, «-» for standard input; if omitted, a password is
+    /// generated and shown once
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
 }
@@ -64,7 +65,7 @@ fn language(raw: &str) -> Result<Language, String> {
 }
 
 impl PasswordSource {
-    /// The password, and whether it was made here.
+    /// Returns the password, and whether it was generated.
     fn read(&self) -> Result<(Personal, bool)> {
         let Some(file) = &self.password_file else { return Ok((new_token()?, true)) };
         let text = if file.as_os_str() == "-" {

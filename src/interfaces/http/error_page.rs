@@ -1,5 +1,4 @@
-//! What a caller sees when something failed: a plain page, with a reference into the log when the
-//! fault is ours.
+//! Error responses: a plain page, with a reference into the log for internal errors.
 
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
@@ -13,14 +12,14 @@ pub enum Failure {
     NotFound,
     /// Too many wrong links.
     TooManyAttempts,
-    /// A form or push that cannot be read; the text names no value.
+    /// A form or push that cannot be read. The text names no value.
     BadRequest(String),
-    /// Ours; the text goes to the log only.
+    /// An internal error. The text goes to the log only.
     Internal(String),
 }
 
 impl Failure {
-    /// What a respondent sees of an error; a wrong link is counted.
+    /// Converts an interview error to a response for respondents, and counts wrong links.
     pub fn from_collect_error(app: &AppState, error: InterviewError) -> Failure {
         match error {
             InterviewError::UnknownLink if !app.failed_links.allow() => Failure::TooManyAttempts,
@@ -37,10 +36,11 @@ impl From<DispatchError> for Failure {
     }
 }
 
-/// Writes a problem of ours to the log; returns the reference under which it stands there.
+/// Logs an internal error and returns the reference of its log line.
 pub fn log_with_reference(problem: &str) -> String {
     let mut random = [0u8; 4];
-    // Without random bytes the reference is 00000000, and the log line still tells the time.
+    // If no random bytes are available, the reference is 00000000; the time still identifies the
+    // log line.
     let _ = getrandom::fill(&mut random);
     let reference = data_encoding::HEXLOWER.encode(&random);
     tracing::error!(reference, problem, "a request failed");

@@ -1,5 +1,4 @@
-//! Slows down whoever tries links that are none: beyond a few a second, wrong ones are answered
-//! with 429.
+//! Limits attempts with invalid links: beyond a few per second, they are answered with 429.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -13,12 +12,12 @@ use governor::{Quota, RateLimiter};
 
 use crate::adapters::clock::Clock;
 
-/// Wrong links a second, over everybody: people mistype now and then.
+/// Wrong attempts per second, over all clients. Respondents mistype now and then.
 const PER_SECOND: NonZeroU32 = NonZeroU32::MIN.saturating_add(4);
-/// So many at once, before that counts.
+/// Attempts allowed in a burst.
 const BURST: NonZeroU32 = NonZeroU32::MIN.saturating_add(49);
 
-/// Our clock, as `governor` wants to read it.
+/// Adapts the installation's clock to `governor`.
 #[derive(Clone)]
 struct LimiterClock(Arc<dyn Clock>);
 
@@ -42,7 +41,7 @@ impl FailedAttemptLimiter {
         ))
     }
 
-    /// Counts one wrong link; false: there have been too many.
+    /// Counts one wrong attempt. Returns false if there were too many.
     pub fn allow(&self) -> bool {
         self.0.check().is_ok()
     }

@@ -1,4 +1,4 @@
-//! Probes: `/healthz` says that the process answers, `/readyz` that it can work.
+//! Probes: `/healthz` reports that the process responds, `/readyz` that it can work.
 
 use std::sync::Arc;
 

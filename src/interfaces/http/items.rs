@@ -1,4 +1,4 @@
-//! Questions as forms show them: on the respondent's page and on the interviewer's.
+//! Questions as form fields, on the respondent's and the interviewer's pages.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -8,8 +8,8 @@ use crate::domain::language::Language;
 use crate::domain::questionnaire::{Answer, AnswerProblem, Item, ItemKind, Selection, TextPiping};
 use crate::services::interviews::InterviewCase;
 
-/// What was sent for each item: several choices with blanks between them, the fields of a ranking
-/// (`item.option`) as `option:rank`.
+/// Merges form fields by item: several choices are joined with spaces, and the fields of a ranking
+/// (`item.option`) become `option:rank`.
 pub fn merge_form_fields(
     pairs: impl IntoIterator<Item = (String, String)>,
 ) -> BTreeMap<String, String> {
@@ -28,7 +28,7 @@ pub fn merge_form_fields(
     fields
 }
 
-/// A page that was sent with mistakes: what was wrong, and what was sent.
+/// A rejected page: the problem of each item, and the submitted values.
 pub struct RejectedAnswers {
     pub problems: BTreeMap<String, AnswerProblem>,
     pub fields: BTreeMap<String, String>,
@@ -43,14 +43,14 @@ pub struct ItemView<'a> {
     pub hint: Option<&'a str>,
     pub is_optional: bool,
     pub problem: Option<String>,
-    /// What stands in the item's own field, or which of its choices are taken.
+    /// Value of the item's field, or its selected choices.
     pub value: String,
     pub not_applicable: bool,
     pub dont_know: bool,
     pub field: Field<'a>,
 }
 
-/// How an item is answered.
+/// The input of an item.
 pub enum Field<'a> {
     Scale { low: &'a str, high: &'a str, points: Vec<i64> },
     One(Vec<(&'a str, &'a str)>),
@@ -71,12 +71,12 @@ impl ItemView<'_> {
         self.value.parse() == Ok(*point)
     }
 
-    /// Is there one field that the question is the label of? Otherwise each choice has its own.
+    /// Returns whether the question labels a single field. Otherwise each choice has its own label.
     pub fn has_single_field(&self) -> bool {
         matches!(self.field, Field::Number { .. } | Field::Date { .. } | Field::Open { .. })
     }
 
-    /// The kind of field that «not applicable» is beside the others.
+    /// Returns the input type of «not applicable» beside the other choices.
     pub fn not_applicable_input(&self) -> &'static str {
         if matches!(self.field, Field::Scale { .. } | Field::One(_)) { "radio" } else { "checkbox" }
     }
@@ -85,7 +85,8 @@ impl ItemView<'_> {
         (1..=options.len()).collect()
     }
 
-    /// The value of a field of its own, beside which «not applicable» may be taken.
+    /// Returns the value of the item's single field; empty if «not applicable» or «don't know» is
+    /// selected.
     pub fn field_value(&self) -> &str {
         if [Answer::NOT_APPLICABLE, Answer::DONT_KNOW].contains(&self.value.as_str()) {
             ""
@@ -94,8 +95,8 @@ impl ItemView<'_> {
         }
     }
 
-    /// The place that an option has in a ranking: as it was sent (`code:rank`), or as it is stored
-    /// (codes in their order).
+    /// Returns whether an option has this rank, in a submitted value (`code:rank`) or a stored one
+    /// (codes in order).
     pub fn has_rank(&self, code: &str, rank: &usize) -> bool {
         self.value.split(' ').zip(1..).any(|(part, at)| match part.split_once(':') {
             Some((sent, chosen)) => sent == code && chosen.parse() == Ok(*rank),
@@ -104,7 +105,7 @@ impl ItemView<'_> {
     }
 }
 
-/// A question with what is answered so far, or what was sent with mistakes.
+/// Builds a question with its stored answer, or with the rejected values.
 pub fn item_view<'a>(
     item: &'a Item,
     case: &InterviewCase,
@@ -134,7 +135,7 @@ pub fn item_view<'a>(
     }
 }
 
-/// A question that stands alone: nothing of another answer is in it, and its options stand in the
+/// Builds a question outside an interview: without text from other answers, and with options in the
 /// order of the file.
 pub fn standalone_item_view<'a>(
     item: &'a Item,
@@ -158,7 +159,7 @@ pub fn standalone_item_view<'a>(
     }
 }
 
-/// A question as it looks, before anybody has answered.
+/// Builds a question before any answer, for previews.
 pub fn preview_item_view<'a>(
     item: &'a Item,
     piped: &TextPiping<'_>,

@@ -1,5 +1,5 @@
-//! `/metrics`: figures for Prometheus, in the text format of OpenMetrics. With a token that may
-//! watch; nothing of a person is in them.
+//! `/metrics`: figures for Prometheus in the OpenMetrics text format. Requires a token with the
+//! scope `watch`; contains no personal data.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -20,17 +20,18 @@ use super::state::AppState;
 use crate::services::monitoring::health::{HealthMetrics, collect_health_metrics};
 
 const OPENMETRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-/// Counting messages reads them all: it is done so often at most, however often somebody asks.
+/// Lifetime of the cached figures. Counting messages reads all of them, so it is done at most this
+/// often.
 const CACHE_TIME: Duration = Duration::from_secs(10);
 
-/// The latest figures.
+/// The latest figures, encoded.
 #[derive(Default)]
 pub struct MetricsCache(Mutex<Option<(Instant, String)>>);
 
 type FloatGauge = Gauge<f64, AtomicU64>;
 type Labels = Vec<(String, String)>;
 
-/// Puts figures under a name.
+/// Registers gauges by name.
 struct FieldworkRegistry(Registry);
 
 impl FieldworkRegistry {

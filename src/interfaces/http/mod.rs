@@ -1,8 +1,10 @@
-//! The web faces: respondents at `/i/CODE`, interviewers at `/interview`, gateways at `/hooks/…`,
-//! the scoring step at `/api/v1/…`, probes at `/healthz` and `/readyz`, figures at `/metrics`.
+//! The HTTP interface: respondents at `/i/CODE`, interviewers at `/interview`, supervisors at
+//! `/supervision`, staff at `/staff` and `/home`, gateways at `/hooks/…`, programs at `/api/v1/…`,
+//! probes at `/healthz` and `/readyz`, and metrics at `/metrics`.
 //!
-//! Thin: a handler parses, calls one use-case and renders. Nothing of a person is in an address, a
-//! header, a log line or an error page; an internal error shows a reference that stands in the log.
+//! A handler parses the request, calls one service and renders the response. URLs, headers, log
+//! lines and error pages contain no personal data. An internal error shows a reference to its log
+//! line.
 
 pub mod api;
 pub mod auth;
@@ -44,7 +46,7 @@ use error_page::Failure;
 use failed_attempt_limiter::FailedAttemptLimiter;
 use state::AppState;
 
-/// The whole site.
+/// Returns the router of the whole site.
 pub fn router(context: Arc<AppContext>) -> Router {
     build_router(build_state(context))
 }
@@ -64,7 +66,7 @@ fn build_router(app: Arc<AppState>) -> Router {
         .with_state(app)
 }
 
-/// Every route of the staff.
+/// Returns all staff routes.
 fn staff_routes(app: &Arc<AppState>) -> StaffRouter {
     auth::routes(app)
         .merge(interviewer::routes(app))
@@ -72,12 +74,12 @@ fn staff_routes(app: &Arc<AppState>) -> StaffRouter {
         .merge(console::routes(app))
 }
 
-/// The description of the API (OpenAPI 3.1).
+/// Returns the API description (OpenAPI 3.1).
 pub fn openapi(context: Arc<AppContext>) -> utoipa::openapi::OpenApi {
     api::openapi(&build_state(context))
 }
 
-/// The table of the staff's routes: who may come through each, and what is written down.
+/// Returns the table of staff routes, with permissions and audit entries.
 pub fn staff_route_table(context: Arc<AppContext>) -> Vec<RouteSpec> {
     staff_routes(&build_state(context)).table()
 }
@@ -97,7 +99,7 @@ fn build_state(context: Arc<AppContext>) -> Arc<AppState> {
     })
 }
 
-/// Serves until `stop` is done, then finishes what is under way.
+/// Serves requests until `stop` completes, then finishes open requests.
 pub async fn serve(
     context: Arc<AppContext>,
     listener: TcpListener,
@@ -112,7 +114,7 @@ pub async fn serve(
     axum::serve(listener, service).with_graceful_shutdown(stop).await
 }
 
-/// What every answer carries. Cloning these copies nothing.
+/// Headers of every response. Cloning the values does not copy.
 static SECURITY_HEADERS: LazyLock<Vec<(HeaderName, HeaderValue)>> = LazyLock::new(|| {
     let policy = HeaderValue::from_str(respondent::content_security_policy());
     let fixed = [
@@ -129,12 +131,12 @@ static SECURITY_HEADERS: LazyLock<Vec<(HeaderName, HeaderValue)>> = LazyLock::ne
         .collect()
 });
 
-/// Puts those headers on, and writes the one log line of a request: its route, never its address.
+/// Adds the security headers, and logs one line per request: its route, never its URL.
 async fn add_headers_and_trace(request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().cloned();
     let method = request.method().clone();
     let path = route.as_ref().map_or("(none)", MatchedPath::as_str);
-    // The names are those of OpenTelemetry's conventions for HTTP.
+    // Names follow OpenTelemetry's HTTP conventions.
     let span = tracing::debug_span!(
         "request",
         otel.name = format!("{method} {path}"),
@@ -145,7 +147,7 @@ async fn add_headers_and_trace(request: Request, next: Next) -> Response {
     );
     let mut response = next.run(request).instrument(span.clone()).await;
     let status = response.status().as_u16();
-    // A signed one: an unsigned number would be told as a text.
+    // The value is signed because an unsigned one would be exported as text.
     span.record("http.response.status_code", i64::from(status));
     tracing::debug!(%method, route = path, status, "request");
     let headers = response.headers_mut();

@@ -1,5 +1,4 @@
-//! The frame around every page of the staff: language, navigation, style sheet and script, and
-//! pages that say one thing.
+//! The layout of staff pages: language, navigation, style sheet, script, and error pages.
 
 use std::sync::LazyLock;
 
@@ -17,8 +16,8 @@ use crate::domain::role::Permission;
 pub const STYLE: &str = include_str!("../../../templates/staff/staff.css");
 pub const SCRIPT: &str = include_str!("../../../templates/staff/staff.js");
 
-/// Nothing is loaded from anywhere; the one style sheet and the one script are in the page and
-/// allowed by their hashes.
+/// Nothing is loaded from other addresses. The only style sheet and script are inline, allowed by
+/// their hashes.
 pub fn content_security_policy() -> &'static str {
     static POLICY: LazyLock<String> = LazyLock::new(|| {
         let hash = |text: &str| BASE64.encode(&Sha256::digest(text.as_bytes()));
@@ -32,7 +31,7 @@ pub fn content_security_policy() -> &'static str {
     &POLICY
 }
 
-/// Chooses between what a page says in Chinese and in English.
+/// Selects the Chinese or English text of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Translator(pub Language);
 
@@ -60,15 +59,15 @@ impl Translator {
     }
 }
 
-/// What stands around a page.
+/// Layout data of a page.
 pub struct PageLayout<'a> {
     pub tr: Translator,
     pub style: &'static str,
     pub script: &'static str,
-    /// `None`: nobody is signed in.
+    /// Name of the user; `None` if nobody is signed in.
     pub name: Option<&'a str>,
     pub token: &'a str,
-    /// Where somebody may go.
+    /// Entries of the menu that the user may open.
     pub nav_items: Vec<NavItem>,
 }
 
@@ -78,7 +77,7 @@ pub struct NavItem {
     pub label: &'static str,
 }
 
-/// The menu: what, and who may go there.
+/// All menu entries: path, permission, and labels in Chinese and English.
 const NAV_ITEMS: [(&str, Permission, (&str, &str)); 11] = [
     ("/home", Permission::Watch, ("首页", "Home")),
     ("/setup", Permission::Operate, ("准备", "Set up")),
@@ -120,7 +119,7 @@ impl<'a> PageLayout<'a> {
     }
 }
 
-/// Renders a page of the staff.
+/// Renders a staff page.
 pub fn render_page(status: StatusCode, template: &impl Template) -> Response {
     match template.render() {
         Ok(html) => (status, Html(html)).into_response(),
@@ -128,7 +127,7 @@ pub fn render_page(status: StatusCode, template: &impl Template) -> Response {
     }
 }
 
-/// A page that says one thing.
+/// A page with a single message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorPage {
     SignedOut,

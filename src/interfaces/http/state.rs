@@ -1,4 +1,4 @@
-//! What every handler can reach.
+//! State shared by all handlers.
 
 use std::sync::Arc;
 
@@ -9,16 +9,16 @@ use super::{console, metrics};
 use crate::services::context::AppContext;
 use crate::services::interviews::InterviewService;
 
-/// What every handler can reach.
+/// State shared by all handlers.
 pub struct AppState {
     pub context: Arc<AppContext>,
     pub interview_service: InterviewService,
     pub(super) failed_links: FailedAttemptLimiter,
-    /// True when the daemon stops: what would go on for ever ends.
+    /// True when the daemon is stopping; ends open event streams.
     pub(super) stopping: watch::Sender<bool>,
-    /// What the home pages of all staff show.
+    /// Cached overview of the home pages.
     pub(super) overview_cache: console::OverviewCache,
     pub(super) metrics_cache: metrics::MetricsCache,
-    /// Attempts to sign in.
+    /// Limits sign-in attempts.
     pub(super) sign_in_attempts: FailedAttemptLimiter,
 }

@@ -1,4 +1,4 @@
-//! What the pages say, in each language.
+//! Texts of the respondent's pages in each language.
 
 use crate::domain::language::Language;
 use crate::domain::questionnaire::AnswerProblem;

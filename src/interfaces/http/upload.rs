@@ -1,4 +1,4 @@
-//! Forms that bring a file.
+//! Forms with a file.
 
 use std::collections::BTreeMap;
 
@@ -9,14 +9,14 @@ use multer::{Constraints, Multipart, SizeLimit};
 
 use super::auth::FormFields;
 
-/// A list of 100,000 people as XLSX has 8 MB, as CSV 12 MB. More than this is no list.
+/// Maximum size of an upload in bytes. A list of 100,000 people has 8 MB as XLSX and 12 MB as CSV.
 pub(super) const MAX_UPLOAD: usize = 32 * 1024 * 1024;
 const MAX_FIELD: u64 = 256 * 1024;
 
-/// The file that came with a form.
+/// The file of a form.
 #[derive(Clone, Default)]
 pub struct UploadedFile {
-    /// Its name as the browser tells it, without any folder.
+    /// File name reported by the browser, without folders.
     pub name: String,
     pub content: Bytes,
 }
@@ -30,7 +30,7 @@ impl From<multer::Error> for UnreadableUpload {
     }
 }
 
-/// Reads a form of RFC 7578: its fields, and one file.
+/// Reads a multipart form (RFC 7578): its fields and one file.
 pub(super) async fn read_upload(
     headers: &HeaderMap,
     body: Bytes,
@@ -60,7 +60,7 @@ pub(super) async fn read_upload(
     Ok((FormFields(fields), uploaded))
 }
 
-/// A file's name without the folders before it, whatever system they are of.
+/// Strips folders from a file name, with separators of any system.
 fn file_name_of(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
     last.chars().filter(|c| !c.is_control()).take(200).collect()

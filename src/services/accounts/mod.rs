@@ -1,9 +1,9 @@
-//! The staff's accounts: who may sign in, who is signed in, and the tokens of the API.
+//! Staff accounts: accounts, sign-in sessions and API tokens.
 //!
-//! [`signing_in`] makes a session of a name, a password and, where one is set up, a one-time code;
-//! [`second_factor`] sets those up; [`tokens`] are for programs. Wrong passwords and codes in a row
-//! lock an account for a while, and whoever guesses cannot tell a name that there is from one that
-//! there is not.
+//! [`signing_in`] creates a [`Session`] from a name, a password and, where one is set up, a
+//! one-time code. [`second_factor`] sets up one-time codes; [`tokens`] manages the API tokens of
+//! programs. Consecutive wrong passwords or codes lock an account for a while. The answers do not
+//! reveal whether a name exists.
 
 pub mod second_factor;
 mod signing_in;
@@ -22,11 +22,12 @@ use crate::domain::role::Role;
 use crate::services::context::AppContext;
 pub use signing_in::{Session, SignedIn, confirm, peek_session, resume_session, sign_in, sign_out};
 
-/// Wrong passwords or codes in a row that lock an account, and for how long.
+/// The number of consecutive wrong passwords or codes that lock an account, and the lock's
+/// duration.
 const MAX_FAILED_ATTEMPTS: u32 = 5;
 const LOCK_DURATION: Duration = Duration::from_secs(15 * 60);
-/// NIST SP 800-63B, 3.1.1.2: at least 15 characters where a password is the only factor; nothing
-/// else is asked of it.
+/// NIST SP 800-63B, 3.1.1.2: at least 15 characters where a password is the only factor; there is
+/// no other requirement.
 const MIN_PASSWORD_CHARS: usize = 15;
 const MAX_PASSWORD_CHARS: usize = 256;
 
@@ -86,7 +87,7 @@ pub async fn add(
     Ok(())
 }
 
-/// A name of letters, digits, `-`, `_` and `.`, at most 40.
+/// Checks an account name: 1 to 40 letters, digits, `-`, `_` and `.`.
 pub fn check_name(name: &str) -> Result<(), AccountError> {
     let is_good = |c: char| c.is_alphanumeric() || "-_.".contains(c);
     if name.is_empty() || name.chars().count() > 40 || !name.chars().all(is_good) {
@@ -96,7 +97,7 @@ pub fn check_name(name: &str) -> Result<(), AccountError> {
     }
 }
 
-/// Sets somebody's password; sessions under the old one end.
+/// Sets the password of an account and ends its sessions.
 pub async fn set_password(
     context: &AppContext,
     actor: &Actor,
@@ -114,7 +115,7 @@ pub async fn set_password(
     Ok(())
 }
 
-/// Somebody sets another password for themselves; their other sessions end.
+/// Changes the password of the signed-in account and ends its other sessions.
 pub async fn change_own_password(
     context: &AppContext,
     session: &Session,
@@ -147,7 +148,7 @@ async fn check_and_hash(password: Personal) -> Result<String, AccountError> {
     Ok(hash?)
 }
 
-/// Disables an account, and ends its sessions.
+/// Disables an account and ends its sessions.
 pub async fn disable(context: &AppContext, actor: &Actor, name: &str) -> Result<(), AccountError> {
     let mut tx = context.database.write().await?;
     if !accounts::disable(&mut tx, name, context.clock.now()).await? {
@@ -158,7 +159,7 @@ pub async fn disable(context: &AppContext, actor: &Actor, name: &str) -> Result<
     Ok(())
 }
 
-/// Whoever is signed in proves once more that it is them, by their password.
+/// Verifies the password of the signed-in account again.
 async fn reauthenticate(
     context: &AppContext,
     session: &Session,
@@ -175,7 +176,7 @@ async fn reauthenticate(
     Ok(credentials)
 }
 
-/// An account that may sign in now; refused while it is locked.
+/// Finds an account that may sign in now. Returns [`AccountError::Locked`] while it is locked.
 async fn find_active_account(
     context: &AppContext,
     name: &str,
@@ -197,7 +198,7 @@ async fn verify_password(password: Personal, hash: Option<String>) -> Result<boo
         .map_err(|_| AccountError::TaskPanicked)
 }
 
-/// Counts a wrong password or code; too many in a row lock the account.
+/// Counts a wrong password or code, and locks the account after too many in a row.
 async fn record_failed_attempt(
     context: &AppContext,
     credentials: &Credentials,

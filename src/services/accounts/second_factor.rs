@@ -1,5 +1,5 @@
-//! The second factor: one-time codes of an authenticator, and recovery codes for whoever has lost
-//! it.
+//! The second factor of an account: one-time codes of an authenticator, and recovery codes for a
+//! lost authenticator.
 
 use super::{AccountError, Session, reauthenticate};
 use crate::adapters::crypto::password::NoRandom;
@@ -10,10 +10,10 @@ use crate::domain::personal::Personal;
 use crate::services::context::AppContext;
 use crate::services::sealing::seal_context;
 
-/// As many are shown, once.
+/// The number of recovery codes. They are shown once.
 const RECOVERY_CODES: usize = 10;
 
-/// Draws a secret for whoever is signed in; it counts when [`confirm`] has got a code of it.
+/// Draws a secret for the signed-in account. It takes effect when [`confirm`] accepts a code of it.
 pub async fn draw_secret(
     context: &AppContext,
     session: &Session,
@@ -28,7 +28,7 @@ pub async fn draw_secret(
     Ok(drawn)
 }
 
-/// The secret that was offered and waits for its first code.
+/// Returns the drawn secret that is not yet confirmed by a first code.
 pub async fn pending_secret(
     context: &AppContext,
     session: &Session,
@@ -41,8 +41,8 @@ pub async fn pending_secret(
     })
 }
 
-/// Takes the first code of the secret that was offered; from now on signing in asks for codes.
-/// Returns the recovery codes, which are shown once.
+/// Confirms the drawn secret by its first code; from then on signing in requires a code. Returns
+/// the recovery codes, which are shown once.
 pub async fn confirm(
     context: &AppContext,
     session: &Session,
@@ -72,7 +72,7 @@ pub async fn confirm(
     Ok(codes)
 }
 
-/// Whoever is signed in wants no codes any more.
+/// Removes the second factor of the signed-in account.
 pub async fn remove(
     context: &AppContext,
     session: &Session,
@@ -82,7 +82,8 @@ pub async fn remove(
     remove_from(context, &session.actor(), &credentials).await
 }
 
-/// An administrator takes the second factor from somebody who has lost it.
+/// Removes the second factor of another account, for an administrator; used when the authenticator
+/// is lost.
 pub async fn reset(context: &AppContext, actor: &Actor, name: &str) -> Result<(), AccountError> {
     let credentials = accounts::find_credentials(&mut *context.database.read().await?, name)
         .await?
@@ -109,7 +110,8 @@ async fn remove_from(
     Ok(())
 }
 
-/// Is this the code of now, or a recovery code? Either is used up by it.
+/// Returns whether `code` is the current one-time code or an unused recovery code. A valid code is
+/// consumed.
 pub(super) async fn use_code(
     context: &AppContext,
     credentials: &Credentials,
@@ -144,12 +146,13 @@ fn open(
     Ok(TotpSecret::from_bytes(&secret, &credentials.account.name))
 }
 
-/// One account's secret opens for no other.
+/// Binds the sealed secret to one account: it does not open for another.
 fn seal_context(credentials: &Credentials) -> String {
     format!("{}:{}", seal_context::ONE_TIME, credentials.account.id.0)
 }
 
-/// Four groups of four, 80 bits, of letters and digits that are not mistaken for each other.
+/// Draws a recovery code: four groups of four characters, 80 bits, from letters and digits that are
+/// not easily confused.
 fn recovery_code() -> Result<Personal, NoRandom> {
     let mut bytes = [0u8; 10];
     getrandom::fill(&mut bytes).map_err(|_| NoRandom)?;

@@ -10,22 +10,23 @@ use crate::domain::audit::{Action, Actor};
 use crate::domain::personal::Personal;
 use crate::services::context::AppContext;
 
-/// A session ends when it has not been used for so long, and after a working day in any case.
+/// The idle time after which a session ends, and its longest duration (a working day).
 const IDLE_TIMEOUT: Duration = Duration::from_secs(2 * 3_600);
 const MAX_SESSION: Duration = Duration::from_secs(12 * 3_600);
-/// For so long the code may come after the password.
+/// The time allowed between the password and the one-time code.
 const CODE_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 
-/// Somebody who is signed in.
+/// A signed-in account.
 #[derive(Debug, Clone)]
 pub struct Session {
     pub account: Account,
-    /// What the browser holds.
+    /// The token that the browser stores.
     pub token: Personal,
 }
 
 impl Session {
-    /// What every form of this session carries, and no other site can know.
+    /// Returns the token in every form of this session, which no other site can know (CSRF
+    /// protection).
     pub fn form_token(&self, context: &AppContext) -> String {
         context.keys.hasher().fingerprint(format!("form\n{}", self.token.reveal()).as_bytes())
     }
@@ -39,15 +40,15 @@ impl Session {
     }
 }
 
-/// What a right password leads to.
+/// The result of a correct password.
 #[derive(Debug, Clone)]
 pub enum SignedIn {
     Complete(Session),
-    /// A one-time code is asked for; the token is good for [`confirm`] alone.
+    /// A one-time code is required; the token is valid only for [`confirm`].
     AwaitsCode(Personal),
 }
 
-/// Takes a name and a password.
+/// Signs in with a name and a password.
 pub async fn sign_in(
     context: &AppContext,
     name: &str,
@@ -104,8 +105,8 @@ async fn begin_session(
     Ok(token)
 }
 
-/// Takes the one-time code, or a recovery code, after the password. The session that comes of it
-/// has another token.
+/// Takes the one-time code or a recovery code after the password. The resulting session has a new
+/// token.
 pub async fn confirm(
     context: &AppContext,
     token: Personal,
@@ -130,7 +131,7 @@ pub async fn confirm(
     Ok(Session { account: credentials.account, token })
 }
 
-/// Whose session a browser's token stands for, without anybody having done anything.
+/// Returns the session of a browser's token, without extending it.
 pub async fn peek_session(
     context: &AppContext,
     token: Personal,
@@ -153,7 +154,7 @@ async fn find_session(
     Ok(found.filter(|stored| !stored.awaits_code && now < stored.created_at + MAX_SESSION))
 }
 
-/// Whose session a browser's token stands for; it goes on while it is used.
+/// Returns the session of a browser's token, and extends it.
 pub async fn resume_session(
     context: &AppContext,
     token: Personal,
@@ -184,7 +185,7 @@ pub async fn sign_out(context: &AppContext, session: &Session) -> Result<(), Acc
     Ok(())
 }
 
-/// The database holds no token that would open a session.
+/// Hashes a token: the database stores no token that opens a session.
 fn token_hash(context: &AppContext, token: &Personal) -> String {
     context.keys.hasher().fingerprint(format!("session\n{}", token.reveal()).as_bytes())
 }

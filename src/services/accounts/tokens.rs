@@ -1,4 +1,4 @@
-//! Tokens of the API: shown once, kept as hashes, each for some scopes and some time.
+//! API tokens: shown once, stored as hashes, limited to scopes and a lifetime.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use crate::domain::personal::Personal;
 use crate::domain::role::Permission;
 use crate::services::context::AppContext;
 
-/// What tokens begin with, so that one that has got out is known for what it is.
+/// The prefix of every token, so that a leaked token can be recognized.
 const PREFIX: &str = "fwd_";
 const MAX_DAYS: u32 = 730;
-/// That a token was used is written down so often at most.
+/// The shortest interval between two updates of a token's last use.
 const TOUCH_INTERVAL: Duration = Duration::from_secs(600);
 
-/// Makes a token; returns it, which is the only time that it is seen.
+/// Creates a token and returns it. It cannot be retrieved later.
 pub async fn create(
     context: &AppContext,
     actor: &Actor,
@@ -49,7 +49,7 @@ pub async fn create(
     Ok(token)
 }
 
-/// Revokes a token; from now on it is refused.
+/// Revokes a token. From then on it is refused.
 pub async fn revoke(context: &AppContext, actor: &Actor, name: &str) -> Result<(), AccountError> {
     let mut tx = context.database.write().await?;
     if !api_tokens::revoke(&mut tx, name, context.clock.now()).await? {
@@ -60,7 +60,7 @@ pub async fn revoke(context: &AppContext, actor: &Actor, name: &str) -> Result<(
     Ok(())
 }
 
-/// What a token is for, as long as it counts.
+/// Returns what a token grants while it is valid.
 pub async fn find_valid(
     context: &AppContext,
     token: &Personal,

@@ -1,4 +1,5 @@
-//! Sends notices: each tried until it arrives, ever more seldom, and given up after some days.
+//! Sends notices. Each is retried with growing backoff until it arrives, and given up after some
+//! days.
 
 use std::sync::Arc;
 
@@ -15,14 +16,14 @@ use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
 use crate::services::sms_sending::one_off::{OneOffResult, send_one_message};
 
-/// What a try came to.
+/// The result of a delivery attempt.
 enum DeliveryResult {
     Delivered,
     Retry(String),
     Abandoned(String),
 }
 
-/// Sends what is due.
+/// Sends the notices that are due.
 pub async fn send_due_notices(context: &Arc<AppContext>) -> Result<(), DeadlineError> {
     loop {
         let now = context.clock.now();
@@ -73,7 +74,7 @@ pub async fn send_due_notices(context: &Arc<AppContext>) -> Result<(), DeadlineE
 async fn send(context: &Arc<AppContext>, notice: &Notice, now: Timestamp) -> DeliveryResult {
     let notify = &context.config.notify;
     let not_configured = || DeliveryResult::Abandoned("this way is not set up any more".to_owned());
-    // The same for every try, of this installation alone.
+    // The id is the same on every attempt, and unique to this installation.
     let id = format!("notice-{}-{}", notice.created_at.0, notice.id);
     match notice.channel {
         NoticeChannel::Webhook => match &notify.webhook {
@@ -100,8 +101,8 @@ async fn send(context: &Arc<AppContext>, notice: &Notice, now: Timestamp) -> Del
     }
 }
 
-/// Within the gateway's rate like every message (invariant I3). What may have gone out is not tried
-/// again.
+/// Sends a notice as an SMS, within the gateway's rate like every message (invariant I3). An SMS
+/// that may have been sent is not retried.
 async fn send_sms(
     context: &Arc<AppContext>,
     sms: &SmsConfig,

@@ -1,6 +1,6 @@
-//! Versions that the scoring step rejects, and deliveries that were given up: told at once, by
-//! every way that is set up, and again in each digest until a later version is frozen or the
-//! delivery has arrived.
+//! Notices of versions that the scoring step rejected and of deliveries that were given up. They
+//! are sent at once through every configured channel, and repeated in each digest until a later
+//! version is frozen or the delivery arrives.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ use crate::adapters::database::notices;
 use crate::services::context::AppContext;
 
 const KIND: &str = "delivery";
-/// A notice names so many; `dataset list` shows all.
+/// The number of problems in a notice; `dataset list` shows all.
 const MAX_LISTED: usize = 20;
 
 pub(super) async fn write_notices(context: &AppContext) -> Result<(), DeadlineError> {
@@ -32,7 +32,7 @@ pub(super) async fn write_notices(context: &AppContext) -> Result<(), DeadlineEr
     {
         return Ok(());
     }
-    // Another daemon may have told it meanwhile.
+    // Another daemon may have sent the notice meanwhile.
     let problems: Vec<DeliveryProblem> = deliveries::open_problems(&mut tx)
         .await?
         .into_iter()
@@ -83,7 +83,7 @@ fn problem_en(problem: &DeliveryProblem) -> &'static str {
     if problem.channel.is_none() { "rejected" } else { "not delivered" }
 }
 
-/// A line for each, as a mail and the digest show them.
+/// Returns one line for each problem, for an e-mail or the digest.
 pub(super) fn problem_lines(problems: &[DeliveryProblem]) -> String {
     let line = |problem: &DeliveryProblem| {
         let DeliveryProblem { application_code, kind, version, reason, .. } = problem;
@@ -102,7 +102,8 @@ pub(super) fn problem_lines(problems: &[DeliveryProblem]) -> String {
     problems.iter().take(MAX_LISTED).map(line).collect::<String>() + &more
 }
 
-/// The scoring step's words stay out: an SMS is short, and passes through others' hands.
+/// Returns the text for an SMS. The scoring step's reason is left out: an SMS is short, and passes
+/// through third parties.
 fn sms_text(problems: &[DeliveryProblem]) -> String {
     let first = &problems[0];
     let more = if problems.len() > 1 { format!("等{}个", problems.len()) } else { String::new() };

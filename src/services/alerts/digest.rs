@@ -1,4 +1,5 @@
-//! The digest: how everything stands, once a day or as often as is set, by e-mail and webhook.
+//! The digest: the state of all applications, sent by e-mail and webhook once a day or at the
+//! configured interval.
 
 use serde_json::{Value, json};
 
@@ -13,10 +14,10 @@ use crate::services::context::AppContext;
 
 const KIND: &str = "digest";
 const DAY: std::time::Duration = std::time::Duration::from_secs(86_400);
-/// In danger, at most, in a mail.
+/// The number of applications in danger that an e-mail lists.
 const MAX_LISTED: usize = 20;
 
-/// Writes the digest if its time has come since the last one.
+/// Creates the digest if it is due since the last one.
 pub(super) async fn write_if_due(context: &AppContext) -> Result<(), DeadlineError> {
     let now = context.clock.now();
     if next_due(context).await?.is_none_or(|due| due > now) {
@@ -24,7 +25,7 @@ pub(super) async fn write_if_due(context: &AppContext) -> Result<(), DeadlineErr
     }
     let (summary, text) = digest(context).await?;
     let mut tx = context.database.write().await?;
-    // Another daemon may have written it meanwhile.
+    // Another daemon may have created it meanwhile.
     if due_after(context, notices::last_created(&mut tx, KIND).await?, None)
         .is_some_and(|due| due > now)
     {
@@ -46,7 +47,7 @@ pub(super) async fn write_if_due(context: &AppContext) -> Result<(), DeadlineErr
     Ok(tx.commit().await?)
 }
 
-/// The first digest follows the first launch.
+/// Returns when the next digest is due. The first digest follows the first launch.
 pub(super) async fn next_due(context: &AppContext) -> Result<Option<Timestamp>, DeadlineError> {
     let notify = &context.config.notify;
     if !notify.has(NoticeChannel::Email) && !notify.has(NoticeChannel::Webhook) {
@@ -61,7 +62,7 @@ pub(super) async fn next_due(context: &AppContext) -> Result<Option<Timestamp>, 
         .min();
     let open =
         deliveries::open_problems(&mut connection).await?.iter().map(|problem| problem.since).min();
-    // Where nothing is in the field and all is handed over there is nothing to tell.
+    // With nothing in the field and every version delivered there is nothing to report.
     Ok(begun.or(open).and_then(|begun| due_after(context, last, Some(begun))))
 }
 
@@ -74,7 +75,7 @@ fn due_after(
     context.config.notify.digest.as_ref()?.next_after(from)
 }
 
-/// How everything stands now: as data, and as the text of a mail.
+/// Returns the digest of this moment as data and as the text of an e-mail.
 pub async fn digest(context: &AppContext) -> Result<(Value, String), DeadlineError> {
     let now = context.clock.now();
     let mut all = Vec::new();

@@ -1,11 +1,11 @@
-//! Alarms: whoever is responsible hears of a quota in danger while there is time to act (invariant
-//! I6).
+//! Alarms: notifies the people responsible of a quota in danger while there is time to act
+//! (invariant I6).
 //!
-//! In go the latest forecasts and the levels of the configuration; out come notices by e-mail,
-//! webhook and SMS to the duty officer. An application has one alarm, at the worst level that fits;
-//! it is told, told again until somebody acknowledges it, told anew when it gets worse, and over
-//! when the chance has recovered. However much happens at once, one notice for each way tells it
-//! all ([`notify`]).
+//! [`tick`] compares the latest forecasts with the configured levels, and sends notices by e-mail,
+//! webhook and SMS to the duty officer. An application has at most one alarm, at the worst level
+//! that matches. An alarm is notified when it is raised, again until it is acknowledged, and anew
+//! when it gets worse; it ends when the chance has recovered. All alarms that are due share one
+//! notice per channel ([`notify`]).
 
 mod deliver;
 mod delivery_problems;
@@ -25,11 +25,11 @@ use crate::adapters::database::{alarms, applications, notices};
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
 
-/// An alarm is over when the chance is so much better than what raised it: it does not come and go
-/// with every forecast.
+/// The margin by which the chance must exceed the level's threshold before an alarm ends. It keeps
+/// alarms from toggling with every forecast.
 const RECOVERY_MARGIN: f64 = 0.05;
 
-/// Raises, moves and ends alarms, writes what is to be told, and sends what is due.
+/// Raises, changes and ends alarms, writes the notices, and sends those that are due.
 pub async fn tick(context: &Arc<AppContext>) -> Result<(), DeadlineError> {
     evaluate_levels(context).await?;
     notify::write_alarm_notices(context).await?;
@@ -38,13 +38,13 @@ pub async fn tick(context: &Arc<AppContext>) -> Result<(), DeadlineError> {
     deliver::send_due_notices(context).await
 }
 
-/// When a notice is to be sent, or a digest is due.
+/// Returns when the next notice or digest is due.
 pub async fn next_due(context: &AppContext) -> Result<Option<Timestamp>, DeadlineError> {
     let notice = notices::next_due(&mut *context.database.read().await?).await?;
     Ok([notice, digest::next_due(context).await?].into_iter().flatten().min())
 }
 
-/// Holds the latest forecasts against the levels.
+/// Compares the latest forecasts with the levels.
 async fn evaluate_levels(context: &AppContext) -> Result<(), DeadlineError> {
     let now = context.clock.now();
     let levels = &context.config.alarms;
@@ -61,7 +61,8 @@ async fn evaluate_levels(context: &AppContext) -> Result<(), DeadlineError> {
             (None, Some(at)) => changes.push((application, AlarmChange::Raise(&levels[at]))),
             (Some((_, level)), Some(at)) if *level != levels[at].name => {
                 let before = levels.iter().position(|known| known.name == *level);
-                // A better level only when it is better by more than a forecast's own swing.
+                // The level improves only when the chance exceeds the usual variation of a
+                // forecast.
                 if before.is_none_or(|before| at < before) {
                     changes.push((application, AlarmChange::ChangeLevel(&levels[at], true)));
                 } else if level_index(RECOVERY_MARGIN).is_none_or(|at| Some(at) > before) {
@@ -114,7 +115,7 @@ async fn evaluate_levels(context: &AppContext) -> Result<(), DeadlineError> {
 
 enum AlarmChange<'a> {
     Raise(&'a AlarmLevel),
-    /// To this level; is it worse?
+    /// The new level, and whether it is worse.
     ChangeLevel(&'a AlarmLevel, bool),
     End,
 }

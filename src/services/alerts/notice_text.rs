@@ -1,14 +1,14 @@
-//! The words of notices, Chinese and English. They name applications by their codes: nobody's name
-//! and nobody's number.
+//! The texts of notices, in Chinese and English. They name applications by code, and contain no
+//! names of people and no phone numbers.
 
 use serde_json::{Value, json};
 
 use super::super::forecasting::ApplicationForecast;
 use crate::adapters::database::alarms::Alarm;
 
-/// A mail names so many; the list names all.
+/// The number of alarms in an e-mail; `fieldworkd alarm list` shows all.
 const MAX_IN_EMAIL: usize = 40;
-/// An SMS is to stay within two parts.
+/// The number of alarms in an SMS, which is to stay within two parts.
 const MAX_IN_SMS: usize = 3;
 
 pub const TEST_TEXT: &str = "fieldworkd: 通知测试 / notices arrive";
@@ -105,7 +105,7 @@ pub fn sms_text(snapshots: &[&AlarmSnapshot], signature: &str) -> String {
     if snapshots.len() > MAX_IN_SMS {
         parts.push(format!("等{}项", snapshots.len()));
     }
-    // The same words twice would look like a message that was sent twice.
+    // An identical text would look like a message that was sent twice.
     let repetition = snapshots
         .iter()
         .map(|snapshot| snapshot.alarm.notification_count)

@@ -1,5 +1,5 @@
-//! Writes what is to be told: one notice for each way, however many alarms there are, and not more
-//! often than is set.
+//! Writes the notices of alarms: one notice per channel for all alarms, and not more often than
+//! configured.
 
 use serde_json::json;
 
@@ -38,7 +38,7 @@ pub(super) async fn write_alarm_notices(context: &AppContext) -> Result<(), Dead
     let due: Vec<Alarm> =
         alarms::unacknowledged(&mut tx).await?.into_iter().filter(is_due).collect();
     let over: Vec<Alarm> = alarms::ended_unnotified(&mut tx).await?;
-    // Whoever never heard of it need not hear that it is over.
+    // The end of an alarm is notified only if the alarm itself was.
     let (over, unheard): (Vec<Alarm>, Vec<Alarm>) =
         over.into_iter().partition(|alarm| alarm.notified_at.is_some());
     let ids = |alarms: &[Alarm]| alarms.iter().map(|alarm| alarm.id).collect::<Vec<i64>>();
@@ -100,7 +100,7 @@ async fn load_snapshots(
     Ok(snapshots)
 }
 
-/// Writes a notice that only says that notices arrive, by every way that is set up; returns those.
+/// Writes a test notice for every configured channel, and returns those channels.
 pub async fn write_test_notice(context: &AppContext) -> Result<Vec<&'static str>, DeadlineError> {
     let now = context.clock.now();
     let mut tx = context.database.write().await?;

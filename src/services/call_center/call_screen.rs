@@ -1,5 +1,5 @@
-//! What the interviewer has on the desk: the person, what has happened before, and the way to the
-//! questions.
+//! The data of an interviewer's call screen: the person, the previous calls, and the code of the
+//! link to the questions.
 
 use chrono_tz::Tz;
 
@@ -18,29 +18,29 @@ use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
 use crate::services::sealing::{open_person, open_phone, seal_context};
 
-/// One person on an interviewer's screen. (Personal in every field that tells of somebody.)
+/// A person on an interviewer's screen. Fields about the person are personal data.
 pub struct CallScreen {
     pub lease: Lease,
     /// The interviewer.
     pub interviewer: AccountId,
-    /// When the call began; an answer on the web since then stops the call's form.
+    /// The start of the call. An answer on the web after this time stops the call's form.
     pub since: Timestamp,
     pub person: Person,
     pub phone: Phone,
     pub applicant: String,
     pub language: Language,
-    /// The respondent's clock.
+    /// The respondent's time zone.
     pub zone: Tz,
-    /// The code of the personal link, under which the questions are.
+    /// The code of the personal link to the questions.
     pub code: String,
-    /// May the link go out by SMS?
+    /// Whether the link may be sent by SMS.
     pub can_send_link: bool,
-    /// A call-back was promised for this time.
+    /// The time of a promised call-back; `None`: there is no promise.
     pub promised_at: Option<Timestamp>,
-    /// Attempts so far, and how many there may be.
+    /// The attempts so far, and their limit.
     pub calls: u32,
     pub max_calls: u32,
-    /// Calls before this one, the latest first.
+    /// The calls before this one, latest first.
     pub previous_calls: Vec<PreviousCall>,
 }
 
@@ -51,8 +51,8 @@ pub struct PreviousCall {
     pub note: Personal,
 }
 
-/// Puts a person on the desk who is leased to this interviewer; the lease has been looked at by
-/// [`super::queue::renew`].
+/// Loads the call screen of a person leased to this interviewer. The caller has checked the lease
+/// with [`super::queue::renew`].
 pub async fn load_call_screen(
     context: &AppContext,
     account: &Account,

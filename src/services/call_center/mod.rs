@@ -1,12 +1,12 @@
-//! Telephone interviewing: who is called next, what the interviewer sees, and what follows from
-//! each call.
+//! Telephone interviewing: the queue, the interviewer's screen, and the outcome of each call.
 //!
-//! In go the people whom a contact plan has handed to the interviewers
-//! ([`crate::adapters::database::call_queue`]) and what interviewers tell; out come calls, cases
-//! moved to their dispositions, and times for the next call. [`queue`] gives somebody to one
-//! interviewer alone and shows the number only then, when the rules allow a call at this very
-//! moment (invariant I2); [`outcome`] writes down what a call came to. The questions are
-//! `collect/`'s, as on the web. It dials nothing itself.
+//! The queue ([`crate::adapters::database::call_queue`]) holds the people for whom a contact plan
+//! has reached a telephone step. [`queue`] leases a person to one interviewer, and shows the number
+//! only when the rules allow a call at that moment (invariant I2). [`outcome`] records the result
+//! of a call, moves the cases to their dispositions, and sets the time of the next call.
+//!
+//! The questions are asked through [`crate::services::interviews`], as on the web. This module does
+//! not dial.
 
 pub mod call_screen;
 pub mod outcome;

@@ -1,5 +1,5 @@
-//! What a call came to: the call is written down, the cases move, and the next call gets its time;
-//! all in one transaction.
+//! The outcome of a call: records the call, moves the cases, and schedules the next call, in one
+//! transaction.
 
 use super::CallCenterError;
 use super::queue::Lease;
@@ -7,9 +7,9 @@ use crate::adapters::database::accounts::Account;
 use crate::adapters::database::call_queue::{self, QueueEntry, QueueUpdate};
 use crate::adapters::database::calls::{self, CallEnding};
 use crate::adapters::database::cases::{self, DispositionSource};
-use crate::adapters::database::invitations::{self, NextStep};
+use crate::adapters::database::invitations::{self, NextContact};
 use crate::adapters::database::{WriteTx, campaigns, links};
-use crate::domain::contact_plan::{ContactPlan, FIRST_EXTRA_STEP, link_step};
+use crate::domain::contact_plan::{ContactPlan, MessageKind, MessageSlot};
 use crate::domain::ids::{CallId, CampaignId};
 use crate::domain::language::Language;
 use crate::domain::personal::Personal;
@@ -21,16 +21,16 @@ use crate::services::context::AppContext;
 use crate::services::sealing::seal_context;
 use crate::services::suppressions::{SuppressionRequest, opt_out, suppress};
 
-/// What the interviewer tells of a call.
+/// An interviewer's report of a call.
 #[derive(Debug, Clone, Default)]
 pub struct CallReport {
     pub call_back_at: Option<Timestamp>,
-    /// The language to be called in; only told with [`CallOutcome::Language`].
+    /// The language to be called in; used only with [`CallOutcome::Language`].
     pub language: Option<Language>,
     pub note: Personal,
 }
 
-/// Writes down what a call came to.
+/// Records the outcome of a call.
 pub async fn record_outcome(
     context: &AppContext,
     account: &Account,
@@ -66,7 +66,8 @@ pub async fn record_outcome(
     Ok(())
 }
 
-/// A promise that can be kept: in the future, within contact hours, before the field closes.
+/// Checks that a call-back can be made: in the future, within contact hours, before the field
+/// closes.
 async fn check_call_back(
     tx: &mut WriteTx,
     entry: &QueueEntry,
@@ -108,8 +109,8 @@ async fn load_plan(tx: &mut WriteTx, campaign: CampaignId) -> Result<ContactPlan
         .map_err(|error| CallCenterError::Plan { code: campaign.code, error })
 }
 
-/// The message with the link goes out next, and the plan goes on after it (invariant I1: each such
-/// message is a step of its own).
+/// Schedules the message with the link as the next step; the plan continues after it (invariant I1:
+/// each such message has a slot of its own).
 async fn send_link(
     tx: &mut WriteTx,
     entry: &QueueEntry,
@@ -119,21 +120,22 @@ async fn send_link(
     if !is_mobile || load_plan(tx, entry.campaign).await?.link_texts().is_none() {
         return Err(CallCenterError::NoSms);
     }
-    let next = invitations::next_step(tx, entry.invitation).await?;
-    // One that waits to go out is enough.
-    if next >= FIRST_EXTRA_STEP {
+    let next = invitations::upcoming(tx, entry.invitation).await?;
+    // One pending link message is enough.
+    if next.slot.kind != MessageKind::Step {
         return Ok(());
     }
     let nth = calls::count_links_sent(tx, entry.invitation).await?;
-    invitations::set_next_steps(
+    let upcoming = next.before(MessageSlot::new(MessageKind::CallLink, nth));
+    invitations::set_next_contacts(
         tx,
-        &[NextStep { id: entry.invitation, step: link_step(nth, next), at: Some(now) }],
+        &[NextContact { id: entry.invitation, upcoming, at: Some(now) }],
     )
     .await?;
     Ok(())
 }
 
-/// Ends a call: writes it down, moves the cases, and says when the next one may be. Cases before
+/// Ends a call: records it, moves the cases, and schedules the next call. Cases are locked before
 /// the queue, as everywhere.
 pub(super) async fn end_call(
     context: &AppContext,
@@ -153,7 +155,7 @@ pub(super) async fn end_call(
     let calls = entry.calls + u32::from(is_attempt);
     let tried_day_parts =
         if is_attempt { entry.tried_day_parts | part.bit() } else { entry.tried_day_parts };
-    // Whoever can be asked in another language waits for an interviewer who speaks it.
+    // A person who speaks another language waits for an interviewer who speaks it.
     let new_language =
         language.filter(|language| outcome == CallOutcome::Language && *language != entry.language);
     let today =
@@ -184,7 +186,7 @@ pub(super) async fn end_call(
                 .then_some(campaigns::get(tx, entry.campaign).await?.programme_id);
             opt_out(tx, &entry.phone_hash, programme, DispositionSource::Telephone, now).await?;
         }
-        // The number is no way to this person, in this campaign or another.
+        // The number does not reach this person, in this campaign or another.
         (CallOutcome::WrongNumber, Some(disposition)) => {
             cases::set_disposition(tx, &open, disposition, &[], DispositionSource::Telephone, now)
                 .await?;
@@ -197,7 +199,7 @@ pub(super) async fn end_call(
             suppress(tx, &suppression, DispositionSource::Telephone, now).await?;
         }
         (_, Some(_)) if new_language.is_some() => {}
-        // Asked twice, and twice not willing: that is a refusal.
+        // Two soft refusals count as a refusal.
         (CallOutcome::SoftRefusal, Some(_)) if follow_up == FollowUp::CasesEnded => {
             cases::set_disposition(
                 tx,
@@ -224,13 +226,13 @@ pub(super) async fn end_call(
     }
     let is_open = !cases::open_of_invitations(tx, &[entry.invitation]).await?.is_empty();
     if !is_open {
-        invitations::cancel_next_steps(tx, &[entry.invitation]).await?;
+        invitations::cancel_next_contacts(tx, &[entry.invitation]).await?;
     }
     let kept_promise = entry.promised_at.filter(|_| !is_attempt);
     let (next_at, promised_at) = match follow_up {
         _ if !is_open => (None, None),
         FollowUp::CallBack(at) => (Some(at), Some(at)),
-        // What was promised is still promised if nobody was called.
+        // A promise remains if no attempt was made.
         FollowUp::CallAt(at) => (Some(at), kept_promise),
         FollowUp::NoFurtherCall | FollowUp::CasesEnded => (None, None),
     };

@@ -1,4 +1,4 @@
-//! How interviewers do: counts, and for rates the spread that one would expect by chance.
+//! Quality figures of interviewers: counts, and for rates the range expected by chance.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::domain::telephone::{CallOutcome, binomial_interval};
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
 
-/// What one interviewer has done today.
+/// An interviewer's figures of today.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Today {
     pub attempts: u32,
@@ -35,13 +35,14 @@ pub async fn todays_work(
     Ok(today)
 }
 
-/// A share of an interviewer's calls, and the range that chance alone would give with everybody's
-/// share.
+/// A share of an interviewer's calls, and the range expected by chance at the share of all
+/// interviewers together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ObservedShare {
     pub count: u32,
     pub of: u32,
-    /// Counts in which 95 of 100 interviewers would lie who work like all of them together.
+    /// The range of counts in which 95 of 100 interviewers lie if they work like all of them
+    /// together.
     pub expected: (u32, u32),
 }
 
@@ -51,7 +52,7 @@ impl ObservedShare {
         ObservedShare { count, of, expected: binomial_interval(of, chance) }
     }
 
-    /// Chance alone hardly explains it.
+    /// Returns whether the count lies outside the expected range.
     pub fn is_outside(&self) -> bool {
         self.count < self.expected.0 || self.count > self.expected.1
     }
@@ -61,24 +62,24 @@ impl ObservedShare {
     }
 }
 
-/// How one interviewer does.
+/// The quality figures of an interviewer.
 #[derive(Debug, Clone)]
 pub struct InterviewerQuality {
     pub account: AccountId,
     pub name: String,
     pub attempts: u32,
     pub interviews: u32,
-    /// What the calls came to.
+    /// The number of calls by outcome.
     pub outcomes: BTreeMap<CallOutcome, u32>,
-    /// Of those who were reached.
+    /// Refusals, as a share of the people reached.
     pub refusals: ObservedShare,
-    /// Of the attempts.
+    /// Calls without an answer, as a share of the attempts.
     pub no_answers: ObservedShare,
-    /// Interviews that took less than the configured share of everybody's median, of the
-    /// interviews.
+    /// Interviews shorter than the configured share of the median of all interviewers, as a share
+    /// of the interviews.
     pub short: ObservedShare,
     pub seconds_per_answer: Option<f64>,
-    /// Verified interviews, and the doubtful ones of them.
+    /// Verified interviews, and the number of doubtful ones among them.
     pub verified: u32,
     pub doubtful: u32,
 }
@@ -109,7 +110,7 @@ impl Counts {
     }
 }
 
-/// How everybody does who has called since a moment, by their names.
+/// Returns the figures of every interviewer who has called since `since`, ordered by name.
 pub async fn of_interviewers(
     context: &AppContext,
     since: Timestamp,

@@ -1,4 +1,4 @@
-//! Who is called next: one person to one interviewer, when the rules allow a call at this moment.
+//! The call queue: leases one person to one interviewer when the rules allow a call at this moment.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -24,28 +24,27 @@ use crate::domain::zones::Zones;
 use crate::services::context::AppContext;
 use crate::services::sms_sending::eligibility::{earliest_within_caps, may_be_contacted};
 
-/// A page without a script keeps its person for so long after the last thing that the interviewer
-/// sent.
+/// The duration of a lease after the interviewer's last request, on a page without a script.
 pub const UNSCRIPTED_LEASE: Duration = Duration::from_secs(20 * 60);
-/// A page whose script tells that it is there keeps its person for so long after each time.
+/// The duration of a lease after each heartbeat, on a page with a script.
 pub const HEARTBEAT_LEASE: Duration = Duration::from_secs(60);
-/// Among so many at once the first is looked for.
+/// The number of queue entries that one scan reads.
 const SCAN_SIZE: u32 = 50;
 const WEEK: Duration = Duration::from_secs(7 * 86_400);
-/// While an application is on hold, it is looked again so often whether it still is.
+/// The interval at which an application on hold is checked again.
 const HOLD_RECHECK_INTERVAL: Duration = Duration::from_secs(6 * 3_600);
-/// Whoever stands otherwise than a moment ago, or is on a screen for another campaign, is looked at
-/// again so much later.
+/// The delay before an entry is checked again that has changed since the scan, or is on a screen
+/// for another campaign.
 const RECHECK_AFTER: Duration = Duration::from_secs(10 * 60);
 
-/// A lease: whom an interviewer has on the screen, and the call that it is for.
+/// A lease: the invitation on an interviewer's screen, and its call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lease {
     pub call: CallId,
     pub invitation: InvitationId,
 }
 
-/// What the interviewer has on the screen.
+/// Returns the interviewer's current lease.
 pub async fn current_lease(
     context: &AppContext,
     account: &Account,
@@ -58,8 +57,8 @@ pub async fn current_lease(
         .and_then(|entry| Some(Lease { call: entry.call?, invitation: entry.invitation })))
 }
 
-/// Gives the interviewer the next person; whoever is on the screen stays there. `None`: nobody can
-/// be called now.
+/// Leases the next person to the interviewer, or returns the current lease. `None`: nobody can be
+/// called now.
 pub async fn lease_next(
     context: &AppContext,
     account: &Account,
@@ -88,7 +87,7 @@ pub async fn lease_next(
     }
 }
 
-/// Takes one person, if everything is still as it was seen.
+/// Leases one person, if nothing has changed since the scan.
 async fn lease_person(
     context: &AppContext,
     tx: &mut WriteTx,
@@ -97,7 +96,8 @@ async fn lease_person(
     day_part: DayPart,
     now: Timestamp,
 ) -> Result<Option<Lease>, CallCenterError> {
-    // Another interviewer, or a message to this number, may have been quicker.
+    // Another interviewer may have leased the person, or a message may have been sent to this
+    // number.
     if calls::is_being_called(tx, &entry.phone_hash, entry.invitation, now).await?
         || !call_queue::lease(tx, entry.invitation, account.id, now + UNSCRIPTED_LEASE, now).await?
     {
@@ -133,8 +133,7 @@ async fn lease_person(
     Ok(Some(Lease { call, invitation: entry.invitation }))
 }
 
-/// The lease goes on, while the page is there. `is_scripted`: the page will tell again soon that it
-/// is.
+/// Renews a lease while its page is open. `is_scripted`: the page sends heartbeats.
 pub async fn renew(
     context: &AppContext,
     account: &Account,
@@ -150,14 +149,14 @@ pub async fn renew(
     Ok(())
 }
 
-/// Gives back those whose interviewers' pages have died.
+/// Releases leases whose pages are no longer open.
 pub async fn release_expired_leases(context: &AppContext) -> Result<(), CallCenterError> {
     let now = context.clock.now();
     let lost = call_queue::expired_leases(&mut *context.database.read().await?, now).await?;
     for entry in lost {
         let Some(call) = entry.call else { continue };
         let mut tx = context.database.write().await?;
-        // Whoever had answered everything by then has been interviewed.
+        // A person with no open case left has completed the interview.
         let is_done = cases::open_of_invitations(&mut tx, &[entry.invitation]).await?.is_empty();
         let outcome = if is_done { CallOutcome::Interviewed } else { CallOutcome::Lost };
         let still_lost = call_queue::find(&mut tx, entry.invitation)
@@ -169,7 +168,7 @@ pub async fn release_expired_leases(context: &AppContext) -> Result<(), CallCent
             match super::outcome::end_call(context, &mut tx, &entry, call, &ending, None, ended)
                 .await
             {
-                // Another daemon has done it meanwhile.
+                // Another daemon has ended the call meanwhile.
                 Err(CallCenterError::CallOver) => continue,
                 written => written?,
             }
@@ -179,14 +178,14 @@ pub async fn release_expired_leases(context: &AppContext) -> Result<(), CallCent
     Ok(())
 }
 
-/// Somebody whose call the rules allow now, and the part of the day that it is there.
+/// A queue entry that may be called now, and the part of the day in its time zone.
 type Callable = (QueueEntry, DayPart);
 
-/// What a look at the queue has found.
+/// The result of a scan of the queue.
 struct QueueScan {
     is_empty: bool,
-    /// Whom the rules allow to be called now, in their order, with the part of the day that it is
-    /// there.
+    /// The entries that may be called now, by priority, each with the part of the day in its time
+    /// zone.
     callable: Vec<Callable>,
     put_off: Vec<(InvitationId, Option<Timestamp>)>,
 }
@@ -263,7 +262,7 @@ impl QueueScan {
                         CallPermission::Never
                     }
                 }
-                // A promised call is one that was asked for.
+                // A promised call was requested by the respondent, so the caps do not apply.
                 _ if is_promised => permitted_from(plan, &zones, now),
                 _ => permitted_from(
                     plan,
@@ -307,7 +306,7 @@ fn permitted_from(plan: &ContactPlan, zones: &Zones, at: Timestamp) -> CallPermi
     plan.hours.next_open(at, zones).map_or(CallPermission::Never, CallPermission::From)
 }
 
-/// How much the cells of people still need, in thousandths of their targets.
+/// What the quota cells of each invitation still need, in thousandths of their targets.
 struct CellNeeds(HashMap<InvitationId, u32>);
 
 impl CellNeeds {
@@ -343,7 +342,7 @@ impl CellNeeds {
     }
 }
 
-/// When anything about the queue changes next: a call that may be made.
+/// Returns the next time at which a call becomes due.
 pub async fn next_due(context: &AppContext) -> Result<Option<Timestamp>, CallCenterError> {
     Ok(call_queue::next_after(&mut *context.database.read().await?, context.clock.now()).await?)
 }

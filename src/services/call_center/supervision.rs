@@ -1,4 +1,5 @@
-//! What supervisors see and do: who waits, who is on whose screen, and who is to call whom.
+//! The supervisor's view and actions: the queue, the current leases, and assignments to
+//! interviewers.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -12,10 +13,10 @@ use crate::domain::ids::{AccountId, InvitationId};
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
 
-/// So many of the queue are listed, those with a call on or nearest first.
+/// The number of queue entries listed: those on a screen first, then by time.
 const MAX_LISTED: usize = 200;
 
-/// The queue as it stands; nobody's name or number is in it.
+/// The state of the queue, without names and numbers.
 #[derive(Debug, Clone)]
 pub struct SupervisionDashboard {
     pub waiting: usize,
@@ -36,7 +37,7 @@ pub struct QueueDashboardRow {
     pub calls: u32,
     pub max_calls: u32,
     pub assigned_to: Option<String>,
-    /// On whose screen the person is.
+    /// The interviewer whose screen the person is on.
     pub on_screen_of: Option<String>,
 }
 
@@ -95,7 +96,7 @@ pub async fn supervision_dashboard(
     Ok(dashboard)
 }
 
-/// Those who may be handed somebody.
+/// Returns the accounts that entries may be assigned to.
 pub async fn interviewers(context: &AppContext) -> Result<Vec<Account>, CallCenterError> {
     let all = accounts::all(&mut *context.database.read().await?).await?;
     let interviews = |account: &Account| {
@@ -105,7 +106,7 @@ pub async fn interviewers(context: &AppContext) -> Result<Vec<Account>, CallCent
     Ok(all.into_iter().filter(interviews).collect())
 }
 
-/// Hands somebody to one interviewer, or (empty) back to all.
+/// Assigns a person to one interviewer, or to all if the name is empty.
 pub async fn assign(
     context: &AppContext,
     by: &Actor,

@@ -1,5 +1,5 @@
-//! Verification: a sample of the completed interviews is drawn by lot, and somebody else than the
-//! interviewer asks their respondents whether they took place as they are told.
+//! Verification: a random sample of the completed interviews is drawn, and another interviewer asks
+//! their respondents whether the interview took place as reported.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -21,20 +21,20 @@ use crate::domain::telephone::DayPart;
 use crate::services::context::AppContext;
 use crate::services::sealing::{open_person, open_phone, seal_context};
 
-/// The share of the interviews that is drawn, where nobody says another.
+/// The default share of the interviews that is drawn.
 pub const DEFAULT_SHARE: f64 = 0.1;
 
-/// What respondents are asked.
+/// Returns the questionnaire of a verification.
 pub fn questionnaire() -> &'static Questionnaire {
     static QUESTIONNAIRE: LazyLock<Questionnaire> = LazyLock::new(|| {
-        // The file is part of the program, and a test reads it.
+        // The file is part of the program, and a test parses it.
         Questionnaire::parse(include_str!("../../../config/questionnaires/verification.toml"))
             .expect("the built-in questionnaire is good")
     });
     &QUESTIONNAIRE
 }
 
-/// The questions that are asked by the answers so far.
+/// Returns the questions to ask, given the answers so far.
 pub fn items(answers: &BTreeMap<String, Answer>) -> Vec<&'static Item> {
     let facts = RoutingFacts {
         category: String::new(),
@@ -46,8 +46,8 @@ pub fn items(answers: &BTreeMap<String, Answer>) -> Vec<&'static Item> {
     questionnaire().items().filter(|item| path.includes(&item.id)).collect()
 }
 
-/// Draws a share of the interviews that have not been looked at, one at least of each interviewer;
-/// returns how many.
+/// Draws a share of the interviews that are not yet in a sample, at least one of each interviewer.
+/// Returns the number drawn.
 pub async fn draw(context: &AppContext, share: f64) -> Result<usize, CallCenterError> {
     let mut tx = context.database.write().await?;
     let mut of_each: BTreeMap<_, Vec<(CallId, InvitationId)>> = BTreeMap::new();
@@ -66,7 +66,8 @@ pub async fn draw(context: &AppContext, share: f64) -> Result<usize, CallCenterE
     Ok(drawn.len())
 }
 
-/// Somebody to be asked, with the number: only while it is taken by whoever asks.
+/// A respondent to be asked, with the phone number. It is available only to the account that has
+/// claimed the verification.
 pub struct VerificationTask {
     pub verification: Verification,
     pub person: Person,
@@ -75,18 +76,19 @@ pub struct VerificationTask {
     pub language: Language,
 }
 
-/// Why somebody cannot be asked now.
+/// The reason why a respondent cannot be asked now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VerificationRefusal {
-    /// There is none such, somebody else has it, or it is done.
+    /// The verification does not exist, is claimed by another account, or is finished.
     Unavailable,
     /// Nobody verifies their own interviews.
     OwnInterview,
-    /// Outside the contact hours, or the number is not to be contacted.
+    /// It is outside the contact hours, or the number is suppressed.
     NotAllowed,
 }
 
-/// Takes one to ask; from here on the number may be on the screen (invariants I2, I7).
+/// Claims a verification. From then on the number may be on the screen, so the claim is audited
+/// (invariants I2, I7).
 pub async fn take(
     context: &AppContext,
     account: &Account,
@@ -140,7 +142,8 @@ pub async fn take(
     Ok(Ok(()))
 }
 
-/// Whom this account has taken to ask; `None`: it is not, or not any more.
+/// Returns the task that this account has claimed; `None` if it has not claimed it, or it is
+/// finished.
 pub async fn current_task(
     context: &AppContext,
     account: &Account,
@@ -166,16 +169,16 @@ pub async fn current_task(
     }))
 }
 
-/// What a verification came to.
+/// The result of a verification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VerificationResult {
     Sound,
     Doubtful,
-    /// These items want an answer.
+    /// These items need a valid answer.
     Problems(BTreeMap<String, AnswerProblem>),
 }
 
-/// Writes down what the respondent said.
+/// Stores the respondent's answers.
 pub async fn finish(
     context: &AppContext,
     task: &VerificationTask,
@@ -183,7 +186,7 @@ pub async fn finish(
     comment: &str,
 ) -> Result<VerificationResult, CallCenterError> {
     let (mut answers, mut problems) = (BTreeMap::new(), BTreeMap::new());
-    // What is asked depends on what is answered: in the order of the questions, each by those
+    // Routing depends on the answers, so the items are parsed in order, each with the answers
     // before it.
     for item in questionnaire().items() {
         if !items(&answers).iter().any(|asked| asked.id == item.id) {
@@ -230,7 +233,8 @@ pub async fn finish(
     Ok(if is_doubtful { VerificationResult::Doubtful } else { VerificationResult::Sound })
 }
 
-/// The respondent was not reached: it stays to be made, for whoever takes it.
+/// Releases the claim because the respondent was not reached; any interviewer may claim the
+/// verification again.
 pub async fn give_back(
     context: &AppContext,
     task: &VerificationTask,

@@ -1,5 +1,4 @@
-//! The columns of `responses.csv`: one for an item, or one for each option where several can be
-//! taken.
+//! The columns of `responses.csv`: one per item, or one per option where several can be chosen.
 
 use serde_json::{Value, json};
 
@@ -8,19 +7,19 @@ use super::redaction::Redaction;
 use crate::adapters::transports::csv_safe_cell;
 use crate::domain::questionnaire::{Answer, Choice, Item, ItemKind, Questionnaire, Selection};
 
-/// The respondent said that the item does not apply. An empty cell: not answered.
+/// The respondent answered that the item does not apply. (An empty cell means not answered.)
 pub const NOT_APPLICABLE: &str = "NA";
-/// The respondent said that he does not know.
+/// The respondent answered «don't know».
 pub const DONT_KNOW: &str = "DK";
 
 pub struct ResponseColumn<'q> {
     pub name: String,
     pub item: &'q Item,
-    /// The option that the column is about: 1 and 0 for taken and not, or its place in a ranking.
+    /// The option of the column. The cell is 1 or 0 for chosen or not, or the rank in a ranking.
     pub option: Option<&'q str>,
 }
 
-/// The columns of a questionnaire, in its order.
+/// Returns the columns of a questionnaire, in its order.
 pub fn columns(questionnaire: &Questionnaire) -> Vec<ResponseColumn<'_>> {
     questionnaire.items().flat_map(columns_of).collect()
 }
@@ -45,7 +44,7 @@ fn columns_of(item: &Item) -> Vec<ResponseColumn<'_>> {
 }
 
 impl ResponseColumn<'_> {
-    /// Its type and its constraints.
+    /// Returns the column's type and constraints.
     pub fn schema(&self) -> (FieldKind, Value) {
         match (&self.item.kind, self.option) {
             (ItemKind::Scale(scale), _) => {
@@ -70,7 +69,7 @@ impl ResponseColumn<'_> {
         }
     }
 
-    /// What the title says beside the item's text.
+    /// Returns the option's label, which the title adds to the item's text.
     pub fn option_label(&self) -> Option<&crate::domain::language::LocalizedText> {
         let ItemKind::Choice(choice) = &self.item.kind else { return None };
         let code = self.option?;

@@ -1,9 +1,9 @@
-//! Freezes a version: copies an application's cases and responses out of the running field, as the
-//! tables will show them.
+//! Freezes a version: copies an application's cases and responses out of the field, in the form of
+//! the dataset's tables.
 //!
-//! Everything that depends on the configuration of the day (open answers, small cells) is decided
-//! here, so that the same version always gives the same files. What may say something personal is
-//! frozen sealed with the applicant's key. Rows are copied a thousand cases at a time.
+//! Everything that depends on the current configuration (open answers, small cells) is decided
+//! here, so that the same version always gives the same files. Cells that may contain personal data
+//! are sealed with the applicant's key. Rows are copied in blocks of a thousand cases.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -28,11 +28,11 @@ use crate::services::context::AppContext;
 use crate::services::interviews::decode_answers;
 use crate::services::sealing::{open_fields, open_person, open_phone, seal_context};
 
-/// Cases in a block.
+/// The number of cases in a block.
 const CASES_PER_BLOCK: usize = 1_000;
 
-/// Freezes the next version of an application's dataset inside the transaction that gives the
-/// reason for it. Returns its number.
+/// Freezes the next version of an application's dataset, inside the transaction that causes it.
+/// Returns the version number.
 pub async fn freeze(
     context: &AppContext,
     tx: &mut WriteTx,
@@ -129,8 +129,8 @@ pub async fn freeze(
     metadata.smallest_cell = context.config.smallest_cell;
     let metadata_json = serde_json::to_string(&metadata)
         .map_err(|e| DatasetError::Format(application.code.clone(), e.to_string()))?;
-    // Where somebody is to read the open answers first, it waits; an application that has none need
-    // not.
+    // A version with open answers that need a review is not released yet; without open answers
+    // there is nothing to review.
     let needs_review = policy == OpenAnswers::Reviewed
         && questionnaire.items().any(|item| !item.is_coded() && item.is_question());
     datasets::finalise(tx, dataset, &metadata_json, (!needs_review).then_some(now)).await?;
@@ -144,7 +144,7 @@ pub async fn freeze(
     Ok(version)
 }
 
-/// What is known of the field itself.
+/// Collects the metadata of the field.
 async fn describe_field(
     context: &AppContext,
     tx: &mut WriteTx,
@@ -210,9 +210,9 @@ async fn describe_field(
     })
 }
 
-/// Words of the list that so few cases have that they could tell who somebody is.
+/// The values of the list that so few cases have that they could identify a person.
 struct SmallCellSuppression {
-    /// By column: words with the number of cases that have them, where they are too few.
+    /// By column: the values that too few cases have, with the number of cases.
     rare: BTreeMap<String, BTreeMap<String, u64>>,
 }
 
@@ -255,10 +255,10 @@ impl SmallCellSuppression {
     }
 }
 
-/// Rows in the clear, and what is sealed of them.
+/// Rows in plain text, and their sealed cells.
 type FrozenCells = (Vec<u8>, Option<Vec<u8>>);
 
-/// Rows of one table, as they are frozen.
+/// Rows of one table in frozen form.
 struct FrozenBlock<'q> {
     fields: Vec<Field<'q>>,
     cells: csv::Writer<Vec<u8>>,
@@ -295,7 +295,7 @@ impl<'q> FrozenBlock<'q> {
         Ok(())
     }
 
-    /// The cells in the clear and the sealed ones; `None`: there is no row.
+    /// Returns the plain cells and the sealed ones; `None`: there is no row.
     fn finish(self, sealer: &Sealer) -> Result<Option<FrozenCells>, DatasetError> {
         let bytes = |writer: csv::Writer<Vec<u8>>| {
             writer
@@ -355,7 +355,7 @@ impl RowWriter<'_> {
             mode: response.mode.clone(),
             fields: open_fields(self.sealer, record.fields_sealed.as_deref())?,
         };
-        // What was answered on a way that was left is no answer.
+        // An answer that is no longer on the path is not an answer.
         let path = self.questionnaire.path(&answers, &facts);
         let of_items = block.fields.iter().filter_map(|field| field.column.as_ref());
         cells.extend(of_items.map(|column| {

@@ -1,4 +1,4 @@
-//! Reads a frozen version back: what is told about it, and its rows, block by block.
+//! Reads a frozen version back: its metadata, and its rows block by block.
 
 use std::collections::BTreeSet;
 
@@ -14,18 +14,18 @@ use crate::domain::questionnaire::Questionnaire;
 use crate::services::context::AppContext;
 use crate::services::sealing::seal_context;
 
-/// What became of open answers whose key is destroyed.
+/// The `open_answers` policy of a version whose key is destroyed.
 const ERASED: &str = "forgotten";
 
 pub struct Frozen {
     pub dataset: Dataset,
     pub metadata: DatasetMetadata,
     pub questionnaire: Questionnaire,
-    /// As it was launched.
+    /// The questionnaire's source as launched.
     pub source: String,
-    /// `None`: the applicant's key is destroyed, and what was sealed with it is gone.
+    /// `None`: the applicant's key is destroyed, and the sealed cells are lost.
     sealer: Option<Sealer>,
-    /// Pseudonyms with columns that a reader struck out.
+    /// The cells that a reviewer redacted, by pseudonym and column.
     redacted_cells: BTreeSet<(String, String)>,
 }
 
@@ -64,7 +64,8 @@ impl Frozen {
         })
     }
 
-    /// A block of a table's rows; `None`: there are no more. Cells whose key is gone are empty.
+    /// Returns a block of a table's rows; `None`: there are no more. Sealed cells are empty once
+    /// the key is destroyed.
     pub async fn block(
         &self,
         context: &AppContext,

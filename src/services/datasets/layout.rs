@@ -1,5 +1,5 @@
-//! The columns of a dataset's tables: names, types, what they mean. Every format is written from
-//! this.
+//! The columns of a dataset's tables: names, types and meanings. Every format is written from this
+//! layout.
 
 use serde_json::{Value, json};
 
@@ -8,7 +8,7 @@ use crate::domain::device::DeviceClass;
 use crate::domain::disposition::Disposition;
 use crate::domain::questionnaire::{ItemKind, Questionnaire};
 
-/// In place of a value that fewer cases have than may be told.
+/// Replaces a value that fewer cases have than may be published.
 pub const SUPPRESSED: &str = "*";
 
 /// A table of the dataset.
@@ -18,7 +18,7 @@ pub enum Table {
     Responses,
     /// All cases with their dispositions.
     Cases,
-    /// Each sending of a page of those responses.
+    /// Each submission of a page of those responses.
     Paradata,
 }
 
@@ -41,7 +41,7 @@ impl Table {
         }
     }
 
-    /// The columns that no two rows share.
+    /// Returns the columns of the table's key.
     pub fn key(self) -> &'static [&'static str] {
         match self {
             Table::Responses | Table::Cases => &["case"],
@@ -62,7 +62,7 @@ pub enum FieldKind {
 }
 
 impl FieldKind {
-    /// Its name in a Table Schema (Frictionless).
+    /// Returns the field type of a Table Schema (Frictionless).
     pub fn schema_type(self) -> &'static str {
         match self {
             FieldKind::Text => "string",
@@ -82,10 +82,10 @@ pub struct Field<'q> {
     pub title: String,
     pub description: Option<String>,
     pub constraints: Value,
-    /// It may say something personal: its cells are frozen sealed, and go when the applicant's key
-    /// is destroyed.
+    /// Whether the column may contain personal data. Its cells are frozen sealed, and are lost when
+    /// the applicant's key is destroyed.
     pub is_sealed: bool,
-    /// The item it is about.
+    /// The response column of the item; `None` for other columns.
     pub column: Option<ResponseColumn<'q>>,
 }
 
@@ -107,7 +107,7 @@ fn field<'q>(name: &str, kind: FieldKind, title: &str, constraints: Value) -> Fi
     }
 }
 
-/// The columns of a table, in their order. `list_fields`: what the application keeps of its list.
+/// Returns the columns of a table, in order. `list_fields`: the list fields of the application.
 pub fn layout<'q>(
     table: Table,
     questionnaire: &'q Questionnaire,

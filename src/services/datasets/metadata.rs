@@ -1,5 +1,5 @@
-//! What is told about a version beside its rows: counts, rates, quota cells, deviations. It is
-//! frozen with them.
+//! The metadata of a dataset version: counts, rates, quota cells, deviations. It is frozen with the
+//! rows.
 
 use std::collections::BTreeMap;
 
@@ -24,32 +24,32 @@ pub struct DatasetMetadata {
     pub kind: String,
     pub version: u32,
     pub reason: String,
-    /// RFC 3339, in the programme's time zone, like all times here.
+    /// RFC 3339, in the programme's time zone, like all times in the metadata.
     pub frozen_at: String,
     pub time_zone: String,
     pub questionnaire: String,
     pub questionnaire_version: u32,
-    /// The stored questionnaire.
+    /// The id of the stored questionnaire.
     pub questionnaire_id: i64,
     pub target: u32,
     pub closed_by: Option<String>,
     pub list_received_on: Option<String>,
     pub field_closes_at: Option<String>,
-    /// Names on the lists, and how many of them were sampled.
+    /// The names on the lists, and the number of sampled cases.
     pub names: u64,
     pub cases: u64,
     pub list_fields: Vec<String>,
-    /// By AAPOR code.
+    /// The number of cases by AAPOR code.
     pub dispositions: BTreeMap<String, u64>,
-    /// By name; `null`: the denominator is 0.
+    /// The outcome rates by name; `null`: the denominator is 0.
     pub rates: BTreeMap<String, Option<f64>>,
     pub cells: Vec<CellSummary>,
-    /// By day: completes, and cases first contacted.
+    /// Completes, and cases first contacted, by day.
     pub completes_by_day: BTreeMap<String, u64>,
     pub first_contacts_by_day: BTreeMap<String, u64>,
-    /// By the number of attempts: cases, and completes among them.
+    /// Cases, and completes among them, by the number of attempts.
     pub attempts: BTreeMap<i64, (u64, u64)>,
-    /// Of the responses that are told.
+    /// The number of responses in the dataset by mode, device and language.
     pub modes: BTreeMap<String, u64>,
     pub devices: BTreeMap<String, u64>,
     pub languages: BTreeMap<String, u64>,
@@ -57,14 +57,14 @@ pub struct DatasetMetadata {
     pub straight_lining: u64,
     pub responses: u64,
     pub partial: u64,
-    /// Cases that took back their consent.
+    /// Cases whose consent was withdrawn.
     pub withdrawn: u64,
-    /// Responses that were finished after the field had closed.
+    /// Responses finished after the field closed.
     pub late: u64,
     pub deviations: Vec<Deviation>,
     pub open_answers: String,
     pub smallest_cell: u32,
-    /// Values put out of sight because too few cases had them, by column.
+    /// The number of values suppressed because too few cases have them, by column.
     pub suppressed: BTreeMap<String, u64>,
 }
 
@@ -76,7 +76,7 @@ pub struct CellSummary {
     pub completes: u32,
 }
 
-/// What did not go by the plan, with its day and its reason.
+/// A deviation from the plan, with its day and its reason.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Deviation {
     pub at: String,
@@ -86,7 +86,7 @@ pub struct Deviation {
 }
 
 impl DatasetMetadata {
-    /// Takes a case into the counts, with its response where that is told.
+    /// Counts a case, and its response where the dataset includes it.
     pub(super) fn count(
         &mut self,
         record: &CaseRecord,
@@ -117,7 +117,7 @@ impl DatasetMetadata {
         }
     }
 
-    /// The rates, once all cases are counted.
+    /// Computes the rates once all cases are counted.
     pub(super) fn compute_rates(&mut self) {
         let mut outcomes = OutcomeCounts::default();
         for (code, cases) in &self.dispositions {

@@ -1,12 +1,13 @@
-//! Datasets: what scoring gets of a closed application, without anything personal.
+//! Datasets: the data of a closed application for the scoring step, without anything personal.
 //!
-//! In go an application's cases and responses; [`freeze`] copies them into a version that never
-//! changes. Out comes a folder `CODE/vN` for each version ([`package`]): the tables as CSV with a
-//! Frictionless descriptor, as Parquet, XLSX, Flow Results and Triple-S, the codebook, the
-//! questionnaire as asked, a report of the fieldwork, and a signed manifest. The same version gives
-//! the same bytes. Cases go by pseudonyms that differ from application to application; open answers
-//! are redacted, withheld or read first, and rare words of the list are not told (invariant I7).
-//! [`verify`] needs nothing but the folder; [`delivery`] hands versions over.
+//! [`freeze()`] copies an application's cases and responses into a version that never changes.
+//! [`package`] writes each version into a folder `CODE/vN`: the tables as CSV with a Frictionless
+//! descriptor, as Parquet, XLSX, Flow Results and Triple-S, the codebook, the questionnaire as
+//! asked, a fieldwork report, and a signed manifest. The same version gives the same bytes.
+//! [`verify()`] checks a folder on its own; [`delivery`] delivers versions to the scoring step.
+//!
+//! Cases are named by pseudonyms that differ between applications. Open answers are redacted,
+//! withheld or reviewed first, and rare values of the list are suppressed (invariant I7).
 
 mod columns;
 pub mod delivery;
@@ -71,8 +72,8 @@ pub enum DatasetError {
     Seal(#[from] SealError),
 }
 
-/// Writes every version that may go out and is not written yet; returns how many. After a crash it
-/// does the rest.
+/// Writes every version that is released and not yet written. Returns the number written. After a
+/// crash it continues with the remaining versions.
 pub async fn write_pending(context: &AppContext) -> Result<u64, DatasetError> {
     let all = datasets::all(&mut *context.database.read().await?).await?;
     let pending: Vec<Dataset> = all
@@ -113,8 +114,8 @@ async fn write(
         .await
 }
 
-/// Writes a version that may go out into a new folder; returns the hash of its sums. Where the
-/// applicant's people are forgotten, cells that could say something personal are empty.
+/// Writes a released version into a new folder. Returns the hash of its `SHA256SUMS`. If the
+/// applicant's people are erased, cells that could contain personal data are empty.
 pub async fn export(
     context: &AppContext,
     dataset: &Dataset,

@@ -1,4 +1,4 @@
-//! The questionnaire on paper: for reviewers, and for an interviewer whose machine is down.
+//! The printable questionnaire, for reviewers and for an interviewer whose computer is down.
 
 use askama::Template;
 

@@ -1,4 +1,4 @@
-//! Strikes out of an open answer what could name somebody.
+//! Redacts text in an open answer that could identify a person.
 
 use std::sync::LazyLock;
 
@@ -7,21 +7,23 @@ use regex::Regex;
 use crate::domain::person::Person;
 use crate::domain::phone::Phone;
 
-// Fixed patterns that compile; the tests below run them.
+// The fixed patterns compile; the tests below run them.
 static ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"(?i)[\w.+-]+@[\w-]+(\.[\w-]+)+|https?://\S+|www\.\S+").expect("a fixed pattern")
 });
+// So does this one.
 static NUMBER: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"\+?[0-9０-９](?:[ \-－—()（）]?[0-9０-９]){4,}").expect("a fixed pattern")
 });
 
-/// Names of people on the lists, longest first, and their numbers.
+/// The names and e-mail addresses of the people on the list, longest first.
 pub struct Redaction {
     names: Vec<String>,
 }
 
 impl Redaction {
-    /// `people` are all on the application's list: respondents name each other.
+    /// Builds the redaction from all people on the application's list, since respondents name each
+    /// other.
     pub fn of(people: &[(Person, Phone)]) -> Redaction {
         let known = |person: &Person| {
             [person.name.reveal().trim().to_owned(), person.email.reveal().trim().to_owned()]
@@ -36,8 +38,8 @@ impl Redaction {
         Redaction { names }
     }
 
-    /// The text without e-mail and web addresses, without runs of five digits or more, and without
-    /// the names on the list.
+    /// Returns the text without e-mail and web addresses, without runs of five digits or more, and
+    /// without the names on the list.
     pub fn apply(&self, text: &str) -> String {
         let mut clean = ADDRESS.replace_all(text, "[…]").into_owned();
         clean = NUMBER.replace_all(&clean, "[…]").into_owned();

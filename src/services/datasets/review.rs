@@ -1,4 +1,5 @@
-//! Reading open answers before a version goes out: people on a short list know each other's words.
+//! The review of open answers before a version is released: people on a short list recognize each
+//! other's words.
 
 use std::collections::BTreeSet;
 
@@ -10,9 +11,9 @@ use crate::domain::audit::{Action, Actor};
 use crate::domain::questionnaire::ItemKind;
 use crate::services::context::AppContext;
 
-/// An open answer that waits for its reader.
+/// An open answer that awaits its review.
 pub struct OpenAnswer {
-    /// Counted from 1.
+    /// The number of the answer, from 1.
     pub number: usize,
     /// The case's pseudonym.
     pub case: String,
@@ -20,8 +21,8 @@ pub struct OpenAnswer {
     pub text: String,
 }
 
-/// A version of an application that waits (`v2`, `interim-3`; the one that was frozen last where
-/// nothing is said), with its open answers in their order.
+/// Loads a version that awaits its review (`v2`, `interim-3`; `None`: the one frozen last), with
+/// its open answers in order. The access is audited.
 pub async fn load_for_review(
     context: &AppContext,
     code: &str,
@@ -64,7 +65,7 @@ pub async fn load_for_review(
             }
         }
     }
-    // Whoever looks at people's words is written down (invariant I7).
+    // Access to open answers is audited (invariant I7).
     let mut tx = context.database.write().await?;
     context
         .audit(&mut tx, actor, Action::OpenAnswersViewed, &format!("dataset:{}", dataset.id))
@@ -73,7 +74,7 @@ pub async fn load_for_review(
     Ok((dataset, answers))
 }
 
-/// Lets a version that waits go out, without the answers of these numbers.
+/// Releases a version that awaits its review, without the answers of these numbers.
 pub async fn release(
     context: &AppContext,
     code: &str,

@@ -1,5 +1,5 @@
-//! Re-checks a dataset folder: every byte by its hash, every row by its schema. Needs no database
-//! and no configuration.
+//! Verifies a dataset folder: every byte against its hash, every row against its schema. It needs
+//! no database and no configuration.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -17,15 +17,15 @@ pub enum VerifyError {
     Broken { file: String, problem: String },
 }
 
-/// What was verified.
+/// A summary of a verified dataset.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifiedDataset {
     pub files: usize,
     pub responses: usize,
     pub cases: usize,
-    /// The id of the key that signed it.
+    /// The id of the key that signed the manifest.
     pub signed_with: String,
-    /// The SHA-256 of `SHA256SUMS`, which stands for the whole.
+    /// The SHA-256 of `SHA256SUMS`, which covers the whole folder.
     pub sha256: String,
 }
 
@@ -33,8 +33,8 @@ fn broken<T>(file: &str, problem: impl Into<String>) -> Result<T, VerifyError> {
     Err(VerifyError::Broken { file: file.to_owned(), problem: problem.into() })
 }
 
-/// `key`: whose signature must stand on it; without one, that of the key which the manifest itself
-/// names.
+/// Verifies a folder. `key`: the key that must have signed the manifest; `None`: the key that the
+/// manifest itself names.
 pub fn verify(folder: &Path, key: Option<&PublicKey>) -> Result<VerifiedDataset, VerifyError> {
     let shown = folder.display().to_string();
     let entries = std::fs::read_dir(folder)
@@ -93,7 +93,8 @@ pub fn verify(folder: &Path, key: Option<&PublicKey>) -> Result<VerifiedDataset,
     })
 }
 
-/// The manifest must be signed, and name every file with its hash; returns the id of the key.
+/// Checks that the manifest is signed and names every file with its hash. Returns the id of the
+/// key.
 fn check_signature(
     files: &BTreeMap<String, Vec<u8>>,
     key: Option<&PublicKey>,
@@ -142,7 +143,7 @@ fn check_sums(sums: &str, files: &BTreeMap<String, Vec<u8>>) -> Result<(), Verif
     }
     match files.keys().find(|name| !listed.contains(name.as_str())) {
         Some(stray) => broken(stray, format!("it is not listed in {SUMS}")),
-        // The hashes are written in lower case, one line each: anything else is a changed byte.
+        // Hashes are in lower case, one per line: anything else is a changed byte.
         None if sums.lines().count() != files.len() || !sums.ends_with('\n') => {
             broken(SUMS, "it lists a file twice or ends in the middle")
         }
@@ -150,8 +151,7 @@ fn check_sums(sums: &str, files: &BTreeMap<String, Vec<u8>>) -> Result<(), Verif
     }
 }
 
-/// Checks the header, keys and values of a table; returns its cases, which stand in the first
-/// column.
+/// Checks the header, keys and values of a table. Returns its cases, which are in the first column.
 fn check_rows(file: &str, content: &[u8], schema: &Value) -> Result<BTreeSet<String>, VerifyError> {
     let fields = schema["fields"].as_array().map(Vec::as_slice).unwrap_or_default();
     let missing: Vec<&str> = schema["missingValues"]

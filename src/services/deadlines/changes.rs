@@ -1,5 +1,5 @@
-//! What moves an application's deadline: the fee, holds and extensions. Each change is written down
-//! with its day, its reason and who made it, in the transaction that makes it.
+//! Changes of an application's deadline: the fee, holds and extensions. Each change is recorded
+//! with its day, its reason and its author, in the transaction that makes it.
 
 use chrono::NaiveDate;
 use serde::Serialize;
@@ -10,7 +10,7 @@ use crate::adapters::database::{DatabaseError, WriteTx, programmes};
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
 
-/// Holds shorter than this add no day.
+/// A hold counts in days, each begun day in full.
 const SECONDS_PER_DAY: u64 = 86_400;
 const MAX_DAYS: u32 = 366;
 
@@ -34,18 +34,18 @@ pub enum ChangeError {
     Database(#[from] DatabaseError),
 }
 
-/// Who makes a change, and why.
+/// The author of a change, and the reason.
 #[derive(Debug, Clone, Copy)]
 pub struct ChangedBy<'a> {
     pub actor: &'a str,
     pub reason: &'a str,
 }
 
-/// An application's days, as they stand after a change.
+/// An application's due days after a change.
 #[derive(Debug, Clone, Serialize)]
 pub struct DeadlineStatus {
     pub application: String,
-    /// The days run from here.
+    /// The day from which the due days are counted.
     pub begins: Option<NaiveDate>,
     pub certificate_due: Option<NaiveDate>,
     pub dataset_due: Option<NaiveDate>,
@@ -53,7 +53,7 @@ pub struct DeadlineStatus {
     pub extended_days: u32,
 }
 
-/// The survey fee was settled on this day.
+/// Records the day on which the survey fee was settled.
 pub async fn settle_fee(
     context: &AppContext,
     code: &str,
@@ -76,8 +76,8 @@ pub async fn settle_fee(
     commit_change(context, tx, &application, ApplicationEventKind::FeeSettled, None, by).await
 }
 
-/// Nothing is sent for the application until it is released, and its field does not close
-/// meanwhile. People may go on answering.
+/// Puts an application on hold: nothing is sent for it and its field does not close until it is
+/// released. Respondents may still answer.
 pub async fn hold(
     context: &AppContext,
     code: &str,
@@ -91,7 +91,7 @@ pub async fn hold(
     commit_change(context, tx, &application, ApplicationEventKind::Held, None, by).await
 }
 
-/// The hold is over; the days that it took are added, begun ones too.
+/// Ends a hold, and adds its days to the due days, each begun day in full.
 pub async fn release(
     context: &AppContext,
     code: &str,
@@ -137,7 +137,7 @@ async fn begin_change(
     }
 }
 
-/// Moves the field's end to where it stands now, writes the change down, and commits.
+/// Recomputes the end of the field, records the change, and commits.
 async fn commit_change(
     context: &AppContext,
     mut tx: WriteTx,

@@ -1,12 +1,13 @@
-//! The deadline: fields are closed on quota or on the due day, and what is open then gets its final
+//! Deadlines: closes fields on quota or on the due day, and gives open cases their final
 //! disposition.
 //!
-//! In goes the time; out come closed applications, each with its data frozen in the same
-//! transaction. An application whose total is reached closes by quota; one whose due day is over
-//! closes by that. [`changes`] moves due days: the fee, holds, extensions; [`versions`] freezes
-//! what comes later; [`forecast`] says how it will end; [`alarms`] tell those responsible of
-//! danger; [`overview`] shows who is in danger. It contacts no respondent and writes no dataset:
-//! that is [`crate::services::datasets`]'s.
+//! An application whose total is reached closes by quota; one whose due day has passed closes by
+//! date. Its data is frozen in the same transaction. [`changes`] moves due days (the fee, holds,
+//! extensions), [`versions`] freezes later and interim versions, and [`overview`] lists the
+//! applications with those in danger first.
+//!
+//! Forecasts are in [`crate::services::forecasting`], alarms in [`crate::services::alerts`], and
+//! the files of a dataset in [`crate::services::datasets`]. This module contacts no respondent.
 
 pub mod changes;
 mod overview;
@@ -71,10 +72,10 @@ pub enum DeadlineError {
     Seal(#[from] SealError),
 }
 
-/// Who did it, where no person did.
+/// The actor of a change that no person made.
 const DAEMON: &str = "fieldworkd";
 
-/// Closes what is due at this moment; returns the codes of the applications that were closed.
+/// Closes the applications that are due at this moment. Returns their codes.
 pub async fn tick(context: &AppContext) -> Result<Vec<String>, DeadlineError> {
     services::quotas::release_cases_of_full_cells(context).await?;
     services::quotas::replicates::release_due_replicates(context).await?;
@@ -99,20 +100,19 @@ pub async fn tick(context: &AppContext) -> Result<Vec<String>, DeadlineError> {
     Ok(closed)
 }
 
-/// When there is something to do next: the end of a due day, or a look at replicates that are held
-/// back.
+/// Returns when the next work is due: the end of a due day, or a review of replicates.
 pub async fn next_due(context: &AppContext) -> Result<Option<Timestamp>, DeadlineError> {
     let closing = applications::next_closing(&mut *context.database.read().await?).await?;
     let next_review = services::quotas::replicates::next_review(context).await?;
     Ok([closing, next_review, versions::next_interim(context).await?].into_iter().flatten().min())
 }
 
-/// The last due day of an application in the field.
+/// Returns the last due day of the applications in the field.
 pub async fn last_closing_at(context: &AppContext) -> Result<Option<Timestamp>, DeadlineError> {
     Ok(applications::last_closing(&mut *context.database.read().await?).await?)
 }
 
-/// Closes a campaign by hand: every application that is still in the field.
+/// Closes a campaign by hand, with every application that is still in the field.
 pub async fn close_campaign(
     context: &AppContext,
     code: &str,
@@ -135,8 +135,8 @@ pub async fn close_campaign(
     Ok(closed)
 }
 
-/// Closes one application: open cases get their last disposition, the data is frozen, nobody
-/// without an open case is contacted any more. `None`: it was closed already.
+/// Closes one application: open cases get their final disposition, the data is frozen, and people
+/// without an open case are not contacted any more. `None`: it is closed already.
 #[tracing::instrument(name = "close field", level = "debug", skip_all)]
 async fn close_field(
     context: &AppContext,
@@ -170,7 +170,7 @@ async fn close_field(
     .await?;
     match by {
         ClosedBy::Quota => {
-            // Who was never drawn is no part of the sample, and of no outcome.
+            // A case that was never drawn is not part of the sample, and has no outcome.
             let sampled = cases::sampled_among(&mut tx, &rest).await?;
             cases::set_disposition(
                 &mut tx,
@@ -233,8 +233,8 @@ async fn close_field(
     Ok(Some(application.code))
 }
 
-/// Sets the quality flags of an application's responses, and tells what each amounts to. Open text
-/// need not be opened for that.
+/// Sets the quality flags of an application's responses. Returns the completion of each case. Open
+/// text is not unsealed for this.
 async fn assess_responses(
     context: &AppContext,
     tx: &mut WriteTx,
@@ -247,7 +247,7 @@ async fn assess_responses(
     let mut listed = cases::listed_facts(tx, application.id).await?;
     let responses = responses::of_application(tx, application.id).await?;
     let visits = paradata::of_application(tx, application.id).await?;
-    // By SMS nobody knows how long somebody thought.
+    // By SMS the time to answer is unknown.
     let is_timed = |response: &responses::Response| response.mode != Mode::Sms.as_str();
     let time = |response: &responses::Response| {
         visits
@@ -264,7 +264,7 @@ async fn assess_responses(
     let (mut completions, mut qualities) = (HashMap::new(), Vec::new());
     for response in responses {
         let time = time(&response);
-        // Who stopped half-way was not fast.
+        // A response that was broken off does not count as fast.
         let median = median.filter(|_| response.completed_at.is_some());
         let read = |(id, value): (String, StoredValue)| {
             let answer = match value {

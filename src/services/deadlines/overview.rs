@@ -1,4 +1,4 @@
-//! All applications of a programme, those in danger first.
+//! The overview of a programme's applications, those in danger first.
 
 use chrono::NaiveDate;
 use serde::Serialize;
@@ -14,22 +14,22 @@ pub struct ApplicationOverview {
     pub application: String,
     pub applicant: String,
     pub campaign: Option<String>,
-    /// registered, waits_for_list, waits_for_fee, in_field, on_hold, closed.
+    /// `registered`, `waits_for_list`, `waits_for_fee`, `in_field`, `on_hold` or `closed`.
     pub state: &'static str,
     pub names: u32,
     pub completed: u32,
     pub target: u32,
     pub dataset_due: Option<NaiveDate>,
-    /// Until the field closes; below 0: it should be closed.
+    /// Days until the field closes; negative: it should be closed.
     pub days_left: Option<i64>,
-    /// The share of the field's time that has gone, less the share of the target that is reached.
+    /// The elapsed share of the field's time, less the reached share of the target.
     pub behind: Option<f64>,
-    /// Of reaching the target by the due day, by the latest forecast.
+    /// The chance of reaching the target by the due day, by the latest forecast.
     pub chance: Option<f64>,
     pub closed_by: Option<&'static str>,
 }
 
-/// `None`: there is no such programme.
+/// Returns the overview of a programme; `None`: there is no such programme.
 pub async fn programme_overview(
     context: &AppContext,
     code: &str,
@@ -77,8 +77,8 @@ pub async fn programme_overview(
             application: application.code,
         });
     }
-    // Who is in most danger comes first, then what has not begun, by its due day; what is closed
-    // comes last.
+    // Those in most danger come first, then those that have not begun, by due day; closed ones come
+    // last.
     let order = |o: &ApplicationOverview| {
         (o.state == "closed", risk_order(o.chance, o.behind), o.dataset_due, o.application.clone())
     };

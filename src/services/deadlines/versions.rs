@@ -1,5 +1,5 @@
-//! Further versions of a dataset: asked for by hand with what came late, made by itself when a
-//! consent is taken back, interim ones by the calendar.
+//! Further versions of a dataset: by hand with late answers, automatically after a withdrawn
+//! consent, and interim versions on a schedule.
 
 use std::collections::HashMap;
 
@@ -16,8 +16,8 @@ use crate::services;
 use crate::services::context::AppContext;
 use crate::services::quotas;
 
-/// Where answers stand in a frozen dataset whose consent was taken back since, freezes a version
-/// without them.
+/// Freezes a new version of each dataset that contains answers whose consent was withdrawn after it
+/// was frozen.
 pub(super) async fn correct_withdrawn_answers(context: &AppContext) -> Result<(), DeadlineError> {
     for id in datasets::to_be_corrected(&mut *context.database.read().await?).await? {
         let mut tx = context.database.write().await?;
@@ -39,9 +39,9 @@ pub(super) async fn correct_withdrawn_answers(context: &AppContext) -> Result<()
     Ok(())
 }
 
-/// Freezes an application's data by hand: one in the field is closed by that; one that is closed
-/// gets a further version, where answers came late, or the scoring step has rejected the last one.
-/// Returns the version.
+/// Freezes an application's data by hand. An application in the field is closed by this; a closed
+/// one gets a further version if there are late answers or the scoring step rejected the last
+/// version. Returns the version.
 pub async fn freeze(context: &AppContext, code: &str) -> Result<u32, DeadlineError> {
     let find = || async {
         let found = applications::find(&mut *context.database.read().await?, code).await?;
@@ -123,7 +123,7 @@ pub async fn freeze(context: &AppContext, code: &str) -> Result<u32, DeadlineErr
     Ok(version)
 }
 
-/// Freezes how an application stands on the way; its field goes on. Returns the number of the
+/// Freezes an interim version of an application; its field continues. Returns the number of the
 /// interim version.
 pub async fn freeze_interim(context: &AppContext, code: &str) -> Result<u32, DeadlineError> {
     let mut tx = context.database.write().await?;
@@ -146,8 +146,8 @@ pub async fn freeze_interim(context: &AppContext, code: &str) -> Result<u32, Dea
     Ok(version)
 }
 
-/// Freezes how a field stands on the way, or a further version of one that is closed, and closes
-/// none; returns what came of it.
+/// Freezes an interim version of an application in the field, or a further version of a closed one.
+/// It never closes a field. Returns the kind and number of the version.
 pub async fn freeze_as_it_stands(
     context: &AppContext,
     code: &str,
@@ -163,7 +163,7 @@ pub async fn freeze_as_it_stands(
     }
 }
 
-/// Freezes interim versions of everything in the field, when their time has come since the last
+/// Freezes interim versions of all applications in the field, if the schedule is due since the last
 /// ones (or since the first launch).
 pub(super) async fn freeze_interim_due(context: &AppContext) -> Result<(), DeadlineError> {
     if next_interim(context).await?.is_none_or(|due| due > context.clock.now()) {
@@ -187,6 +187,6 @@ pub(super) async fn next_interim(context: &AppContext) -> Result<Option<Timestam
         .map(|campaign| campaign.launched_at)
         .min();
     let last = datasets::last_interim(&mut connection).await?;
-    // Where nothing is in the field there is nothing to freeze.
+    // With nothing in the field there is nothing to freeze.
     Ok(begun.and_then(|begun| at.next_after(last.map_or(begun, |last| last.max(begun)))))
 }

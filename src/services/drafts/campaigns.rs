@@ -1,5 +1,5 @@
-//! A campaign before its launch: drawn up, checked with parts, cost and a calendar, tried out on
-//! oneself, rehearsed, and launched by one person or two.
+//! Campaign drafts: a campaign before its launch. A draft is checked with parts, cost and a
+//! calendar, tested on oneself, rehearsed, and launched by one person or by two.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ use crate::services::context::AppContext;
 use crate::services::forecasting::{ForecastError, RehearsalForecast, rehearse_prepared};
 use crate::services::sms_sending::one_off::{OneOffResult, send_one_message};
 
-/// A calendar shows at most so many days.
+/// The number of days that a calendar shows at most.
 const MAX_CALENDAR_DAYS: i64 = 130;
 
 #[derive(Debug, thiserror::Error)]
@@ -58,20 +58,20 @@ impl From<ContactPlanError> for CampaignDraftError {
 /// A day of the calendar.
 pub struct CalendarDay {
     pub day: NaiveDate,
-    /// Messages may go out on it.
+    /// Whether messages may be sent on this day.
     pub is_open: bool,
-    /// The steps that go out on it.
+    /// The steps that are sent on this day.
     pub steps: Vec<String>,
 }
 
-/// What a draft would do, were it launched now.
+/// The result of checking a draft as if it were launched now.
 pub struct DraftCheck {
     pub report: LaunchReport,
     pub calendar: Vec<CalendarDay>,
     pub rehearsals: Vec<RehearsalForecast>,
 }
 
-/// Keeps a draft as somebody has filled it in, right or not.
+/// Stores a draft as entered, valid or not.
 pub async fn save(
     context: &AppContext,
     actor: &str,
@@ -114,7 +114,7 @@ fn plan_of(draft: &CampaignDraft) -> Result<PlanFile, CampaignDraftError> {
         .map_err(|error| ContactPlanError::Toml(error.to_string()))?)
 }
 
-/// Everything that the launch would check, reckon and do, and how it would go; nothing is written.
+/// Checks a draft as its launch would, with the cost and the calendar. Writes nothing.
 pub async fn check(
     context: &AppContext,
     draft: &CampaignDraft,
@@ -148,7 +148,8 @@ fn request<'a>(
     }
 }
 
-/// From the first day on which something goes out, whole weeks from Monday to Sunday.
+/// Builds the calendar in whole weeks from Monday to Sunday, from the current week to the one in
+/// which the last step is done.
 fn calendar(plan: &ContactPlan, report: &LaunchReport, now: Timestamp) -> Vec<CalendarDay> {
     let day_of = |text: &str| text.get(..10).and_then(|day| day.parse::<NaiveDate>().ok());
     let spans: Vec<(NaiveDate, NaiveDate, &str)> = report
@@ -177,8 +178,8 @@ fn calendar(plan: &ContactPlan, report: &LaunchReport, now: Timestamp) -> Vec<Ca
     monday.iter_days().take(usize::try_from(days).unwrap_or(7)).map(day).collect()
 }
 
-/// Sends one of the plan's messages to somebody of the staff: with a made-up name, and a link to
-/// try the questionnaire out.
+/// Sends one of the plan's messages to a member of the staff, with a made-up name and a link to try
+/// out the questionnaire.
 pub async fn send_test(
     context: &Arc<AppContext>,
     draft: &CampaignDraft,
@@ -228,7 +229,7 @@ pub async fn send_test(
     Ok(send_one_message(context, &gateway, &message).await)
 }
 
-/// Somebody asks for the launch; another person agrees with [`launch`].
+/// Requests the launch; another person approves it with [`launch`].
 pub async fn request_launch(
     context: &AppContext,
     draft: &CampaignDraft,
@@ -242,7 +243,7 @@ pub async fn request_launch(
     Ok(())
 }
 
-/// Launches a draft. Where two have to agree, whoever asked for it cannot.
+/// Launches a draft. Where two people must agree, the requester cannot launch it.
 pub async fn launch(
     context: &AppContext,
     draft: &CampaignDraft,
@@ -258,7 +259,7 @@ pub async fn launch(
     let plan = plan_of(draft)?;
     let codes = codes_of(draft);
     let (mut tx, report) = prepare_launch(context, &request(draft, &plan, &codes)).await?;
-    // What is launched is what was looked at.
+    // The draft must not have changed since it was reviewed.
     if drafts::campaign(&mut tx, &draft.code)
         .await?
         .is_none_or(|now| now.changed_at != draft.changed_at)

@@ -1,5 +1,5 @@
-//! A list before it is imported: kept sealed, shown with every problem beside its row, corrected in
-//! place. A wrong file loses nothing.
+//! List drafts: a list before its import. It is stored sealed, previewed with every problem beside
+//! its row, and corrected in place, so that a faulty file need not be uploaded again.
 
 use std::collections::BTreeMap;
 
@@ -13,9 +13,9 @@ use crate::services::list_import::{
     import_list, read_table,
 };
 
-/// Rows that are corrected on a page; larger lists are imported by the command.
+/// The number of rows that can be corrected on a page; larger lists are imported with the command.
 const MAX_ROWS: usize = 5_000;
-/// A cell that is longer is no name and no number.
+/// A longer cell is neither a name nor a number.
 const MAX_CELL_CHARS: usize = 2_000;
 const MAX_CELLS_PER_ROW: usize = 100;
 const SEAL_CONTEXT: &str = "list_draft.rows";
@@ -43,26 +43,26 @@ pub enum ListDraftError {
     Seal(#[from] SealError),
 }
 
-/// A row as it stands, with what is wrong with it.
+/// A row with its problems.
 pub struct PreviewRow {
     pub number: u32,
     pub cells: Vec<Personal>,
     pub findings: Vec<ImportFinding>,
 }
 
-/// A list as it would be imported.
+/// A preview of the import of a list.
 pub struct Preview {
     pub draft: ListDraft,
-    /// The first row; it names the columns, where the list has such a row.
+    /// The first row, which names the columns if the list has a header row.
     pub head: Vec<Personal>,
     pub rows: Vec<PreviewRow>,
-    /// What the import would do; or why it would do nothing.
+    /// The result that the import would have, or the reason why it would fail.
     pub outcome: Result<ImportOutcome, ListImportError>,
 }
 
 type NumberedRows = Vec<(u32, Vec<String>)>;
 
-/// Takes a file in; returns the list's number. What cannot be read changes nothing.
+/// Stores an uploaded file as a draft. Returns the draft's id. An unreadable file changes nothing.
 pub async fn create_list_draft(
     context: &AppContext,
     actor: &str,
@@ -128,14 +128,14 @@ async fn open(context: &AppContext, id: i64) -> Result<(ListDraft, NumberedRows)
     Ok((draft, rows))
 }
 
-/// The list as a file, each row at its number.
+/// Writes the list as a CSV file, each row at its number.
 fn to_csv(rows: &NumberedRows) -> Result<Vec<u8>, ListDraftError> {
     let broken =
         |error: csv::Error| ListDraftError::Import(ListImportError::Stopped(error.to_string()));
     let mut content: Vec<u8> = Vec::new();
     let mut next = 1;
     for (number, cells) in rows {
-        // Rows that were empty are empty lines here, which keeps the numbers of the others.
+        // Empty rows are written as empty lines, which preserves the numbers of the others.
         content.extend(std::iter::repeat_n(b'\n', number.saturating_sub(next) as usize));
         let mut line =
             csv::WriterBuilder::new().quote_style(csv::QuoteStyle::Always).from_writer(Vec::new());
@@ -161,7 +161,7 @@ async fn import(
     Ok(import_list(context, &request, &mut |_, _| ()).await)
 }
 
-/// The list with everything that is wrong with it, as its import would see it. Nothing is written.
+/// Returns the list with all problems that its import would find. Writes nothing.
 pub async fn preview(context: &AppContext, id: i64) -> Result<Preview, ListDraftError> {
     let (draft, rows) = open(context, id).await?;
     let outcome = import(context, &draft, &rows, true).await?;
@@ -181,8 +181,8 @@ pub async fn preview(context: &AppContext, id: i64) -> Result<Preview, ListDraft
     Ok(Preview { head, rows: rows.iter().map(row).collect(), draft, outcome })
 }
 
-/// Puts other words into cells: by row number and column, counted from 0. Rows and cells that are
-/// not there are passed over.
+/// Replaces the text of cells, by row number and column index from 0. Rows and cells that do not
+/// exist are ignored.
 pub async fn correct(
     context: &AppContext,
     id: i64,
@@ -205,8 +205,7 @@ pub async fn correct(
     Ok(())
 }
 
-/// Imports the list as it stands, and throws the draft away. Rows that are still wrong are left
-/// out.
+/// Imports the list and deletes the draft. Rows that still have errors are left out.
 pub async fn import_list_draft(
     context: &AppContext,
     id: i64,

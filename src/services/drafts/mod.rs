@@ -1,6 +1,6 @@
-//! What staff prepare on the console before anything goes out: lists that are looked at and
-//! corrected row by row, campaigns that are drawn up, tried out, rehearsed and launched. Nothing
-//! here sends but the test message to oneself.
+//! Drafts that staff prepare in the console: lists that are previewed and corrected row by row
+//! ([`lists`]), and campaigns that are checked, tested, rehearsed and launched ([`campaigns`]).
+//! Nothing is sent from here except the test message to oneself.
 
 pub mod campaigns;
 pub mod lists;
@@ -11,15 +11,16 @@ use std::time::Duration;
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
 
-/// A link to try a questionnaire out is good for so long.
+/// How long the link to try out a questionnaire is valid.
 pub const TRIAL_LINK_LIFETIME: Duration = Duration::from_secs(2 * 86_400);
 
-/// The signature of a link to try a category's questionnaire out until a moment; it names nobody.
+/// Returns the signature of a link to try out a category's questionnaire until a moment. It
+/// identifies nobody.
 pub fn trial_signature(context: &AppContext, category: &str, until: Timestamp) -> String {
     context.keys.hasher().fingerprint(format!("try\n{category}\n{}", until.0).as_bytes())
 }
 
-/// Where somebody tries a questionnaire out on their own telephone.
+/// Returns the link to try out a category's questionnaire on one's own phone.
 pub fn trial_link(context: &AppContext, category: &str) -> String {
     let until = context.clock.now() + TRIAL_LINK_LIFETIME;
     format!(

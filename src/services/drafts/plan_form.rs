@@ -1,5 +1,5 @@
-//! A contact plan as a form has it: every field a text, steps one after another. What is wrong is
-//! only said when the plan is checked, so that nothing that somebody typed is lost.
+//! A contact plan as form fields: every field is a text, and the steps are in order. Mistakes are
+//! reported only when the plan is checked, so that nothing entered is lost.
 
 use std::collections::BTreeMap;
 
@@ -7,19 +7,19 @@ use serde_json::{Value, json};
 
 use crate::domain::contact_plan::PlanFile;
 
-/// What a new campaign begins with.
+/// The contact plan and the calendar that a new campaign starts with.
 const STANDARD: &str = include_str!("../../../config/demo/plan.toml");
 const HOLIDAYS: &str = include_str!("../../../config/demo/holidays-2026.toml");
 
 pub const DAYS: [&str; 8] =
     ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "holidays"];
 
-/// A step, as its fields have it.
+/// The form fields of a step.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StepForm {
     pub name: String,
     pub after: String,
-    /// sms, interview or telephone.
+    /// `sms`, `interview` or `telephone`.
     pub mode: String,
     pub zh: String,
     pub en: String,
@@ -33,7 +33,7 @@ pub struct PlanForm {
     pub signature: String,
     pub max_parts: String,
     pub spread: String,
-    /// Of each of [`DAYS`]: `09:00-12:00, 14:00-20:00`.
+    /// The hours of each of [`DAYS`], such as `09:00-12:00, 14:00-20:00`.
     pub hours: [String; 8],
     pub holidays: String,
     pub workdays: String,
@@ -43,7 +43,7 @@ pub struct PlanForm {
 }
 
 impl PlanForm {
-    /// The plan that a new campaign begins with.
+    /// Returns the form of the plan that a new campaign starts with.
     pub fn standard() -> PlanForm {
         let plan = PlanFile::parse(STANDARD).and_then(|plan| plan.with_calendar(HOLIDAYS));
         plan.ok()
@@ -52,7 +52,7 @@ impl PlanForm {
             .unwrap_or_default()
     }
 
-    /// A stored plan's form.
+    /// Returns the form of a stored plan.
     pub fn from_plan(plan: &Value) -> PlanForm {
         let text = |value: &Value| match value {
             Value::String(text) => text.clone(),
@@ -92,7 +92,7 @@ impl PlanForm {
         }
     }
 
-    /// What a form sent; `do` in it adds or removes a step.
+    /// Parses the fields of a submitted form; `do` among them adds or removes a step.
     pub fn from_fields(fields: &BTreeMap<String, String>) -> PlanForm {
         let text =
             |name: &str| fields.get(name).map(|text| text.trim().to_owned()).unwrap_or_default();
@@ -159,8 +159,8 @@ impl PlanForm {
         form
     }
 
-    /// As it is stored in the place of `before`, whose keys that no field of the form stands for
-    /// are kept.
+    /// Returns the stored form that replaces `before`; keys of `before` without a form field are
+    /// preserved.
     pub fn to_json_keeping_unknown(&self, before: &Value) -> Value {
         let mut plan = self.to_json();
         if let (Value::Object(plan), Value::Object(before)) = (&mut plan, before) {
@@ -171,7 +171,7 @@ impl PlanForm {
         plan
     }
 
-    /// As it is stored; [`PlanFile`] reads it.
+    /// Returns the stored form, which [`PlanFile`] reads.
     pub fn to_json(&self) -> Value {
         let words = |text: &str| {
             text.split([' ', ',', '，', '、', '\n', '\r', '\t'])

@@ -1,5 +1,5 @@
-//! Certificates of deletion: JSON that says what was deleted, when, why and by whose order, and
-//! names nobody; signed with the key that datasets are signed with.
+//! Certificates of deletion: JSON with what was deleted, when, why and by whose order, but without
+//! names of people. They are signed with the key that signs datasets.
 
 use serde_json::{Map, Value, json};
 
@@ -11,8 +11,7 @@ use crate::adapters::database::erasure::{
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
 
-/// What every certificate says from the beginning; what is done after that is added by
-/// [`complete`].
+/// Returns the initial body of a certificate; [`complete_and_sign`] adds what is done afterwards.
 pub(super) fn begin(
     kind: CertificateKind,
     applicant: &Applicant,
@@ -46,13 +45,13 @@ pub(super) fn begin(
     }
 }
 
-/// Copies that others have, and decide about.
+/// Lists the copies that others hold and decide about.
 pub(super) fn handed_over(copies: Vec<DeliveredVersion>) -> Value {
     let shown = |copy: DeliveredVersion| json!({ "application": copy.application, "kind": copy.kind, "version": copy.version, "sha256": copy.sha256, "way": copy.channel });
     Value::Array(copies.into_iter().map(shown).collect())
 }
 
-/// The certificate as it is signed, with its signature in base 64.
+/// Returns the certificate as signed, with its signature in base64.
 pub(super) fn complete_and_sign(
     context: &AppContext,
     mut body: Map<String, Value>,
@@ -72,14 +71,14 @@ pub(super) fn read(body: &str) -> Result<Map<String, Value>, ErasureError> {
     serde_json::from_str(body).map_err(|e| ErasureError::Certificate(e.to_string()))
 }
 
-/// A certificate as files: names with contents.
+/// Returns the files of a certificate: names with contents.
 pub fn certificate_files(certificate: &Certificate) -> [(String, String); 2] {
     let name = format!("certificate-{}.json", certificate.id);
     let signature = certificate.signature.clone().unwrap_or_default() + "\n";
     [(name.clone(), certificate.body.clone()), (format!("{name}.sig"), signature)]
 }
 
-/// Was it signed with the key that it names?
+/// Returns whether the certificate was signed with the key that it names.
 pub fn is_genuine(certificate: &Certificate) -> bool {
     let key = read(&certificate.body)
         .ok()

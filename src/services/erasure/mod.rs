@@ -1,12 +1,11 @@
-//! Retention: what is kept only for a time goes when its time is over, and people are forgotten
-//! when the purpose is met.
+//! Retention and erasure: removes data whose retention period is over, and erases people once the
+//! purpose is met.
 //!
-//! In goes the clock; out go conversations with gateways, receipts that name no message and
-//! suppressions that have run out ([`remove_expired`]), the people of applicants whose fieldwork is
-//! long over ([`purge`]), and single persons who ask for it ([`person`]). What a sample's numbers
-//! and the frozen datasets stand on stays, under pseudonyms. Every deletion leaves a signed
-//! [`certificate`] that names nobody. A database that comes back from an older backup forgets again
-//! what the key ring knows to be forgotten ([`reapply_erasures`]).
+//! [`remove_expired`] removes gateway conversations, receipts without a message and expired
+//! suppressions. [`purge`] erases the people of applicants whose fieldwork is long over; [`person`]
+//! erases single persons on request. The counts of a sample and the frozen datasets remain, under
+//! pseudonyms. Every erasure leaves a signed [`certificate`] without names. [`reapply_erasures()`]
+//! repeats erasures in a database restored from an older backup, as recorded in the key ring.
 
 mod certificate;
 pub mod person;
@@ -65,32 +64,32 @@ pub enum ErasureError {
     Dataset(#[from] DatasetError),
 }
 
-/// A list that was uploaded and not imported is thrown away after so long.
+/// How long an uploaded list that is not imported is stored.
 const KEEP_DRAFTS: std::time::Duration = std::time::Duration::from_secs(7 * 86_400);
 
-/// Events that have arrived, or were given up, are shown for so long.
+/// How long delivered and abandoned events are stored.
 const KEEP_EVENTS: std::time::Duration = std::time::Duration::from_secs(30 * 86_400);
 
-/// Who wants something deleted, and why.
+/// The author of an erasure, and the reason.
 #[derive(Debug, Clone, Copy)]
 pub struct ErasureOrder<'a> {
     pub actor: &'a str,
     pub reason: &'a str,
 }
 
-/// What one round of housekeeping took away.
+/// The numbers of rows that one round of housekeeping removed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RemovedCounts {
     pub conversations: u64,
     pub waiting_receipts: u64,
     pub suppressions: u64,
-    /// Places in quotas that nobody has come back to.
+    /// Expired reservations in quota cells.
     pub quota_holds: u64,
-    /// Applicants whose people were forgotten.
+    /// Applicants whose people were erased.
     pub applicants: u64,
 }
 
-/// Takes away whatever has been kept long enough.
+/// Removes all data whose retention period is over.
 #[tracing::instrument(name = "housekeeping", level = "debug", skip_all)]
 pub async fn remove_expired(context: &AppContext) -> Result<RemovedCounts, ErasureError> {
     let now = context.clock.now();
@@ -114,7 +113,7 @@ pub async fn remove_expired(context: &AppContext) -> Result<RemovedCounts, Erasu
     Ok(RemovedCounts { applicants: purge::purge_due(context).await?, ..tidied })
 }
 
-/// When the next round is due, by the configuration's cron expression; `None`: never.
+/// Returns when the next round is due by the configured cron expression; `None`: never.
 pub fn next_housekeeping(context: &AppContext, after: Timestamp) -> Option<Timestamp> {
     context.config.housekeeping.at.next_after(after)
 }

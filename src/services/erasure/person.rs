@@ -1,5 +1,5 @@
-//! A person's rights (Personal Information Protection Law, articles 45 and 47): to get what is held
-//! about them, and to have it deleted.
+//! A person's rights (Personal Information Protection Law, articles 45 and 47): access to the data
+//! held about them, and its erasure.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ use crate::services::interviews;
 use crate::services::sealing::{open_fields, open_person, open_phone, seal_context};
 use crate::services::suppressions::opt_out;
 
-/// Finds a number as somebody typed it.
+/// Parses and hashes a number as typed.
 fn hash_number(context: &AppContext, number: &str) -> Result<String, ErasureError> {
     let region = context.config.default_region.parse().unwrap_or(country::CN);
     let phone = Phone::parse(number.trim(), region)
@@ -32,8 +32,8 @@ fn hash_number(context: &AppContext, number: &str) -> Result<String, ErasureErro
     Ok(context.keys.hasher().phone_hash(&phone))
 }
 
-/// Everything that is held about whoever has a number, as JSON for that person; that it was looked
-/// at is written down first.
+/// Exports all data held about the person with a number, as JSON for that person. The access is
+/// audited first.
 pub async fn export(
     context: &AppContext,
     number: &str,
@@ -105,7 +105,7 @@ fn open_export(context: &AppContext, dossier: SubjectAccessExport) -> Result<Val
         .into_iter()
         .map(|(version, given, withdrawn)| json!({ "notice": version, "given": utc(given), "withdrawn": withdrawn.map(utc) }));
     let messages = dossier.messages.into_iter().map(
-        |(at, campaign, step, gateway, state)| json!({ "at": utc(at), "campaign": campaign, "step": step + 1, "gateway": gateway, "state": state }),
+        |(at, campaign, slot, gateway, state)| json!({ "at": utc(at), "campaign": campaign, "message": slot.label(), "gateway": gateway, "state": state }),
     );
     Ok(json!({
         "programme": dossier.programme, "applicant": dossier.applicant, "since": utc(dossier.created_at),
@@ -116,21 +116,21 @@ fn open_export(context: &AppContext, dossier: SubjectAccessExport) -> Result<Val
     }))
 }
 
-/// What an erasure did.
+/// The result of an erasure.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ErasureResult {
-    /// Rows that are blanked: one for each applicant that had the person on its lists.
+    /// The number of blanked rows: one per applicant that had the person on its lists.
     pub people: u64,
-    /// Versions that were frozen without the person: applications with their numbers.
+    /// The versions frozen without the person: applications with version numbers.
     pub corrected: Vec<(String, u32)>,
-    /// Applicants whose legal hold forbids it.
+    /// The applicants whose legal hold forbids the erasure.
     pub held: Vec<String>,
 }
 
-/// Deletes whoever has a number, on whichever applicant's list: answers are taken back and
-/// uncounted, closed datasets are frozen anew without them, the number is suppressed everywhere,
-/// and everything personal is blanked. Applicants under a legal hold keep theirs; that nobody
-/// writes to the number any more holds there too.
+/// Erases the person with a number, on the lists of every applicant: withdraws and uncounts the
+/// answers, freezes closed datasets again without them, suppresses the number everywhere, and
+/// blanks all personal data. Applicants under a legal hold retain their data, but the suppression
+/// applies to them too.
 pub async fn erase(
     context: &AppContext,
     number: &str,
@@ -195,7 +195,7 @@ pub(super) async fn erase_rows(
     for case in &all_cases {
         quotas::release_reservation(&mut tx, *case).await?;
     }
-    // While the name is still known, so that it is struck out of what others wrote.
+    // Before the name is erased, so that it can be redacted in the answers of others.
     for id in datasets::to_be_corrected(&mut tx).await? {
         let application = applications::get(&mut tx, id).await?;
         let is_theirs =

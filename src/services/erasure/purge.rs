@@ -1,6 +1,6 @@
-//! Forgets all people of an applicant: the database is blanked, then the applicant's key is
-//! destroyed, so that no backup can be read either, then the certificate is signed. A crash in
-//! between leaves a certificate that is not signed, and the next round does the rest.
+//! Erases all people of an applicant: blanks their rows in the database, destroys the applicant's
+//! key, so that no backup can be read either, and signs the certificate. A crash in between leaves
+//! an unsigned certificate, and the next round finishes the purge.
 
 use std::path::Path;
 
@@ -15,25 +15,25 @@ use crate::domain::programme::Programme;
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
 
-/// Why an applicant's people are still there, or not.
+/// The state of an applicant's people with respect to their purge.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PurgeStatus {
     Erased(Timestamp),
     LegalHold,
     InField,
-    /// No list has come yet.
+    /// No list is imported yet.
     NoList,
-    /// The programme names no time.
+    /// The programme sets no retention period.
     ByHandOnly,
     KeptUntil(Timestamp),
-    /// The time is over, but these datasets are not with the scoring step: applications with what
-    /// is missing.
+    /// The retention period is over, but these datasets are not with the scoring step: applications
+    /// with what is missing.
     AwaitsScoring(Vec<(String, &'static str)>),
     Due(Timestamp),
 }
 
 impl PurgeStatus {
-    /// In Chinese and in English.
+    /// Returns the labels in Chinese and English.
     pub fn labels(&self, shown: impl Fn(Timestamp) -> String) -> (String, String) {
         let plain = |zh: &str, en: &str| (zh.to_owned(), en.to_owned());
         match self {
@@ -88,7 +88,7 @@ pub struct PurgeReview {
     pub status: PurgeStatus,
 }
 
-/// How it stands with every applicant.
+/// Returns the purge status of every applicant.
 pub async fn review_applicants(context: &AppContext) -> Result<Vec<PurgeReview>, ErasureError> {
     let now = context.clock.now();
     let mut connection = context.database.read().await?;
@@ -97,7 +97,7 @@ pub async fn review_applicants(context: &AppContext) -> Result<Vec<PurgeReview>,
         let programme = programmes::get(&mut connection, applicant.programme_id).await?;
         let mut status = status_of(&applicant, &programme, now);
         if let PurgeStatus::Due(_) = status {
-            // Where the scoring step can answer, it must have.
+            // Where the scoring step can send a verdict, it must have sent one.
             let can_answer = context.config.delivery.token.is_some();
             let mut missing = erasure::undelivered_versions(&mut connection, applicant.id).await?;
             missing.retain(|(_, what)| can_answer || *what != erasure::AWAITING_VERDICT);
@@ -130,7 +130,8 @@ fn status_of(applicant: &Applicant, programme: &Programme, now: Timestamp) -> Pu
     }
 }
 
-/// Forgets the people of every applicant whose time is over; returns how many applicants.
+/// Erases the people of every applicant whose retention period is over. Returns the number of
+/// applicants.
 pub async fn purge_due(context: &AppContext) -> Result<u64, ErasureError> {
     finish_purges(context).await?;
     let mut purged = 0;
@@ -143,7 +144,8 @@ pub async fn purge_due(context: &AppContext) -> Result<u64, ErasureError> {
             )
             .await
             {
-                // Somebody was faster, or it was put under a hold meanwhile.
+                // Another process was faster, or the applicant was put under a legal hold
+                // meanwhile.
                 Err(
                     ErasureError::AlreadyErased(_)
                     | ErasureError::LegalHold { .. }
@@ -171,7 +173,7 @@ pub async fn purge_due(context: &AppContext) -> Result<u64, ErasureError> {
     Ok(purged)
 }
 
-/// Forgets the people of one applicant, whatever the programme's time.
+/// Erases the people of one applicant, whatever the programme's retention period.
 pub async fn purge(
     context: &AppContext,
     id: ApplicantId,
@@ -205,7 +207,7 @@ pub(super) fn check_legal_hold(applicant: &Applicant) -> Result<(), ErasureError
     }
 }
 
-/// Blanks the database, and notes the certificate that is owed.
+/// Blanks the people's rows in the database, and records the pending certificate.
 pub(super) async fn blank_people(
     context: &AppContext,
     tx: &mut WriteTx,
@@ -237,8 +239,8 @@ pub(super) async fn blank_people(
     Ok(())
 }
 
-/// Does the rest of every purge that is not certified yet: destroys the key, removes our own copies
-/// of datasets that tell open answers, signs.
+/// Finishes every purge without a signed certificate: destroys the key, removes the local copies of
+/// datasets with open answers, and signs.
 pub async fn finish_purges(context: &AppContext) -> Result<(), ErasureError> {
     let pending = erasure::certificates(&mut *context.database.read().await?)
         .await?
@@ -275,8 +277,8 @@ pub async fn finish_purges(context: &AppContext) -> Result<(), ErasureError> {
     Ok(())
 }
 
-/// Only what lies in the folder of our datasets: the database may have come from another machine.
-/// False: it is not there, or left there.
+/// Removes a dataset folder only if it lies in the configured dataset folder: the database may come
+/// from another machine. Returns `false` if it does not exist or was not removed.
 fn remove_dataset_folder(context: &AppContext, folder: &str) -> Result<bool, ErasureError> {
     let path = Path::new(folder);
     if !path.exists() {

@@ -1,17 +1,18 @@
-//! A database that comes back from an older backup has people in it that were forgotten since. The
-//! key ring knows: what it says is done again.
+//! Reapplies erasures after an older backup is restored. The key ring records the destroyed keys,
+//! so the people erased since the backup are erased again.
 
 use super::{ErasureError, ErasureOrder, person, purge};
 use crate::adapters::database::erasure;
 use crate::services::context::AppContext;
 
-/// Whoever asks for it is not known any more.
+/// The original actor is not known any more.
 const REAPPLIED: ErasureOrder<'static> = ErasureOrder {
     actor: "fieldworkd",
     reason: "forgotten before this database was restored from an older backup",
 };
 
-/// Forgets again what the key ring knows to be forgotten; returns applicants and single persons.
+/// Erases again the people that the key ring records as erased. Returns the number of applicants
+/// and of single persons.
 pub async fn reapply_erasures(context: &AppContext) -> Result<(u64, u64), ErasureError> {
     let (mut applicants, mut persons) = (0, 0);
     for applicant in erasure::applicants(&mut *context.database.read().await?).await? {

@@ -1,4 +1,4 @@
-//! Reads how an application stands.
+//! Loads the input of a forecast: the present state of an application.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::adapters::database::campaigns::{self, CampaignState};
 use crate::adapters::database::forecast_input::OpenCase;
 use crate::adapters::database::quotas::{self, QuotaCell};
 use crate::adapters::database::{DatabaseError, calls, forecast_input, programmes, replicates};
-use crate::domain::contact_plan::{ContactHistory, ContactPlan, Step};
+use crate::domain::contact_plan::{ContactHistory, ContactPlan, MessageSlot, Step};
 use crate::domain::forecast::{
     CellCount, ContactOrdinal, DelaysByMode, Exposure, FieldState, ForecastPerson,
     HeldBackReplicates, Prior, StepCounts,
@@ -23,19 +23,19 @@ use crate::domain::time::Timestamp;
 use crate::domain::zones::Zones;
 use crate::services::context::AppContext;
 
-/// An application, ready to be played.
+/// An application, ready to be simulated.
 pub(super) struct ForecastInput {
     pub application: Application,
     pub plan: ContactPlan,
     pub zone: Tz,
-    /// Between any two messages to one number.
+    /// The minimum time between any two messages to one number.
     pub quiet: Duration,
     pub cells: Vec<QuotaCell>,
     pub field_state: FieldState,
-    /// Of each person in the state, in the same order, what a further contact is planned with.
+    /// The contact schedule of each person in the field state, in the same order.
     pub contact_schedules: Vec<ContactSchedule>,
     pub is_paused: bool,
-    /// What has been seen, by contact and hour, and by contact.
+    /// The observed counts, by contact and hour and by contact.
     pub indexed_exposures: Vec<Exposure>,
     pub observed: BTreeMap<ContactOrdinal, StepCounts>,
     pub segments: usize,
@@ -43,14 +43,14 @@ pub(super) struct ForecastInput {
     pub delays_by_mode: DelaysByMode,
 }
 
-/// How somebody's contacts are placed in time.
+/// The facts that determine the times of a person's contacts.
 pub(super) struct ContactSchedule {
     pub zones: Zones,
     pub phone_hash: String,
     /// The next contact as planned, whether or not the campaign is paused.
     pub next: Option<(usize, Timestamp)>,
     pub gets_sms: bool,
-    /// What steps' conditions look at, as it is now.
+    /// The present facts for the conditions of steps.
     pub history: ContactHistory,
 }
 
@@ -182,7 +182,7 @@ pub(super) async fn load_forecast_input(
     })
 }
 
-/// Who has got nothing yet will most likely get the first message.
+/// A person without any message so far will most likely receive the first one.
 fn contact_history(facts: calls::ContactFacts, case: &OpenCase) -> ContactHistory {
     ContactHistory {
         delivered: facts.is_delivered || case.last.is_none() && case.gets_sms,
@@ -198,13 +198,13 @@ fn zones_of(case: &OpenCase, plan: &ContactPlan) -> Zones {
     plan.zones_of(case.zone.as_deref())
 }
 
-/// The ends of days in a zone until the field closes; the last is its closing.
+/// Returns the ends of the days in a zone until the field closes; the last one is the close.
 pub(super) fn day_ends(now: Timestamp, closes_at: Timestamp, zone: Tz) -> Vec<Timestamp> {
     let ends = now.date(zone).iter_days().skip(1).map(|day| Timestamp::start_of_day(day, zone));
     ends.take_while(|end| *end < closes_at).chain([closes_at]).collect()
 }
 
-/// Places contacts as the dispatcher will.
+/// Schedules contacts as the dispatcher will.
 pub(super) struct ContactScheduler<'a> {
     pub plan: &'a ContactPlan,
     pub quiet: Duration,
@@ -212,15 +212,15 @@ pub(super) struct ContactScheduler<'a> {
 }
 
 impl ContactScheduler<'_> {
-    /// The contacts to come of somebody, as planned.
+    /// Returns the planned contacts of a person.
     pub fn planned_contacts(&self, contact_schedule: &ContactSchedule) -> Vec<(usize, Timestamp)> {
         contact_schedule.next.map_or_else(Vec::new, |(step, at)| {
             self.contacts_from(step, at.max(self.now), contact_schedule)
         })
     }
 
-    /// A step at a time, and those after it: as far as they reach this person, and as their
-    /// conditions stand now.
+    /// Returns a step at a time and the steps after it, as far as they reach this person under the
+    /// present conditions.
     pub fn contacts_from(
         &self,
         step: usize,
@@ -229,13 +229,13 @@ impl ContactScheduler<'_> {
     ) -> Vec<(usize, Timestamp)> {
         let (mut all, mut at) = (Vec::new(), Some(at));
         for (number, step) in self.plan.steps.iter().enumerate().skip(step) {
-            let number_of_step = u32::try_from(number).unwrap_or(u32::MAX);
+            let slot = MessageSlot::step(u32::try_from(number).unwrap_or(u32::MAX));
             let placed = at.and_then(|at| {
                 self.plan.next_contact(
                     at,
                     &contact_schedule.zones,
                     &contact_schedule.phone_hash,
-                    number_of_step,
+                    slot,
                 )
             });
             let is_applied = (contact_schedule.gets_sms || step.is_telephone())
@@ -248,7 +248,7 @@ impl ContactScheduler<'_> {
         all
     }
 
-    /// What somebody gets who is released on the first, second, … day from now.
+    /// Returns the contacts of a person who is released on the first, second, … day from now.
     pub fn contacts_by_release_day(&self, days: usize) -> Vec<Vec<(usize, Timestamp)>> {
         let history = ContactHistory { delivered: true, ..ContactHistory::default() };
         let anybody = ContactSchedule {

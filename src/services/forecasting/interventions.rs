@@ -1,4 +1,4 @@
-//! What would help an application that may miss its target: each measure, and the chance that it
+//! Interventions for an application that may miss its target: each measure with the chance that it
 //! would give.
 
 use std::time::Duration;
@@ -6,36 +6,37 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::input::{ContactScheduler, ForecastInput, day_ends};
+use crate::domain::contact_plan::MessageSlot;
 use crate::domain::forecast::{FieldState, ResponseModel, simulate};
 use crate::domain::time::Timestamp;
 
 const DAY: Duration = Duration::from_secs(86_400);
-/// As much is tried of an extension.
+/// The days of the simulated extension.
 const EXTENSION_DAYS: u32 = 14;
-/// After the last step, a further reminder goes out so late when the plan itself has only one step.
+/// The delay of a further reminder after the last step if the plan has only one step.
 const REMINDER_AFTER: Duration = Duration::from_secs(7 * 86_400);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Measure {
-    /// The campaign goes on.
+    /// Resume the campaign.
     Resume,
-    /// One more replicate goes into the field now.
+    /// Release one more replicate now.
     ReleaseReplicate,
-    /// Everybody who is held back does.
+    /// Release all replicates that are held back.
     ReleaseAll,
-    /// Whoever waits for the next message gets it now.
+    /// Send the next message now to everyone who waits for it.
     NextStepNow,
-    /// Whoever will be handed to the interviewers is now.
+    /// Move the telephone step to now for everyone who has it ahead.
     TelephoneNow,
-    /// One more reminder after the last step.
+    /// Add one more reminder after the last step.
     AddReminder,
-    /// The due day is moved by a fortnight.
+    /// Move the due day by a fortnight.
     Extend,
 }
 
 impl Measure {
-    /// As a person says it, in Chinese and in English.
+    /// Returns the labels in Chinese and English.
     pub fn labels(self) -> (&'static str, &'static str) {
         match self {
             Measure::Resume => ("恢复活动", "resume the campaign"),
@@ -57,10 +58,10 @@ pub struct Intervention {
     pub chance: f64,
 }
 
-/// A measure, and how things would stand with it; `None`: it cannot be taken.
+/// A measure, and the field state with it; `None`: the measure is not possible.
 type InterventionScenario = (Measure, fn(&ForecastInput) -> Option<FieldState>);
 
-/// Every measure that can be taken, the best first.
+/// Returns every possible measure, best first.
 pub(super) fn rank_interventions(
     input: &ForecastInput,
     response_model: &ResponseModel,
@@ -123,7 +124,7 @@ fn release(input: &ForecastInput, replicates: usize) -> Option<FieldState> {
     Some(field_state)
 }
 
-/// Not before the quiet time after the last contact is over.
+/// The next step is sent once the quiet time after the last contact is over.
 fn next_step_now(input: &ForecastInput) -> Option<FieldState> {
     let mut field_state = input.field_state.clone();
     let mut any = false;
@@ -145,7 +146,7 @@ fn next_step_now(input: &ForecastInput) -> Option<FieldState> {
     any.then_some(field_state)
 }
 
-/// Messages that would have come before are left out; what comes after keeps its distance.
+/// Drops messages planned before the call; later steps move with it.
 fn telephone_now(input: &ForecastInput) -> Option<FieldState> {
     let mut field_state = input.field_state.clone();
     let mut any = false;
@@ -164,7 +165,7 @@ fn telephone_now(input: &ForecastInput) -> Option<FieldState> {
     any.then_some(field_state)
 }
 
-/// After the last step, as long as that came after the one before it.
+/// Adds a reminder after the last step, at the same delay as that step after the one before it.
 fn add_reminder(input: &ForecastInput) -> Option<FieldState> {
     let further = input.plan.steps.len();
     let after = input
@@ -191,7 +192,7 @@ fn add_reminder(input: &ForecastInput) -> Option<FieldState> {
                 (last + after).max(now),
                 &contact_schedule.zones,
                 &contact_schedule.phone_hash,
-                u32::try_from(further).unwrap_or(u32::MAX),
+                MessageSlot::step(u32::try_from(further).unwrap_or(u32::MAX)),
             )
         });
         person.upcoming_contacts.extend(at.map(|at| (further, at)));

@@ -1,8 +1,11 @@
-//! The forecast of what is in the field: every hour and on demand, with what would help.
+//! Forecasts of applications in the field, hourly and on demand, with the interventions that would
+//! help.
 //!
-//! In goes an application as the database has it; out comes a [`ApplicationForecast`], kept for the
-//! day and told in listings. Each one also writes down what the application's contacts have brought
-//! so far, from which the programme's other applications learn.
+//! [`input`] loads the state of an application; the result of its simulation is an
+//! [`ApplicationForecast`], stored for the day and shown in listings. Each forecast also records
+//! the outcome of the application's contacts so far, from which the programme's other applications
+//! learn. [`rehearse()`] forecasts a campaign before its launch; [`interventions`] ranks the
+//! measures that would help.
 
 mod input;
 mod interventions;
@@ -43,16 +46,16 @@ pub enum ForecastError {
     Database(#[from] DatabaseError),
 }
 
-/// So often is a field played; for a list of more people less often, so that a forecast takes no
-/// longer than seconds.
+/// The number of simulation runs. Larger lists get fewer, so that a forecast takes no longer than
+/// seconds.
 const FULL_RUNS: u32 = 400;
 const MAX_PEOPLE_AT_FULL_RUNS: u32 = 5_000;
-/// As many are claimed at once.
+/// The number of applications claimed at once.
 const CLAIM_BATCH: u32 = 20;
-/// When a quota is nearly certain, nothing needs to help.
+/// The chance from which no intervention is needed.
 const SAFE_CHANCE: f64 = 0.95;
 
-/// A forecast as it is told, and kept as JSON.
+/// A forecast as it is reported, and stored as JSON.
 #[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ApplicationForecast {
     pub application: String,
@@ -68,10 +71,10 @@ pub struct ApplicationForecast {
     pub completes: ForecastBand,
     pub days: Vec<DayForecast>,
     pub cells: Vec<CellForecast>,
-    /// What would help, the best first; empty where nothing needs to.
+    /// The possible interventions, best first; empty where none is needed.
     pub interventions: Vec<Intervention>,
-    /// Nothing is sent as things are: its campaign is paused, or it is on hold (then it is told as
-    /// if it were released now).
+    /// Whether the campaign is paused, and whether the application is on hold. In both cases
+    /// nothing is sent; the forecast of a held application assumes that it is released now.
     pub is_paused: bool,
     pub is_held: bool,
 }
@@ -96,7 +99,7 @@ pub struct DayForecast {
     pub completes: ForecastBand,
 }
 
-/// A cell other than the total.
+/// The forecast of a cell other than the total.
 #[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct CellForecast {
     pub name: String,
@@ -106,7 +109,7 @@ pub struct CellForecast {
     pub chance: f64,
 }
 
-/// Makes the forecasts that are due; returns how many.
+/// Computes the forecasts that are due. Returns their number.
 pub async fn tick(context: &AppContext) -> Result<u32, ForecastError> {
     let mut made = 0;
     loop {
@@ -129,12 +132,12 @@ pub async fn tick(context: &AppContext) -> Result<u32, ForecastError> {
     }
 }
 
-/// When the next forecast is due.
+/// Returns when the next forecast is due.
 pub async fn next_due(context: &AppContext) -> Result<Option<Timestamp>, ForecastError> {
     Ok(forecasts::next_due(&mut *context.database.read().await?).await?)
 }
 
-/// The forecasts of a campaign's applications in the field, made now; who is in danger first.
+/// Computes the forecasts of a campaign's applications in the field, those in most danger first.
 pub async fn forecast_campaign(
     context: &AppContext,
     code: &str,
@@ -158,7 +161,7 @@ pub async fn forecast_campaign(
     Ok(all)
 }
 
-/// Makes a forecast and keeps it.
+/// Computes a forecast and stores it.
 #[tracing::instrument(name = "forecast", level = "debug", skip_all, fields(application = application.code))]
 async fn forecast_application(
     context: &AppContext,
@@ -170,7 +173,7 @@ async fn forecast_application(
     let day = now.date(input.zone);
     let (observed, delays) =
         (input.observed.clone(), response_delays(&input.indexed_exposures, &input.prior.ordinals));
-    // It takes a core for some milliseconds.
+    // The simulation occupies a core for some milliseconds.
     let made = tokio::task::spawn_blocking(move || compute_forecast(&input))
         .await
         .map_err(|_| ForecastError::Stopped)?;
@@ -238,7 +241,7 @@ fn runs_for(people: usize) -> u32 {
     }
 }
 
-/// Writes down what an application that closes teaches others.
+/// Records the history of an application that closes, for the forecasts of others.
 pub(super) async fn record_history(
     context: &AppContext,
     tx: &mut WriteTx,
@@ -271,7 +274,7 @@ fn contact_ordinals_of(plan: &ContactPlan) -> Vec<ContactOrdinal> {
     ContactOrdinal::of_plan(plan.steps.iter().map(Step::mode))
 }
 
-/// After what time completes came, by the mode of the contact before.
+/// Returns the delays until completes, by the mode of the contact before.
 fn response_delays(
     exposures: &[Exposure],
     ordinals: &[ContactOrdinal],
@@ -288,7 +291,7 @@ fn response_delays(
     delays
 }
 
-/// Exposures with numbers for kinds of users; `segments` grows by those that are new.
+/// Indexes the exposures by segment; new segments are appended to `segments`.
 fn index_exposures(
     exposures: &[forecast_input::ExposureRow],
     segments: &mut Vec<Segment>,
@@ -324,7 +327,7 @@ impl ForecastInput {
         )
     }
 
-    /// The same application at the same moment is played the same.
+    /// Returns the seed: the same application at the same moment gives the same simulation.
     fn seed(&self) -> u64 {
         seed_of(self.application.id, self.field_state.now)
     }
@@ -334,7 +337,7 @@ fn seed_of(id: ApplicationId, now: Timestamp) -> u64 {
     (id.0 as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ now.0 as u64
 }
 
-/// What an installation assumes of applications before it has seen any.
+/// Returns the prior of an installation for applications without observations.
 fn prior(
     others: &[BTreeMap<ContactOrdinal, StepCounts>],
     rate: f64,

@@ -1,5 +1,5 @@
-//! The rehearsal: a campaign from its first day, by its own plan, with people who are only drawn.
-//! Nothing is sent and nothing is kept.
+//! Rehearsals: simulates a campaign from its first day by its own plan, with randomly drawn people.
+//! Nothing is sent and nothing is stored.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -28,7 +28,7 @@ use crate::domain::replicates::FIRST_REVIEW_AFTER;
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
 
-/// What a rehearsal of an application came to.
+/// The result of rehearsing an application.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct RehearsalForecast {
     pub application: String,
@@ -39,14 +39,14 @@ pub struct RehearsalForecast {
     pub chance: f64,
     pub completes: ForecastBand,
     pub messages: ForecastBand,
-    /// People who are handed to the interviewers.
+    /// The number of people who reach the telephone step.
     pub handed_to_interviewers: ForecastBand,
     pub days: Vec<DayForecast>,
     pub cells: Vec<(String, u32, f64)>,
 }
 
-/// Rehearses the applications of a campaign. `rate`: completes by people invited, in place of what
-/// the programme's history says; `seed`: of the play.
+/// Rehearses the applications of a campaign. `rate`: the share of invited people who complete,
+/// instead of the programme's history; `seed`: the seed of the simulation.
 pub async fn rehearse(
     context: &AppContext,
     code: &str,
@@ -59,7 +59,7 @@ pub async fn rehearse(
     simulate_rehearsals(inputs).await
 }
 
-/// Rehearses a campaign that a transaction has launched and not committed, which it drops.
+/// Rehearses a campaign launched in an uncommitted transaction, which is rolled back.
 pub async fn rehearse_prepared(
     context: &AppContext,
     mut tx: WriteTx,

@@ -161,8 +161,9 @@ impl InterviewService {
         let mut tx = self.context.database.write().await?;
         let invitation_cases = self.load_in_transaction(&mut tx, code, Mode::Web).await?;
         let Some(closes_at) = invitation_cases.field_closes_at() else { return Ok(()) };
-        if let Some((step, _)) =
-            invitations::next_contact(&mut tx, invitation_cases.invitation.id).await?
+        if let Some(step) = invitations::next_contact(&mut tx, invitation_cases.invitation.id)
+            .await?
+            .and_then(|(slot, _)| slot.plan_step())
         {
             let campaign = campaigns::get(&mut tx, invitation_cases.invitation.campaign_id).await?;
             let plan = ContactPlan::from_stored(&campaign.plan)

@@ -12,13 +12,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::adapters::crypto::{KeyRingError, SealError};
-use crate::adapters::database::invitations::{self, NextStep};
+use crate::adapters::database::invitations::{self, NextContact};
 use crate::adapters::database::sms_interviews::{self, AskedQuestion, SmsInterview};
 use crate::adapters::database::{DatabaseError, campaigns, links, messages, replies};
-use crate::domain::contact_plan::{
-    ContactPlan, ContactPlanError, LINKS_BY_SMS, goes_on_after, goodbye_step, interview_step,
-    link_step,
-};
+use crate::domain::contact_plan::{ContactPlan, ContactPlanError, MessageKind, MessageSlot};
 use crate::domain::device::DeviceClass;
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::{InvitationId, MessageKey};
@@ -200,7 +197,10 @@ impl SmsConversation<'_> {
         }
         let asked_at = messages::submitted_at(
             &mut *self.context.database.read().await?,
-            MessageKey { invitation: self.invitation, step: interview.step },
+            MessageKey {
+                invitation: self.invitation,
+                slot: MessageSlot::new(MessageKind::Question, interview.question_seq),
+            },
         )
         .await?;
         // Sent before the question had gone out: nobody answers what they have not been asked.
@@ -313,8 +313,7 @@ impl SmsConversation<'_> {
         let invitation_cases =
             self.interview_service.open_invitation(&self.code, Mode::Sms).await?;
         let mut tx = self.context.database.write().await?;
-        let planned = invitations::next_step(&mut tx, self.invitation).await?;
-        let resume_step = goes_on_after(planned).unwrap_or(planned);
+        let planned = invitations::upcoming(&mut tx, self.invitation).await?;
         let before = sms_interviews::find(&mut tx, self.invitation).await?;
         let is_superseded = match (&before, interview) {
             (Some(known), Some(seen)) => {
@@ -334,41 +333,34 @@ impl SmsConversation<'_> {
                 .map(|known| known.current.clone())
                 .unwrap_or(AskedQuestion { place: 0, item: String::new() })
         };
-        let step = interview_step(nth, resume_step);
-        let (is_asking, current, text, corrections, step) = match next {
+        let (is_asking, current, text, corrections, kind) = match next {
             NextMessage::Ask { asked, prefix, corrections } => {
                 let text = self.question_text(&invitation_cases, &asked, prefix);
-                (true, asked, text, corrections, step)
+                (true, asked, text, corrections, MessageKind::Question)
             }
             NextMessage::End { is_complete } => (
                 false,
                 known(interview),
                 compose_goodbye(&self.plan.signature, invitation_cases.language(), is_complete),
                 0,
-                goodbye_step(nth, resume_step),
+                MessageKind::Goodbye,
             ),
-            NextMessage::Link => (
-                false,
-                known(interview),
-                String::new(),
-                0,
-                link_step(LINKS_BY_SMS + nth, resume_step),
-            ),
+            NextMessage::Link => (false, known(interview), String::new(), 0, MessageKind::SmsLink),
         };
         let entry = SmsInterview {
             invitation: self.invitation,
             is_asking,
             question_seq: nth,
-            step,
             current,
             text_sealed: seal(&text)?,
             unclear_count: corrections,
             previous: answered.or_else(|| interview.and_then(|known| known.previous.clone())),
         };
         sms_interviews::put(&mut tx, &entry, &self.reply.phone_hash, now).await?;
-        invitations::set_next_steps(
+        let upcoming = planned.before(MessageSlot::new(kind, nth));
+        invitations::set_next_contacts(
             &mut tx,
-            &[NextStep { id: self.invitation, step, at: Some(now) }],
+            &[NextContact { id: self.invitation, upcoming, at: Some(now) }],
         )
         .await?;
         replies::mark_consumed(&mut tx, &self.reply.dedup_hash, now).await?;

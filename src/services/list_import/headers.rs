@@ -1,4 +1,4 @@
-//! Finds out what the columns of a list are.
+//! Detects the columns of a list.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use unicode_normalization::UnicodeNormalization;
 use super::table::{TableError, TableRow};
 use crate::domain::phone::Phone;
 
-/// A column that the intake reads; every other one is passed over.
+/// A column that the import reads; all other columns are ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ListColumn {
     Name,
@@ -22,8 +22,8 @@ pub enum ListColumn {
     Language,
 }
 
-/// The words that head a column, normalised as in [`normalize_header`]. The configuration adds to
-/// them.
+/// The header words of each column, normalised as in [`normalize_header`]. The configuration can
+/// add to them.
 const SYNONYMS: [(ListColumn, &str, &[&str]); 9] = [
     (
         ListColumn::Name,
@@ -132,26 +132,26 @@ const SYNONYMS: [(ListColumn, &str, &[&str]); 9] = [
     (ListColumn::Language, "language", &["语言", "语种", "language", "lang"]),
 ];
 
-/// Headers that are known and not needed: they help to recognise the header row.
+/// Known headers of columns that are not needed; they help to recognise the header row.
 const IGNORED_HEADERS: [&str; 8] =
     ["序号", "编号", "no", "id", "性别", "地址", "购买日期", "使用时间"];
 
-/// What stands where, and where the rows of people begin.
+/// The columns of a list, and its first row of people.
 #[derive(Debug, Clone)]
 pub struct ColumnLayout {
     pub columns: BTreeMap<ListColumn, usize>,
-    /// The columns of the fields that the applications keep, by their names in conditions.
+    /// The columns of the list fields that applications use, by field name.
     pub fields: BTreeMap<String, usize>,
-    /// The columns' own headers, for reports; empty where the list has none.
+    /// The headers of the columns, for reports; empty where the list has none.
     headers: Vec<String>,
-    /// Index of the first row of people.
+    /// The index of the first row of people.
     pub first_data_row: usize,
 }
 
 impl ColumnLayout {
-    /// Finds the header row among the first ten (lists often begin with a title), or understands a
-    /// list without one when a column is plainly telephone numbers. `extra_synonyms` are the
-    /// configuration's words by column name.
+    /// Detects the header row among the first ten rows (lists often begin with a title), or the
+    /// columns of a list without one if a column clearly contains phone numbers. `extra_synonyms`
+    /// are the configured header words by column name.
     pub fn detect(
         rows: &[TableRow],
         extra_synonyms: &BTreeMap<String, Vec<String>>,
@@ -177,8 +177,8 @@ impl ColumnLayout {
         }
     }
 
-    /// Finds the columns of the fields that the applications keep; the error is the first that is
-    /// not there, by its words.
+    /// Detects the columns of the list fields. The error contains the header words of the first
+    /// missing field.
     pub fn find_fields(&mut self, wanted: &BTreeMap<String, Vec<String>>) -> Result<(), String> {
         for (name, words) in wanted {
             let is_it = |header: &String| {
@@ -190,7 +190,7 @@ impl ColumnLayout {
         Ok(())
     }
 
-    /// The column's name as a report shows it: its header, or its letter in a spreadsheet.
+    /// Returns the column's name for a report: its header, or its letter in a spreadsheet.
     pub fn column_label(&self, column: ListColumn) -> String {
         let Some(&index) = self.columns.get(&column) else { return String::new() };
         match self.headers.get(index).map(|h| h.trim()) {
@@ -232,8 +232,8 @@ fn recognize_column(
         .map(|(column, ..)| *column)
 }
 
-/// A header without width, case, spaces, punctuation and what stands in brackets: `手机号码（必填）` is
-/// `手机号码`.
+/// Normalises a header: removes width, case, spaces, punctuation and bracketed text, so that
+/// `手机号码（必填）` becomes `手机号码`.
 fn normalize_header(header: &str) -> String {
     let folded: String = header.nfkc().collect::<String>().to_lowercase();
     let before_bracket = folded.split(['(', '[', '【', '〔']).next().unwrap_or_default();
@@ -274,7 +274,7 @@ fn detect_columns_without_header(
     Ok(ColumnLayout { columns, fields: BTreeMap::new(), headers: Vec::new(), first_data_row: 0 })
 }
 
-/// 0 is A, 26 is AA.
+/// Returns the letter of a column: 0 is A, 26 is AA.
 fn column_letter(mut index: usize) -> String {
     let mut letters = Vec::new();
     loop {

@@ -1,5 +1,5 @@
-//! The import of one list, in one transaction: rows are read, prepared on every core, and written
-//! as they come, so that a list of millions takes no more memory than a short one.
+//! Imports one list in one transaction. Rows are read, prepared on every core, and written in
+//! batches as they come, so that memory use does not grow with the list.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -24,21 +24,21 @@ use crate::domain::programme::Programme;
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
 
-/// Rows that are prepared and written together.
+/// The number of rows prepared and written together.
 const ROWS_PER_BATCH: usize = 5_000;
-/// The header is looked for among the first of so many rows; in a list without one, columns are
-/// told by them.
+/// The number of first rows in which the header is searched; in a list without one, columns are
+/// detected from them.
 const SAMPLE_ROWS: usize = 1_000;
-/// More findings than this are only counted.
+/// The number of findings that are returned; further ones are only counted.
 const MAX_FINDINGS: usize = 100_000;
 
 pub struct ImportRequest<'a> {
-    /// The applications that the list serves; several share it.
+    /// The codes of the applications that share the list.
     pub applications: &'a [String],
-    /// For messages.
+    /// The file name, for messages.
     pub file: &'a str,
     pub content: ListSource,
-    /// Check everything, write nothing.
+    /// Whether to check everything and write nothing.
     pub dry_run: bool,
 }
 
@@ -48,22 +48,21 @@ pub struct ImportOutcome {
     pub accepted: u64,
     pub merged: u64,
     pub rejected: u64,
-    /// Of those accepted: reached by telephone only.
+    /// Accepted rows with a fixed line, reached by telephone only.
     pub fixed_lines: u64,
-    /// Of those accepted: opted out earlier, so never contacted.
+    /// Accepted rows whose number is suppressed, so they are never contacted.
     pub suppressed: u64,
-    /// Names on each application's list afterwards.
+    /// The number of names on each application's list after the import.
     pub names: Vec<(String, u32)>,
     pub findings: Vec<ImportFinding>,
-    /// Further findings that were only counted.
+    /// The number of further findings that were only counted.
     pub findings_left_out: u64,
     /// The same file was imported before; nothing was changed.
     #[serde(rename = "already")]
     pub already_imported: bool,
 }
 
-/// Imports a list. `progress` is told how much of it has been read, and how much there is, in a
-/// measure of its own.
+/// Imports a list. `progress` is called with the amount read and the total, in a unit of their own.
 pub async fn import_list(
     context: &AppContext,
     request: &ImportRequest<'_>,
@@ -98,7 +97,7 @@ pub async fn import_list(
     let sample = sample.into_iter().skip(preparer.layout.first_data_row);
     let mut import = Import::begin(tx, request.file, applications, now).await?;
     let mut chunks = read_ahead(sample, rows);
-    // As many pieces are prepared at once as there are cores; they are written in their order.
+    // As many batches as there are cores are prepared at once; they are written in order.
     let mut preparing: VecDeque<JoinHandle<Result<PreparedBatch, ListImportError>>> =
         VecDeque::new();
     loop {
@@ -125,7 +124,7 @@ pub async fn import_list(
     import.finish(&content_hash, &codes, request.dry_run).await
 }
 
-/// Understands the columns from the first rows.
+/// Detects the columns from the first rows.
 fn preparer(
     context: &AppContext,
     request: &ImportRequest<'_>,
@@ -152,13 +151,13 @@ fn preparer(
     })
 }
 
-/// Rows that were read together, and how far the reading has come.
+/// Rows that were read together, and the reading progress.
 struct ReadChunk {
     rows: Vec<TableRow>,
     read: (u64, u64),
 }
 
-/// Reads ahead on a thread of its own, by a few pieces; `first` has been read already.
+/// Reads ahead by a few chunks on a separate thread; `first` has been read already.
 fn read_ahead(
     first: impl Iterator<Item = TableRow> + Send + 'static,
     mut rows: TableRows,
@@ -170,7 +169,7 @@ fn read_ahead(
             while chunk.len() < ROWS_PER_BATCH {
                 match rows.next() {
                     Some(Ok(row)) => chunk.push(row),
-                    // Nobody waits any more when the import has failed.
+                    // The receiver is gone when the import has failed.
                     Some(Err(error)) => return drop(sender.blocking_send(Err(error))),
                     None => break,
                 }
@@ -191,17 +190,17 @@ fn core_count() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// An import under way.
+/// An import in progress.
 struct Import<'a> {
     tx: WriteTx,
     file: &'a str,
     applications: Vec<Application>,
     programme: Programme,
     now: Timestamp,
-    /// Whoever has a larger number came with this list.
+    /// The last respondent before the import; a larger id belongs to this list.
     last_known: RespondentId,
     is_anybody_suppressed: bool,
-    /// Cases that this list adds to each application.
+    /// The number of cases that this list adds to each application.
     new_cases: Vec<u32>,
     outcome: ImportOutcome,
 }
@@ -231,7 +230,7 @@ impl<'a> Import<'a> {
         })
     }
 
-    /// Writes the people of some rows.
+    /// Writes the people of a batch.
     async fn write_batch(&mut self, batch: PreparedBatch) -> Result<(), ListImportError> {
         self.outcome.rows += batch.rows;
         batch.findings.into_iter().for_each(|finding| self.record_finding(finding));
@@ -284,8 +283,8 @@ impl<'a> Import<'a> {
         }
     }
 
-    /// Each number once, in the order of the rows; a later row of the same number is merged into
-    /// the first.
+    /// Merges rows with the same number: each number occurs once, in the order of the rows, and
+    /// later rows are merged into the first.
     fn merge_duplicates(&mut self, people: Vec<PreparedPerson>) -> Vec<PreparedPerson> {
         let mut first_row: HashMap<String, u32> = HashMap::with_capacity(people.len());
         let mut kept = Vec::with_capacity(people.len());
@@ -308,7 +307,7 @@ impl<'a> Import<'a> {
         kept
     }
 
-    /// The cases that somebody is new to.
+    /// Returns the cases that are new for a person.
     fn new_cases_for(
         &mut self,
         person: PreparedPerson,
@@ -508,7 +507,7 @@ async fn count_names(
     Ok(names)
 }
 
-/// The fields that any of these applications keeps.
+/// Returns the list fields that any of these applications uses.
 fn list_fields_of(applications: &[Application]) -> BTreeMap<String, Vec<String>> {
     let mut fields: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (name, words) in applications.iter().flat_map(|application| &application.list_fields) {

@@ -1,14 +1,14 @@
-//! Intake: programmes, applications and respondent lists come into the house.
+//! List import: reads the respondent lists of applicants, which often contain errors.
 //!
-//! In go the files that applicants hand in, with the dirt that such files have; out come
-//! respondents (personal columns sealed, numbers found by keyed hash) and their cases, and for
-//! every row that was not taken a [`ImportFinding`] that tells staff what to do. An import is one
-//! transaction: it happens whole or not at all, and the same file again changes nothing. Nothing of
-//! a person is ever in an error or a report but its shape.
+//! An import stores respondents (personal columns sealed, numbers found by keyed hash) and their
+//! cases, and returns an [`ImportFinding`] with a remedy for every row that was not accepted as it
+//! is. An import is one transaction: it succeeds or fails as a whole, and importing the same file
+//! again changes nothing. Errors and reports contain personal data only in masked form.
 //!
-//! [`source`] is the file, [`text`] decodes it, [`table`] reads rows, [`headers`] finds the
-//! columns, [`row`] reads a person, [`prepare`] seals it, [`import`] writes it, [`registration`]
-//! takes programmes and applications, [`suppressions`] takes numbers that must not be contacted.
+//! [`source`] is the file, [`text`] decodes it, [`table`] reads rows, [`headers`] detects the
+//! columns, [`row`] reads a person, [`prepare`] seals it, and [`import`] writes it. Programmes and
+//! applications are registered by [`crate::services::programmes`], numbers that must not be
+//! contacted by [`crate::services::suppressions`].
 
 mod headers;
 mod import;

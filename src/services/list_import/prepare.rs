@@ -1,5 +1,5 @@
-//! From rows to what is stored of people: numbers understood, hashed and sealed. It needs no
-//! database, so it runs on every core while others are written.
+//! Prepares rows for storage: parses, hashes and seals phone numbers and person data. It needs no
+//! database, so it runs on every core while other rows are written.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ use crate::domain::segment::Segment;
 use crate::domain::zones::Zones;
 use crate::services::sealing::seal_context;
 
-/// All that preparing needs.
+/// The settings and keys for preparing rows.
 pub struct Preparer {
     pub layout: ColumnLayout,
     pub region: country::Id,
@@ -30,15 +30,15 @@ pub struct Preparer {
     pub applications: Vec<Application>,
 }
 
-/// Somebody on the list, ready to be stored.
+/// A person on the list, ready to be stored.
 pub struct PreparedPerson {
     pub row: u32,
-    /// The number's shape, for reports.
+    /// The masked number, for reports.
     pub masked: String,
     pub is_fixed_line: bool,
     pub person: NewRespondent,
     pub segment: Segment,
-    /// For each application that the list serves.
+    /// One case for each application of the list.
     pub cases: Vec<PreparedCase>,
 }
 
@@ -47,7 +47,7 @@ pub struct PreparedCase {
     pub fields_sealed: Option<Vec<u8>>,
 }
 
-/// Some rows, prepared.
+/// A batch of prepared rows.
 pub struct PreparedBatch {
     pub rows: u64,
     pub people: Vec<PreparedPerson>,
@@ -122,7 +122,7 @@ impl Preparer {
         Ok(batch)
     }
 
-    /// What one application keeps of the list, sealed.
+    /// Seals the list fields of one application.
     fn seal_list_fields(
         &self,
         application: &Application,
@@ -133,13 +133,14 @@ impl Preparer {
         if kept.is_empty() {
             return Ok(None);
         }
-        // Texts by texts can always be written as JSON.
+        // A map of strings to strings can always be written as JSON.
         let json = serde_json::to_vec(&kept).unwrap_or_default();
         Ok(Some(self.sealer.seal(seal_context::LIST_FIELDS, &json)?))
     }
 }
 
-/// Abroad, contact hours are those of the number's region; at home, the contact plan's.
+/// Returns the time zone of a foreign number's region; `None` for a home number, whose contact
+/// hours use the contact plan's zone.
 fn zone_abroad(phone: &Phone, home_region: &str) -> Option<String> {
     let region = phone.region().filter(|region| *region != home_region)?;
     Some(Zones::of_region(region)?.to_string())

@@ -1,4 +1,5 @@
-//! What became of the rows that were not simply taken, for staff and the applicant.
+//! The report on rows that were rejected, merged or accepted with a notice, for staff and the
+//! applicant.
 
 use std::io::Write;
 use std::path::Path;
@@ -10,11 +11,11 @@ use crate::adapters::transports::csv_safe_cell;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RowDecision {
-    /// The row is not in the list; it must be corrected.
+    /// The row is not imported; it must be corrected.
     Rejected,
-    /// The row is somebody who is known already.
+    /// The row is a person who is known already.
     Merged,
-    /// The row was taken; something about it should be known.
+    /// The row is imported, with a notice.
     #[serde(rename = "noted")]
     AcceptedWithNotice,
 }
@@ -29,19 +30,19 @@ impl RowDecision {
     }
 }
 
-/// One line of a report: where, what (masked), and what to do.
+/// A line of a report: the row and column, the masked value, and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub struct ImportFinding {
     pub row: u32,
     pub column: String,
-    /// The value's shape; never the value.
+    /// The masked value; never the value itself.
     pub value: String,
     pub decision: RowDecision,
     #[serde(rename = "what")]
     pub message: String,
 }
 
-/// Writes findings as CSV with a byte-order mark (spreadsheets then read it as UTF-8), under a
+/// Writes findings as CSV with a byte-order mark (so that spreadsheets read it as UTF-8), under a
 /// temporary name first.
 pub fn write_report(path: &Path, list: &str, findings: &[ImportFinding]) -> std::io::Result<()> {
     let mut writer = csv::Writer::from_writer(vec![0xef, 0xbb, 0xbf]);

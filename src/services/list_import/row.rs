@@ -1,4 +1,4 @@
-//! From one row to one person, or to the reason why not.
+//! Reads one row into one person, or returns the reason why it is rejected.
 
 use std::collections::BTreeMap;
 
@@ -13,20 +13,20 @@ use crate::domain::personal::{Personal, masked};
 use crate::domain::phone::{Phone, PhoneError, PhoneKind};
 use crate::domain::segment::Segment;
 
-/// A row that can be taken.
+/// A valid row.
 #[derive(Debug, Clone)]
 pub struct ListedRow {
     pub phone: Phone,
     pub person: Person,
     pub segment: Segment,
     pub language: Language,
-    /// What the applications keep of the list beside that.
+    /// The other list fields that applications use.
     pub fields: BTreeMap<String, String>,
 }
 
-/// Longer texts in a cell are cut: they are no names.
+/// A longer cell is cut: it is not a name.
 const MAX_CELL_CHARS: usize = 200;
-/// A list field is a word that many share.
+/// A list field is a value that many people share, so it is short.
 const MAX_FIELD_CHARS: usize = 40;
 
 fn read_list_field(cell: Option<&String>) -> String {
@@ -34,7 +34,8 @@ fn read_list_field(cell: Option<&String>) -> String {
         .unwrap_or_default()
 }
 
-/// Reads a row. A mobile is preferred, wherever it stands; a fixed line is kept for the telephone.
+/// Reads a row. A mobile number is preferred in whichever column it is; a fixed line is kept for
+/// calls.
 pub fn read_row(
     row: &TableRow,
     layout: &ColumnLayout,
@@ -88,8 +89,8 @@ pub fn read_row(
     })
 }
 
-/// The first mobile among the cells' numbers, else the first fixed line, else the first cell's
-/// problem.
+/// Returns the first mobile number among the cells, else the first fixed line, else the first
+/// cell's problem.
 fn choose_phone<'a>(
     cells: &[(ListColumn, &'a str)],
     region: country::Id,
@@ -108,7 +109,7 @@ fn choose_phone<'a>(
     fixed_line.ok_or_else(|| problem.unwrap_or((ListColumn::Mobile, PhoneError::Empty, "")))
 }
 
-/// The numbers of a cell: several may stand in one, parted by a slash, a comma or a line break.
+/// Splits a cell into numbers, separated by a slash, a comma, a semicolon or a line break.
 fn split_numbers(cell: &str) -> Vec<&str> {
     let parts: Vec<&str> = cell
         .split(['/', '、', ',', '，', ';', '；', '\n'])

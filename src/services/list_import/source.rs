@@ -1,5 +1,5 @@
-//! Where a list is read from: it is read twice, once to know it and once to take it, and never held
-//! whole.
+//! The source of a list. It is read twice, first to detect its form and then to import it, and
+//! never loaded as a whole.
 
 use std::io::{self, Cursor, Read};
 use std::path::PathBuf;
@@ -33,14 +33,14 @@ impl ListSource {
         })
     }
 
-    /// All of it, where it has at most so many bytes.
+    /// Reads the whole content if it has at most `max_bytes`; `None` if it is larger.
     pub fn read_up_to(&self, max_bytes: u64) -> io::Result<Option<Vec<u8>>> {
         let mut content = Vec::new();
         self.open()?.take(max_bytes + 1).read_to_end(&mut content)?;
         Ok((content.len() as u64 <= max_bytes).then_some(content))
     }
 
-    /// Hands its bytes on in pieces, until one says that it has seen enough.
+    /// Passes the content to `take` in chunks until `take` returns `false`.
     pub fn for_each_chunk(&self, mut take: impl FnMut(&[u8]) -> bool) -> io::Result<()> {
         let mut reader = self.open()?;
         let mut chunk = vec![0u8; 256 * 1024];

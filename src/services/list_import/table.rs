@@ -1,4 +1,4 @@
-//! From a file to rows of cells, whatever its form.
+//! Reads the rows of a file in any supported format.
 
 use std::io::{self, Cursor, Read};
 
@@ -7,14 +7,14 @@ use calamine::{Data, Reader};
 use super::source::ListSource;
 use super::text::{Utf8Reader, detect_encoding};
 
-/// A spreadsheet is opened whole, so it may be only so large.
+/// The size limits of a spreadsheet, which is loaded as a whole.
 const MAX_SPREADSHEET: u64 = 32 * 1024 * 1024;
 const MAX_UNPACKED: u64 = 256 * 1024 * 1024;
 const MAX_SPREADSHEET_ROWS: usize = 200_000;
-/// A text is read row by row.
+/// The row limit of a text file, which is read row by row.
 const MAX_TEXT_ROWS: u32 = 10_000_000;
 
-/// One row with the number under which its program shows it, counted from 1.
+/// A row with its number as its program shows it, from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableRow {
     pub number: u32,
@@ -61,15 +61,15 @@ impl From<io::Error> for TableError {
     }
 }
 
-/// Reads CSV, TSV, XLSX, XLS or ODS whole, told apart by their first bytes. Empty rows are left
-/// out, the numbers of the others stay.
+/// Reads a whole CSV, TSV, XLSX, XLS or ODS file, distinguished by its first bytes. Empty rows are
+/// left out; the others keep their numbers.
 pub fn read(bytes: &[u8]) -> Result<Vec<TableRow>, TableError> {
     let rows: Vec<TableRow> =
         TableRows::open(&ListSource::from(bytes))?.collect::<Result<_, _>>()?;
     if rows.is_empty() { Err(TableError::Empty) } else { Ok(rows) }
 }
 
-/// The rows of a table, one after another, without the empty ones.
+/// The rows of a table in order, without the empty ones.
 pub enum TableRows {
     Spreadsheet { rows: std::vec::IntoIter<TableRow>, all: u64, read: u64 },
     Text { reader: Box<csv::Reader<Utf8Reader>>, number: u32, line: u64, bytes: u64 },
@@ -108,7 +108,7 @@ impl TableRows {
         })
     }
 
-    /// How much has been read, and how much there is, in a measure of its own.
+    /// Returns the amount read and the total, in a unit of their own.
     pub fn progress(&self) -> (u64, u64) {
         match self {
             TableRows::Spreadsheet { all, read, .. } => (*read, *all),
@@ -143,7 +143,7 @@ impl Iterator for TableRows {
 }
 
 trait ReadPrefix {
-    /// Fills the buffer as far as there is anything.
+    /// Fills the buffer as far as there is data.
     fn read_prefix(self, buffer: &mut [u8]) -> io::Result<usize>;
 }
 
@@ -160,7 +160,7 @@ impl ReadPrefix for Box<dyn io::Read + Send> {
     }
 }
 
-/// The first sheet that holds anything.
+/// Reads the first sheet with any content.
 fn read_first_filled_sheet(bytes: &[u8]) -> Result<Vec<TableRow>, TableError> {
     let holds = |(_, rows): &(String, Vec<TableRow>)| {
         rows.iter().any(|row| row.cells.iter().any(|cell| !cell.is_empty()))
@@ -168,7 +168,7 @@ fn read_first_filled_sheet(bytes: &[u8]) -> Result<Vec<TableRow>, TableError> {
     sheets(bytes)?.into_iter().find(holds).map(|(_, rows)| rows).ok_or(TableError::Empty)
 }
 
-/// The sheets of a spreadsheet by their names, in their order.
+/// Returns the sheets of a spreadsheet with their names, in order.
 pub fn sheets(bytes: &[u8]) -> Result<Vec<(String, Vec<TableRow>)>, TableError> {
     check_unpacked_size(bytes)?;
     let unreadable = |e: calamine::Error| TableError::Spreadsheet(e.to_string());
@@ -187,8 +187,8 @@ pub fn sheets(bytes: &[u8]) -> Result<Vec<(String, Vec<TableRow>)>, TableError> 
     Ok(sheets)
 }
 
-/// A spreadsheet is a ZIP of texts; what unpacks to far more than any list is a bomb. What its
-/// directory says is not believed: every part is unpacked and counted.
+/// Checks the unpacked size of a spreadsheet, which is a ZIP of texts: one far larger than any list
+/// is a ZIP bomb. The sizes in its directory are not trusted; every part is unpacked and counted.
 fn check_unpacked_size(bytes: &[u8]) -> Result<(), TableError> {
     const LIMIT: &str = "256 MB when it is unpacked, which no list is";
     if !bytes.starts_with(b"PK\x03\x04") {
@@ -206,7 +206,7 @@ fn check_unpacked_size(bytes: &[u8]) -> Result<(), TableError> {
     Ok(())
 }
 
-/// A cell as its user sees it; a whole number without exponent and without a fraction.
+/// Returns a cell as its user sees it; a whole number without exponent and without a fraction.
 fn cell_text(cell: &Data) -> String {
     match cell {
         Data::Float(number) if number.fract() == 0.0 && number.abs() < 1e15 => {
@@ -217,7 +217,8 @@ fn cell_text(cell: &Data) -> String {
     }
 }
 
-/// The next record of a text. `number` is the row's, `line` where the reader stood before it.
+/// Reads the next record of a text. `number` is the row's number, `line` the reader's line before
+/// it.
 fn next_record(
     reader: &mut csv::Reader<Utf8Reader>,
     number: &mut u32,
@@ -233,11 +234,11 @@ fn next_record(
     }
     let now = reader.position().line();
     let inside: u64 = record.iter().map(|field| field.matches('\n').count() as u64).sum();
-    // csv passes over empty lines in silence; a spreadsheet shows and counts them.
+    // csv skips empty lines silently; a spreadsheet shows and counts them.
     let empty_lines = (now - *line).saturating_sub(1 + inside);
     *line = now;
     *number += 1 + u32::try_from(empty_lines).unwrap_or(0);
-    // A quotation mark that is never closed swallows the rest of the file.
+    // An unclosed quotation mark swallows the rest of the file.
     if inside > 50 {
         return Err(TableError::Row {
             row: *number,
@@ -250,7 +251,7 @@ fn next_record(
     Ok(Some(TableRow { number: *number, cells: record.iter().map(str::to_owned).collect() }))
 }
 
-/// The separator that stands most evenly in the first lines.
+/// Detects the delimiter: the one that occurs most evenly in the first lines.
 fn detect_delimiter(text: &str) -> u8 {
     let sample: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).take(20).collect();
     let outside_quotes = |line: &str, delimiter: char| {

@@ -1,4 +1,4 @@
-//! From bytes to text: the encodings in which spreadsheets and notepads save lists.
+//! Decodes bytes to text, in the encodings in which spreadsheets and editors save lists.
 
 use std::io::{self, Read};
 
@@ -8,8 +8,9 @@ use encoding_rs::{
 
 use super::source::ListSource;
 
-/// How a text file is encoded: a byte-order mark decides, then UTF-8 where it fits, UTF-16 by its
-/// zero bytes, else what chardetng says for a Chinese house, with GB18030 (and so GBK) first.
+/// Detects the encoding of a text file: first by a byte-order mark, then UTF-8 if it is valid,
+/// UTF-16 by its zero bytes, else the guess of chardetng for Chinese text, with GB18030 (and so
+/// GBK) preferred.
 pub fn detect_encoding(source: &ListSource) -> io::Result<&'static Encoding> {
     let mut start = Vec::new();
     source.open()?.take(4096).read_to_end(&mut start)?;
@@ -54,7 +55,7 @@ fn is_malformed(decoder: &mut Decoder, mut chunk: &[u8], decoded: &mut [u8], las
     }
 }
 
-/// UTF-16 without a mark: commas, digits and line ends leave a zero in every second byte.
+/// Detects UTF-16 without a mark: commas, digits and line ends have a zero in every second byte.
 fn utf_16_by_zeros(start: &[u8], bytes: u64) -> Option<&'static Encoding> {
     let sample = &start[..start.len() & !1];
     let zeros = |offset: usize| sample.iter().skip(offset).step_by(2).filter(|b| **b == 0).count();
@@ -70,20 +71,20 @@ fn utf_16_by_zeros(start: &[u8], bytes: u64) -> Option<&'static Encoding> {
     }
 }
 
-/// A text as UTF-8, decoded as it is read. Line ends become `\n`, also the lone CR of old Mac
-/// programs, and the last line has one. What is not text is an error of the kind
+/// A reader that decodes a text to UTF-8. Line ends become `\n`, including the lone CR of old Mac
+/// programs, and the last line gets one. Invalid text is an error of the kind
 /// [`io::ErrorKind::InvalidData`].
 pub struct Utf8Reader {
     reader: Box<dyn Read + Send>,
     decoder: Decoder,
     chunk: Vec<u8>,
     text: String,
-    /// How much of `text` has been read.
+    /// The number of bytes of `text` that have been read.
     position: usize,
     ends_with_cr: bool,
     is_in_line: bool,
     is_at_end: bool,
-    /// Bytes read so far.
+    /// The number of bytes read from the source so far.
     pub consumed: u64,
 }
 
@@ -102,7 +103,7 @@ impl Utf8Reader {
         })
     }
 
-    /// The beginning of the text, before any of it is read.
+    /// Returns the beginning of the text without consuming it.
     pub fn beginning(&mut self) -> io::Result<&str> {
         self.fill_if_empty()?;
         Ok(&self.text)
@@ -129,7 +130,7 @@ impl Utf8Reader {
             return Err(io::Error::from(io::ErrorKind::InvalidData));
         }
         if self.text.contains('\r') || self.ends_with_cr {
-            // The second half of a line end that was cut in two.
+            // The second half of a line end that was split between chunks.
             let rest =
                 self.text.strip_prefix('\n').filter(|_| self.ends_with_cr).unwrap_or(&self.text);
             if !self.text.is_empty() {
@@ -152,7 +153,7 @@ impl Utf8Reader {
 impl Read for Utf8Reader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.fill_if_empty()?;
-        // Bytes: whoever reads may stop within a character.
+        // Bytes, because a reader may stop within a character.
         let text = &self.text.as_bytes()[self.position..];
         let n = text.len().min(buffer.len());
         buffer[..n].copy_from_slice(&text[..n]);
@@ -196,7 +197,7 @@ mod tests {
         assert_eq!(decode(&[0xff, 0xfe, 0x00]).unwrap_err().kind(), io::ErrorKind::InvalidData);
     }
 
-    /// Whatever the pieces, a character and a line end that are cut in two come whole.
+    /// Characters and line ends that are split between chunks are read whole, whatever the chunks.
     #[test]
     fn pieces_make_no_difference() {
         struct Slow(Vec<u8>, usize);

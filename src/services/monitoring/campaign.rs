@@ -1,5 +1,5 @@
-//! One campaign: its status, its outcome rates, its steps, and of each application the days so far
-//! with the forecast after them.
+//! The view of one campaign: its status, outcome rates and steps, and for each application the
+//! completes per day with the forecast.
 
 use std::collections::BTreeMap;
 
@@ -24,26 +24,26 @@ pub struct CampaignDetail {
     pub launched: NaiveDate,
     pub today: NaiveDate,
     pub steps: Vec<StepProgress>,
-    /// Of the whole campaign first, then by mode, then by wave.
+    /// The outcome rates of the whole campaign first, then by mode and by wave.
     pub by_mode: Vec<GroupRates>,
     pub by_wave: Vec<GroupRates>,
     /// In the order of the status.
     pub applications: Vec<ApplicationProgress>,
 }
 
-/// A step of the plan, and how far it has come.
+/// A step of the plan with its progress.
 #[derive(Debug, Default)]
 pub struct StepProgress {
     pub name: String,
     pub is_telephone: bool,
-    /// Messages that a gateway took; people who were handed to the interviewers.
+    /// Messages accepted by a gateway, or people handed to the interviewers.
     pub sent: u64,
     pub delivered: u64,
     pub failed: u64,
     pub in_doubt: u64,
-    /// Calls that were made.
+    /// The number of calls made.
     pub calls: u64,
-    /// People for whom it is to come, or who wait to be called.
+    /// People for whom the step is still to come, or who wait to be called.
     pub waiting: u64,
 }
 

@@ -1,5 +1,4 @@
-//! Whether the installation can work, and the figures by which a machine watches it. Nothing of a
-//! person is in them.
+//! Readiness of the installation, and health metrics for machines. They contain no personal data.
 
 use std::time::Duration;
 
@@ -8,23 +7,23 @@ use crate::adapters::database::{deliveries, health, messages, rates, replies};
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
 
-/// Below this nothing more is promised to be kept.
+/// The free space below which the installation is not ready: writes might fail.
 const MIN_FREE_BYTES: u64 = 200 * 1024 * 1024;
-/// Clocks that differ by more send outside hours.
+/// The clock offset from which the installation is not ready: messages would be sent outside hours.
 const MAX_CLOCK_OFFSET: Duration = Duration::from_secs(60);
-/// Rates are told of so long.
+/// The window over which rates are measured.
 const RATE_WINDOW: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(86_400);
 
-/// Can it work?
+/// Whether the installation can work.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Readiness {
-    /// What the database said, where it does not answer.
+    /// The database's error if it does not answer.
     pub database: Option<String>,
-    /// Bytes that are free where the datasets and, with SQLite, the database are.
+    /// Free bytes in the file system of the datasets and, with SQLite, of the database.
     pub disk_free_bytes: u64,
-    /// The machine's clock is so much ahead of the database's, or behind what was written down
-    /// before; in milliseconds.
+    /// The offset of the machine's clock in milliseconds: ahead of the database's clock (positive),
+    /// or behind it or the last recorded time (negative).
     pub clock_offset_ms: i64,
     pub gateways_paused: Vec<String>,
 }
@@ -38,7 +37,8 @@ impl Readiness {
         self.clock_offset_ms.unsigned_abs() < MAX_CLOCK_OFFSET.as_millis() as u64
     }
 
-    /// A gateway that is held still is told, and keeps nobody from answering.
+    /// Returns whether the installation is ready. A paused gateway does not count: respondents can
+    /// still answer.
     pub fn is_ready(&self) -> bool {
         self.database.is_none() && self.has_disk_space() && self.has_correct_clock()
     }
@@ -58,7 +58,7 @@ pub async fn readiness(context: &AppContext) -> Readiness {
     match query.await {
         Ok((paused, (own, last))) => {
             let ahead = own.map_or(0, |own| now.0 - own.0);
-            // A clock that was set back stands before what is written down already.
+            // A clock that was set back is behind the last recorded time.
             let behind = last.map_or(0, |last| (now.0 - last.0).min(0));
             let clock_offset_ms = if ahead.abs() > behind.abs() { ahead } else { behind };
             Readiness {
@@ -77,7 +77,7 @@ pub async fn readiness(context: &AppContext) -> Readiness {
     }
 }
 
-/// Of the file system that a folder is on, or will be.
+/// Returns the free bytes of the file system of a folder, which need not exist yet.
 fn free_bytes(folder: &std::path::Path) -> u64 {
     let there = folder
         .ancestors()
@@ -87,27 +87,27 @@ fn free_bytes(folder: &std::path::Path) -> u64 {
         .map_or(u64::MAX, |about| about.f_bavail.saturating_mul(about.f_frsize))
 }
 
-/// The figures of a moment.
+/// The metrics of a moment.
 pub struct HealthMetrics {
-    /// Of each running campaign: people who are due, and for how many seconds the first of them has
-    /// been.
+    /// Each running campaign with the number of people who are due, and for how many seconds the
+    /// first of them has been due.
     pub due: Vec<(String, u64, f64)>,
-    /// Of each gateway: messages by state.
+    /// Each gateway with the number of messages by state.
     pub messages: Vec<(String, String, u64)>,
-    /// Of each gateway: the share of its rate that the last minute used, its pace, and for how many
-    /// seconds it is still held.
+    /// Each gateway with the share of its rate used in the last minute, its pace, and the seconds
+    /// for which it is still paused.
     pub gateways: Vec<(String, f64, f64, f64)>,
     pub in_doubt: u64,
     pub replies: u64,
     pub calls_due: u64,
     pub delivery_problems: u64,
-    /// The median of the interviews that were completed within a day.
+    /// The median duration of the interviews completed within a day.
     pub interview_seconds: Option<f64>,
     pub interviews: u64,
-    /// Of each application in the field.
+    /// Each application in the field with its chance.
     pub chances: Vec<(String, f64)>,
     pub readiness: Readiness,
-    /// How long the database took for all this.
+    /// The time that the database took for these queries.
     pub database_seconds: f64,
 }
 

@@ -1,8 +1,7 @@
-//! What the staff watch: how everything stands, and what has happened to one case. Nothing is
-//! changed from here.
+//! Monitoring for the staff. All of it is read-only.
 //!
-//! [`overview`] is the home page's picture, [`campaign`] one campaign's, [`timeline`] one case's,
-//! [`search`] finds cases by what somebody knows of a person, [`health`] is what a machine watches.
+//! [`overview`] is the home page, [`campaign`] shows one campaign and [`timeline`] one case.
+//! [`search`] finds cases; [`health`] reports readiness and metrics to machines.
 
 pub mod campaign;
 pub mod health;

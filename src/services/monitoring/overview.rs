@@ -1,5 +1,5 @@
-//! How everything stands: programmes with their applications, the most endangered first; gateways;
-//! and what waits for a person.
+//! The overview of the home page: programmes with their applications, those in most danger first;
+//! gateways; and the work that awaits a person.
 
 use super::MonitoringError;
 use crate::adapters::database::alarms::{self, Alarm};
@@ -10,7 +10,7 @@ use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
 use crate::services::deadlines::{self, ApplicationOverview};
 
-/// A webhook that takes nothing for so long wants somebody to look.
+/// A webhook that fails for this long needs attention.
 const FAILING_ALERT_AFTER: std::time::Duration = std::time::Duration::from_secs(900);
 
 pub struct SystemOverview {
@@ -22,32 +22,32 @@ pub struct SystemOverview {
 
 pub struct ProgrammeOverview {
     pub code: String,
-    /// In Chinese and in English.
+    /// The name in Chinese and English.
     pub name: (String, String),
     pub applications: Vec<ApplicationOverview>,
 }
 
-/// How a gateway does.
+/// The state of a gateway.
 #[derive(Debug, Clone)]
 pub struct GatewayHealth {
     pub name: String,
-    /// Of its own rate, in thousandths: below 1000 it has been slowed down.
+    /// The pace in thousandths of the gateway's own rate: below 1000 it is slowed down.
     pub pace_permille: i64,
     pub paused_until: Option<Timestamp>,
     pub paused_because: Option<String>,
 }
 
-/// What waits for a person.
+/// The work that awaits a person.
 pub struct PendingWork {
     pub alarms: Vec<Alarm>,
     pub in_doubt: usize,
     pub call_backs: usize,
     pub replies: usize,
-    /// Rejected versions and deliveries that were given up.
+    /// Rejected versions, and deliveries that were given up.
     pub problems: Vec<DeliveryProblem>,
-    /// Lists of which rows were rejected: the applications, rows, of them rejected, and when.
+    /// Lists with rejected rows: the applications, rows, rejected rows, and the time.
     pub rejected: Vec<(String, u64, u64, Timestamp)>,
-    /// Webhooks that take no events.
+    /// Webhooks that accept no events.
     pub webhooks: Vec<String>,
 }
 

@@ -1,6 +1,5 @@
-//! Cases, found by what somebody knows of a person: a number, a name, a pseudonym, the case's own
-//! number. Numbers and names are looked for by their keyed hashes; nothing is opened but what is
-//! shown, and that only masked.
+//! Finds cases by number, name, pseudonym or case number. Numbers and names are found by their
+//! keyed hashes; only what is shown is unsealed, and it is shown masked.
 
 use phonenumber::country;
 
@@ -15,23 +14,22 @@ use crate::domain::phone::Phone;
 use crate::services::context::AppContext;
 use crate::services::sealing::{open_person, open_phone};
 
-/// People whose names are reckoned at a time.
+/// The number of people whose name hashes are computed at a time.
 const HASH_BATCH: u32 = 500;
 
-/// A case in a list: its person only masked; `None`: forgotten.
+/// A case in a list, with its person masked; `None`: the person is erased.
 pub struct CaseMatch {
     pub case: CaseDetails,
     pub masked: Option<MaskedPerson>,
 }
 
-/// The shape of a name and of a number.
+/// A masked name and number.
 pub struct MaskedPerson {
     pub name: String,
     pub number: String,
 }
 
-/// Cases of whoever is meant. A text of digits is a number, or a case's own; other words are a name
-/// or a pseudonym.
+/// Searches cases. Digits are a phone number or a case number; other text is a name or a pseudonym.
 pub async fn search(
     context: &AppContext,
     words: &Personal,
@@ -90,7 +88,7 @@ pub async fn search(
     found.into_iter().map(|case| mask(context, case)).collect()
 }
 
-/// Cases of an application, the latest first.
+/// Returns the cases of an application, latest first.
 pub async fn cases_of_application(
     context: &AppContext,
     code: &str,
@@ -117,7 +115,7 @@ pub(super) fn mask(context: &AppContext, case: CaseDetails) -> Result<CaseMatch,
     Ok(CaseMatch { case, masked })
 }
 
-/// The name and the number of a case's person; `None`: they are forgotten.
+/// Returns the name and number of a case's person; `None`: the person is erased.
 pub(super) fn open_case_person(
     context: &AppContext,
     case: &CaseDetails,
@@ -135,7 +133,7 @@ pub(super) fn open_case_person(
     )))
 }
 
-/// Reckons the hashes of names that came before names could be found.
+/// Computes the missing hashes of names stored before names could be searched.
 async fn hash_names(context: &AppContext) -> Result<(), MonitoringError> {
     loop {
         let people =

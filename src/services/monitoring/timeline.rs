@@ -1,12 +1,12 @@
-//! A case's whole story on one time line: what was sent and what gateways said, what was opened and
-//! answered, calls, replies, dispositions.
+//! The timeline of a case: messages with their gateway log, visits, answers, calls, replies and
+//! dispositions.
 
 use super::MonitoringError;
 use super::search::{CaseMatch, mask, open_case_person};
 use crate::adapters::database::timeline::{self as stored, MessageDetails, PageVisitSummary};
 use crate::adapters::database::{calls, campaigns, invitations};
 use crate::domain::contact_plan::ContactPlan;
-use crate::domain::contact_plan::FIRST_EXTRA_STEP;
+use crate::domain::contact_plan::{MessageKind, MessageSlot};
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::CaseId;
 use crate::domain::personal::Personal;
@@ -18,20 +18,20 @@ use crate::services::context::AppContext;
 
 pub struct CaseTimeline {
     pub found: CaseMatch,
-    /// The oldest first.
+    /// The events, oldest first.
     pub events: Vec<TimelineEvent>,
-    /// What is planned next: the step, by name, and when.
+    /// The next planned step, by name, and its time.
     pub next: Option<(String, Timestamp)>,
 }
 
-/// One thing that happened.
+/// An event of the timeline.
 pub struct TimelineEvent {
     pub at: Timestamp,
     pub kind: TimelineEventKind,
 }
 
 pub enum TimelineEventKind {
-    /// A step's message, with what its gateway was asked and answered.
+    /// A step's message with the gateway's requests and responses.
     Message {
         step: String,
         message: MessageDetails,
@@ -68,7 +68,7 @@ pub enum TimelineEventKind {
     },
 }
 
-/// `None`: there is no such case.
+/// Returns the timeline of a case; `None`: there is no such case.
 pub async fn case_timeline(
     context: &AppContext,
     case: CaseId,
@@ -93,16 +93,17 @@ pub async fn case_timeline(
             }
             None => Vec::new(),
         };
-        let name = |step: u32| match steps.get(step as usize) {
-            Some(name) => name.clone(),
-            None => "…".to_owned(),
-        };
+        let name =
+            |slot: MessageSlot| match slot.plan_step().and_then(|step| steps.get(step as usize)) {
+                Some(name) => name.clone(),
+                None => "…".to_owned(),
+            };
         let exchanges = stored::gateway_log(&mut connection, invitation).await?;
         for message in stored::messages(&mut connection, invitation).await? {
-            let step = name(message.step);
+            let step = name(message.slot);
             let gateway_log = exchanges
                 .iter()
-                .filter(|(step_of, ..)| *step_of == message.step)
+                .filter(|(slot, ..)| *slot == message.slot)
                 .map(|(_, _, asked, answered, _)| (asked.clone(), answered.clone()));
             if let Some(at) = message.received_at.filter(|_| message.state == "delivered") {
                 push(at, TimelineEventKind::Delivered { step: step.clone() });
@@ -134,8 +135,8 @@ pub async fn case_timeline(
         }
         next = invitations::next_contact(&mut connection, invitation)
             .await?
-            .filter(|(step, _)| *step < FIRST_EXTRA_STEP)
-            .map(|(step, at)| (name(step), at));
+            .filter(|(slot, _)| slot.kind == MessageKind::Step)
+            .map(|(slot, at)| (name(slot), at));
     }
     if let Some((begun, complete, items)) = stored::answers(&mut connection, case).await? {
         push(begun, TimelineEventKind::AnswersBegun);
@@ -155,8 +156,8 @@ pub async fn case_timeline(
     Ok(Some(CaseTimeline { found: mask(context, case_row)?, events, next }))
 }
 
-/// The person of a case, in plain text: whoever asks for it has it written down first. `None`:
-/// there is no such case, or its person is forgotten.
+/// Returns the person of a case in plain text. The access is audited first. `None`: there is no
+/// such case, or its person is erased.
 pub async fn reveal_person(
     context: &AppContext,
     case: CaseId,

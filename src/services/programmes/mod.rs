@@ -1,4 +1,4 @@
-//! Programmes and applications, from their files.
+//! Registers programmes and applications from their files, forms and API requests.
 
 use std::collections::BTreeMap;
 
@@ -53,7 +53,8 @@ pub enum RegistrationError {
     Keys(#[from] KeyRingError),
 }
 
-/// An applicant's list is confidential; a few fields are enough for cells.
+/// The limit of list fields: an applicant's list is confidential, and a few fields are enough for
+/// cells.
 const MAX_LIST_FIELDS: usize = 5;
 
 #[derive(Deserialize)]
@@ -73,11 +74,11 @@ struct ApplicationFile {
     subject: BTreeMap<String, String>,
     #[serde(default)]
     quota: QuotaFile,
-    /// Fields of the list that are kept for conditions and cells: `{ region = ["地区"] }`, the name
-    /// and the words that head the column.
+    /// The list fields for conditions and cells, such as `{ region = ["地区"] }`: the name, and the
+    /// header words of the column.
     #[serde(default)]
     list_fields: BTreeMap<String, Vec<String>>,
-    /// The day on which the list was received, when that was before its import.
+    /// The day on which the list was received, if that was before its import.
     #[serde(default, deserialize_with = "days::optional")]
     list_received: Option<NaiveDate>,
     /// The day on which the survey fee was settled.
@@ -92,7 +93,7 @@ struct ApplicantFile {
     name: String,
 }
 
-/// Creates a programme or replaces its rules; returns its code.
+/// Creates a programme or replaces its rules. Returns its code.
 pub async fn apply_programme(
     context: &AppContext,
     toml_text: &str,
@@ -100,7 +101,7 @@ pub async fn apply_programme(
     put_programme(context, Programme::parse(toml_text)?).await
 }
 
-/// The same, of a programme that is read already.
+/// Stores a parsed programme, like [`apply_programme`].
 pub async fn put_programme(
     context: &AppContext,
     programme: Programme,
@@ -118,8 +119,8 @@ pub async fn put_programme(
     Ok(programme)
 }
 
-/// Registers the applications of a file, all or none, and returns their codes. Applications that
-/// are not in the field yet can be declared anew.
+/// Registers the applications of a file, all or none. Returns their codes. Applications that are
+/// not in the field yet can be registered again.
 pub async fn add_applications(
     context: &AppContext,
     toml_text: &str,
@@ -132,20 +133,20 @@ pub async fn add_applications(
     register_applications(context, file).await
 }
 
-/// One application, as a form or a program declares it.
+/// An application as declared by a form or a program.
 pub struct NewApplication<'a> {
     pub programme: &'a str,
     pub code: &'a str,
     pub applicant_code: &'a str,
     pub applicant_name: &'a str,
     pub category: &'a str,
-    /// By the fields that the category asks for.
+    /// The subject by the fields that the category requires.
     pub subject: BTreeMap<String, String>,
-    /// Completes wanted; the category's rule where nothing is said.
+    /// The target number of completes; `None`: the category's rule applies.
     pub target: Option<u32>,
 }
 
-/// Registers one application; returns its code.
+/// Registers one application. Returns its code.
 pub async fn add_application(
     context: &AppContext,
     new: NewApplication<'_>,
@@ -277,7 +278,7 @@ impl ApplicationFile {
                 "list_fields: {name} needs the words that head its column"
             )));
         }
-        // The list is not known yet: only what the file sets is checked.
+        // The list is not known yet, so only the file's own settings are checked.
         QuotaPlan::new(category, programme.cap(category), &BTreeMap::new(), &self.quota)
             .map_err(|error| RegistrationError::Quota { code: self.code.clone(), error })?;
         let received =

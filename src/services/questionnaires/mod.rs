@@ -1,5 +1,5 @@
-//! Where a category's questionnaire comes from: the configured folder, else the one that is built
-//! in.
+//! Loads the questionnaires of the categories, from the configured folder or else the built-in
+//! ones, and imports questionnaires from XLSForm.
 
 mod xlsform;
 mod xpath;
@@ -31,7 +31,8 @@ fn built_in(category: Category) -> &'static str {
     }
 }
 
-/// The text of a category's questionnaire and its checked form. A folder need not hold all five.
+/// Returns the text and the parsed form of a category's questionnaire. The folder need not contain
+/// all five.
 pub fn load_for_category(
     folder: Option<&Path>,
     category: Category,
@@ -58,7 +59,7 @@ pub fn load_for_category(
     }
 }
 
-/// Every mistake in the questionnaires that would be used.
+/// Returns every error in the questionnaires that would be used.
 pub fn check_all_questionnaires(folder: Option<&Path>) -> Vec<QuestionnaireSourceError> {
     Category::ALL
         .into_iter()

@@ -1,10 +1,11 @@
-//! XLSForm (<https://xlsform.org>), in which the field writes its questionnaires, read into ours.
+//! Imports questionnaires from XLSForm (<https://xlsform.org>), the usual format of survey
+//! fieldwork.
 //!
-//! In goes a workbook with the sheets `survey` and `choices` (and `settings`); out comes a
-//! questionnaire's TOML, to be reviewed like any other, with remarks on what was left out or
-//! decided. What cannot be asked here (pictures, places, calculations that others rest on) is
-//! refused with its row. Two columns of our own may stand beside XLSForm's: `latent` (the latent
-//! variable) and `core`.
+//! The input is a workbook with the sheets `survey` and `choices` (and optionally `settings`); the
+//! output is a questionnaire as TOML, to be reviewed like any other, with remarks on what was left
+//! out or decided. Unsupported types (pictures, places, calculations that others depend on) are
+//! refused with their row. Two additional columns are supported: `latent` (the latent variable) and
+//! `core`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -26,14 +27,14 @@ pub enum XlsFormError {
     Questionnaire(#[from] QuestionnaireError),
 }
 
-/// The questionnaire's file, and what was decided on the way.
+/// The questionnaire file, and the remarks on its conversion.
 #[derive(Debug)]
 pub struct ImportedQuestionnaire {
     pub toml: String,
     pub remarks: Vec<String>,
 }
 
-/// A row by its column's names.
+/// A row with its cells by column name.
 struct NamedRow {
     number: u32,
     cells: BTreeMap<String, String>,
@@ -48,8 +49,8 @@ impl NamedRow {
         ["yes", "true", "true()", "1"].contains(&self.get(column).to_lowercase().as_str())
     }
 
-    /// A text in both languages: `label::中文 (zh)`, `label::English (en)`; one language stands for
-    /// both.
+    /// Returns a text in both languages (`label::中文 (zh)`, `label::English (en)`); a single
+    /// language is used for both.
     fn text(&self, column: &str) -> Option<(Table, bool)> {
         let of = |tags: &[&str]| {
             let is_it = |name: &&String| {
@@ -95,7 +96,7 @@ fn read_named_rows(sheet: &[TableRow]) -> Vec<NamedRow> {
     rows.iter().map(name).collect()
 }
 
-/// Reads a workbook.
+/// Imports a workbook.
 pub fn import(bytes: &[u8]) -> Result<ImportedQuestionnaire, XlsFormError> {
     let sheets = sheets(bytes)?;
     let sheet = |name: &'static str| {
@@ -123,7 +124,7 @@ pub fn import(bytes: &[u8]) -> Result<ImportedQuestionnaire, XlsFormError> {
     reader.finish(settings.first())
 }
 
-/// What each question is, which decides how a condition looks at it.
+/// Returns the type of each question, which determines the translation of conditions.
 fn question_types(survey: &[NamedRow]) -> QuestionTypes {
     survey
         .iter()
@@ -136,12 +137,12 @@ fn question_types(survey: &[NamedRow]) -> QuestionTypes {
         .collect()
 }
 
-/// Conditions read «-» and «.» as signs.
+/// Conditions parse «-» and «.» as operators.
 fn to_identifier(name: &str) -> String {
     name.replace(['-', '.'], "_")
 }
 
-/// The limits that a constraint like `. >= 18 and . <= 99` sets; `None`: it says something else.
+/// Parses the limits of a constraint like `. >= 18 and . <= 99`; `None`: it has another form.
 fn parse_limits(constraint: &str) -> Option<Vec<(&'static str, f64)>> {
     let limit = |part: &str| {
         let part = part.trim().strip_prefix('.')?.trim_start();
@@ -159,9 +160,9 @@ struct FormReader {
     has_core: bool,
     choices: Vec<NamedRow>,
     pages: Vec<Table>,
-    /// Title and condition of each group that is open.
+    /// The title and condition of each open group.
     groups: Vec<(Option<Table>, Option<String>)>,
-    /// The names on the page that is being filled.
+    /// The item names on the current page.
     page_names: BTreeSet<String>,
     remarks: Vec<String>,
     untranslated: usize,
@@ -354,8 +355,8 @@ impl FormReader {
         self.add_to_page(row, name, item)
     }
 
-    /// Puts an item on the page; on a new one, if its condition looks at an item of this one, since
-    /// a page is shown as a whole.
+    /// Adds an item to the page, or to a new one if its condition depends on an item of the current
+    /// page, since a page is shown as a whole.
     fn add_to_page(
         &mut self,
         row: &NamedRow,

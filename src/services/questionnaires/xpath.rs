@@ -1,9 +1,9 @@
-//! XLSForm's conditions (a small part of XPath) in our own language: `${sat} <= 4 and
-//! selected(${why}, 'price')` is `sat <= 4 && 'price' in why`.
+//! Translates XLSForm conditions (a small subset of XPath) into the condition language of this
+//! program: `${sat} <= 4 and selected(${why}, 'price')` becomes `sat <= 4 && 'price' in why`.
 
 use std::collections::HashMap;
 
-/// The XLSForm type of each question, by its name.
+/// The XLSForm type of each question, by name.
 pub type QuestionTypes = HashMap<String, String>;
 
 #[derive(Debug, Clone, PartialEq)]
@@ -15,7 +15,7 @@ enum Token {
     Call(String),
 }
 
-/// Translates a condition; the error says what cannot be.
+/// Translates a condition. The error names what cannot be translated.
 pub fn translate_condition(xpath: &str, question_types: &QuestionTypes) -> Result<String, String> {
     let tokens = tokenize(xpath)?;
     let mut out: Vec<String> = Vec::new();
@@ -28,7 +28,7 @@ pub fn translate_condition(xpath: &str, question_types: &QuestionTypes) -> Resul
             Token::Name(name) => out.push(name.clone()),
             Token::Text(text) if text.is_empty() => out.push("null".to_owned()),
             Token::Text(text) => out.push(format!("'{text}'")),
-            // The codes of options are texts, also where they look like numbers.
+            // The codes of options are texts, even if they look like numbers.
             Token::Number(number) => {
                 let is_next_to_choice = |place: Option<usize>| matches!(place.and_then(|p| tokens.get(p)), Some(Token::Name(name)) if is_choice_question(question_types, name));
                 let is_code =

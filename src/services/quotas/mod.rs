@@ -1,10 +1,9 @@
-//! Quotas: a complete is counted only where there is room (invariant I4).
+//! Quotas: a complete is counted only if its quota cells have room (invariant I4).
 //!
-//! In go cases with the cells they are in, one at a time inside the transaction that saves their
-//! answers; out comes whether there is a place. All cells of a case are counted together or not at
-//! all, under a lock of the application's total; the database's CHECK stands behind that. Cases
-//! that no cell will count any more are taken out of the field. [`replicates`] lets more of a large
-//! list into the field as the response rate shows the need.
+//! [`count_complete`] runs inside the transaction that saves the case's answers. All cells of a
+//! case are counted together or not at all, under a lock on the application's total; a CHECK in the
+//! database enforces the limit too. Cases that no cell can count any more are taken out of the
+//! field. [`replicates`] releases more of a large list according to the response rate.
 
 pub mod replicates;
 
@@ -19,17 +18,17 @@ use crate::domain::quota::{CellKind, QuotaPlan};
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
 
-/// Is there a place?
+/// The result of counting or reserving.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CellReservation {
     Granted,
-    /// A cell has reached its target: never again.
+    /// A cell has reached its target; this is final.
     CellFull,
-    /// All places left are kept for others who have begun: perhaps later.
+    /// All remaining room is reserved for others who have begun; it may become free again.
     ReservedForOthers,
 }
 
-/// A case and the cells that it is in.
+/// A case and its cells.
 #[derive(Debug, Clone, Copy)]
 pub struct QuotaCandidate {
     pub case: CaseId,
@@ -37,7 +36,7 @@ pub struct QuotaCandidate {
     pub cells: i64,
 }
 
-/// Counts one complete, where every cell of the case has room.
+/// Counts one complete if every cell of the case has room.
 pub async fn count_complete(
     tx: &mut WriteTx,
     candidate: QuotaCandidate,
@@ -62,8 +61,8 @@ pub async fn count_complete(
     Ok(reservation)
 }
 
-/// Keeps a place for somebody who is under way, in the reserved cells among those of the case, or
-/// keeps it longer. Where nothing is reserved there is nothing to keep.
+/// Reserves room for a respondent in progress in the reserved cells of the case, or extends the
+/// reservation. Without reserved cells it is granted at once.
 pub async fn reserve_place(
     tx: &mut WriteTx,
     plan: &QuotaPlan,
@@ -79,7 +78,7 @@ pub async fn reserve_place(
     if candidate.cells & reserved == 0 {
         return Ok(CellReservation::Granted);
     }
-    // A place in a cell is one of the total too.
+    // A reservation in a cell also counts in the total.
     let candidate =
         QuotaCandidate { cells: candidate.cells & reserved | QuotaPlan::TOTAL, ..candidate };
     let cells = quotas::lock(tx, candidate.application).await?;
@@ -108,7 +107,7 @@ async fn check_room(
     }
     let held = quotas::reserved_by_others(tx, candidate.application, candidate.case, now).await?;
     let is_free = |cell: &QuotaCell| {
-        // Held places count in the total, and in the cells that they are held in.
+        // Reservations count in the total and in their own cells.
         let kept = held.iter().filter(|mask| *mask & cell.bit() != 0).count();
         cell.completes as usize + kept < cell.target as usize
     };
@@ -119,7 +118,7 @@ async fn check_room(
     })
 }
 
-/// Takes open cases of full cells out of the field (AAPOR 4.8); returns how many there were.
+/// Takes open cases of full cells out of the field (AAPOR 4.8). Returns their number.
 pub async fn release_cases_of_full_cells(context: &AppContext) -> Result<u64, DatabaseError> {
     if quotas::cases_of_full_cells(&mut *context.database.read().await?).await?.is_empty() {
         return Ok(0);

@@ -1,13 +1,13 @@
-//! Puts replicates into the field as the response rate shows the need.
+//! Releases replicates into the field according to the response rate.
 
 use std::time::Duration;
 
 use crate::adapters::database::applications::{self, ApplicationState};
 use crate::adapters::database::campaigns;
-use crate::adapters::database::invitations::{self, NextStep};
+use crate::adapters::database::invitations::{self, NextContact};
 use crate::adapters::database::replicates::{self, Replicate};
 use crate::adapters::database::{DatabaseError, WriteTx, quotas};
-use crate::domain::contact_plan::{ContactPlan, ContactPlanError};
+use crate::domain::contact_plan::{ContactPlan, ContactPlanError, Upcoming};
 use crate::domain::ids::{ApplicationId, CampaignId};
 use crate::domain::replicates::{is_urgent, next_review_after, replicates_needed};
 use crate::domain::time::Timestamp;
@@ -21,7 +21,7 @@ pub enum ReplicateError {
     Database(#[from] DatabaseError),
 }
 
-/// Looks at what is due to be looked at; returns how many replicates went into the field.
+/// Reviews the replicates that are due. Returns the number of released replicates.
 pub async fn release_due_replicates(context: &AppContext) -> Result<u32, ReplicateError> {
     let due = replicates::due_for_review(&mut *context.database.read().await?, context.clock.now())
         .await?;
@@ -32,7 +32,7 @@ pub async fn release_due_replicates(context: &AppContext) -> Result<u32, Replica
     Ok(released)
 }
 
-/// When the next look is due.
+/// Returns when the next review is due.
 pub async fn next_review(context: &AppContext) -> Result<Option<Timestamp>, DatabaseError> {
     replicates::next_review(&mut *context.database.read().await?).await
 }
@@ -89,7 +89,7 @@ async fn review_list(
     Ok(released)
 }
 
-/// How far the people of released replicates are through the plan, on average.
+/// Returns how far the people of released replicates are through the plan, on average.
 fn maturity(replicates: &[Replicate], plan: Duration, now: Timestamp) -> f64 {
     let (mut people, mut gone) = (0.0, 0.0);
     for replicate in replicates {
@@ -115,8 +115,8 @@ async fn release(
     let first = |person: &replicates::HeldBackPerson| {
         let zones = plan.zones_of(person.zone.as_deref());
         let (step, at) = plan.first_contact(now, &zones, &person.phone_hash, person.is_mobile);
-        NextStep { id: person.invitation, step, at }
+        NextContact { id: person.invitation, upcoming: Upcoming::step(step), at }
     };
-    invitations::set_next_steps(tx, &people.iter().map(first).collect::<Vec<_>>()).await?;
+    invitations::set_next_contacts(tx, &people.iter().map(first).collect::<Vec<_>>()).await?;
     Ok(true)
 }

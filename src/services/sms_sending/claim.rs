@@ -1,49 +1,39 @@
-//! Claims due invitations: decides about each, and marks what will be submitted, in one
-//! transaction.
+//! Claims due invitations: reads the facts about them, decides about each, and marks what will be
+//! submitted, in one transaction.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::time::Duration;
 
-use sqlx::AnyConnection;
-
-use super::capacity::{GatewayAssignment, RouteCapacity};
+use super::capacity::RouteCapacity;
+use super::claim_facts::{ClaimFacts, load_facts};
 use super::eligibility::{
-    ContactDecision, EligibilityInput, SuppressionStatus, decide_confirmation, decide_handover,
-    decide_link, decide_message, may_be_contacted,
+    ContactDecision, EligibilityInput, decide_confirmation, decide_handover, decide_link,
+    decide_message,
 };
+use super::prepare::{PreparedMessage, prepare_message};
 use super::{DispatchError, DispatchJob};
-use crate::adapters::database::invitations::{self, DueInvitation, InvitedCase, NextStep};
+use crate::adapters::database::invitations::{self, DueInvitation, NextContact};
 use crate::adapters::database::messages::{self, NewMessage};
-use crate::adapters::database::{
-    WriteTx, call_queue, calls, campaigns, sms_interviews, suppressions,
-};
-use crate::adapters::sms::{BATCH_REFUSED, OutgoingMessage};
-use crate::domain::contact_plan::{
-    CONFIRMATION_STEP, Contact, ContactHistory, ContactPlan, Step, goes_on_after,
-    is_acknowledgement, is_interview_step, is_reminder, question_of, reminder_of,
-};
+use crate::adapters::database::{WriteTx, call_queue, campaigns};
+use crate::adapters::sms::OutgoingMessage;
+use crate::domain::contact_plan::{Contact, ContactPlan, MessageKind, MessageSlot, Step, Upcoming};
 use crate::domain::ids::{InvitationId, MessageKey};
-use crate::domain::personal::Personal;
-use crate::domain::sms_interview::compose_reminder;
-use crate::domain::sms_text::measure_parts;
 use crate::domain::time::Timestamp;
 use crate::domain::zones::Zones;
-use crate::services::campaigns::message_text::{MessageRecipient, compose_message};
-use crate::services::sealing::{open_person, open_phone, seal_context};
 
-const WEEK: Duration = Duration::from_secs(7 * 86_400);
-const DAY: Duration = Duration::from_secs(86_400);
-/// Whoever is being asked by SMS for another applicant is looked at again after so long.
+/// An unanswered question of an interview by SMS is asked once more after this time.
+const REMINDER_AFTER: Duration = Duration::from_secs(86_400);
+/// A number that is being interviewed by SMS for another invitation is checked again after this.
 const RECHECK_AFTER_INTERVIEW: Duration = Duration::from_secs(3_600);
 
 /// A message marked `submitting`.
 pub struct ClaimedMessage {
     pub invitation: InvitationId,
-    pub step: u32,
+    pub upcoming: Upcoming,
     pub phone_hash: String,
     pub zones: Zones,
     pub gateway: String,
-    /// The first is 1.
+    /// The first attempt is 1.
     pub attempt_count: u32,
     pub cost_micros: i64,
     pub message: OutgoingMessage,
@@ -51,16 +41,26 @@ pub struct ClaimedMessage {
 
 impl ClaimedMessage {
     pub fn key(&self) -> MessageKey {
-        MessageKey { invitation: self.invitation, step: self.step }
+        MessageKey { invitation: self.invitation, slot: self.upcoming.slot }
+    }
+
+    pub fn is_acknowledgement(&self) -> bool {
+        self.upcoming.slot.kind.is_acknowledgement()
+    }
+
+    /// The step of the plan after this message.
+    pub fn next_plan_step(&self) -> Option<u32> {
+        plan_step_after(self.upcoming)
     }
 }
 
+/// Messages marked for submission, and how the gateways stood when they were.
 pub struct ClaimedBatch {
     pub messages: Vec<ClaimedMessage>,
+    /// Invitations moved without a message.
     pub moved: u64,
-    /// When the rules were looked up that let these messages go.
+    /// When the rules were checked that allow these messages.
     pub checked_at: Timestamp,
-    /// How the gateways stood when it was claimed.
     pub capacity: RouteCapacity,
 }
 
@@ -68,14 +68,20 @@ pub struct ClaimedBatch {
 #[derive(Default)]
 struct ClaimDecisions {
     prepared: Vec<ClaimedMessage>,
-    next: Vec<NextStep>,
+    next: Vec<NextContact>,
     stopped: Vec<InvitationId>,
     /// For the interviewers.
     to_call: Vec<call_queue::NewQueueEntry>,
 }
 
-/// Claims one batch of a campaign's due invitations: looks at them, decides about each and prepares
-/// its message, then marks them in one transaction.
+/// What is decided about one invitation.
+enum Decision {
+    /// The step does not apply to this person; the plan continues with the next one.
+    Skip,
+    Contact(ContactDecision),
+}
+
+/// Claims one batch of a campaign's due invitations.
 #[tracing::instrument(level = "debug", skip_all)]
 pub async fn claim(
     job: &DispatchJob,
@@ -83,18 +89,23 @@ pub async fn claim(
 ) -> Result<ClaimedBatch, DispatchError> {
     let context = &job.context;
     let mut claim_lock = context.database.claim_lock().await?;
-    // After the wait for others: slots in the past would be of no use.
+    // Read after the wait for other claims: slots in the past are of no use.
     let now = context.clock.now();
     let limit = capacity.total().min(context.config.dispatch.batch);
     let due = invitations::list_due(claim_lock.connection(), job.campaign.id, now, limit).await?;
     if due.is_empty() {
         return Ok(ClaimedBatch { messages: Vec::new(), moved: 0, checked_at: now, capacity });
     }
-    let mut decisions =
-        decide_due_invitations(job, claim_lock.connection(), &mut capacity, &due, now).await?;
+    let mut facts = load_facts(job, claim_lock.connection(), &due, now).await?;
+    let mut decisions = ClaimDecisions::default();
+    for invitation in &due {
+        let decision = decide_one(job, &facts, invitation, now);
+        decisions.apply(job, &mut facts, &mut capacity, (invitation, decision), now);
+    }
     let mut tx = claim_lock.write().await?;
     let engine = tx.engine();
-    let seen: Vec<(InvitationId, u32)> = due.iter().map(|d| (d.id, d.step)).collect();
+    let seen: Vec<(InvitationId, MessageSlot)> =
+        due.iter().map(|invitation| (invitation.id, invitation.upcoming.slot)).collect();
     decisions.keep_claimed(&invitations::lock_due(&mut tx, engine, &seen, now).await?);
     let out_of_budget = enforce_budget(job, &mut tx, &mut decisions, now).await?;
     let ClaimDecisions { mut prepared, next, stopped, to_call } = decisions;
@@ -108,8 +119,8 @@ pub async fn claim(
         )
         .await?;
     }
-    invitations::set_next_steps(&mut tx, &next).await?;
-    invitations::cancel_next_steps(&mut tx, &stopped).await?;
+    invitations::set_next_contacts(&mut tx, &next).await?;
+    invitations::cancel_next_contacts(&mut tx, &stopped).await?;
     call_queue::enqueue(&mut tx, job.campaign.id, &to_call, now).await?;
     tx.commit().await?;
     if out_of_budget {
@@ -143,174 +154,130 @@ async fn mark_submitting(
 }
 
 impl ClaimDecisions {
-    /// Forgets those that somebody has moved meanwhile.
+    /// Drops those that somebody has moved meanwhile.
     fn keep_claimed(&mut self, taken: &HashSet<InvitationId>) {
         self.prepared.retain(|claimed| taken.contains(&claimed.invitation));
         self.next.retain(|next| taken.contains(&next.id));
         self.stopped.retain(|id| taken.contains(id));
         self.to_call.retain(|entry| taken.contains(&entry.invitation));
     }
+
+    /// Records one decision: prepares the message, queues the call, or sets the next contact.
+    fn apply(
+        &mut self,
+        job: &DispatchJob,
+        facts: &mut ClaimFacts,
+        capacity: &mut RouteCapacity,
+        (invitation, decision): (&DueInvitation, Decision),
+        now: Timestamp,
+    ) {
+        let plan = job.plan();
+        let zones = plan.zones_of(invitation.zone.as_deref());
+        let gets_sms = !facts.history(invitation).fixed_line;
+        let retry_at =
+            |at| NextContact { id: invitation.id, upcoming: invitation.upcoming, at: Some(at) };
+        let decision = match decision {
+            Decision::Skip => {
+                return self.next.push(next_contact_after(plan, invitation, &zones, gets_sms, now));
+            }
+            Decision::Contact(decision) => decision,
+        };
+        match decision {
+            ContactDecision::Stop => self.stopped.push(invitation.id),
+            ContactDecision::PostponeUntil(at) => self.next.push(retry_at(at)),
+            ContactDecision::Call => {
+                self.to_call.extend(queue_entry(plan, invitation));
+                self.next.push(next_contact_after(plan, invitation, &zones, gets_sms, now));
+            }
+            ContactDecision::Send => {
+                match prepare_message(job, facts, capacity, invitation, zones.clone(), now) {
+                    Ok(PreparedMessage::Ready(claimed)) => {
+                        facts.add_contact(invitation, now);
+                        self.next.push(next_contact_after(plan, invitation, &zones, true, now));
+                        self.prepared.push(*claimed);
+                    }
+                    Ok(PreparedMessage::RetryAt(at)) => self.next.push(retry_at(at)),
+                    Ok(PreparedMessage::Obsolete) => {
+                        self.next.push(next_contact_after(plan, invitation, &zones, true, now));
+                    }
+                    Ok(PreparedMessage::NoGateway) => {
+                        tracing::error!(
+                            invitation = invitation.id.0,
+                            "no gateway of the campaign takes this number; the invitation is ended"
+                        );
+                        self.stopped.push(invitation.id);
+                    }
+                    // Only a purged or foreign key gets here: this person can never be contacted
+                    // again, the others can.
+                    Err(error) => {
+                        tracing::error!(
+                            invitation = invitation.id.0,
+                            %error,
+                            "an invitation cannot be opened and is ended"
+                        );
+                        self.stopped.push(invitation.id);
+                    }
+                }
+            }
+        }
+    }
 }
 
-/// Decides about each invitation, and prepares the messages that may go.
-async fn decide_due_invitations(
+/// Decides about one invitation by the facts (invariant I2).
+fn decide_one(
     job: &DispatchJob,
-    connection: &mut AnyConnection,
-    capacity: &mut RouteCapacity,
-    due: &[DueInvitation],
+    facts: &ClaimFacts,
+    invitation: &DueInvitation,
     now: Timestamp,
-) -> Result<ClaimDecisions, DispatchError> {
-    let plan = job.plan();
-    let ids: Vec<InvitationId> = due.iter().map(|d| d.id).collect();
-    let hashes: Vec<String> = due.iter().map(|d| d.phone_hash.clone()).collect();
-    let cases = invitations::cases_of(connection, &ids).await?;
-    let suppressed =
-        suppressions::among(connection, &hashes, &job.cached_plan.programme, now).await?;
-    let mut contacts: HashMap<String, Vec<Timestamp>> = HashMap::new();
-    let sent = messages::recent_contacts(connection, &hashes, now - WEEK).await?;
-    for (hash, at) in
-        sent.into_iter().chain(calls::recent_contacts(connection, &hashes, now - WEEK).await?)
+) -> Decision {
+    let (plan, slot) = (job.plan(), invitation.upcoming.slot);
+    let step = slot.plan_step().and_then(|step| plan.steps.get(step as usize));
+    let history = facts.history(invitation);
+    // A fixed line gets no messages.
+    let is_skipped =
+        |step: &Step| !step.applies_to(&history) || (history.fixed_line && !step.is_telephone());
+    if step.is_some_and(is_skipped) {
+        return Decision::Skip;
+    }
+    // A reply to any other message would be taken for an answer to the interview's question.
+    if facts.is_interviewed_elsewhere(invitation)
+        && !slot.kind.is_acknowledgement()
+        && !step.is_some_and(Step::is_telephone)
     {
-        contacts.entry(hash).or_default().push(at);
+        return Decision::Contact(ContactDecision::PostponeUntil(now + RECHECK_AFTER_INTERVIEW));
     }
-    let needs_history = plan.has_telephone() || plan.steps.iter().any(Step::has_condition);
-    let question_texts = if interview_invitations(due).is_empty() {
-        HashMap::new()
-    } else {
-        sms_interviews::texts(connection, &interview_invitations(due)).await?
+    let zones = plan.zones_of(invitation.zone.as_deref());
+    let input = EligibilityInput {
+        cases: facts.cases(invitation),
+        suppressed: facts.suppression(invitation),
+        contacts: facts.contacts(invitation),
+        zones: &zones,
+        phone_hash: &invitation.phone_hash,
+        slot,
     };
-    let numbers_in_interview = sms_interviews::under_way(connection, &hashes, now - DAY).await?;
-    let facts =
-        if needs_history { calls::contact_facts(connection, &ids).await? } else { HashMap::new() };
-    let mut cases_of: HashMap<InvitationId, Vec<&InvitedCase>> = HashMap::new();
-    cases.iter().for_each(|case| cases_of.entry(case.invitation).or_default().push(case));
+    Decision::Contact(match (slot.kind, step.map(|step| &step.contact)) {
+        (MessageKind::Step, Some(Contact::Sms(_) | Contact::SmsInterviewOffer(_))) => {
+            decide_message(&input, plan, &job.context.config.caps, now)
+        }
+        (MessageKind::Step, Some(Contact::Telephone { .. })) => decide_handover(&input, now),
+        (MessageKind::Step, None) => ContactDecision::Stop,
+        (kind, _) if kind.is_acknowledgement() => decide_confirmation(&input, plan, now),
+        _ => decide_link(&input, plan, now),
+    })
+}
 
-    let mut decisions = ClaimDecisions::default();
-    for invitation in due {
-        let zones = zones_of(invitation, plan);
-        let theirs = contacts.entry(invitation.phone_hash.clone()).or_default();
-        let cases = cases_of.get(&invitation.id).map(Vec::as_slice).unwrap_or_default();
-        let input = EligibilityInput {
-            cases,
-            suppressed: match suppressed.get(&invitation.phone_hash) {
-                None => SuppressionStatus::NotSuppressed,
-                Some(None) => SuppressionStatus::Forever,
-                Some(Some(until)) => SuppressionStatus::Until(*until),
-            },
-            contacts: theirs,
-            zones: &zones,
-            phone_hash: &invitation.phone_hash,
-            step: invitation.step,
-        };
-        let history =
-            contact_history(facts.get(&invitation.id).copied().unwrap_or_default(), invitation);
-        let step = plan.steps.get(invitation.step as usize);
-        // Who gets no messages, or whom the condition leaves out, goes on as if the step had been.
-        if step.is_some_and(|step| {
-            !step.applies_to(&history) || (history.fixed_line && !step.is_telephone())
-        }) {
-            decisions.next.push(next_step_after(
-                plan,
-                invitation,
-                &zones,
-                !history.fixed_line,
-                now,
-            ));
-            continue;
-        }
-        // While somebody is being asked by SMS, no other message comes in between: a reply would be
-        // taken for an answer.
-        let is_being_interviewed = numbers_in_interview
-            .get(&invitation.phone_hash)
-            .is_some_and(|other| *other != invitation.id)
-            && !step.is_some_and(Step::is_telephone);
-        if is_being_interviewed && !is_acknowledgement(invitation.step) {
-            decisions.next.push(NextStep {
-                id: invitation.id,
-                step: invitation.step,
-                at: Some(now + RECHECK_AFTER_INTERVIEW),
-            });
-            continue;
-        }
-        let decision = match (invitation.step, step.map(|step| &step.contact)) {
-            (step, None) if is_acknowledgement(step) => decide_confirmation(&input, plan, now),
-            (_, Some(Contact::Sms(_) | Contact::SmsInterviewOffer(_))) => {
-                decide_message(&input, plan, &job.context.config.caps, now)
-            }
-            (_, Some(Contact::Telephone { .. })) => decide_handover(&input, now),
-            (step, None) if goes_on_after(step).is_some() => decide_link(&input, plan, now),
-            _ => ContactDecision::Stop,
-        };
-        let later = |at| NextStep { id: invitation.id, step: invitation.step, at: Some(at) };
-        match decision {
-            ContactDecision::Stop => decisions.stopped.push(invitation.id),
-            ContactDecision::PostponeUntil(at) => decisions.next.push(later(at)),
-            ContactDecision::Call => {
-                let max_calls = step.map_or(0, |step| {
-                    if let Contact::Telephone { calls } = step.contact { calls } else { 0 }
-                });
-                let language = invitation.language;
-                decisions.to_call.push(call_queue::NewQueueEntry {
-                    invitation: invitation.id,
-                    step: invitation.step,
-                    max_calls,
-                    language,
-                });
-                decisions.next.push(next_step_after(
-                    plan,
-                    invitation,
-                    &zones,
-                    !history.fixed_line,
-                    now,
-                ));
-            }
-            ContactDecision::Send => match prepare_message(
-                job,
-                capacity,
-                invitation,
-                cases,
-                zones,
-                question_texts.get(&(invitation.id, question_of(invitation.step))),
-                now,
-            ) {
-                Ok(PreparedMessage::Ready(claimed)) => {
-                    // Counted at once: the same number may be due twice in this very batch.
-                    theirs.push(now);
-                    decisions.next.push(next_step_after(
-                        plan,
-                        invitation,
-                        &claimed.zones,
-                        true,
-                        now,
-                    ));
-                    decisions.prepared.push(*claimed);
-                }
-                Ok(PreparedMessage::RetryAt(at)) => decisions.next.push(later(at)),
-                Ok(PreparedMessage::Obsolete) => decisions.next.push(next_step_after(
-                    plan,
-                    invitation,
-                    &zones_of(invitation, plan),
-                    true,
-                    now,
-                )),
-                Ok(PreparedMessage::NoGateway) => {
-                    tracing::error!(
-                        invitation = invitation.id.0,
-                        "no gateway of the campaign takes this number; the invitation is ended"
-                    );
-                    decisions.stopped.push(invitation.id);
-                }
-                // Only a purged or foreign key gets here: this person can never be contacted again,
-                // the others can.
-                Err(error) => {
-                    tracing::error!(invitation = invitation.id.0, %error, "an invitation cannot \
-                        be opened and is ended");
-                    decisions.stopped.push(invitation.id);
-                }
-            },
-        }
-    }
-    Ok(decisions)
+fn queue_entry(
+    plan: &ContactPlan,
+    invitation: &DueInvitation,
+) -> Option<call_queue::NewQueueEntry> {
+    let step = invitation.upcoming.slot.plan_step()?;
+    let Contact::Telephone { calls } = plan.steps.get(step as usize)?.contact else { return None };
+    Some(call_queue::NewQueueEntry {
+        invitation: invitation.id,
+        step,
+        max_calls: calls,
+        language: invitation.language,
+    })
 }
 
 /// Drops the messages that the campaign's budget has no money for, and pauses the campaign before
@@ -346,154 +313,40 @@ async fn enforce_budget(
     Ok(true)
 }
 
-enum PreparedMessage {
-    Ready(Box<ClaimedMessage>),
-    RetryAt(Timestamp),
-    NoGateway,
-    /// It is not to be said any more.
-    Obsolete,
-}
-
-fn prepare_message(
-    job: &DispatchJob,
-    capacity: &mut RouteCapacity,
-    invitation: &DueInvitation,
-    cases: &[&InvitedCase],
-    zones: Zones,
-    question_text: Option<&Vec<u8>>,
-    at: Timestamp,
-) -> Result<PreparedMessage, DispatchError> {
-    let (context, campaign, plan) = (&job.context, &job.campaign, job.plan());
-    let sealer = context.keys.sealer(&invitation.key_id)?;
-    let phone = open_phone(&sealer, &invitation.phone_sealed)?;
-    let (previous_gateway, previous_code) = invitation
-        .last_attempt
-        .as_ref()
-        .map_or((None, ""), |tried| (Some(tried.gateway.as_str()), tried.code.as_str()));
-    let alone = previous_code == BATCH_REFUSED;
-    // What was only refused together with others is tried alone at the same gateway.
-    let gateway = match capacity.assign_gateway(
-        &job.route,
-        &phone,
-        &invitation.phone_hash,
-        previous_gateway.filter(|_| !alone),
-        at,
-    ) {
-        GatewayAssignment::Assigned(gateway) => gateway,
-        GatewayAssignment::RetryAt(at) => return Ok(PreparedMessage::RetryAt(at)),
-        GatewayAssignment::NoGateway => return Ok(PreparedMessage::NoGateway),
-    };
-    let person = open_person(&sealer, &invitation.person_sealed)?;
-    let hasher = context.keys.hasher();
-    let link = context.personal_link(&hasher.link_code(
-        &campaign.code,
-        &invitation.key_id,
-        &invitation.phone_hash,
-    ));
-    let askable: Vec<&&InvitedCase> =
-        cases.iter().filter(|case| may_be_contacted(case, at)).collect();
-    let recipient = MessageRecipient {
-        name: &person.name,
-        applicant: &invitation.applicant_name,
-        subjects: askable.iter().map(|case| case.subject.title()).collect(),
-        link: &link,
-        language: invitation.language,
-        field_closes_at: askable.iter().map(|case| case.field_closes_at).min().unwrap_or(at),
-    };
-    let planned = plan
-        .steps
-        .get(invitation.step as usize)
-        .and_then(|step| Some((step.name.as_str(), step.texts()?)));
-    let link = || plan.link_texts().filter(|_| invitation.step != CONFIRMATION_STEP);
-    let (step, texts) =
-        planned.or_else(link).unwrap_or((crate::adapters::sms::CONFIRMATION, &plan.confirmation));
-    let mut composed = compose_message(plan, texts, &recipient, at);
-    let step = if is_interview_step(invitation.step) {
-        // Another question is asked by now.
-        let Some(question_text) = question_text else { return Ok(PreparedMessage::Obsolete) };
-        let text = sealer.open_text(seal_context::SMS_QUESTION, question_text)?;
-        composed.text = Personal::new(if is_reminder(invitation.step) {
-            compose_reminder(&text, invitation.language)
-        } else {
-            text
-        });
-        composed.segmentation = measure_parts(composed.text.reveal());
-        crate::adapters::sms::QUESTION
-    } else {
-        step
-    };
-    let parts = composed.segmentation.parts;
-    Ok(PreparedMessage::Ready(Box::new(ClaimedMessage {
-        invitation: invitation.id,
-        step: invitation.step,
-        phone_hash: invitation.phone_hash.clone(),
-        zones,
-        cost_micros: context.config.gateways.get(&gateway).map_or(0, |g| g.cost_micros(parts)),
-        gateway,
-        attempt_count: invitation.last_attempt.as_ref().map_or(0, |tried| tried.attempt_count) + 1,
-        message: OutgoingMessage {
-            reference: hasher.message_reference(invitation.id.0, invitation.step),
-            to: phone,
-            text: composed.text,
-            parts,
-            step: step.to_owned(),
-            fields: composed.fields,
-            must_be_alone: alone,
-        },
-    })))
-}
-
-/// Those that are due with a message of an interview.
-fn interview_invitations(due: &[DueInvitation]) -> Vec<InvitationId> {
-    due.iter()
-        .filter(|invitation| is_interview_step(invitation.step))
-        .map(|invitation| invitation.id)
-        .collect()
-}
-
-fn zones_of(invitation: &DueInvitation, plan: &ContactPlan) -> Zones {
-    plan.zones_of(invitation.zone.as_deref())
-}
-
-fn contact_history(facts: calls::ContactFacts, invitation: &DueInvitation) -> ContactHistory {
-    ContactHistory {
-        delivered: facts.is_delivered,
-        begun: facts.has_begun,
-        calls: facts.calls,
-        reached: facts.is_reached,
-        fixed_line: facts.is_fixed_line,
-        language: invitation.language,
+/// The step of the plan that follows.
+fn plan_step_after(upcoming: Upcoming) -> Option<u32> {
+    match upcoming.slot.plan_step() {
+        Some(step) => step.checked_add(1),
+        None => upcoming.resume_step,
     }
 }
 
-/// The step that comes after this one, at the first open instant after its delay.
-fn next_step_after(
+/// What comes after this message, at the first open instant after its delay.
+fn next_contact_after(
     plan: &ContactPlan,
     invitation: &DueInvitation,
     zones: &Zones,
     gets_sms: bool,
     at: Timestamp,
-) -> NextStep {
-    // A question that is not answered is asked once more, a day later.
-    if is_interview_step(invitation.step)
-        && !is_reminder(invitation.step)
-        && !is_acknowledgement(invitation.step)
-    {
-        let step = reminder_of(invitation.step);
-        return NextStep {
-            id: invitation.id,
-            step,
-            at: plan.next_contact(at + DAY, zones, &invitation.phone_hash, step),
-        };
+) -> NextContact {
+    let (id, upcoming) = (invitation.id, invitation.upcoming);
+    let open_from = |earliest: Timestamp, slot: MessageSlot| {
+        plan.next_contact(earliest, zones, &invitation.phone_hash, slot)
+    };
+    if upcoming.slot.kind == MessageKind::Question {
+        let reminder = MessageSlot::new(MessageKind::QuestionReminder, upcoming.slot.number);
+        let at = open_from(at + REMINDER_AFTER, reminder);
+        return NextContact { id, upcoming: upcoming.before(reminder), at };
     }
-    let following =
-        goes_on_after(invitation.step).unwrap_or_else(|| invitation.step.saturating_add(1));
+    let Some(following) = plan_step_after(upcoming) else {
+        return NextContact { id, upcoming, at: None };
+    };
     match plan.step_from(following, gets_sms) {
-        Some((step, after)) => NextStep {
-            id: invitation.id,
-            step,
-            at: plan.next_contact(at + after, zones, &invitation.phone_hash, step),
+        Some((step, after)) => NextContact {
+            id,
+            upcoming: Upcoming::step(step),
+            at: open_from(at + after, MessageSlot::step(step)),
         },
-        None => NextStep { id: invitation.id, step: following, at: None },
+        None => NextContact { id, upcoming: Upcoming::step(following), at: None },
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::adapters::config::ContactCaps;
 use crate::adapters::database::invitations::InvitedCase;
-use crate::domain::contact_plan::ContactPlan;
+use crate::domain::contact_plan::{ContactPlan, MessageSlot};
 use crate::domain::time::Timestamp;
 use crate::domain::zones::Zones;
 
@@ -31,14 +31,14 @@ pub enum SuppressionStatus {
 
 /// What is known of the person at this moment.
 pub struct EligibilityInput<'a> {
-    pub cases: &'a [&'a InvitedCase],
+    pub cases: &'a [InvitedCase],
     pub suppressed: SuppressionStatus,
     /// Times of the contacts with this number, across all campaigns.
     pub contacts: &'a [Timestamp],
     pub zones: &'a Zones,
     /// Seeds the place in a wave.
     pub phone_hash: &'a str,
-    pub step: u32,
+    pub slot: MessageSlot,
 }
 
 /// While an application is on hold, it is looked again so often whether it still is.
@@ -132,7 +132,7 @@ fn schedule_in_hours(
     allowed: Timestamp,
     now: Timestamp,
 ) -> ContactDecision {
-    match plan.next_contact(allowed, input.zones, input.phone_hash, input.step) {
+    match plan.next_contact(allowed, input.zones, input.phone_hash, input.slot) {
         Some(open) if open <= now => ContactDecision::Send,
         Some(open) => ContactDecision::PostponeUntil(open),
         None => ContactDecision::Stop,
@@ -247,7 +247,7 @@ mod tests {
                     Some((from, for_good)) if now.0 >= launched.0 + from => if for_good { SuppressionStatus::Forever } else { SuppressionStatus::Until(Timestamp(launched.0 + from + 86_400_000)) },
                     _ => SuppressionStatus::NotSuppressed,
                 };
-                let input = EligibilityInput { cases: &[&case], suppressed, contacts: &sent, zones: &zones, phone_hash: "hash", step };
+                let input = EligibilityInput { cases: std::slice::from_ref(&case), suppressed, contacts: &sent, zones: &zones, phone_hash: "hash", slot: MessageSlot::step(step) };
                 match decide_message(&input, &plan, &caps, now) {
                     ContactDecision::Stop | ContactDecision::Call => break,
                     ContactDecision::PostponeUntil(later) => {
@@ -265,7 +265,7 @@ mod tests {
                         prop_assert!(ended(suppressed), "to a suppressed number");
                         sent.push(now);
                         step += 1;
-                        next = plan.steps.get(step as usize).and_then(|step_after| plan.next_contact(now + step_after.after, &zones, "hash", step));
+                        next = plan.steps.get(step as usize).and_then(|step_after| plan.next_contact(now + step_after.after, &zones, "hash", MessageSlot::step(step)));
                     }
                 }
             }

@@ -5,10 +5,11 @@ use sqlx::AnyConnection;
 
 use super::DispatchError;
 use crate::adapters::database::cases::DispositionSource;
-use crate::adapters::database::invitations::{self, NextStep};
+use crate::adapters::database::invitations::{self, NextContact};
 use crate::adapters::database::messages::{self, DoubtSummary, MessageInDoubt, Settlement};
 use crate::adapters::database::{DatabaseError, campaigns, cases, gateway_log, receipts};
 use crate::adapters::sms::{QueriedMessage, QueryResult};
+use crate::domain::contact_plan::Upcoming;
 use crate::domain::disposition::Disposition;
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
@@ -148,11 +149,12 @@ pub async fn resolve_manually(
         }
         // The next step has not been sent yet: this one takes its place again. (The rules are
         // looked at when it is due, as always.)
-        DoubtResolution::NotSent if message.next_step == message.key.step.saturating_add(1) => {
+        DoubtResolution::NotSent if message.is_followed_by_next() => {
             messages::settle_doubt(&mut tx, &settle("deferred")).await?;
-            invitations::set_next_steps(
+            let upcoming = Upcoming::step(message.key.slot.number);
+            invitations::set_next_contacts(
                 &mut tx,
-                &[NextStep { id: message.key.invitation, step: message.key.step, at: Some(now) }],
+                &[NextContact { id: message.key.invitation, upcoming, at: Some(now) }],
             )
             .await?;
             "was not sent, and is due again"

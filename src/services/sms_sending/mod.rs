@@ -17,9 +17,11 @@
 mod capacity;
 mod circuit_breakers;
 mod claim;
+mod claim_facts;
 pub mod eligibility;
 pub mod in_doubt;
 pub mod one_off;
+mod prepare;
 pub mod receipts;
 mod settle;
 mod slots;

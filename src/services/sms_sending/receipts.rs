@@ -36,7 +36,7 @@ pub async fn apply_receipt(
     )
     .await?;
     if !receipt.delivered && dead_number {
-        invitations::cancel_next_steps(tx, &[invitation]).await?;
+        invitations::cancel_next_contacts(tx, &[invitation]).await?;
     }
     Ok(())
 }

@@ -8,10 +8,11 @@ use super::circuit_breakers::CircuitChange;
 use super::claim::ClaimedMessage;
 use super::{DispatchError, DispatchJob};
 use crate::adapters::database::cases::DispositionSource;
-use crate::adapters::database::invitations::{self, NextStep};
+use crate::adapters::database::invitations::{self, NextContact};
 use crate::adapters::database::messages::{self, Settlement};
 use crate::adapters::database::{WriteTx, campaigns, cases, gateway_log, rates, receipts};
 use crate::adapters::sms::{BATCH_REFUSED, GatewayExchange, SubmitOutcome};
+use crate::domain::contact_plan::Upcoming;
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::{InvitationId, MessageKey};
 use crate::domain::seeded_random::jittered;
@@ -56,7 +57,7 @@ struct SettlementBatch {
     settlements: Vec<Settlement>,
     gateway_log: Vec<gateway_log::GatewayLogEntry>,
     withdrawn: Vec<MessageKey>,
-    retries: Vec<NextStep>,
+    retries: Vec<NextContact>,
     accepted: Vec<InvitationId>,
     unreachable: Vec<InvitationId>,
     /// Hashes of numbers.
@@ -104,11 +105,12 @@ pub async fn settle(
 }
 
 /// The same step again, in contact hours.
-fn resubmit(job: &DispatchJob, claimed: &ClaimedMessage, at: Timestamp) -> NextStep {
-    NextStep {
+fn resubmit(job: &DispatchJob, claimed: &ClaimedMessage, at: Timestamp) -> NextContact {
+    let (plan, slot) = (job.plan(), claimed.upcoming.slot);
+    NextContact {
         id: claimed.invitation,
-        step: claimed.step,
-        at: job.plan().next_contact(at, &claimed.zones, &claimed.phone_hash, claimed.step),
+        upcoming: claimed.upcoming,
+        at: plan.next_contact(at, &claimed.zones, &claimed.phone_hash, slot),
     }
 }
 
@@ -139,10 +141,12 @@ impl SettlementBatch {
             SubmitOutcome::Accepted { .. } => self.accepted.push(claimed.invitation),
             // A number that takes no messages may still be one that can be called.
             SubmitOutcome::RefusedNumber { .. } => {
-                match job.plan().step_from(claimed.step.saturating_add(1), false) {
-                    Some((step, _)) => {
-                        self.retries.push(NextStep { id: claimed.invitation, step, at: Some(now) })
-                    }
+                match claimed.next_plan_step().and_then(|step| job.plan().step_from(step, false)) {
+                    Some((step, _)) => self.retries.push(NextContact {
+                        id: claimed.invitation,
+                        upcoming: Upcoming::step(step),
+                        at: Some(now),
+                    }),
                     None => self.unreachable.push(claimed.invitation),
                 }
             }
@@ -213,8 +217,8 @@ impl SettlementBatch {
             )
             .await?;
         }
-        invitations::set_next_steps(&mut tx, &self.retries).await?;
-        invitations::cancel_next_steps(&mut tx, &self.unreachable).await?;
+        invitations::set_next_contacts(&mut tx, &self.retries).await?;
+        invitations::cancel_next_contacts(&mut tx, &self.unreachable).await?;
         if job.campaign.budget_micros.is_some() && self.refunded_micros > 0 {
             campaigns::add_spending(&mut tx, job.campaign.id, -self.refunded_micros).await?;
         }

@@ -19,7 +19,6 @@ use super::{DispatchError, DispatchJob};
 use crate::adapters::database::invitations;
 use crate::adapters::database::rates::SLOT_TOLERANCE;
 use crate::adapters::sms::{Gateway, OutgoingMessage, SubmitOutcome};
-use crate::domain::contact_plan::is_acknowledgement;
 use crate::domain::ids::InvitationId;
 use crate::domain::time::Timestamp;
 
@@ -186,7 +185,7 @@ impl GatewaySubmission<'_> {
     fn may_share_request(&self, request: &[ClaimedMessage], waiting: &[ClaimedMessage]) -> bool {
         let (Some(first), Some(next)) = (request.first(), waiting.first()) else { return false };
         let now = self.job.context.clock.now();
-        let is_allowed = is_acknowledgement(next.step)
+        let is_allowed = next.is_acknowledgement()
             || (self.snapshot.is_fresh(next.invitation, now)
                 && self.snapshot.allowed.contains(&next.invitation));
         is_allowed
@@ -209,15 +208,13 @@ impl GatewaySubmission<'_> {
         waiting: &mut IntoIter<ClaimedMessage>,
     ) -> Result<Option<ClaimedMessage>, DispatchError> {
         while let Some(first) = waiting.as_slice().first() {
-            if !is_acknowledgement(first.step)
+            if !first.is_acknowledgement()
                 && !self.snapshot.is_fresh(first.invitation, self.job.context.clock.now())
             {
                 self.refresh_snapshot(waiting.as_slice()).await?;
             }
             let Some(claimed) = waiting.next() else { break };
-            if is_acknowledgement(claimed.step)
-                || self.snapshot.allowed.contains(&claimed.invitation)
-            {
+            if claimed.is_acknowledgement() || self.snapshot.allowed.contains(&claimed.invitation) {
                 return Ok(Some(claimed));
             }
             self.withdraw(claimed);
@@ -232,11 +229,11 @@ impl GatewaySubmission<'_> {
         waiting: &[ClaimedMessage],
     ) -> Result<bool, DispatchError> {
         let now = self.job.context.clock.now();
-        if !is_acknowledgement(claimed.step) && !self.snapshot.is_fresh(claimed.invitation, now) {
+        if !claimed.is_acknowledgement() && !self.snapshot.is_fresh(claimed.invitation, now) {
             self.refresh_snapshot(std::iter::once(claimed).chain(waiting)).await?;
         }
         let is_allowed =
-            is_acknowledgement(claimed.step) || self.snapshot.allowed.contains(&claimed.invitation);
+            claimed.is_acknowledgement() || self.snapshot.allowed.contains(&claimed.invitation);
         Ok(is_allowed && self.job.plan().hours.is_open(now, &claimed.zones))
     }
 

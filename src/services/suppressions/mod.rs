@@ -44,7 +44,7 @@ pub async fn suppress(
     let theirs = invitations::list_by_phone(tx, phone_hash, programme).await?;
     let open = cases::open_of_invitations(tx, &theirs).await?;
     cases::set_disposition(tx, &open, reason.disposition(), &[], source, now).await?;
-    invitations::cancel_next_steps(tx, &theirs).await?;
+    invitations::cancel_next_contacts(tx, &theirs).await?;
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! Tells what is due: every endpoint beside the others, so that a slow one holds nobody up.
+//! Delivers due events. Endpoints are served concurrently, so that a slow one delays no other.
 
 use std::time::Duration;
 
@@ -12,25 +12,25 @@ use crate::domain::retry_delay::retry_delay;
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
 
-/// Told at a time, before it is written down what came of it.
+/// The number of events delivered before their results are recorded.
 const EVENTS_PER_BATCH: u32 = 20;
-/// No further one is told after so long.
+/// The time after which no further event is delivered in one run.
 const MAX_RUN: Duration = Duration::from_secs(30);
-/// An endpoint is a daemon's for so long, should that die: longer than a stretch and one more post.
+/// The lease of an endpoint, in case its daemon dies: longer than a run and one more post.
 const ENDPOINT_LEASE: Duration = Duration::from_secs(60);
 
-/// What a try came to.
+/// The result of a delivery attempt.
 enum DeliveryResult {
     Delivered,
-    /// It does not take this one.
+    /// The endpoint refuses this event.
     Refused(String),
-    /// It takes nothing, now.
+    /// The endpoint accepts no events at present.
     Failing(String),
-    /// It says that it is gone for good (410).
+    /// The endpoint is permanently gone (410).
     Gone(String),
 }
 
-/// Tells what is due.
+/// Delivers the events that are due.
 pub async fn deliver_due_events(context: &AppContext) -> Result<(), DatabaseError> {
     let endpoints =
         events::due_endpoints(&mut *context.database.read().await?, context.clock.now()).await?;
@@ -39,8 +39,8 @@ pub async fn deliver_due_events(context: &AppContext) -> Result<(), DatabaseErro
     results_by_endpoint.into_iter().collect()
 }
 
-/// Tells one endpoint, until nothing is due to it or it does not answer; one daemon at a time, so
-/// that it hears of everything in order.
+/// Delivers events to one endpoint until none is due or it does not answer. Only one daemon at a
+/// time does so, which preserves the order.
 async fn deliver_to_endpoint(
     context: &AppContext,
     endpoint: &Endpoint,
@@ -99,7 +99,7 @@ async fn post(
     endpoint: &Endpoint,
     delivery: &EventDelivery,
 ) -> DeliveryResult {
-    // The same on every try, of this installation's event alone.
+    // The id is the same on every attempt, and unique to this event of the installation.
     let id = format!("event-{}-{}", delivery.created_at.0, delivery.id);
     let secret = endpoint_secret(context, endpoint);
     match webhook::post_with(
@@ -114,7 +114,7 @@ async fn post(
     {
         Ok(()) => DeliveryResult::Delivered,
         Err(error @ WebhookError::Gone) => DeliveryResult::Gone(error.to_string()),
-        // 408 and 429 say that it is to come later, which is true of whatever comes.
+        // 408 and 429 ask for a later retry, which applies to every event.
         Err(error @ WebhookError::Refused(status))
             if status < 500 && status != 408 && status != 429 =>
         {
@@ -124,7 +124,7 @@ async fn post(
     }
 }
 
-/// Writes down what came of it; true: the endpoint is left alone for now.
+/// Records the results. Returns `true` if the endpoint is to be left alone for now.
 async fn record_results(
     tx: &mut crate::adapters::database::WriteTx,
     endpoint: &Endpoint,
@@ -151,7 +151,7 @@ async fn record_results(
             DeliveryResult::Failing(problem) => {
                 tracing::warn!(endpoint = endpoint.name, problem, "an endpoint takes no events");
                 events::set_failed(tx, delivery.id, next, problem).await?;
-                // However long it fails, it is asked again: at the longest wait that there is.
+                // A failing endpoint is retried without end, at the longest delay.
                 let wait = (1..=endpoint.failures + 1)
                     .map_while(retry_delay)
                     .last()

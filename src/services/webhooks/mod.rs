@@ -1,8 +1,8 @@
-//! Events to other systems: endpoints that administrators set up, each told what it wants to be
-//! told by signed posts (Standard Webhooks, <https://www.standardwebhooks.com>), at least once and
-//! in the order in which it happened as long as the endpoint answers.
+//! Webhooks: delivers events to endpoints that administrators configure. Each endpoint receives the
+//! kinds it subscribes to as signed posts (Standard Webhooks, <https://www.standardwebhooks.com>),
+//! at least once, and in order as long as it answers.
 //!
-//! What is told is written by `store/` in the transaction that does it
+//! Events are written by the database adapter in the transaction that causes them
 //! ([`crate::adapters::database::events`]).
 
 mod deliver;
@@ -39,8 +39,8 @@ pub enum EndpointError {
     Database(#[from] DatabaseError),
 }
 
-/// Adds an endpoint; returns its secret (`whsec_…`), which is the only time that it is seen.
-/// `kinds`: what it wants to be told; empty: everything.
+/// Adds an endpoint. Returns its secret (`whsec_…`), which cannot be retrieved later. `kinds`: the
+/// subscribed kinds; empty: all.
 pub async fn add(
     context: &AppContext,
     actor: &Actor,
@@ -66,7 +66,8 @@ pub async fn add(
     if !events::add_endpoint(&mut tx, &endpoint).await? {
         return Err(EndpointError::Taken(name.to_owned()));
     }
-    // Where events go from now on; the rest of the address may hold a token of the receiver's.
+    // The audit entry holds the origin alone; the rest of the URL may contain a token of the
+    // receiver.
     let origin =
         Url::parse(&endpoint.url).map(|url| url.origin().ascii_serialization()).unwrap_or_default();
     context
@@ -81,13 +82,14 @@ pub async fn add(
     Ok(endpoint_secret(context, &endpoint))
 }
 
-/// The secret is reckoned from the installation's key; another endpoint of the same name has
-/// another one.
+/// Derives the secret from the installation's key. A later endpoint of the same name has another
+/// secret.
 fn endpoint_secret(context: &AppContext, endpoint: &Endpoint) -> Personal {
     context.keys.hasher().event_secret(&endpoint.name, endpoint.created_at)
 }
 
-/// In the clear only to what is near: a loopback or private address, or a host without a domain.
+/// Validates a URL. Plain HTTP is allowed only to a loopback or private address, or to a host
+/// without a domain.
 fn validate_url(raw: &str) -> Option<String> {
     let url = Url::parse(raw.trim()).ok()?;
     let is_private = |ip: IpAddr| match ip {
@@ -106,7 +108,7 @@ fn validate_url(raw: &str) -> Option<String> {
         .then(|| url.into())
 }
 
-/// Takes an endpoint away, with what was on its way there.
+/// Removes an endpoint with its pending events.
 pub async fn remove(context: &AppContext, actor: &Actor, name: &str) -> Result<(), EndpointError> {
     let mut tx = context.database.write().await?;
     if !events::remove_endpoint(&mut tx, name).await? {
@@ -117,8 +119,8 @@ pub async fn remove(context: &AppContext, actor: &Actor, name: &str) -> Result<(
     Ok(())
 }
 
-/// Tells an endpoint something of no meaning, now: one that was left alone is asked again, with all
-/// that waits for it.
+/// Sends a test event to an endpoint now. An endpoint that was left alone is retried, with all its
+/// pending events.
 pub async fn send_test_event(
     context: &AppContext,
     actor: &Actor,

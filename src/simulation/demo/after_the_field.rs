@@ -1,6 +1,6 @@
-//! What happens after the fields are closed: somebody who has completed takes back the consent, and
-//! a corrected version of the dataset follows; the scoring step fetches every version and says that
-//! it takes it; and long afterwards the people are forgotten.
+//! Steps after the fields are closed: a respondent withdraws the consent, and a corrected version
+//! of the dataset follows; the scoring step fetches and accepts every version; and after the
+//! retention time all personal data is erased.
 
 use std::fs;
 use std::sync::Arc;
@@ -21,11 +21,11 @@ use crate::services::{self, datasets, deadlines};
 
 const RETENTION_TIME: Duration = Duration::from_secs(366 * 86_400);
 
-/// What the last page says to whoever may still take the consent back.
+/// Text of the last page that offers to withdraw the consent.
 const WITHDRAW_BUTTON: &str = "撤回同意";
 
-/// The first person on the lists whose last page offers it, takes the consent back; what follows is
-/// the daemon's own doing.
+/// Withdraws the consent of the first person on the lists whose last page offers it. The daemon
+/// does the rest.
 pub async fn withdraw_one_consent(fixture: &Fixture) -> Result<()> {
     let context = &fixture.context;
     let client = http_client::new(std::time::Duration::from_secs(10))?;
@@ -41,15 +41,15 @@ pub async fn withdraw_one_consent(fixture: &Fixture) -> Result<()> {
     Ok(())
 }
 
-/// What the scoring step did.
+/// The results of the scoring step.
 pub struct ScoringReport {
-    /// Versions that were copied into its folder.
+    /// Versions copied into its folder.
     pub arrived: u64,
-    /// Versions whose sums it fetched, found right and accepted.
+    /// Versions that it fetched, verified by their checksums and accepted.
     pub accepted: u64,
 }
 
-/// The scoring step's part, over the pull API like anybody's.
+/// Acts as the scoring step, through the public pull API.
 pub async fn accept_datasets(fixture: &Fixture) -> Result<ScoringReport> {
     let arrived = datasets::delivery::deliver_due(&fixture.context).await?;
     let client = http_client::new(std::time::Duration::from_secs(10))?;
@@ -76,17 +76,17 @@ pub async fn accept_datasets(fixture: &Fixture) -> Result<ScoringReport> {
     Ok(ScoringReport { arrived, accepted })
 }
 
-/// What is left of the people when the programme's time is over.
+/// The personal data that remains after the retention time.
 pub struct ErasureReport {
     pub people: u64,
-    /// Certificates whose signatures are good.
+    /// Certificates with valid signatures.
     pub certificates: u64,
-    /// Sealed numbers of the backup from before that can still be opened.
+    /// Sealed numbers of an earlier backup that can still be opened.
     pub readable: u64,
 }
 
-/// A year on, in a copy that a backup is restored into, so that the demo's own files stay to be
-/// looked at: housekeeping forgets everybody.
+/// Runs housekeeping a year later, which erases all people. It works on a restored backup, so that
+/// the demo's own files remain for inspection.
 pub async fn erase_after_retention(fixture: &Fixture) -> Result<ErasureReport> {
     let context = &fixture.context;
     let copy = context.config.datasets.with_file_name("a-year-later");
@@ -138,7 +138,7 @@ pub async fn erase_after_retention(fixture: &Fixture) -> Result<ErasureReport> {
     })
 }
 
-/// The personal links of the first application's people, in the order of its list.
+/// Returns the personal links of the first application's people, in list order.
 async fn personal_links(fixture: &Fixture) -> Result<Vec<String>> {
     let context = &fixture.context;
     let mut connection = context.database.read().await?;

@@ -1,5 +1,5 @@
-//! The staff at their pages: somebody looks around, looks at one person, and the audit log tells
-//! who did.
+//! Simulated staff: a user browses the console and reveals one person, and the audit log records
+//! it.
 
 use anyhow::{Context, Result, bail};
 use reqwest::header;
@@ -14,18 +14,18 @@ use crate::domain::personal::Personal;
 use crate::domain::role::Role;
 use crate::services::accounts;
 
-/// What the staff did, and what stands of it.
+/// The staff's actions and their audit.
 pub struct ConsoleReport {
-    /// Pages that were looked at.
+    /// Pages visited.
     pub pages: u64,
-    /// People whose names and numbers were shown, by the log.
+    /// People whose names and numbers were revealed, by the audit log.
     pub revealed: u64,
     pub entries: u64,
-    /// Every entry holds the one before it.
+    /// Whether the audit log's hash chain is intact.
     pub is_whole: bool,
 }
 
-/// A browser of one of the staff, as far as requests go.
+/// A minimal browser of a staff user.
 struct Browser {
     client: reqwest::Client,
     base: String,
@@ -85,12 +85,12 @@ impl Browser {
     }
 }
 
-/// What stands between two marks of a page.
+/// Returns the text between two marks of a page.
 fn text_between<'a>(page: &'a str, before: &str, after: &str) -> Option<&'a str> {
     page.split_once(before).and_then(|(_, rest)| rest.split_once(after)).map(|(found, _)| found)
 }
 
-/// Looks around as an operator, and at one person.
+/// Browses pages as an operator, and reveals one person.
 pub async fn browse_pages(fixture: &Fixture) -> Result<ConsoleReport> {
     let operator = Browser::sign_in(fixture, "operator", Role::Operator).await?;
     let campaigns = operator.page("/campaigns").await?;
@@ -138,7 +138,7 @@ pub async fn browse_pages(fixture: &Fixture) -> Result<ConsoleReport> {
     Ok(ConsoleReport { pages, revealed: reveals, entries, is_whole })
 }
 
-/// Somebody to look around as; returns the address and the password.
+/// Adds an administrator account for browsing; returns the address and the password.
 pub async fn add_administrator(fixture: &Fixture) -> Result<(String, Personal)> {
     let password = new_token()?;
     accounts::add(

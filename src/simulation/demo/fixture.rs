@@ -1,5 +1,5 @@
-//! The demo's fixture: an installation in a folder of its own, its web server, the simulator, and
-//! the files of `config/demo/`.
+//! The demo's fixture: an installation in its own folder, its web server, the simulator, and the
+//! files of `config/demo/`.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -64,7 +64,7 @@ const LISTS: [DemoList; 7] = [
     demo_list!("qinghe-users.csv", "CSV in UTF-8 with semicolons and lone CR", ["QH-FIRM"]),
 ];
 
-/// Campaigns, their applications, and whether interviewers call who does not answer.
+/// Campaigns, their applications, and whether interviewers call people who do not answer.
 const CAMPAIGNS: [(&str, &[&str], bool); 4] = [
     ("SHANHAI", &["SH-BRAND", "SH-FIRM", "SH-H6"], false),
     ("YUNCHUAN", &["YC-TOWER", "YC-CARE"], true),
@@ -72,17 +72,17 @@ const CAMPAIGNS: [(&str, &[&str], bool); 4] = [
     ("LINQUAN", &["LQ-HILL"], true),
 ];
 
-/// Its due day is moved.
+/// The application whose due day is extended.
 const EXTENDED: &str = "YC-CARE";
 
 const GATEWAY: &str = "simulator";
-/// A gateway that nobody answers at, and the simulator behind it.
+/// A route through a gateway that does not respond and, after it, the simulator.
 pub const ROUTE: &str = "demo";
 const DEAD_GATEWAY: &str = "first";
 pub const RATE_PER_SECOND: u32 = 20;
-/// The scoring step's, on loopback.
+/// Token of the scoring step, for loopback only.
 pub const SCORING_TOKEN: &str = "the-demo-s-scoring-step-only";
-/// A folder with this file in it is a demo's, and may be emptied for the next one.
+/// A folder that contains this file belongs to a demo and may be emptied for the next one.
 const MARKER_FILE: &str = ".fieldworkd-demo";
 
 pub struct Fixture {
@@ -95,7 +95,7 @@ pub struct Fixture {
 }
 
 impl Fixture {
-    /// Empties and fills the folder, starts the servers.
+    /// Empties and fills the folder, and starts the servers.
     pub async fn create(folder: &Path, seed: u64) -> Result<Fixture> {
         prepare_folder(folder, seed)?;
         let plan_file = PlanFile::parse(PLAN)?.with_calendar(HOLIDAYS)?;
@@ -169,7 +169,7 @@ impl Fixture {
                 report.currency
             ));
         }
-        // The owners' committee asks for a few days more.
+        // The owners' committee requests an extension of a few days.
         let by = ChangedBy { actor: "demo", reason: "物业委员会要求延期" };
         let standing = changes::extend(&self.context, EXTENDED, 3, by).await?;
         let due = standing.dataset_due.map(|day| day.to_string()).unwrap_or_default();
@@ -200,8 +200,8 @@ fn prepare_folder(folder: &Path, seed: u64) -> Result<()> {
     std::fs::create_dir_all(folder.join("keyring"))
         .with_context(|| format!("{shown} cannot be made"))?;
     std::fs::write(folder.join(MARKER_FILE), "made by fieldworkd demo\n")?;
-    // The key comes from the seed, so that the same seed gives the same datasets. Only made-up
-    // people are sealed with it.
+    // The key is derived from the seed, so that the same seed gives the same datasets. It seals
+    // only fictitious people.
     std::fs::write(
         folder.join("keyring/installation.key"),
         sha256_hex(format!("demo {seed}").as_bytes()),
@@ -215,8 +215,8 @@ fn prepare_folder(folder: &Path, seed: u64) -> Result<()> {
     Ok(())
 }
 
-/// The shipped configuration with the demo's paths and ports; FIELDWORKD_… variables about the log
-/// still count.
+/// Loads the shipped configuration with the demo's paths and ports; FIELDWORKD_… variables about
+/// the log still apply.
 fn load_config(folder: &Path, web: SocketAddr, simulator: SocketAddr) -> Result<Config> {
     let path = |name: &str| folder.join(name).display().to_string();
     let overrides = [
@@ -225,9 +225,9 @@ fn load_config(folder: &Path, web: SocketAddr, simulator: SocketAddr) -> Result<
         ("WEB__LISTEN", web.to_string()),
         ("WEB__PUBLIC_URL", format!("http://{web}")),
         ("DATASET__FOLDER", path("datasets")),
-        // Every hour of three months would be the demo's longest part.
+        // Hourly forecasts over three months would dominate the demo's run time.
         ("FORECAST__EVERY", "4d".to_owned()),
-        // The duty officer's telephone; a made-up number that stands on no list.
+        // The duty officer's telephone; a fictitious number that is on no list.
         ("NOTIFY__SMS__GATEWAY", GATEWAY.to_owned()),
         ("NOTIFY__SMS__SIGNATURE", "质协".to_owned()),
         ("NOTIFY__SMS__TO", "+8613900009999".to_owned()),
@@ -235,12 +235,12 @@ fn load_config(folder: &Path, web: SocketAddr, simulator: SocketAddr) -> Result<
         ("DELIVERY__PULL__TOKEN", SCORING_TOKEN.to_owned()),
         ("ALARM__DANGER__REPEAT_EVERY", "7d".to_owned()),
         ("GATEWAY__SIMULATOR__RATE_PER_SECOND", RATE_PER_SECOND.to_string()),
-        // The first gateway is down: its circuit opens, and the second one takes over.
+        // The first gateway is down: its circuit opens, and messages fail over to the second one.
         ("GATEWAY__FIRST__FILE", "gateways/kannel.toml".to_owned()),
         ("GATEWAY__FIRST__RATE_PER_SECOND", RATE_PER_SECOND.to_string()),
         ("ROUTE__DEMO__GATEWAYS", format!("{DEAD_GATEWAY}, {GATEWAY}")),
         ("QUOTA__EXPECTED_RESPONSE_RATE", "0.7".to_owned()),
-        // One at a time: virtual time then stands still while a message is under way.
+        // One at a time: virtual time then stands still while a message is in flight.
         ("GATEWAY__SIMULATOR__IN_FLIGHT", "1".to_owned()),
     ];
     let log_settings = std::env::vars().filter(|(key, _)| key.starts_with("FIELDWORKD_LOG__"));
@@ -253,7 +253,7 @@ fn load_config(folder: &Path, web: SocketAddr, simulator: SocketAddr) -> Result<
         gateway.definition = gateway.definition.replace("127.0.0.1:9700", &simulator.to_string());
     }
     if let Some(gateway) = config.gateways.get_mut(DEAD_GATEWAY) {
-        // Port 1 of loopback: nobody is there.
+        // Port 1 of loopback: nothing listens there.
         gateway.definition = gateway.definition.replace("127.0.0.1:13013", "127.0.0.1:1");
     }
     config.datasets = PathBuf::from(path("datasets"));

@@ -1,4 +1,4 @@
-//! One completed interview in words, and links to look at.
+//! A textual description of a completed interview, and links to open in a browser.
 
 use anyhow::Result;
 
@@ -12,8 +12,8 @@ use crate::services;
 use crate::services::campaigns::LaunchRequest;
 use crate::services::list_import::{self, ImportRequest};
 
-/// The first completed interview of the demo: questions and points, without the open answer, which
-/// may name people.
+/// Describes the first completed interview of the demo: questions and points, without the open
+/// answer, which may name people.
 pub async fn describe_one_interview(fixture: &Fixture) -> Result<Option<String>> {
     let mut connection = fixture.context.database.read().await?;
     for application in applications::all(&mut connection).await? {
@@ -62,8 +62,8 @@ category = "service"
 subject = { service = "云雾门店服务" }
 "#;
 
-/// Puts two more applications with two made-up visitors into the field and returns their links: the
-/// demo's own fields are closed by now.
+/// Launches two more applications with two fictitious respondents and returns their links: the
+/// demo's own fields are closed by then.
 pub async fn create_open_links(fixture: &Fixture) -> Result<Vec<String>> {
     const NUMBERS: [&str; 2] = ["13800138000", "13900139000"];
     let context = &fixture.context;

@@ -1,5 +1,4 @@
-//! The demo's interviewers: they take whom the queue gives them, and people are at home or not, as
-//! the seed has it.
+//! Simulated interviewers: they call the people of the queue, who are at home or not by the seed.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -27,7 +26,7 @@ use crate::services::interviews::{
 const NAMES: [&str; 2] = ["interviewer-1", "interviewer-2"];
 const CALL_DURATION: Duration = Duration::from_secs(90);
 const PAGE_DURATION: Duration = Duration::from_secs(40);
-/// When nobody can be called, they look again after so long.
+/// Interval of checking the queue while nobody can be called.
 const QUEUE_POLL_INTERVAL: Duration = Duration::from_secs(2 * 3_600);
 
 struct InterviewerState {
@@ -71,12 +70,13 @@ impl Interviewers {
         })
     }
 
-    /// When one of them does something next.
+    /// Returns the time of the next action of any interviewer.
     pub fn next_at(&self) -> Option<Timestamp> {
         self.interviewers.iter().map(|interviewer| interviewer.free_at).min()
     }
 
-    /// Whoever is free by now ends the call and takes the next person. True: a case may have moved.
+    /// Lets interviewers who are free by now end their call and take the next person. Returns true
+    /// if a case may have changed.
     pub async fn advance(&mut self, fixture: &Fixture) -> Result<bool> {
         let now = fixture.now();
         let mut has_moved = false;
@@ -88,7 +88,7 @@ impl Interviewers {
                 has_moved = true;
                 if outcome == CallOutcome::Interviewed {
                     match self.ask_page(fixture, index, &call_screen).await? {
-                        // Another page.
+                        // There is another page.
                         Some(true) => {
                             self.interviewers[index].free_at = now + PAGE_DURATION;
                             self.interviewers[index].current_call = Some((call_screen, outcome));
@@ -124,7 +124,7 @@ impl Interviewers {
         Ok(has_moved)
     }
 
-    /// Who has promised to be there is.
+    /// Draws the outcome of a call. A person with an agreed call-back is always reached.
     fn draw_outcome(&mut self, call_screen: &CallScreen) -> CallOutcome {
         let chance = self.rng.u32(0..100);
         match chance {
@@ -157,7 +157,7 @@ impl Interviewers {
         }
         match record_outcome(&fixture.context, &account, call_screen.lease, outcome, &report).await
         {
-            // The field has closed meanwhile, or closes before that.
+            // The field has closed, or closes before that time.
             Err(CallCenterError::AfterFieldCloses) => Ok(record_outcome(
                 &fixture.context,
                 &account,
@@ -170,8 +170,8 @@ impl Interviewers {
         }
     }
 
-    /// Asks a page. True: there is another one. False: it cannot go on. `None`: nothing is left to
-    /// ask.
+    /// Asks a page. Returns true if there is another one, false if the interview cannot continue,
+    /// and `None` if nothing is left to ask.
     async fn ask_page(
         &mut self,
         fixture: &Fixture,

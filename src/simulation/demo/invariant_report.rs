@@ -1,4 +1,5 @@
-//! Counts what happened: from the simulator's record and from the cases themselves.
+//! The demo's report on the invariants, computed from the simulator's record and from the cases
+//! themselves.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -24,7 +25,7 @@ use crate::services::forecasting::ApplicationForecast;
 use crate::services::{self, campaigns};
 use crate::simulation::TrafficRecord;
 
-/// The demo's outcome; its keys are a contract: added to, never renamed.
+/// The demo's result. Its keys are a contract: keys are added, never renamed.
 #[derive(Serialize)]
 pub struct DemoReport {
     pub applications: Vec<ApplicationReport>,
@@ -36,87 +37,85 @@ pub struct DemoReport {
     pub virtual_days: u64,
     pub wall_seconds: f64,
     pub seed: u64,
-    /// Messages whose answer was lost, and those of them that the gateway's query settled.
+    /// Messages whose response was lost, and those of them that a query settled.
     pub in_doubt: u64,
     pub in_doubt_settled: u64,
-    /// Receipts and replies that the gateway pushed.
+    /// Receipts and replies pushed by the gateway.
     pub pushes: u64,
-    /// Pages that people looked at.
+    /// Page visits of people.
     pub visits: u64,
     pub datasets_verified: u64,
-    /// Messages that the first gateway did not take and the second did; and how often the first
-    /// one's circuit was open in a row at the end.
+    /// Messages that the first gateway did not accept and the second did, and how often the first
+    /// one's circuit had opened in a row at the end.
     pub failed_over: u64,
     pub circuit_openings: u32,
-    /// Opt-outs that were confirmed.
+    /// Confirmed opt-outs.
     pub confirmations: u64,
-    /// Replies that wait for the staff; of these, people who want to be called.
+    /// Replies in the staff's inbox, and those that request a call.
     pub inbox: u64,
     pub call_backs: u64,
-    /// Over how many hours nine tenths of the first day's messages were spread.
+    /// Number of hours over which nine tenths of the first day's messages were spread.
     pub spread_hours: f64,
-    /// The outcome rates of each campaign, by their AAPOR names.
+    /// Outcome rates of each campaign, by their AAPOR names.
     pub outcome_rates: BTreeMap<&'static str, BTreeMap<&'static str, Option<f64>>>,
-    /// Answers to the question that only the dissatisfied are asked.
+    /// Answers to the question that only dissatisfied respondents are asked.
     pub routed_answers: u64,
-    /// Consents to the privacy notice that stand, and those that were withdrawn.
+    /// Active and withdrawn consents to the privacy notice.
     pub consents: u64,
     pub consents_withdrawn: u64,
-    /// People who asked to be called on the page.
+    /// People who requested a call on the page.
     pub web_call_backs: u64,
-    /// Complete and partial responses that went through too fast for their application's median,
-    /// and those that gave the same point throughout.
+    /// Complete and partial responses that were too fast for their application's median, and those
+    /// with the same point throughout.
     pub speeding: u64,
     pub straight_lining: u64,
-    /// People who were let go because their cell was full (AAPOR 4.8).
+    /// Cases closed because their cell was full (AAPOR 4.8).
     pub quota_filled: u64,
-    /// Replicates of large lists: drawn, and of these released.
+    /// Replicates of large lists, and those of them that were released.
     pub replicates: u64,
     pub replicates_released: u64,
-    /// Cells of each application by their names, with completes and targets.
+    /// Cells of each application by name, with completes and targets.
     pub cells: BTreeMap<String, Vec<(String, u32, u32)>>,
     /// Extensions and holds that moved due days.
     pub deadline_changes: u64,
-    /// Forecasts that are kept, and those of them whose band (eight cases of ten) held the
-    /// completes that the field ended with.
+    /// Stored forecasts, and those whose band (eight cases in ten) contained the completes at the
+    /// end of the field.
     pub forecasts: u64,
     pub forecasts_held: u64,
-    /// Alarms that were raised, and messages to the duty officer's telephone.
+    /// Raised alarms, and messages to the duty officer's telephone.
     pub alarms: u64,
     pub notices: u64,
-    /// Files in a dataset, and the id of the key that all are signed with.
+    /// Files of the datasets, and the id of the key that signed them.
     pub dataset_files: u64,
     pub signed_with: String,
-    /// Datasets that were frozen once more because a consent was taken back afterwards.
+    /// Datasets that were frozen again after a consent was withdrawn.
     pub corrected_versions: u64,
-    /// Versions that arrived in the scoring step's folder, and those that it accepted.
+    /// Versions copied into the scoring step's folder, and those that it accepted.
     pub deliveries_arrived: u64,
     pub datasets_accepted: u64,
-    /// A year later: people that were forgotten, certificates of it with good signatures, and
-    /// numbers of the backup from before that can still be read.
+    /// A year later: erased people, certificates with valid signatures, and numbers of an earlier
+    /// backup that can still be read.
     pub people_forgotten: u64,
     pub deletion_certificates: u64,
     pub readable_in_backups: u64,
-    /// Pages of the console that were looked at, people who were looked at by name, entries of the
-    /// audit log, and whether it is what was written.
+    /// Console pages visited, people revealed by name, entries of the audit log, and whether its
+    /// chain is intact.
     pub console_pages: u64,
     pub people_revealed: u64,
     pub audit_entries: u64,
     pub audit_whole: bool,
-    /// Events that another system was told of by webhooks, and those of them whose signatures it
-    /// found good.
+    /// Events received by another system through webhooks, and those with valid signatures.
     pub events_told: u64,
     pub events_signed: u64,
-    /// Attempts by telephone, interviews that they came to, and those of them with people who have
-    /// no mobile.
+    /// Telephone attempts, the interviews they led to, and those with people who have no mobile.
     pub calls: u64,
     pub phone_interviews: u64,
     pub fixed_line_completes: u64,
     pub calls_outside_hours: u64,
-    /// Call-backs that were promised: called within a quarter of an hour of their time, and not.
+    /// Agreed call-backs: called within a quarter of an hour of their time, and not.
     pub call_backs_kept: u64,
     pub call_backs_missed: u64,
-    /// Interviews by SMS that were answered to the end, and messages that asked in them.
+    /// Completed SMS interviews, and the messages with their questions.
     pub sms_interviews: u64,
     pub sms_questions: u64,
 }
@@ -137,7 +136,7 @@ pub struct ApplicationReport {
     pub dispositions: Vec<(String, u64)>,
 }
 
-/// What was done when the fields were closed.
+/// The reports of the steps after the fields are closed.
 pub type PostFieldReports<'a> =
     (&'a ScoringReport, &'a ErasureReport, &'a ConsoleReport, &'a WebhookReport);
 
@@ -224,7 +223,7 @@ pub async fn invariant_report(
     let call_counts = count_calls(fixture).await?;
     let fixed_line_completes =
         applications.iter().filter(|a| a.code == FIXED_LINES).map(|a| a.completed).sum();
-    // The duty officer is told at any hour.
+    // The duty officer is notified at any hour.
     let to_people = record.submits.iter().filter(|(_, reference)| !reference.starts_with("notice"));
     let outside = to_people.filter(|(at, _)| !fixture.plan.hours.is_open(*at, &zone)).count();
     Ok(DemoReport {
@@ -302,9 +301,9 @@ pub async fn invariant_report(
     })
 }
 
-/// The application whose owners have fixed lines only.
+/// The application whose owners have only fixed lines.
 const FIXED_LINES: &str = "LQ-HILL";
-/// A promised call is on time for so long.
+/// Tolerance within which an agreed call is on time.
 const CALL_BACK_TOLERANCE: Duration = Duration::from_secs(15 * 60);
 
 #[derive(Default)]
@@ -325,8 +324,8 @@ async fn count_calls(fixture: &Fixture) -> Result<CallCounts> {
         call_counts.outside_hours +=
             u64::from(!fixture.plan.hours.is_open(call.begun_at, &fixture.plan.time_zone.into()));
         let Some(promised) = call.call_back_at else { continue };
-        // Where the field had closed by then, or the respondent had answered alone, there is no
-        // call.
+        // There is no call if the field had closed by then, or if the respondent had answered
+        // alone.
         if let Some(next) = all
             .iter()
             .find(|next| next.invitation == call.invitation && next.begun_at > call.begun_at)
@@ -339,13 +338,14 @@ async fn count_calls(fixture: &Fixture) -> Result<CallCounts> {
     Ok(call_counts)
 }
 
-/// How many forecasts of an application are kept, and how many bands held what became of it.
+/// Counts the stored forecasts of an application, and those whose band contained the final
+/// completes.
 async fn count_forecasts(fixture: &Fixture, code: &str, completed: u64) -> Result<(u64, u64)> {
     let mut connection = fixture.context.database.read().await?;
     let Some(application) = applications::find(&mut connection, code).await? else {
         return Ok((0, 0));
     };
-    // What was taken back after the field had closed was a complete when it closed.
+    // A response withdrawn after the field had closed was a complete when it closed.
     let completed = completed + cases::withdrawn(&mut connection, application.id).await?;
     let (mut all, mut held) = (0, 0);
     for stored in forecasts::of_application(&mut connection, application.id).await? {

@@ -1,9 +1,9 @@
 //! `demo`: a whole programme on loopback, in virtual time, from the lists in `config/demo/`.
 //!
-//! The daemon's own web server and the gateway simulator run on loopback ports; the lists are
-//! imported, the campaigns launched, and three months are simulated as fast as the machine goes.
-//! What the table says of the invariants is counted from what the simulator saw and from the cases
-//! themselves, not from what the daemon says about itself.
+//! The daemon's own web server and the gateway simulator run on loopback ports. The lists are
+//! imported, the campaigns launched, and three months are simulated as fast as the machine allows.
+//! The reported invariants are computed from the simulator's observations and from the cases
+//! themselves, not from the daemon's own reports.
 
 mod after_the_field;
 mod console;
@@ -22,20 +22,20 @@ use anyhow::Result;
 use fixture::Fixture;
 pub use invariant_report::{ApplicationReport, DemoReport};
 
-/// Hears how the demo goes on.
+/// Receives the progress of the demo.
 pub trait Narrator {
     fn line(&mut self, line: &str);
-    /// Virtual days gone by, and all of them; both 0 when they are over.
+    /// Reports elapsed and total virtual days; both are 0 at the end.
     fn days(&mut self, gone: u64, of: u64);
 }
 
-/// A demo that has been simulated, with its servers still up.
+/// A completed demo, with its servers still running.
 pub struct Demo {
     fixture: Fixture,
     pub report: DemoReport,
 }
 
-/// Plays the whole programme in a folder.
+/// Runs the whole programme in a folder.
 pub async fn play(folder: &Path, seed: u64, narrator: &mut dyn Narrator) -> Result<Demo> {
     let began = Instant::now();
     let fixture = Fixture::create(folder, seed).await?;
@@ -73,12 +73,13 @@ pub async fn play(folder: &Path, seed: u64, narrator: &mut dyn Narrator) -> Resu
 }
 
 impl Demo {
-    /// One completed interview in words.
+    /// Describes one completed interview.
     pub async fn one_interview(&self) -> Result<Option<String>> {
         interview::describe_one_interview(&self.fixture).await
     }
 
-    /// Where to look while the servers are up: personal links whose field is open, and the console.
+    /// Returns addresses to open while the servers run: personal links whose field is open, and the
+    /// console.
     pub async fn links(&self) -> Result<Vec<String>> {
         let mut lines = interview::create_open_links(&self.fixture).await?;
         let (address, password) = console::add_administrator(&self.fixture).await?;

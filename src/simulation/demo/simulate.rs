@@ -1,4 +1,4 @@
-//! Plays the months: whatever is due next happens next, and the clock jumps to it.
+//! Simulates the months: processes the event that is due next, and advances the clock to it.
 
 use std::time::Duration;
 
@@ -12,7 +12,8 @@ use crate::services::sms_sending::Dispatcher;
 use crate::services::{alerts, forecasting};
 use crate::services::{datasets, deadlines};
 
-/// The field is over when its last due day is; a play that goes on past this has gone wrong.
+/// Limit on the virtual time of the fields; a run beyond it is an error, because the last due day
+/// is earlier.
 const MAX_FIELD_TIME: Duration = Duration::from_secs(200 * 86_400);
 
 pub struct SimulationOutcome {
@@ -20,7 +21,7 @@ pub struct SimulationOutcome {
     pub settled: u64,
 }
 
-/// Plays until every campaign is closed. `progress` is told the days gone by and all of them.
+/// Simulates until every campaign is closed. `progress` is called with elapsed and total days.
 pub async fn simulate(
     fixture: &Fixture,
     seed: u64,
@@ -39,7 +40,7 @@ pub async fn simulate(
         }
         let has_called = interviewers.next_at().is_some_and(|at| at <= fixture.now())
             && interviewers.advance(fixture).await?;
-        // Whatever people did may have filled a cell.
+        // The actions of people may have filled a cell.
         let has_changed = fixture.simulator.tick().await > 0 || has_called;
         let next_deadline = deadlines::next_due(&fixture.context).await?;
         if has_changed || next_deadline.is_some_and(|at| at <= fixture.now()) {

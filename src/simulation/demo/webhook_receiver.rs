@@ -1,4 +1,4 @@
-//! Another system that is told what happens: it checks every signature, and counts.
+//! Another system that receives the events by webhook, verifies every signature, and counts.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -19,18 +19,17 @@ use crate::services::webhooks;
 
 pub struct WebhookReceiver {
     check: Webhook,
-    /// What came, by its id, and whether it was signed.
+    /// Received events by id, and whether their signature was valid.
     received: Mutex<BTreeMap<String, bool>>,
 }
 
-/// What came to the listener.
+/// The counts of received events.
 pub struct WebhookReport {
     pub events: u64,
     pub signed: u64,
 }
 
-/// Listens on loopback, and has the installation tell it everything but single interviews and
-/// replies.
+/// Listens on loopback, and subscribes to all events except single interviews and replies.
 pub async fn start(fixture: &Fixture) -> Result<Arc<WebhookReceiver>> {
     let socket = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
         .await
@@ -58,7 +57,8 @@ async fn receive_event(
 ) -> StatusCode {
     let text =
         |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    // Signed once more and compared: the library's own check would hold the demo's time against it.
+    // Signed again and compared: the library's own check would compare the demo's time with the
+    // system clock.
     let at = text("webhook-timestamp").parse().unwrap_or_default();
     let is_signed = listener
         .check
@@ -72,7 +72,7 @@ async fn receive_event(
 }
 
 impl WebhookReceiver {
-    /// Has it told what there is to tell, and says what came.
+    /// Delivers all pending events and returns the counts.
     pub async fn deliver_and_count(&self, fixture: &Fixture) -> Result<WebhookReport> {
         webhooks::deliver_due_events(&fixture.context).await?;
         let received =

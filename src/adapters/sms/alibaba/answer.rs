@@ -1,4 +1,4 @@
-//! What SendSms and QuerySendDetails answered.
+//! Responses of SendSms and QuerySendDetails.
 
 use chrono::NaiveDateTime;
 use serde::Deserialize;
@@ -37,14 +37,14 @@ struct Detail {
     status: i64,
     #[serde(rename = "OutId")]
     out_id: Option<String>,
-    /// Beijing's wall clock.
+    /// Local time in Beijing.
     #[serde(rename = "SendDate")]
     sent: Option<String>,
 }
 
 impl Detail {
-    /// A request with several messages names none of them: then it is the one that went to this
-    /// number at that time.
+    /// Returns whether this is the queried message. The details of a request with several messages
+    /// name none of them; then the number and the time identify it.
     fn is(&self, message: &QueriedMessage) -> bool {
         let out_id = self.out_id.as_deref().unwrap_or_default();
         let sent = self
@@ -60,11 +60,11 @@ impl Detail {
     }
 }
 
-/// Two messages to one number lie further apart.
+/// Two messages to one number are further apart than this.
 const SAME_TIME_MILLIS: i64 = 5 * 60_000;
 
-/// The one answer to a request, for each of its messages. A refusal that may be one number's fault
-/// alone is for all of them.
+/// Classifies the one response to a request for each of its messages. A refusal that a single
+/// number may have caused applies to all of them.
 pub(super) fn classify_all(status: u16, body: &str, messages: usize) -> Vec<SubmitOutcome> {
     let outcome = match classify(status, body) {
         SubmitOutcome::RefusedNumber { .. } | SubmitOutcome::DeferredNumber { .. }
@@ -99,8 +99,7 @@ fn classify(status: u16, body: &str) -> SubmitOutcome {
         | "isv.ACCOUNT_ABNORMAL"
         | "isv.ACCOUNT_NOT_EXISTS"
         | "isv.PRODUCT_UN_SUBSCRIPT" => SubmitOutcome::AccountFailure { code },
-        // Nothing that trying again could mend: the signature, the template or the key is wrong for
-        // every message.
+        // A retry does not help: the signature, the template or the key is wrong for every message.
         "isv.SMS_TEMPLATE_ILLEGAL"
         | "isv.SMS_SIGNATURE_ILLEGAL"
         | "isv.TEMPLATE_MISSING_PARAMETERS"
@@ -108,9 +107,9 @@ fn classify(status: u16, body: &str) -> SubmitOutcome {
         | "SignatureDoesNotMatch"
         | "InvalidAccessKeyId.NotFound"
         | "isp.RAM_PERMISSION_DENY" => SubmitOutcome::AccountFailure { code },
-        // Refused with a code: certainly not taken. isp.SYSTEM_ERROR and ServiceUnavailable are
-        // passing; of one message's own fault (isv.PARAM_LENGTH_LIMIT, isv.BLACK_KEY_CONTROL_LIMIT)
-        // the tries run out, and the plan goes on.
+        // Refused with a code: certainly not accepted. isp.SYSTEM_ERROR and ServiceUnavailable are
+        // temporary; for a fault of a single message (isv.PARAM_LENGTH_LIMIT,
+        // isv.BLACK_KEY_CONTROL_LIMIT) the retries run out, and the plan goes on.
         _ => SubmitOutcome::TemporaryFailure { code },
     }
 }

@@ -1,9 +1,9 @@
 //! Alibaba Cloud SMS (dysmsapi, version 2017-05-25): SendSms, SendBatchSms, QuerySendDetails,
 //! receipts and replies by HTTP push.
 //!
-//! What is sent is compared with the official SDK's own requests by `tests/gateways.rs` (signature,
-//! query and headers, for the same inputs, clock and nonce). The error codes are those of the
-//! provider's documentation of SendSms.
+//! `tests/gateways.rs` compares the requests with those of the official SDK (signature, query and
+//! headers, for the same inputs, clock and nonce). The error codes are those of the provider's
+//! documentation of SendSms.
 
 mod answer;
 mod push;
@@ -34,7 +34,7 @@ pub use sign::{Call, authorization, authorization_over};
 const VERSION: &str = "2017-05-25";
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The gateway's file. `user` of the configuration is the AccessKey's id, its secret the
+/// The gateway's file. In the configuration, `user` is the AccessKey's id and the secret is the
 /// AccessKey's secret.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -45,16 +45,16 @@ struct File {
     endpoint: String,
     /// The approved signature, without brackets.
     sign_name: String,
-    /// Numbers in one request (SendBatchSms), at most 100; 1 sends each by itself.
+    /// Numbers in one request (SendBatchSms), at most 100; 1 sends each separately.
     #[serde(default = "batch")]
     batch: usize,
     template: BTreeMap<String, TemplateFile>,
 }
 
-/// What the OutId of a request with several messages begins with: it names no single one of them.
+/// Prefix of the OutId of a request with several messages, which identifies none of them.
 const BATCH: &str = "batch-";
 
-/// SendBatchSms takes so many.
+/// Limit of SendBatchSms.
 const MOST: usize = 100;
 
 fn batch() -> usize {
@@ -86,7 +86,7 @@ pub struct Alibaba {
 }
 
 impl Alibaba {
-    /// Reads the gateway's file; the error names the key and the remedy.
+    /// Reads the gateway's file. The error names the key and the remedy.
     pub fn open(config: &GatewayConfig, clock: Arc<dyn Clock>) -> Result<Alibaba, String> {
         let file: File = toml::from_str(&config.definition)
             .map_err(|e| e.to_string().trim().replace('\n', " "))?;
@@ -124,7 +124,7 @@ impl Alibaba {
         })
     }
 
-    /// The request for one message, or for several of one template.
+    /// Builds the request for one message, or for several of one template.
     fn request(&self, batch: &[OutgoingMessage]) -> Option<Call<'_>> {
         let first = batch.first()?;
         let template = self.templates.of(first)?;
@@ -196,12 +196,12 @@ impl Alibaba {
     }
 }
 
-/// ISO 8601 in UTC, as `x-acs-date` wants it.
+/// Returns ISO 8601 in UTC, as required by `x-acs-date`.
 fn date_of(at: Timestamp) -> String {
     at.in_zone(chrono_tz::UTC).format("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// Mainland numbers without country code; others with it and two zeros.
+/// Formats a number: mainland numbers without country code, others with it and two leading zeros.
 fn number_for(phone: &Phone) -> String {
     if phone.region() == Some("CN") {
         phone.national()
@@ -220,7 +220,7 @@ impl Gateway for Alibaba {
         Capabilities { batch: self.batch, query: true }
     }
 
-    /// One request has one template.
+    /// A request has one template.
     fn can_share_request(&self, first: &OutgoingMessage, next: &OutgoingMessage) -> bool {
         let code = |message| self.templates.of(message).map(|template| &template.code);
         code(first).is_some() && code(first) == code(next)
@@ -248,7 +248,7 @@ impl Gateway for Alibaba {
     }
 
     async fn query(&self, message: &QueriedMessage) -> QueryResult {
-        // The provider's days are Beijing's.
+        // The provider's days are in Beijing's time zone.
         let day =
             message.submitted_at.in_zone(chrono_tz::Asia::Shanghai).format("%Y%m%d").to_string();
         let query = vec![

@@ -1,4 +1,4 @@
-//! What Alibaba Cloud pushes: SmsReport and SmsUp, JSON arrays.
+//! Pushes of Alibaba Cloud: SmsReport and SmsUp, JSON arrays.
 
 use serde::Deserialize;
 
@@ -23,7 +23,7 @@ struct UplinkMessage {
     sequence_id: Option<i64>,
 }
 
-/// Codes of operators that say: this number is not in service.
+/// Operators' codes for a number that is not in service.
 const DEAD: [&str; 2] = ["MOBILE_NOT_ON_SERVICE", "MK:0001"];
 
 pub(super) fn receipts(body: &[u8]) -> Result<Vec<Receipt>, PushError> {
@@ -31,7 +31,7 @@ pub(super) fn receipts(body: &[u8]) -> Result<Vec<Receipt>, PushError> {
         serde_json::from_slice(body).map_err(|_| PushError::Form("a JSON array of SmsReport"))?;
     let receipt = |report: Report| {
         let named = |value: Option<String>| value.filter(|v| !v.is_empty() && v.len() <= 255);
-        // Of several messages in one request, the request's id and the number name one.
+        // For several messages in one request, the request's id and the number identify one.
         let (reference, id) = (
             named(report.out_id).filter(|out_id| !out_id.starts_with(BATCH)),
             named(report.biz_id),

@@ -9,7 +9,7 @@ use crate::adapters::crypto::sha256_hex;
 
 const ALGORITHM: &str = "ACS3-HMAC-SHA256";
 
-/// A call of the RPC style: everything in the query and, for long lists, in a form body.
+/// A call in RPC style: everything in the query and, for long lists, in a form body.
 pub struct Call<'a> {
     pub action: &'a str,
     pub version: &'a str,
@@ -22,7 +22,7 @@ pub struct Call<'a> {
 }
 
 impl Call<'_> {
-    /// The signed headers, in the order of their names.
+    /// Returns the signed headers, ordered by name.
     pub fn headers(&self) -> Vec<(&'static str, String)> {
         let content_type = (!self.form.is_empty())
             .then(|| ("content-type", "application/x-www-form-urlencoded".to_owned()));
@@ -37,12 +37,12 @@ impl Call<'_> {
         content_type.into_iter().chain(others).collect()
     }
 
-    /// The form, as it is hashed and sent.
+    /// Returns the form as it is hashed and sent.
     pub fn body(&self) -> String {
         form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.form).finish()
     }
 
-    /// The approved template that it asks for.
+    /// Returns the approved template that it uses.
     pub fn template(&self) -> &str {
         self.query
             .iter()
@@ -51,7 +51,7 @@ impl Call<'_> {
             .unwrap_or_default()
     }
 
-    /// The query as signed: sorted, RFC 3986. It is sent the same way.
+    /// Returns the query as signed and sent: sorted, escaped by RFC 3986.
     pub fn query_on_the_wire(&self) -> String {
         let mut sorted: Vec<&(&str, String)> = self.query.iter().collect();
         sorted.sort();
@@ -63,13 +63,13 @@ impl Call<'_> {
     }
 }
 
-/// The `authorization` header of a call.
+/// Returns the `authorization` header of a call.
 pub fn authorization(call: &Call<'_>, access_key: &str, secret: &str) -> String {
     authorization_over(&call.query_on_the_wire(), &call.headers(), access_key, secret)
 }
 
-/// The same over any set of signed headers, sorted by name; the tests compare it with what the
-/// provider's SDK signs.
+/// Returns the header for any set of signed headers, sorted by name. The tests compare it with the
+/// signature of the provider's SDK.
 pub fn authorization_over(
     query: &str,
     headers: &[(&str, String)],
@@ -86,7 +86,7 @@ pub fn authorization_over(
         .unwrap_or_default();
     let canonical = format!("POST\n/\n{query}\n{canonical_headers}\n{signed}\n{payload}");
     let to_sign = format!("{ALGORITHM}\n{}", sha256_hex(canonical.as_bytes()));
-    // HMAC takes keys of any length; the error type belongs to other MACs of the same trait.
+    // HMAC accepts keys of any length; the error type belongs to other MACs of the same trait.
     let mut mac =
         Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC takes a key of any length");
     mac.update(to_sign.as_bytes());

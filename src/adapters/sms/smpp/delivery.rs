@@ -1,4 +1,4 @@
-//! What an SMSC delivers: receipts, as text or in optional parameters, and replies.
+//! Deliveries of an SMSC: receipts, as text or in optional parameters, and replies.
 
 use std::sync::LazyLock;
 
@@ -12,16 +12,17 @@ use super::ReceiptId;
 use crate::domain::personal::Personal;
 use crate::domain::sms_text::decode_gsm7;
 
-// Fixed patterns that compile; the tests below run them.
+// The patterns are fixed and compile; the tests below use them.
 static ID: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"(?i)\bid:\s*([0-9a-z_.-]{1,64})").expect("a fixed pattern"));
 static STATE: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"(?i)\bstat:\s*([a-z]{1,10})").expect("a fixed pattern"));
+// Fixed as well.
 static CODE: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"(?i)\berr:\s*([0-9a-z]{1,10})").expect("a fixed pattern"));
 
-/// Reads a deliver_sm: a receipt, a reply, or (an intermediate report, a state that is not the
-/// last) nothing.
+/// Parses a deliver_sm into a receipt or a reply. An intermediate report or a state that is not
+/// final gives neither.
 pub fn read_delivery(pdu: &DeliverSm, receipt_id: ReceiptId) -> (Vec<Receipt>, Vec<Reply>) {
     let body = body_of(pdu);
     let is_receipt =
@@ -59,7 +60,7 @@ fn read_receipt(pdu: &DeliverSm, text: &str, receipt_id: ReceiptId) -> Option<Re
             _ => {}
         }
     }
-    // SMPP 3.4, appendix B: the last states. ACCEPTD and UNKNOWN, like ENROUTE, say nothing final.
+    // SMPP 3.4, appendix B: the final states. ACCEPTD and UNKNOWN, like ENROUTE, are not final.
     let delivered = match state.as_deref()? {
         "DELIVRD" => true,
         "EXPIRED" | "DELETED" | "UNDELIV" | "REJECTD" => false,
@@ -88,7 +89,7 @@ fn word_of(state: MessageState) -> Option<&'static str> {
     }
 }
 
-/// The text's octets, wherever they stand, without a user data header.
+/// Returns the text's octets from either field, without a user data header.
 fn body_of(pdu: &DeliverSm) -> Vec<u8> {
     let payload = pdu.tlvs().iter().find_map(|tlv| match tlv.value() {
         Some(TlvValue::MessagePayload(payload)) => Some(payload.value.as_ref().to_vec()),

@@ -1,5 +1,5 @@
-//! One connection to an SMSC: PDUs out, answers back to whoever waits for them, everything else
-//! handed on. The PDUs themselves are `rusmpp`'s.
+//! One connection to an SMSC. It writes PDUs, returns responses to their requests, and forwards
+//! everything else. The PDUs are those of the `rusmpp` crate.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,24 +14,24 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::{Instant, interval_at, timeout};
 use tokio_util::codec::Framed;
 
-/// SMPP 3.4, 4: no PDU of ours comes near this.
+/// SMPP 3.4, section 4: none of our PDUs comes close to this size.
 const MAX_PDU: usize = 64 * 1024;
-/// PDUs that wait to be written.
+/// Capacity of the queue of PDUs to be written.
 const OUTGOING: usize = 64;
 
-/// Why a request has no answer.
+/// The reason for which a request has no response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoAnswer {
-    /// The connection was gone before it was written.
+    /// The connection was closed before the request was written.
     NotSent,
-    /// The connection went after it may have been written.
+    /// The connection was closed after the request may have been written.
     Lost,
     TimedOut,
 }
 
 type Pending = Arc<Mutex<HashMap<u32, oneshot::Sender<Command>>>>;
 
-/// A connection's near end.
+/// The local end of a connection.
 #[derive(Clone)]
 pub struct Link {
     outgoing: mpsc::Sender<Command>,
@@ -41,8 +41,8 @@ pub struct Link {
 }
 
 impl Link {
-    /// Begins to speak over a stream. What is no answer to a request of ours comes out of the
-    /// receiver, which ends with the connection.
+    /// Starts SMPP over a stream. The receiver yields everything that is not a response to our
+    /// requests, and ends with the connection.
     pub fn over<S>(
         stream: S,
         enquire_link_every: Duration,
@@ -76,7 +76,7 @@ impl Link {
         self.outgoing.is_closed()
     }
 
-    /// Sends a request and waits for its answer.
+    /// Sends a request and waits for its response.
     pub async fn request(&self, pdu: impl Into<Pdu>) -> Result<Command, NoAnswer> {
         let sequence = sequence_after(&self.next);
         let (answer, answered) = oneshot::channel();
@@ -97,9 +97,9 @@ impl Link {
         }
     }
 
-    /// Answers a request of the other side.
+    /// Responds to a request of the peer.
     pub async fn respond(&self, sequence: u32, status: CommandStatus, pdu: impl Into<Pdu>) {
-        // Nobody waits for the answer if the connection is gone.
+        // If the connection is closed, nobody waits for the response.
         let _ = self
             .outgoing
             .send(Command::builder().status(status).sequence_number(sequence).pdu(pdu))
@@ -107,7 +107,7 @@ impl Link {
     }
 }
 
-/// SMPP 3.4, 2.6.2: sequence numbers from 1 to 0x7fffffff.
+/// Returns the next sequence number. SMPP 3.4, 2.6.2: from 1 to 0x7fffffff.
 fn sequence_after(next: &AtomicU32) -> u32 {
     next.fetch_add(1, Ordering::Relaxed) % 0x7fff_fffe + 1
 }
@@ -116,8 +116,8 @@ fn is_response(command: &Command) -> bool {
     u32::from(command.id()) & 0x8000_0000 != 0
 }
 
-/// Reads and writes until the connection ends, the near end is dropped, or the other side does not
-/// answer an enquire_link.
+/// Reads and writes until the connection ends, the local end is dropped, or the peer does not
+/// respond to an enquire_link.
 async fn run_connection<S>(
     mut framed: Framed<S, CommandCodec>,
     mut to_write: mpsc::Receiver<Command>,
@@ -155,7 +155,8 @@ async fn run_connection<S>(
                 if deliver.send(command).await.is_err() { break }
             }
             _ = enquire.tick() => {
-                // Nothing heard since the last enquire_link, and longer than an answer may take.
+                // Nothing was received since the last enquire_link, for longer than a response may
+                // take.
                 if last_heard.elapsed() > every + response_timeout { break }
                 let command = Command::builder().status(CommandStatus::EsmeRok).sequence_number(sequence_after(&next)).pdu(Pdu::EnquireLink);
                 if framed.send(command).await.is_err() { break }
@@ -163,6 +164,6 @@ async fn run_connection<S>(
         }
     }
     to_write.close();
-    // Whoever waits for an answer hears that there is none.
+    // All waiting requests are notified that there is no response.
     pending.lock().await.clear();
 }

@@ -1,13 +1,13 @@
-//! SMPP 3.4: a carrier's SMSC, over one connection of our own (transceiver). The PDUs are the
-//! `rusmpp` crate's.
+//! SMPP 3.4: a carrier's SMSC, over one connection opened by us (transceiver). The PDUs are those
+//! of the `rusmpp` crate.
 //!
-//! `in_flight` of the configuration is the window. Long messages go in parts with a user data
-//! header; the receipt is asked for with the last part. A submit without an answer when the
-//! connection drops is in doubt: SMPP 3.4's query_sm needs the id that the lost answer would have
-//! brought, so such a doubt is settled by a receipt, or by a person.
+//! In the configuration, `in_flight` is the window. Long messages are sent in parts with a user
+//! data header; the receipt is requested with the last part. A submit without a response when the
+//! connection drops is in doubt: SMPP 3.4's query_sm needs the id from the lost response, so a
+//! receipt or a person settles it.
 //!
-//! [`session`] keeps the connection, [`link`] carries PDUs over it, [`delivery`] reads what the
-//! SMSC delivers.
+//! [`session`] maintains the connection, [`link`] exchanges PDUs over it, [`delivery`] parses the
+//! SMSC's deliveries.
 
 pub mod delivery;
 mod link;
@@ -35,7 +35,8 @@ use crate::domain::time::parse_duration;
 use link::NoAnswer;
 use session::{BindError, SmppSession};
 
-/// The gateway's file. `user` of the configuration is the system id, its secret the password.
+/// The gateway's file. In the configuration, `user` is the system id and the secret is the
+/// password.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
@@ -43,12 +44,12 @@ pub(super) struct File {
     _kind: String,
     /// `smpp.carrier.example:2775`
     pub address: String,
-    /// Encrypted (TLS).
+    /// Whether the connection is encrypted (TLS).
     #[serde(default)]
     pub tls: bool,
     #[serde(default)]
     pub system_type: String,
-    /// The sender as respondents see it, and its type and plan of numbering.
+    /// The sender displayed to respondents, with its type and numbering plan.
     #[serde(default)]
     source: String,
     #[serde(default)]
@@ -59,7 +60,7 @@ pub(super) struct File {
     destination_ton: u8,
     #[serde(default = "one")]
     destination_npi: u8,
-    /// With the country code's plus sign, as few SMSCs want it.
+    /// Whether numbers start with a plus sign, which few SMSCs expect.
     #[serde(default)]
     plus: bool,
     #[serde(default = "half_a_minute")]
@@ -70,15 +71,15 @@ pub(super) struct File {
     pub receipt_id: ReceiptId,
 }
 
-/// How a receipt names its message.
+/// How a receipt identifies its message.
 #[derive(Deserialize, Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 pub enum ReceiptId {
-    /// By the id of the answer to its submit.
+    /// By the id of the submit's response.
     #[default]
     Same,
-    /// By the same figure in decimal, while the answer had it in hexadecimal (SMPP 3.4 leaves that
-    /// open).
+    /// By the same number in decimal, while the response had it in hexadecimal (SMPP 3.4 leaves
+    /// that open).
     DecimalOfHex,
 }
 
@@ -98,12 +99,12 @@ pub struct Smpp {
     name: String,
     file: Arc<File>,
     session: SmppSession,
-    /// The reference of the last long message; it comes round after 256.
+    /// The reference of the last long message; it wraps around after 256.
     long: AtomicU8,
 }
 
 impl Smpp {
-    /// Reads the gateway's file; the error names the key and the remedy. Nothing is connected yet.
+    /// Reads the gateway's file without connecting. The error names the key and the remedy.
     pub fn open(config: &GatewayConfig, clock: Arc<dyn Clock>) -> Result<Smpp, String> {
         let file: File = toml::from_str(&config.definition)
             .map_err(|e| e.to_string().trim().replace('\n', " "))?;
@@ -134,7 +135,7 @@ impl Smpp {
         Ok(Smpp { name: config.name.clone(), file, session, long: AtomicU8::new(0) })
     }
 
-    /// The PDUs of a message: one, or one for each part.
+    /// Builds the PDUs of a message: one, or one for each part.
     fn pdus(&self, message: &OutgoingMessage) -> Result<Vec<SubmitSm>, SubmitOutcome> {
         let malformed = || SubmitOutcome::AccountFailure { code: "request_malformed".into() };
         let number = if self.file.plus {
@@ -210,8 +211,8 @@ impl Smpp {
             let told = describe_answer(&answer);
             match classify(answer) {
                 Ok(given) => id = given,
-                // Of a long message a part has gone out already: whatever is said of the rest, it
-                // may not be sent again.
+                // A part of a long message has already been sent: whatever the response to the
+                // rest, it must not be sent again.
                 Err(_) if part > 0 => {
                     return (
                         SubmitOutcome::InDoubt { code: "part_refused".into() },
@@ -227,12 +228,12 @@ impl Smpp {
     }
 }
 
-/// SMPP 3.4, 5.1.3: a status says that the message was not taken. The id that a submit was given,
-/// or what its answer means for the message.
+/// Returns the id assigned to a submit, or the outcome of its failure. SMPP 3.4, 5.1.3: an error
+/// status says that the message was not accepted.
 fn classify(answer: Result<Command, NoAnswer>) -> Result<Option<String>, SubmitOutcome> {
     let response = answer.map_err(|error| match error {
         NoAnswer::NotSent => SubmitOutcome::TemporaryFailure { code: "no_connection".into() },
-        // It may have been written before the connection went.
+        // It may have been written before the connection was closed.
         NoAnswer::Lost => SubmitOutcome::InDoubt { code: "connection_lost".into() },
         NoAnswer::TimedOut => SubmitOutcome::InDoubt { code: "timeout".into() },
     })?;
@@ -311,5 +312,5 @@ impl Gateway for Smpp {
     }
 }
 
-/// So long a connection and a bind may take.
+/// Timeout of connecting and binding.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

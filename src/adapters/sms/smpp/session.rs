@@ -1,5 +1,5 @@
-//! The connection to the SMSC: made when it is first needed, kept by enquire_link, made again with
-//! back-off when it drops.
+//! The connection to the SMSC: opened on first use, kept alive by enquire_link, and reopened with
+//! backoff when it drops.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,15 +24,15 @@ use crate::adapters::sms::InboundBatch;
 use crate::domain::personal::Personal;
 use crate::domain::time::Timestamp;
 
-/// Deliveries that wait to be written down; the SMSC waits for their answers.
+/// Capacity of the queue of deliveries to be stored; the SMSC waits for their responses.
 const DELIVERIES: usize = 32;
 const FIRST_BACK_OFF: Duration = Duration::from_secs(1);
 const LONGEST_BACK_OFF: Duration = Duration::from_secs(30);
-/// While nothing comes, it is looked so often whether the connection still stands.
+/// Interval of checking the connection while nothing arrives.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 pub enum BindError {
-    /// The SMSC does not let us in.
+    /// The SMSC refused the bind.
     Refused(String),
     NoConnection,
 }
@@ -81,7 +81,7 @@ impl SmppSession {
         }
     }
 
-    /// The bound connection; made anew if there is none, unless that has just failed.
+    /// Returns the bound connection. Opens a new one if there is none, unless that has just failed.
     pub async fn link(&self) -> Result<Link, BindError> {
         let mut current = self.current.lock().await;
         if let Some(link) = current.link.as_ref().filter(|link| !link.is_closed()) {
@@ -149,7 +149,7 @@ impl SmppSession {
 
     async fn connect(&self) -> Option<(Link, mpsc::Receiver<Command>)> {
         let stream = TcpStream::connect(&self.file.address).await.ok()?;
-        // Each PDU goes at once.
+        // Send each PDU without delay.
         let _ = stream.set_nodelay(true);
         if !self.file.tls {
             return Some(Link::over(stream, self.enquire_link_every, self.response_timeout));
@@ -168,7 +168,7 @@ impl SmppSession {
         }
     }
 
-    /// Hands on what the SMSC delivers, for as long as the connection stands.
+    /// Forwards the SMSC's deliveries as long as the connection is open.
     fn listen(&self, link: Link, mut incoming: mpsc::Receiver<Command>) {
         let (gateway, file, deliver) =
             (self.gateway.clone(), self.file.clone(), self.deliver.clone());
@@ -185,8 +185,8 @@ impl SmppSession {
     pub async fn receive(&self) -> InboundBatch {
         let mut deliveries = self.deliveries.lock().await;
         loop {
-            // Receipts and replies come only while we are bound, whether or not there is something
-            // to send.
+            // Receipts and replies arrive only while we are bound, whether or not there is
+            // something to send.
             let _ = self.link().await;
             if let Ok(Some(delivery)) = timeout(CHECK_INTERVAL, deliveries.recv()).await {
                 return delivery;
@@ -201,7 +201,7 @@ impl SmppSession {
     }
 }
 
-/// False: the SMSC takes leave.
+/// Forwards one command. Returns false if the SMSC unbinds.
 async fn forward(
     link: &Link,
     file: &File,
@@ -215,12 +215,11 @@ async fn forward(
             let (receipts, replies) = read_delivery(pdu, file.receipt_id);
             let (delivery, taken) = InboundBatch::new(receipts, replies);
             let sent = deliver.send(delivery).await;
-            // Several may be on their way to the disk; the SMSC's window holds them together.
+            // Several deliveries may be stored concurrently; the SMSC's window limits them.
             tokio::spawn(async move {
                 let status = match sent.is_ok() && taken.await == Ok(true) {
                     true => CommandStatus::EsmeRok,
-                    // SMPP 3.4, 5.1.3: a temporary error of the receiving side; it is delivered
-                    // again.
+                    // SMPP 3.4, 5.1.3: a temporary error of the receiver; it is delivered again.
                     false => CommandStatus::EsmeRxTAppn,
                 };
                 link.respond(sequence, status, DeliverSmResp::default()).await;

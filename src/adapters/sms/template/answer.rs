@@ -1,4 +1,4 @@
-//! Judges a gateway's answer by its file.
+//! Classifies a gateway's response by its file.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::super::http::outcome_of_status;
 use super::super::{QueryResult, SubmitOutcome};
 use super::file::{Answer, Query};
 
-/// How long the gateway asks to be left alone.
+/// Returns how long the gateway asks us to wait.
 pub(super) fn retry_after(answer: &Result<reqwest::Response, reqwest::Error>) -> Option<Duration> {
     let header = answer.as_ref().ok()?.headers().get(RETRY_AFTER)?;
     header.to_str().ok()?.parse().ok().map(Duration::from_secs)
@@ -29,7 +29,7 @@ pub(super) fn classify(
     };
     let code = find(&rules.code, &rules.code_text);
     let says = |list: &[String]| code.as_ref().is_some_and(|code| list.contains(code));
-    // A code is kept only when the gateway's file knows it: an unknown one might repeat the number.
+    // A code is stored only if the gateway's file lists it: an unknown one might repeat the number.
     let shown = || match &code {
         Some(code)
             if code.len() <= 60
@@ -83,7 +83,7 @@ pub(super) fn classify_query(rules: &Query, status: u16, body: &str) -> QueryRes
     }
 }
 
-/// A JSON value as the text it stands for.
+/// Returns a JSON value as text.
 pub(super) fn text_of(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
@@ -98,7 +98,7 @@ mod tests {
     use super::super::file::GatewayFile;
     use super::*;
 
-    /// One line: the answer's status and body, and what it means.
+    /// Each case: the response's status and body, and its outcome.
     fn check(file: &str, table: &[(u16, &str, SubmitOutcome)]) {
         let file = GatewayFile::parse(file).unwrap();
         for (status, body, expected) in table {

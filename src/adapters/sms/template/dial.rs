@@ -1,5 +1,5 @@
-//! Click-to-call: the operator's telephone system is asked to connect an interviewer with a number,
-//! by a request that the operator describes.
+//! Click-to-call: a request, described by the operator, asks the telephone system to connect an
+//! interviewer with a number.
 
 use std::time::Duration;
 
@@ -10,8 +10,7 @@ use super::request::{Account, RequestSubject, build};
 use crate::adapters::config::DialConfig;
 use crate::domain::phone::Phone;
 
-/// A telephone system that does not answer within this is not waited for; the interviewer dials by
-/// hand.
+/// Timeout of the telephone system; after it, the interviewer dials by hand.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Deserialize)]
@@ -20,7 +19,7 @@ struct DialFile {
     dial: RequestForm,
 }
 
-/// The way to the telephone system.
+/// The client of the telephone system.
 pub struct Dialer {
     form: RequestForm,
     account: Account,
@@ -28,7 +27,7 @@ pub struct Dialer {
 }
 
 impl Dialer {
-    /// Reads the file; the error names the key and the remedy.
+    /// Reads the file. The error names the key and the remedy.
     pub fn open(config: &DialConfig) -> Result<Dialer, String> {
         let file: DialFile = toml::from_str(&config.definition)
             .map_err(|e| format!("telephone.dial: {}", e.to_string().trim().replace('\n', " ")))?;
@@ -47,8 +46,8 @@ impl Dialer {
         })
     }
 
-    /// Asks for one connection. Any answer of 2xx means that it is taken; the error tells what else
-    /// came, and nothing of the number.
+    /// Requests one connection. Any 2xx response means that it is accepted; the error describes the
+    /// response without the number.
     pub async fn dial(&self, to: &Phone, interviewer: &str) -> Result<(), String> {
         let request = build(
             &self.client,

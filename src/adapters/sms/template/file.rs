@@ -1,4 +1,5 @@
-//! The gateway's file: what to send, what counts as taken, where receipts and replies stand.
+//! The gateway's file: the request, the classification of responses, and the fields of receipts and
+//! replies.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -68,7 +69,7 @@ impl Method {
     }
 }
 
-/// How a value is written where it stands in the body.
+/// How a value is escaped in the body.
 #[derive(Deserialize, Clone, Copy, Debug, Default, PartialEq)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Escape {
@@ -79,7 +80,7 @@ pub(super) enum Escape {
     Xml,
 }
 
-/// What counts as what. Codes are looked up in the lists in this order.
+/// Classification of responses. Codes are looked up in the lists in this order.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Answer {
@@ -102,7 +103,7 @@ pub(super) struct Answer {
     pub slow_down: Vec<String>,
     #[serde(default)]
     pub account: Vec<String>,
-    /// Failures after which the gateway has certainly not taken the message.
+    /// Failures after which the gateway has certainly not accepted the message.
     #[serde(default)]
     pub not_taken: Vec<String>,
 }
@@ -122,15 +123,15 @@ pub(super) struct Query {
     pub undelivered: Vec<String>,
 }
 
-/// How a push is written.
+/// The format of a push.
 #[derive(Deserialize, Clone, Copy, Debug, PartialEq)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum PushForm {
-    /// JSON, one object or an array of them; places are JSON pointers.
+    /// JSON, one object or an array of them; fields are JSON pointers.
     Json,
-    /// A form body; places are field names.
+    /// A form body; fields are field names.
     Form,
-    /// The address's query; places are field names.
+    /// The address's query; fields are field names.
     Query,
 }
 
@@ -160,7 +161,7 @@ pub(super) struct ReplyFields {
     pub text: String,
     #[serde(default)]
     pub id: Option<String>,
-    /// When it was sent: seconds or milliseconds since 1970, or RFC 3339.
+    /// Sending time: seconds or milliseconds since 1970, or RFC 3339.
     #[serde(default)]
     pub time: Option<String>,
 }
@@ -181,7 +182,7 @@ impl Submit {
 }
 
 impl GatewayFile {
-    /// Reads and checks a file; the error names the key and the remedy.
+    /// Parses and checks a file. The error names the key and the remedy.
     pub fn parse(text: &str) -> Result<GatewayFile, String> {
         let file: GatewayFile =
             toml::from_str(text).map_err(|e| e.to_string().trim().replace('\n', " "))?;

@@ -1,8 +1,8 @@
 //! The template gateway: any HTTP gateway, described by its operator in a file of
 //! `config/gateways/`.
 //!
-//! [`file`] reads and checks the description, [`pattern`] its placeholders, [`request`] fills them
-//! in, [`answer`] judges what came back, [`push`] reads receipts and replies.
+//! [`file`] parses and checks the description, [`pattern`] its placeholders, [`request`] fills them
+//! in, [`answer`] classifies responses, [`push`] parses receipts and replies.
 
 mod answer;
 mod dial;
@@ -32,8 +32,8 @@ pub struct TemplateGateway {
 }
 
 impl TemplateGateway {
-    /// Reads the gateway's file; the error names the key and the remedy. `webhook_base_url` is
-    /// where its pushes are to come: receipts to `…/receipts`, replies to `…/replies`.
+    /// Reads the gateway's file. The error names the key and the remedy. `webhook_base_url` is the
+    /// base of the addresses for its pushes: receipts to `…/receipts`, replies to `…/replies`.
     pub fn open(config: &GatewayConfig, webhook_base_url: &str) -> Result<TemplateGateway, String> {
         let file = GatewayFile::parse(&config.definition)?;
         let client = crate::adapters::http_client::new(file.submit.timeout())

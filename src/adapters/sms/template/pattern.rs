@@ -1,10 +1,10 @@
-//! A text with placeholders, as the operator wrote it into the gateway's file.
+//! A text with placeholders, written by the operator in the gateway's file.
 
 use std::borrow::Cow;
 
 use serde::Deserialize;
 
-/// What can stand in braces.
+/// A placeholder, written in braces.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Slot {
     To,
@@ -12,9 +12,9 @@ pub enum Slot {
     ToNational,
     Text,
     Signature,
-    /// The plan's step: gateways with templates of their own name them by it.
+    /// The plan's step, by which gateways name their own templates.
     Template,
-    /// The placeholders' values and the link's code as one JSON object.
+    /// The placeholder values and the link's code as one JSON object.
     ParamsJson,
     /// Our reference.
     Id,
@@ -23,7 +23,7 @@ pub enum Slot {
     RepliesUrl,
     User,
     Secret,
-    /// The account of the interviewer who wants to be connected.
+    /// The account of the interviewer to be connected.
     Interviewer,
 }
 
@@ -50,7 +50,7 @@ enum Piece {
     Slot(Slot),
 }
 
-/// A text and its placeholders, read once.
+/// A parsed text with placeholders.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Pattern(Vec<Piece>);
@@ -64,8 +64,8 @@ impl TryFrom<String> for Pattern {
 }
 
 impl Pattern {
-    /// Reads a text; an unknown placeholder is refused. Braces around anything but a lower-case
-    /// word (JSON's own) are none.
+    /// Parses a text; an unknown placeholder is an error. Braces around anything but a lower-case
+    /// word (JSON's own) are not placeholders.
     pub fn parse(raw: &str) -> Result<Pattern, String> {
         let mut pieces = Vec::new();
         let mut literal = String::new();
@@ -109,7 +109,7 @@ impl Pattern {
         matches!(self.0.first(), Some(Piece::Literal(literal)) if literal.starts_with(text))
     }
 
-    /// Puts values, each escaped, where the placeholders stand.
+    /// Replaces the placeholders by values, each escaped.
     pub fn fill<'v>(
         &self,
         value_of: impl Fn(Slot) -> Cow<'v, str>,

@@ -1,4 +1,4 @@
-//! Reads what a gateway pushed: receipts and replies.
+//! Parses a gateway's pushes: receipts and replies.
 
 use serde_json::Value;
 
@@ -8,14 +8,14 @@ use super::file::{PushForm, ReceiptFields, ReplyFields};
 use crate::domain::personal::Personal;
 use crate::domain::time::Timestamp;
 
-/// One entry of a push, whatever its form.
+/// One entry of a push, in any format.
 enum PushEntry {
     Json(Value),
     Fields(Vec<(String, String)>),
 }
 
 impl PushEntry {
-    /// The value at a JSON pointer or of a field.
+    /// Returns the value at a JSON pointer or of a field.
     fn at(&self, place: &str) -> Option<String> {
         match self {
             PushEntry::Json(value) => text_of(value.pointer(place)?),
@@ -41,8 +41,8 @@ fn entries(form: PushForm, push: Push<'_>) -> Result<Vec<PushEntry>, PushError> 
     }
 }
 
-/// The receipts of a push; states that are neither delivered nor undelivered («buffered») are
-/// passed over.
+/// Parses the receipts of a push; states that are neither delivered nor undelivered («buffered»)
+/// are skipped.
 pub(super) fn receipts(places: &ReceiptFields, push: Push<'_>) -> Result<Vec<Receipt>, PushError> {
     let mut receipts = Vec::new();
     for entry in entries(places.form, push)? {
@@ -77,7 +77,7 @@ pub(super) fn replies(places: &ReplyFields, push: Push<'_>) -> Result<Vec<Reply>
     entries(places.form, push)?.into_iter().map(reply).collect()
 }
 
-/// Seconds or milliseconds since 1970, or RFC 3339.
+/// Parses seconds or milliseconds since 1970, or RFC 3339.
 fn time_of(raw: &str) -> Option<Timestamp> {
     const SECONDS_UNTIL: i64 = 100_000_000_000;
     match raw.trim().parse::<i64>() {

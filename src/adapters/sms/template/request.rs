@@ -1,4 +1,4 @@
-//! Fills a request form: every value escaped for the place where it stands.
+//! Fills a request form, with every value escaped for its position.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use crate::domain::personal::Personal;
 use crate::domain::phone::Phone;
 use crate::domain::sms_text::Placeholder;
 
-/// What is the same for every request of a gateway.
+/// The values that are the same for every request of a gateway.
 pub(super) struct Account {
     pub user: String,
     pub secret: Personal,
@@ -19,7 +19,7 @@ pub(super) struct Account {
     pub replies_url: String,
 }
 
-/// What a request is about: a message, or the reference of one that is asked after.
+/// The subject of a request: a message, or the reference of a queried one.
 #[derive(Clone, Copy)]
 pub(super) enum RequestSubject<'a> {
     Message(&'a OutgoingMessage),
@@ -69,7 +69,7 @@ impl<'a> RequestSubject<'a> {
     }
 }
 
-/// The placeholders' values and the link's code as one JSON object.
+/// Returns the placeholder values and the link's code as one JSON object.
 fn params_json(fields: &BTreeMap<Placeholder, Personal>) -> String {
     let code = fields
         .get(&Placeholder::Link)
@@ -106,8 +106,8 @@ pub(super) fn build(
     request.build().map_err(|_| "request_malformed".to_owned())
 }
 
-/// The request for the operator's eyes: of the message only what is not the person's, and nothing
-/// of the account's secrets.
+/// Renders the request for the gateway log: without the message's personal data and the account's
+/// secrets.
 pub(super) fn describe_request(
     form: &RequestForm,
     message: &OutgoingMessage,
@@ -127,7 +127,7 @@ pub(super) fn describe_request(
     shown
 }
 
-/// The inside of a JSON text.
+/// Escapes a value for the inside of a JSON string.
 fn escape_json(value: &str) -> String {
     let quoted = serde_json::Value::from(value).to_string();
     quoted[1..quoted.len() - 1].to_owned()

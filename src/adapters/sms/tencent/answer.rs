@@ -1,4 +1,4 @@
-//! What SendSms and PullSmsSendStatusByPhoneNumber answered.
+//! Responses of SendSms and PullSmsSendStatusByPhoneNumber.
 
 use serde::Deserialize;
 
@@ -53,8 +53,8 @@ struct PulledStatus {
     context: String,
 }
 
-/// An outcome for each of the numbers, in their order, whatever the order of the answer. One that
-/// the answer passes over is in doubt.
+/// Returns an outcome for each of the numbers in order, whatever the order of the response. A
+/// number that the response omits is in doubt.
 pub(super) fn classify_all(status: u16, body: &str, numbers: &[&str]) -> Vec<SubmitOutcome> {
     let Ok(Envelope { response: sent }) = serde_json::from_str::<Envelope<SendResponse>>(body)
     else {
@@ -86,7 +86,7 @@ pub(super) fn classify_all(status: u16, body: &str, numbers: &[&str]) -> Vec<Sub
     numbers.iter().map(of).collect()
 }
 
-/// Every code says that the message was not taken.
+/// Classifies a code; every code says that the message was not accepted.
 fn classify_code(code: String) -> SubmitOutcome {
     match code.as_str() {
         "InvalidParameterValue.IncorrectPhoneNumber" | "FailedOperation.PhoneNumberInBlacklist" => {
@@ -139,7 +139,7 @@ fn classify_pulled(message: &QueriedMessage, body: &str) -> QueryResult {
             QueryResult::Delivered { id: Some(status.serial) }
         }
         Some(status) => QueryResult::Undelivered { id: Some(status.serial) },
-        // The list holds only what has a report already: absence says nothing.
+        // The list contains only messages with a report: absence is inconclusive.
         None => QueryResult::NoAnswer,
     }
 }

@@ -1,9 +1,9 @@
 //! Tencent Cloud SMS (sms, version 2021-01-11): SendSms, PullSmsSendStatusByPhoneNumber, receipts
 //! and replies by HTTP push.
 //!
-//! What is sent is compared with the official SDK's own requests by `tests/gateways.rs`. A
-//! parameter may not hold an address (InvalidParameterValue.ProhibitedUseUrlInTemplateParameter),
-//! so the link travels as its code.
+//! `tests/gateways.rs` compares the requests with those of the official SDK. A parameter must not
+//! contain an address (InvalidParameterValue.ProhibitedUseUrlInTemplateParameter), so the link is
+//! sent as its code.
 
 mod answer;
 mod push;
@@ -29,11 +29,12 @@ use crate::domain::personal::Personal;
 pub use sign::authorization;
 
 const VERSION: &str = "2021-01-11";
-/// SendSms takes so many numbers.
+/// Maximum number of phone numbers in one SendSms.
 const MOST: usize = 200;
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The gateway's file. `user` of the configuration is the SecretId, its secret the SecretKey.
+/// The gateway's file. In the configuration, `user` is the SecretId and the secret is the
+/// SecretKey.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -76,7 +77,7 @@ pub struct Tencent {
 }
 
 impl Tencent {
-    /// Reads the gateway's file; the error names the key and the remedy.
+    /// Reads the gateway's file. The error names the key and the remedy.
     pub fn open(config: &GatewayConfig, clock: Arc<dyn Clock>) -> Result<Tencent, String> {
         let file: File = toml::from_str(&config.definition)
             .map_err(|e| e.to_string().trim().replace('\n', " "))?;
@@ -106,7 +107,7 @@ impl Tencent {
         })
     }
 
-    /// The body of SendSms for messages of one template and one text.
+    /// Builds the body of SendSms for messages of one template and one text.
     fn send_sms(&self, batch: &[OutgoingMessage]) -> Option<serde_json::Value> {
         let first = batch.first()?;
         let template = self.templates.of(first)?;
@@ -154,7 +155,7 @@ impl Gateway for Tencent {
         Capabilities { batch: MOST, query: true }
     }
 
-    /// One request has one text, and holds either mainland or foreign numbers.
+    /// A request has one text, and contains either mainland or foreign numbers.
     fn can_share_request(&self, first: &OutgoingMessage, next: &OutgoingMessage) -> bool {
         let is_domestic = |message: &OutgoingMessage| message.to.region() == Some("CN");
         let (Some(a), Some(b)) = (self.templates.of(first), self.templates.of(next)) else {

@@ -1,4 +1,4 @@
-//! What Tencent Cloud pushes: status reports and replies.
+//! Pushes of Tencent Cloud: status reports and replies.
 
 use serde::Deserialize;
 
@@ -22,7 +22,7 @@ struct UplinkMessage {
     time: Option<i64>,
 }
 
-/// One entry or several: reports come as an array, replies one by one.
+/// One entry or several: reports arrive as an array, replies one by one.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum OneOrMany<T> {
@@ -47,7 +47,7 @@ pub(super) fn receipts(body: &[u8]) -> Result<Vec<Receipt>, PushError> {
             return Err(PushError::Missing("sid"));
         }
         let delivered = report.report_status == "SUCCESS";
-        // MK:0001 and UNKNOWN_NUMBER are the operators' words for a number that is not in service.
+        // MK:0001 and UNKNOWN_NUMBER are operators' codes for a number that is not in service.
         let dead_number = !delivered
             && ["MK:0001", "UNKNOWN_NUMBER", "EMPTY_NUMBER"].contains(&report.errmsg.as_str());
         let code =
@@ -67,7 +67,7 @@ pub(super) fn receipts(body: &[u8]) -> Result<Vec<Receipt>, PushError> {
 pub(super) fn replies(body: &[u8]) -> Result<Vec<Reply>, PushError> {
     let ups: OneOrMany<UplinkMessage> =
         serde_json::from_slice(body).map_err(|_| PushError::Form("JSON of a reply"))?;
-    // There is no id of a reply: a second push is recognised by its number, text and second.
+    // A reply has no id: a repeated push is recognised by its number, text and second.
     let reply = |up: UplinkMessage| Reply {
         id: up.time.map(|second| Personal::new(format!("{second} {} {}", up.mobile, up.text))),
         from: Personal::new(format!("+{}{}", up.nationcode, up.mobile)),

@@ -1,4 +1,4 @@
-//! Signature `TC3-HMAC-SHA256`, for a POST of JSON.
+//! Signature `TC3-HMAC-SHA256` for a JSON POST.
 
 use chrono::{DateTime, Utc};
 use data_encoding::HEXLOWER;
@@ -12,7 +12,7 @@ pub(super) const CONTENT_TYPE: &str = "application/json";
 const SIGNED_HEADERS: &str = "content-type;host";
 const SERVICE: &str = "sms";
 
-/// The `authorization` header for a body sent at `seconds` since 1970.
+/// Returns the `authorization` header for a body sent at `seconds` since 1970.
 pub fn authorization(
     host: &str,
     body: &str,
@@ -40,7 +40,7 @@ pub fn authorization(
 }
 
 fn mac(key: &[u8], text: &str) -> [u8; 32] {
-    // HMAC takes keys of any length; the error type belongs to other MACs of the same trait.
+    // HMAC accepts keys of any length; the error type belongs to other MACs of the same trait.
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
     mac.update(text.as_bytes());
     mac.finalize().into_bytes().into()

@@ -1,4 +1,4 @@
-//! What the Messages resource answered.
+//! Responses of the Messages resource.
 
 use serde::Deserialize;
 
@@ -35,8 +35,8 @@ pub(super) fn classify(status: u16, body: &str) -> SubmitOutcome {
     let Some(number) = answer.code else { return outcome_of_status(status) };
     let code = number.to_string();
     match number {
-        // Not a number, not reachable by SMS, opted out with the carrier.
-        // «Attempt to send to unsubscribed recipient».
+        // 21610: «Attempt to send to unsubscribed recipient» (opted out with the carrier). The
+        // others: not a number, or not reachable by SMS.
         21610 => SubmitOutcome::OptedOut { code },
         21211 | 21614 | 21217 | 21408 => SubmitOutcome::RefusedNumber { code },
         20429 | 14107 => SubmitOutcome::Throttled { code, retry_after: None },
@@ -57,9 +57,9 @@ pub(super) async fn classify_query(
     response.text().await.map_or(QueryResult::NoAnswer, |body| classify_page(message, &body))
 }
 
-/// A message has no field for our reference. So only two things are certain: its own id, and that a
-/// number which got nothing on that day did not get this one; anything else is for a person to look
-/// at.
+/// Classifies the messages to a number on one day. A message has no field for our reference, so
+/// only two facts are certain: its own id, and that a number which received nothing on that day did
+/// not receive this one. A person settles everything else.
 fn classify_page(message: &QueriedMessage, body: &str) -> QueryResult {
     let Ok(page) = serde_json::from_str::<Page>(body) else { return QueryResult::NoAnswer };
     if page.messages.is_empty() {

@@ -1,8 +1,7 @@
-//! Twilio Messages (API 2010-04-01): one number a request, signed webhooks, query by number and
+//! Twilio Messages (API 2010-04-01): one number per request, signed webhooks, query by number and
 //! day.
 //!
-//! The webhook's signature is compared with what the official SDK's own validator computes by
-//! `tests/gateways.rs`.
+//! `tests/gateways.rs` compares the webhook's signature with that of the official SDK's validator.
 
 mod answer;
 mod push;
@@ -24,7 +23,8 @@ pub use sign::{Algorithm, signature};
 
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The gateway's file. `user` of the configuration is the Account SID, its secret the auth token.
+/// The gateway's file. In the configuration, `user` is the Account SID and the secret is the auth
+/// token.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -32,7 +32,7 @@ struct File {
     _kind: String,
     #[serde(default = "endpoint")]
     endpoint: String,
-    /// One of the two: a number of ours, or a messaging service.
+    /// One of the two is required: a number of ours, or a messaging service.
     #[serde(default)]
     from: Option<String>,
     #[serde(default)]
@@ -54,7 +54,7 @@ pub struct Twilio {
 }
 
 impl Twilio {
-    /// Reads the gateway's file; the error names the key and the remedy.
+    /// Reads the gateway's file. The error names the key and the remedy.
     pub fn open(config: &GatewayConfig, webhook_base_url: &str) -> Result<Twilio, String> {
         let file: File = toml::from_str(&config.definition)
             .map_err(|e| e.to_string().trim().replace('\n', " "))?;
@@ -81,8 +81,8 @@ impl Twilio {
         format!("{}/2010-04-01/Accounts/{}/Messages.json", self.endpoint, self.account)
     }
 
-    /// The form of one message. Our reference travels in the status callback's address, and so
-    /// comes back in every receipt.
+    /// Builds the form of one message. Our reference is part of the status callback's address and
+    /// is thus returned in every receipt.
     fn form(&self, message: &OutgoingMessage) -> String {
         form_urlencoded::Serializer::new(String::new())
             .append_pair("To", message.to.e164())
@@ -95,7 +95,7 @@ impl Twilio {
             .finish()
     }
 
-    /// Checks `X-Twilio-Signature` over our own address and the form.
+    /// Verifies `X-Twilio-Signature` over our own address and the form.
     fn check(&self, push: &Push<'_>) -> Result<Vec<(String, String)>, PushError> {
         let fields: Vec<(String, String)> =
             form_urlencoded::parse(push.body).into_owned().collect();
@@ -149,7 +149,7 @@ impl Gateway for Twilio {
     }
 
     async fn query(&self, message: &QueriedMessage) -> QueryResult {
-        // Twilio's days are UTC's.
+        // Twilio's days are in UTC.
         let day = message.submitted_at.in_zone(chrono_tz::UTC).format("%Y-%m-%d").to_string();
         let query = form_urlencoded::Serializer::new(String::new())
             .append_pair("To", message.to.e164())
@@ -173,7 +173,7 @@ impl Gateway for Twilio {
         push::reply(&self.check(&push)?)
     }
 
-    /// An empty TwiML document: nothing is to be said in return.
+    /// An empty TwiML document: no message is sent in return.
     fn push_response(&self) -> (&'static str, &'static str) {
         ("text/xml", "<Response/>")
     }

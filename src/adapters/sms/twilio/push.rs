@@ -11,7 +11,7 @@ fn field<'a>(fields: &'a [(String, String)], name: &'static str) -> Result<&'a s
         .ok_or(PushError::Missing(name))
 }
 
-/// One status callback; states on the way (queued, sending, sent) are passed over.
+/// Parses a status callback; intermediate states (queued, sending, sent) are skipped.
 pub(super) fn receipt(fields: &[(String, String)], query: &str) -> Result<Vec<Receipt>, PushError> {
     let sid = field(fields, "MessageSid")?;
     let delivered = match field(fields, "MessageStatus")? {

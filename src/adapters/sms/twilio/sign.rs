@@ -12,8 +12,8 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// As named in `X-Twilio-Webhooks-Signature-Settings` (`key=…,algorithm=HMAC_SHA256`); SHA-1
-    /// where nothing is named.
+    /// Returns the algorithm named in `X-Twilio-Webhooks-Signature-Settings`
+    /// (`key=…,algorithm=HMAC_SHA256`); SHA-1 if none is named.
     pub fn named_in(settings: &str) -> Algorithm {
         let named = settings
             .split(',')
@@ -27,8 +27,8 @@ impl Algorithm {
     }
 }
 
-/// The signature of a push to `url` with these form fields. A value that stands twice under one
-/// name counts once.
+/// Returns the signature of a push to `url` with these form fields. A value that is repeated under
+/// one name counts once.
 pub fn signature(
     url: &str,
     fields: &[(String, String)],
@@ -48,14 +48,14 @@ pub fn signature(
 }
 
 fn mac<M: Mac + KeyInit>(key: &str, text: &str) -> String {
-    // HMAC takes keys of any length; the error type belongs to other MACs of the same trait.
+    // HMAC accepts keys of any length; the error type belongs to other MACs of the same trait.
     let mut mac =
         <M as KeyInit>::new_from_slice(key.as_bytes()).expect("HMAC takes a key of any length");
     mac.update(text.as_bytes());
     BASE64.encode(&mac.finalize().into_bytes())
 }
 
-/// Twilio signs the address with or without its port.
+/// Returns the address with and without its port: Twilio signs either.
 pub fn spellings(url: &str) -> Vec<String> {
     let mut spellings = vec![url.to_owned()];
     let Some((scheme, rest)) = url.split_once("://") else { return spellings };
@@ -70,7 +70,7 @@ pub fn spellings(url: &str) -> Vec<String> {
     spellings
 }
 
-/// Compares without telling by its time how much was right.
+/// Compares in constant time.
 pub fn same(one: &str, other: &str) -> bool {
     one.len() == other.len()
         && one.bytes().zip(other.bytes()).fold(0u8, |differences, (a, b)| differences | (a ^ b))

@@ -1,5 +1,5 @@
-//! `questionnaire`: looks a questionnaire's file over before it is launched, and draws it for those
-//! who review it.
+//! `questionnaire check|schema|import`: checks a questionnaire file before its launch, and renders
+//! it for reviewers.
 
 mod routing_diagram;
 
@@ -16,27 +16,27 @@ use crate::domain::questionnaire::{Questionnaire, Severity, review};
 
 #[derive(Subcommand)]
 pub enum QuestionnaireCommand {
-    /// Check a questionnaire's file: what cannot be, what nobody reaches, what is too long
+    /// Check a questionnaire file: errors, unreachable items, length
     Check {
         file: PathBuf,
-        /// Draw who is asked what, as SVG
+        /// Write a diagram of the routing, as SVG
         #[arg(long, value_name = "FILE")]
         picture: Option<PathBuf>,
-        /// Write it as a form to be printed, as HTML
+        /// Write a printable form, as HTML
         #[arg(long, value_name = "FILE")]
         form: Option<PathBuf>,
-        /// The language of the picture and the form
+        /// Language of the diagram and the form
         #[arg(long, value_name = "zh|en", default_value = "zh")]
         language: String,
         #[arg(long)]
         json: bool,
     },
-    /// Print the JSON Schema of a questionnaire's file, for editors that check while one writes
+    /// Print the JSON Schema of questionnaire files, for editors
     Schema,
-    /// Read an XLSForm (sheets survey and choices) into a questionnaire's file
+    /// Convert an XLSForm (sheets survey and choices) to a questionnaire file
     Import {
         file: PathBuf,
-        /// Where to write it; without this, to standard output
+        /// File to write to; standard output if omitted
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
     },

@@ -1,5 +1,5 @@
-//! The routing as a picture: the items of each page in their order, and an arrow from each answer
-//! that decides to what it decides about.
+//! The routing diagram: the items of each page in order, and an arrow from each item that a
+//! condition reads to the items that it controls.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -12,7 +12,7 @@ const WIDTH: i32 = 560;
 const ROW: i32 = 34;
 const HEAD: i32 = 30;
 
-/// An SVG of the questionnaire.
+/// Renders a questionnaire as SVG.
 pub fn render_svg(questionnaire: &Questionnaire, language: Language) -> String {
     let (mut boxes, mut arrows, mut rows) = (String::new(), String::new(), BTreeMap::new());
     let mut y = 50;

@@ -1,4 +1,4 @@
-//! Accounts of the staff, and tokens. Passwords and tokens are made here and told once.
+//! Staff accounts and API tokens. Passwords and tokens are generated here and shown once.
 
 use std::sync::Arc;
 
@@ -36,9 +36,9 @@ pub struct AccountResponse {
     name: String,
     /// administrator, operator, interviewer or auditor.
     role: &'static str,
-    /// In which it can interview.
+    /// The languages that the user can interview in.
     languages: Vec<&'static str>,
-    /// Signing in asks for a one-time code.
+    /// Whether signing in requires a one-time code.
     has_second_factor: bool,
     created_at: String,
     disabled_at: Option<String>,
@@ -49,7 +49,7 @@ pub struct Accounts {
     items: Vec<AccountResponse>,
 }
 
-/// All accounts.
+/// Lists all accounts.
 #[utoipa::path(get, path = "/api/v1/accounts", tag = "accounts", responses((status = 200, body = Accounts)))]
 pub async fn list(State(app): State<Arc<AppState>>) -> Result<Json<Accounts>, Problem> {
     let all = stored::all(&mut *app.context.database.read().await?).await?;
@@ -72,12 +72,12 @@ pub struct NewAccount {
     name: String,
     #[schema(pattern = "^(administrator|operator|interviewer|auditor)$")]
     role: String,
-    /// zh, en; Chinese where nothing is said.
+    /// zh, en; zh if omitted.
     #[serde(default)]
     languages: Vec<String>,
 }
 
-/// The password of an account, told once.
+/// The new password of an account, shown once.
 #[derive(Serialize, ToSchema)]
 pub struct NewPasswordResponse {
     name: String,
@@ -111,7 +111,7 @@ pub async fn add(
     ))
 }
 
-/// Disables an account; whoever is signed in with it is not any more.
+/// Disables an account and ends its sessions.
 #[utoipa::path(post, path = "/api/v1/accounts/{account}/disable", tag = "accounts", params(("account" = String, Path)),
     responses((status = 200, body = Done)))]
 pub async fn disable(
@@ -123,7 +123,7 @@ pub async fn disable(
     Ok(DONE)
 }
 
-/// Sets a new password, which is told once.
+/// Sets a new password, which is shown once.
 #[utoipa::path(post, path = "/api/v1/accounts/{account}/password", tag = "accounts", params(("account" = String, Path)),
     responses((status = 200, body = NewPasswordResponse)))]
 pub async fn reset_password(
@@ -136,7 +136,7 @@ pub async fn reset_password(
     Ok(Json(NewPasswordResponse { name: account, password: password.reveal().to_owned() }))
 }
 
-/// Turns somebody's one-time codes off.
+/// Removes a user's one-time codes.
 #[utoipa::path(delete, path = "/api/v1/accounts/{account}/second-factor", tag = "accounts", params(("account" = String, Path)),
     responses((status = 200, body = Done)))]
 pub async fn reset_second_factor(
@@ -156,7 +156,7 @@ pub struct TokenResponse {
     created_at: String,
     expires_at: String,
     revoked_at: Option<String>,
-    /// To ten minutes.
+    /// Accurate to ten minutes.
     last_used_at: Option<String>,
 }
 
@@ -165,7 +165,7 @@ pub struct Tokens {
     items: Vec<TokenResponse>,
 }
 
-/// All tokens, also those that count no more.
+/// Lists all tokens, including expired and revoked ones.
 #[utoipa::path(get, path = "/api/v1/tokens", tag = "accounts", responses((status = 200, body = Tokens)))]
 pub async fn tokens(State(app): State<Arc<AppState>>) -> Result<Json<Tokens>, Problem> {
     let all = api_tokens::all(&mut *app.context.database.read().await?).await?;
@@ -193,14 +193,14 @@ pub struct NewToken {
     days: u32,
 }
 
-/// A token, told once.
+/// A new token, shown once.
 #[derive(Serialize, ToSchema)]
 pub struct NewTokenResponse {
     name: String,
     token: String,
 }
 
-/// Makes a token.
+/// Creates a token.
 #[utoipa::path(post, path = "/api/v1/tokens", tag = "accounts", request_body = NewToken, responses((status = 201, body = NewTokenResponse)))]
 pub async fn make_token(
     State(app): State<Arc<AppState>>,

@@ -1,4 +1,4 @@
-//! Applications and their lists.
+//! Applications and their respondent lists.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,11 +22,11 @@ use crate::services::programmes::{NewApplication as Declared, add_application};
 
 #[derive(Serialize, ToSchema)]
 pub struct Applications {
-    /// Who is in most danger first.
+    /// Those most at risk first.
     items: Vec<ApplicationOverview>,
 }
 
-/// The applications of a programme.
+/// Lists the applications of a programme.
 #[utoipa::path(get, path = "/api/v1/programmes/{programme}/applications", tag = "applications",
     params(("programme" = String, Path)), responses((status = 200, body = Applications)))]
 pub async fn of_programme(
@@ -38,7 +38,7 @@ pub async fn of_programme(
     Ok(Json(Applications { items }))
 }
 
-/// An application to be registered.
+/// An application to register.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewApplication {
@@ -50,9 +50,9 @@ pub struct NewApplication {
     applicant_name: String,
     #[schema(value_type = String, pattern = "^(organisation|brand|product|project|service)$")]
     category: Category,
-    /// By the fields that the category asks for: `{"brand": "…"}`.
+    /// The fields that the category requires: `{"brand": "…"}`.
     subject: BTreeMap<String, String>,
-    /// Completes wanted; the category's rule where nothing is said.
+    /// Completes wanted; the category's rule if omitted.
     #[schema(minimum = 1)]
     target: Option<u32>,
 }
@@ -85,7 +85,7 @@ pub async fn register(
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ImportParams {
-    /// Check and tell everything, write nothing.
+    /// Check and report everything, write nothing.
     #[serde(default)]
     dry_run: bool,
 }
@@ -136,16 +136,16 @@ pub struct ApplicationResponse {
     #[serde(flatten)]
     standing: ApplicationOverview,
     category: &'static str,
-    /// What respondents are asked about.
+    /// What respondents rate.
     subject: String,
-    /// Names on its list, and sample, at most.
+    /// Maximum number of names on its list and in its sample.
     cap: u32,
     fee_settled_at: Option<String>,
-    /// In the order in which it happened.
+    /// The oldest event first.
     history: Vec<ApplicationEventResponse>,
 }
 
-/// One application, with what has happened to it.
+/// Returns one application with its history.
 #[utoipa::path(get, path = "/api/v1/applications/{application}", tag = "applications", params(("application" = String, Path)),
     responses((status = 200, body = ApplicationResponse)))]
 pub async fn show(
@@ -186,7 +186,7 @@ pub struct FeeRequest {
     settled: chrono::NaiveDate,
 }
 
-/// Writes down when the survey fee was settled.
+/// Records when the survey fee was settled.
 #[utoipa::path(put, path = "/api/v1/applications/{application}/fee", tag = "applications", params(("application" = String, Path)),
     request_body = FeeRequest, responses((status = 200, body = DeadlineResponse)))]
 pub async fn settle_fee(
@@ -202,7 +202,7 @@ pub async fn settle_fee(
     ))
 }
 
-/// What moves a due day.
+/// A change of the due days.
 #[derive(Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DeadlineChange {
@@ -218,7 +218,7 @@ pub struct DeadlineChangeRequest {
     /// Days to add, for `extend`.
     #[schema(minimum = 0, maximum = 366)]
     days: Option<u32>,
-    /// Why; it stays with the application.
+    /// The reason; it is stored with the application.
     #[schema(min_length = 1)]
     reason: String,
 }
@@ -230,7 +230,7 @@ pub struct DeadlineResponse {
     extended_days: u32,
 }
 
-/// Puts an application on hold, takes it up again, or adds days.
+/// Holds, releases or extends an application.
 #[utoipa::path(post, path = "/api/v1/applications/{application}/deadline", tag = "applications", params(("application" = String, Path)),
     request_body = DeadlineChangeRequest, responses((status = 200, body = DeadlineResponse)))]
 pub async fn change_deadline(

@@ -16,11 +16,11 @@ use crate::interfaces::http::state::AppState;
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct AuditFilterParams {
-    /// Only what this person or token did.
+    /// Only entries of this user or token.
     who: Option<String>,
-    /// Only such.
+    /// Only entries with this action.
     action: Option<String>,
-    /// The beginning of what it was done to: `case:17`.
+    /// Prefix of the object: `case:17`.
     object: Option<String>,
 }
 
@@ -39,11 +39,11 @@ pub struct LogEntry {
 #[derive(Serialize, ToSchema)]
 pub struct LogEntries {
     items: Vec<LogEntry>,
-    /// The cursor of the next page; null on the last.
+    /// Cursor of the next page; null on the last.
     next: Option<i64>,
 }
 
-/// The audit log, the latest first.
+/// Lists audit entries, the latest first.
 #[utoipa::path(get, path = "/api/v1/audit", tag = "audit", params(AuditFilterParams, PageParams), responses((status = 200, body = LogEntries)))]
 pub async fn list(
     State(app): State<Arc<AppState>>,
@@ -77,19 +77,19 @@ pub async fn list(
     Ok(Json(LogEntries { items: entries.into_iter().map(to_response).collect(), next }))
 }
 
-/// What a verification found.
+/// Result of a verification.
 #[derive(Serialize, ToSchema)]
 pub struct VerifiedLog {
     is_whole: bool,
-    /// Where it is whole: how many entries it has.
+    /// Number of entries, if the log is intact.
     entries: Option<i64>,
-    /// The last entry's hash, to be kept elsewhere.
+    /// Hash of the last entry, to be noted elsewhere.
     head: Option<String>,
-    /// From this entry on it is not what was written.
+    /// First entry that differs from what was written.
     broken_at: Option<i64>,
 }
 
-/// Reckons every hash again.
+/// Verifies the hash chain of the audit log.
 #[utoipa::path(post, path = "/api/v1/audit/verify", tag = "audit", responses((status = 200, body = VerifiedLog)))]
 pub async fn verify(State(app): State<Arc<AppState>>) -> Result<Json<VerifiedLog>, Problem> {
     let verified =

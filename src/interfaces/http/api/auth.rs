@@ -1,5 +1,4 @@
-//! The gate of the API: whose token it is, what it is for, what is written down, and requests that
-//! come twice.
+//! Authorization of API requests: tokens and scopes, audit entries, and idempotent repeats.
 
 use std::sync::Arc;
 
@@ -21,33 +20,33 @@ use crate::domain::role::Permission;
 use crate::interfaces::http::state::AppState;
 use crate::services::accounts::tokens;
 
-/// A list comes as the body of a request.
+/// Maximum request body in bytes. The largest is a respondent list.
 const MAX_BODY: usize = 32 * 1024 * 1024;
-/// A larger answer gets no tag and is not kept for whoever asks again.
+/// Maximum stored response in bytes. A larger response is not stored for its `Idempotency-Key`.
 const MAX_REPLAY_BYTES: usize = 1024 * 1024;
-/// An answer is kept so long for whoever sends the same request again.
+/// How long a response is stored under its `Idempotency-Key`.
 const IDEMPOTENCY_TIME: std::time::Duration = std::time::Duration::from_secs(24 * 3_600);
-/// A request that has not been answered by then was cut off by the daemon's end. Nobody knows how
-/// far it came, so it is not done again.
+/// A request without a response after this time was cut off when the daemon stopped. How far it
+/// came is unknown, so it is not repeated.
 const ABANDONED_AFTER: std::time::Duration = std::time::Duration::from_secs(600);
 
-/// Who calls.
+/// The authenticated caller.
 #[derive(Debug, Clone)]
 pub struct Caller {
     pub actor: Actor,
 }
 
-/// What a route asks of a token, and what it leaves in the audit log.
+/// The permission that a route requires, and its audit entry.
 #[derive(Clone)]
 struct RoutePolicy {
     permission: Permission,
     audit: Option<(Action, &'static str)>,
     is_stream: bool,
-    /// The answer holds something of a person, or a secret: it is not kept for whoever asks again.
+    /// The response contains personal data or a secret, so it is not stored for repeats.
     is_secret: bool,
 }
 
-/// Puts routes together, each with its rule.
+/// Builds the API router; each route is added with its policy.
 pub struct ApiAuth {
     app: Arc<AppState>,
     pub router: OpenApiRouter<Arc<AppState>>,
@@ -58,7 +57,7 @@ impl ApiAuth {
         ApiAuth { app: app.clone(), router }
     }
 
-    /// A route that only looks at counts and codes.
+    /// Adds a route that returns only counts and codes.
     pub fn read_only(
         self,
         permission: Permission,
@@ -70,7 +69,7 @@ impl ApiAuth {
         )
     }
 
-    /// A route that its use-case writes down itself, in the transaction that does it.
+    /// Adds a route whose service writes the audit entry, in the transaction of the change.
     pub fn audited_by_service(
         self,
         permission: Permission,
@@ -79,8 +78,8 @@ impl ApiAuth {
         self.read_only(permission, routes)
     }
 
-    /// Such a route that answers with a secret, or with what people are or have said. It is not
-    /// kept for whoever asks again (invariant I7).
+    /// Adds a route audited by its service whose response holds a secret or personal data. The
+    /// response is not stored for repeats (invariant I7).
     pub fn secret(
         self,
         permission: Permission,
@@ -89,7 +88,7 @@ impl ApiAuth {
         self.add(RoutePolicy { permission, audit: None, is_stream: false, is_secret: true }, routes)
     }
 
-    /// A route that sends a file.
+    /// Adds a route that sends a file.
     pub fn audited_file(
         self,
         permission: Permission,
@@ -102,8 +101,8 @@ impl ApiAuth {
         )
     }
 
-    /// A route that does something, or shows something of a person. In the object, `{code}` is what
-    /// the address has there.
+    /// Adds a route that changes something or shows personal data. `{code}` in the object is
+    /// replaced by the path parameter of that name.
     pub fn audited(
         self,
         permission: Permission,
@@ -126,7 +125,7 @@ impl ApiAuth {
     }
 }
 
-/// The same gate before a route that is not of the API: whoever may watch.
+/// Requires a token with the scope `watch` for a route outside the API.
 pub fn require_watch(
     app: &Arc<AppState>,
     route: MethodRouter<Arc<AppState>>,
@@ -170,7 +169,7 @@ async fn handle_request(
             "an Idempotency-Key has 1 to 200 characters",
         ));
     }
-    // The whole body, once: it is part of what makes a request the same.
+    // Reads the whole body once: the request's fingerprint covers it.
     if request.method() != Method::GET {
         let (parts, body) = request.into_parts();
         let body = to_bytes(body, MAX_BODY).await.map_err(|_| {
@@ -211,7 +210,8 @@ async fn handle_request(
     run_and_store_response(app, policy, &caller, key.as_deref(), request, next).await
 }
 
-/// Whose token it is. The token of `delivery.pull` is good for datasets.
+/// Finds the token's caller and checks the permission. The token of `delivery.pull` is valid for
+/// datasets only.
 async fn authenticate(
     app: &AppState,
     permission: Permission,
@@ -234,7 +234,7 @@ async fn authenticate(
                 Err(Problem::forbidden(permission))
             };
         }
-        // Hashes are compared: how long that takes says nothing of the token.
+        // Comparing hashes keeps the duration independent of the token.
         let pull = app.context.config.delivery.token.as_ref();
         if pull.is_some_and(|token| {
             sha256(token_sent.reveal().as_bytes()) == sha256(token.reveal().as_bytes())
@@ -253,7 +253,8 @@ async fn authenticate(
     })
 }
 
-/// Begins a request under its key; what was answered to the same one before is answered again.
+/// Registers a request under its key. Returns the stored response if the same request was answered
+/// before.
 async fn begin_idempotent(
     app: &AppState,
     caller: &Caller,
@@ -302,7 +303,7 @@ async fn begin_idempotent(
     }))
 }
 
-/// Runs the handler; tags what can be asked for again, and keeps what was answered under a key.
+/// Runs the handler, adds an entity tag to GET responses, and stores the response under the key.
 async fn run_and_store_response(
     app: &AppState,
     policy: &RoutePolicy,

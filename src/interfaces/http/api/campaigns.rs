@@ -1,4 +1,4 @@
-//! Campaigns: looked at, launched, paused, resumed and closed.
+//! Campaigns: status, rates, forecasts, launch, budget and state.
 
 use std::sync::Arc;
 
@@ -48,7 +48,7 @@ impl From<CampaignError> for Problem {
     }
 }
 
-/// All campaigns.
+/// Lists all campaigns.
 #[utoipa::path(get, path = "/api/v1/campaigns", tag = "campaigns", responses((status = 200, body = Campaigns)))]
 pub async fn list(State(app): State<Arc<AppState>>) -> Result<Json<Campaigns>, Problem> {
     let all = campaigns::all(&mut *app.context.database.read().await?).await?;
@@ -61,7 +61,7 @@ pub async fn list(State(app): State<Arc<AppState>>) -> Result<Json<Campaigns>, P
     Ok(Json(Campaigns { items: all.into_iter().map(to_response).collect() }))
 }
 
-/// How a campaign stands.
+/// Returns the status of a campaign.
 #[utoipa::path(get, path = "/api/v1/campaigns/{campaign}", tag = "campaigns", params(("campaign" = String, Path)),
     responses((status = 200, body = CampaignStatus)))]
 pub async fn show(
@@ -71,7 +71,7 @@ pub async fn show(
     Ok(Json(services::campaigns::status(&app.context, &campaign).await?))
 }
 
-/// What rates are told by.
+/// Grouping of outcome rates.
 #[derive(Deserialize, ToSchema, Default, Clone, Copy)]
 #[serde(rename_all = "snake_case")]
 pub enum RateGroupingParam {
@@ -96,7 +96,7 @@ pub struct Rates {
     items: Vec<GroupRates>,
 }
 
-/// The outcome rates of AAPOR.
+/// Returns the AAPOR outcome rates.
 #[utoipa::path(get, path = "/api/v1/campaigns/{campaign}/rates", tag = "campaigns", params(("campaign" = String, Path), RateGroupingParams),
     responses((status = 200, body = Rates)))]
 pub async fn rates(
@@ -118,7 +118,7 @@ pub struct Forecasts {
     items: Vec<ApplicationForecast>,
 }
 
-/// The latest forecast of each application.
+/// Returns the latest forecast of each application.
 #[utoipa::path(get, path = "/api/v1/campaigns/{campaign}/forecasts", tag = "campaigns", params(("campaign" = String, Path)),
     responses((status = 200, body = Forecasts)))]
 pub async fn forecasts(
@@ -140,7 +140,7 @@ pub async fn forecasts(
     Ok(Json(Forecasts { items }))
 }
 
-/// Makes the forecasts of a campaign now, beside those of the day.
+/// Computes the forecasts of a campaign now.
 #[utoipa::path(post, path = "/api/v1/campaigns/{campaign}/forecasts", tag = "campaigns", params(("campaign" = String, Path)),
     responses((status = 200, body = Forecasts)))]
 pub async fn forecast(
@@ -157,12 +157,12 @@ pub async fn forecast(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Budget {
-    /// In the gateways' currency; null: without end.
+    /// In the gateways' currency; null for no limit.
     #[schema(minimum = 0)]
     amount: Option<f64>,
 }
 
-/// Sets what a campaign may spend.
+/// Sets the budget of a campaign.
 #[utoipa::path(put, path = "/api/v1/campaigns/{campaign}/budget", tag = "campaigns", params(("campaign" = String, Path)), request_body = Budget,
     responses((status = 200, body = CampaignStatus)))]
 pub async fn set_budget(
@@ -177,13 +177,13 @@ pub async fn set_budget(
     Ok(Json(services::campaigns::status(&app.context, &campaign).await?))
 }
 
-/// A campaign to be launched.
+/// A campaign to launch.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewCampaign {
     #[schema(min_length = 1, max_length = 40, pattern = "^[A-Za-z0-9_-]+$")]
     code: String,
-    /// Those that share people go together.
+    /// Applications that share respondents must be launched together.
     #[schema(min_items = 1)]
     applications: Vec<String>,
     /// The contact plan, with the keys of its file.
@@ -191,16 +191,16 @@ pub struct NewCampaign {
     plan: serde_json::Value,
     /// A gateway or a route of the configuration.
     gateway: String,
-    /// Pause before more than this is spent.
+    /// Pause before more than this amount is spent.
     #[schema(minimum = 0)]
     budget: Option<f64>,
-    /// Check and reckon everything, launch nothing.
+    /// Check everything and report parts and cost; launch nothing.
     #[serde(default)]
     dry_run: bool,
 }
 
-/// Launches a campaign, or reckons what the launch would do. Where two people have to agree to a
-/// launch, only the console launches.
+/// Launches a campaign, or reports what the launch would do. Where launches need two people, only
+/// the console launches.
 #[utoipa::path(post, path = "/api/v1/campaigns", tag = "campaigns", request_body = NewCampaign, responses((status = 201, body = LaunchReport)))]
 pub async fn launch(
     State(app): State<Arc<AppState>>,
@@ -228,7 +228,7 @@ pub async fn launch(
     Ok((StatusCode::CREATED, Json(report)))
 }
 
-/// Why a launch was refused.
+/// Converts a launch error to a problem.
 pub fn launch_problem(error: LaunchError) -> Problem {
     match error {
         LaunchError::Database(error) => error.into(),
@@ -254,7 +254,7 @@ pub struct StateChangeRequest {
     to: WantedState,
 }
 
-/// Pauses, resumes or closes a campaign. Closing cannot be taken back.
+/// Pauses, resumes or closes a campaign. Closing cannot be undone.
 #[utoipa::path(post, path = "/api/v1/campaigns/{campaign}/state", tag = "campaigns", params(("campaign" = String, Path)), request_body = StateChangeRequest,
     responses((status = 200, body = CampaignStatus)))]
 pub async fn change_state(

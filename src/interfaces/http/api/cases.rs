@@ -1,5 +1,5 @@
-//! Cases: codes and times for whoever watches; names and numbers for whoever may see people, each
-//! look written down.
+//! Cases: codes and times for tokens that may watch; names and numbers for tokens that may reveal,
+//! with an audit entry for each request.
 
 use std::sync::Arc;
 
@@ -24,15 +24,15 @@ impl From<MonitoringError> for Problem {
     }
 }
 
-/// A case without its person.
+/// A case without personal data.
 #[derive(Serialize, ToSchema)]
 pub struct CaseResponse {
     case: i64,
     application: String,
     campaign: Option<String>,
-    /// Its code in datasets.
+    /// Its pseudonym in datasets.
     pseudonym: String,
-    /// Of the AAPOR Standard Definitions: `1.1`.
+    /// Code of the AAPOR Standard Definitions: `1.1`.
     disposition: &'static str,
     disposed_at: String,
     is_open: bool,
@@ -41,7 +41,7 @@ pub struct CaseResponse {
 #[derive(Serialize, ToSchema)]
 pub struct Cases {
     items: Vec<CaseResponse>,
-    /// The cursor of the next page; null on the last.
+    /// Cursor of the next page; null on the last.
     next: Option<i64>,
 }
 
@@ -60,11 +60,11 @@ fn case_response(case: CaseDetails) -> CaseResponse {
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct DispositionParams {
-    /// Only cases at this disposition: `1.1`.
+    /// Only cases with this disposition: `1.1`.
     disposition: Option<String>,
 }
 
-/// Cases of an application, the latest first.
+/// Lists the cases of an application, the latest first.
 #[utoipa::path(get, path = "/api/v1/applications/{application}/cases", tag = "cases", params(("application" = String, Path), DispositionParams, PageParams),
     responses((status = 200, body = Cases)))]
 pub async fn of_application(
@@ -94,14 +94,14 @@ pub async fn of_application(
     Ok(Json(Cases { items: found.into_iter().map(case_response).collect(), next }))
 }
 
-/// One thing that happened.
+/// One event of a case.
 #[derive(Serialize, ToSchema)]
 pub struct TimelineEventResponse {
     at: String,
     /// message, delivered, opened, consented, consent_withdrawn, begun, page, complete, call, reply
     /// or disposition.
     what: &'static str,
-    /// More of it: the step, the state, the outcome, the code.
+    /// The step, state, outcome or code of the event.
     detail: String,
 }
 
@@ -136,7 +136,7 @@ fn timeline_event(told: &TimelineEvent) -> TimelineEventResponse {
     TimelineEventResponse { at: format_utc(told.at), what, detail }
 }
 
-/// What has happened to a case.
+/// Returns the timeline of a case.
 #[utoipa::path(get, path = "/api/v1/cases/{case}", tag = "cases", params(("case" = i64, Path)), responses((status = 200, body = CaseTimeline)))]
 pub async fn timeline(
     State(app): State<Arc<AppState>>,
@@ -149,16 +149,16 @@ pub async fn timeline(
     Ok(Json(CaseTimeline { case: case_response(story.found.case), story: told }))
 }
 
-/// Whom to look for.
+/// A search for a person.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CaseSearchRequest {
-    /// A number, a name, a case's number, or its code in datasets.
+    /// A number, a name, a case's number, or its pseudonym.
     #[schema(min_length = 1)]
     who: String,
 }
 
-/// Finds the cases of a person; what is looked for stands nowhere.
+/// Finds the cases of a person. The query is not stored or logged.
 #[utoipa::path(post, path = "/api/v1/cases/search", tag = "cases", request_body = CaseSearchRequest, responses((status = 200, body = Cases)))]
 pub async fn search(
     State(app): State<Arc<AppState>>,
@@ -178,7 +178,7 @@ pub struct PersonResponse {
     number: String,
 }
 
-/// Who it is. That it was looked at is in the audit log.
+/// Returns the person of a case. The audit log records the request.
 #[utoipa::path(get, path = "/api/v1/cases/{case}/person", tag = "cases", params(("case" = i64, Path)), responses((status = 200, body = PersonResponse)))]
 pub async fn person(
     State(app): State<Arc<AppState>>,

@@ -1,4 +1,5 @@
-//! `/api/v1/datasets`: versions that are written, their files, the verdict.
+//! `/api/v1/datasets`: written versions, their files, review, release and the scoring step's
+//! verdict.
 
 use std::sync::Arc;
 
@@ -19,10 +20,10 @@ use crate::services;
 use crate::services::datasets::delivery;
 use crate::services::deadlines::{self, DeadlineError};
 
-/// Read and sent at a time.
+/// Bytes read and sent at a time.
 const CHUNK_BYTES: usize = 256 * 1024;
 
-/// What the scoring step has said.
+/// The verdict of the scoring step.
 #[derive(Serialize, ToSchema)]
 pub struct VerdictResponse {
     accepted: bool,
@@ -30,7 +31,7 @@ pub struct VerdictResponse {
     at: String,
 }
 
-/// A version of an application's data.
+/// A version of an application's dataset.
 #[derive(Serialize, ToSchema)]
 pub struct DatasetResponse {
     application: String,
@@ -40,7 +41,7 @@ pub struct DatasetResponse {
     /// Why it was frozen.
     reason: &'static str,
     frozen_at: String,
-    /// Of its `SHA256SUMS`.
+    /// SHA-256 of its `SHA256SUMS`.
     sha256: Option<String>,
     url: String,
     verdict: Option<VerdictResponse>,
@@ -81,12 +82,12 @@ async fn dataset_response(app: &AppState, dataset: &Dataset) -> Result<DatasetRe
     })
 }
 
-/// It is written, and was not taken away with the applicant's people.
+/// Returns whether the version is written and was not removed when the applicant's data was erased.
 fn is_on_disk(dataset: &Dataset) -> bool {
     dataset.folder.as_ref().is_some_and(|folder| std::path::Path::new(folder).exists())
 }
 
-/// All versions that are written, the oldest first.
+/// Lists all written versions, the oldest first.
 #[utoipa::path(get, path = "/api/v1/datasets", tag = "datasets", responses((status = 200, body = Datasets)))]
 pub async fn list(State(app): State<Arc<AppState>>) -> Result<Json<Datasets>, Problem> {
     let mut all = datasets::all(&mut *app.context.database.read().await?).await?;
@@ -109,7 +110,7 @@ async fn find(app: &AppState, application: &str, version: &str) -> Result<Datase
     all.into_iter().find(is_requested).ok_or_else(Problem::not_found)
 }
 
-/// One version with its files.
+/// Returns one version with its files.
 #[utoipa::path(get, path = "/api/v1/datasets/{application}/{version}", tag = "datasets",
     params(("application" = String, Path), ("version" = String, Path, description = "as its folder is named: v2, interim-3")),
     responses((status = 200, body = DatasetWithFiles)))]
@@ -133,7 +134,7 @@ pub async fn show(
     Ok(Json(DatasetWithFiles { dataset: response, files: names }))
 }
 
-/// One file of a version.
+/// Returns one file of a version.
 #[utoipa::path(get, path = "/api/v1/datasets/{application}/{version}/files/{file}", tag = "datasets",
     params(("application" = String, Path), ("version" = String, Path), ("file" = String, Path)),
     responses((status = 200, description = "the file", body = Vec<u8>, content_type = "application/octet-stream")))]
@@ -142,7 +143,7 @@ pub async fn file(
     Path((application, version, name)): Path<(String, String, String)>,
 ) -> Result<Response, Problem> {
     let dataset = find(&app, &application, &version).await?;
-    // Only a name, never a way out of the folder.
+    // Only a plain file name; a path could leave the folder.
     if name.starts_with('.')
         || !name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
     {
@@ -179,18 +180,19 @@ pub async fn file(
     Ok((fixed, ResponseBody::from_stream(chunks)).into_response())
 }
 
-/// What the scoring step says.
+/// A verdict of the scoring step.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VerdictRequest {
     accepted: bool,
     #[serde(default)]
     reason: String,
-    /// The SHA-256 of the `SHA256SUMS` that was received and checked.
+    /// SHA-256 of the `SHA256SUMS` that was received and checked.
     sha256: String,
 }
 
-/// Takes the verdict on a version. Said again, it changes nothing; another one is refused with 409.
+/// Records the verdict on a version. Repeating it changes nothing; a different verdict is refused
+/// with 409.
 #[utoipa::path(post, path = "/api/v1/datasets/{application}/{version}/verdict", tag = "datasets",
     params(("application" = String, Path), ("version" = String, Path)), request_body = VerdictRequest, responses((status = 200, body = DatasetResponse)))]
 pub async fn judge(
@@ -210,7 +212,7 @@ pub async fn judge(
     Ok(Json(dataset_response(&app, &dataset).await?))
 }
 
-/// Hands a version over once more, by every way that is set up.
+/// Delivers a version again, through every configured channel.
 #[utoipa::path(post, path = "/api/v1/datasets/{application}/{version}/deliver", tag = "datasets",
     params(("application" = String, Path), ("version" = String, Path)), responses((status = 200, body = Done)))]
 pub async fn deliver(
@@ -221,12 +223,12 @@ pub async fn deliver(
     Ok(DONE)
 }
 
-/// An open answer of a version that waits for its reader.
+/// An open answer of a version that awaits review.
 #[derive(Serialize, ToSchema)]
 pub struct OpenAnswerResponse {
-    /// Counted from 1; `strike` names it.
+    /// Number of the answer, from 1, for `strike`.
     number: usize,
-    /// The case's pseudonym.
+    /// Pseudonym of the case.
     case: String,
     item: String,
     text: String,
@@ -237,7 +239,7 @@ pub struct OpenAnswersResponse {
     items: Vec<OpenAnswerResponse>,
 }
 
-/// The open answers of a version that waits. That they were read is in the audit log.
+/// Returns the open answers of a version that awaits review. The audit log records the request.
 #[utoipa::path(post, path = "/api/v1/datasets/{application}/{version}/review", tag = "datasets",
     params(("application" = String, Path), ("version" = String, Path)),
     responses((status = 200, body = OpenAnswersResponse)))]
@@ -265,12 +267,12 @@ pub async fn review(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReleaseRequest {
-    /// The numbers of the answers to leave out.
+    /// Numbers of the answers to leave out.
     #[serde(default)]
     strike: Vec<usize>,
 }
 
-/// Lets a version that was read go out.
+/// Releases a reviewed version.
 #[utoipa::path(post, path = "/api/v1/datasets/{application}/{version}/release", tag = "datasets",
     params(("application" = String, Path), ("version" = String, Path)), request_body = ReleaseRequest, responses((status = 200, body = Done)))]
 pub async fn release(
@@ -292,8 +294,8 @@ pub struct FrozenVersionResponse {
     version: u32,
 }
 
-/// Freezes how a field stands on the way, or a further version of one that is closed, where
-/// something has changed since the last.
+/// Freezes an interim version of an open field, or a further version of a closed field if anything
+/// has changed since the last.
 #[utoipa::path(post, path = "/api/v1/datasets/{application}/freeze", tag = "datasets", params(("application" = String, Path)),
     responses((status = 201, body = FrozenVersionResponse)))]
 pub async fn freeze(
@@ -320,7 +322,7 @@ pub struct DeliveryResponse {
     /// folder, s3 or webhook.
     way: &'static str,
     arrived_at: Option<String>,
-    /// When it is tried again; null with `arrived_at` null: it was given up.
+    /// Time of the next attempt. Null if it has arrived, or has failed for good.
     next_at: Option<String>,
     tries: u32,
     problem: Option<String>,
@@ -331,7 +333,7 @@ pub struct Deliveries {
     items: Vec<DeliveryResponse>,
 }
 
-/// Where versions went.
+/// Lists deliveries of versions.
 #[utoipa::path(get, path = "/api/v1/deliveries", tag = "datasets", responses((status = 200, body = Deliveries)))]
 pub async fn deliveries(State(app): State<Arc<AppState>>) -> Result<Json<Deliveries>, Problem> {
     let all = deliveries::all(&mut *app.context.database.read().await?).await?;

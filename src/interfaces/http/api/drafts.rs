@@ -1,5 +1,4 @@
-//! Campaigns before their launch, as the console prepares them: kept, reckoned, rehearsed, tried
-//! out on oneself, launched.
+//! Drafts of campaigns: saving, rehearsal, test messages and launch.
 
 use std::sync::Arc;
 
@@ -47,7 +46,7 @@ pub struct DraftResponse {
     budget: Option<f64>,
     made_by: String,
     changed_at: String,
-    /// Who has asked for the launch, where somebody else has to agree.
+    /// The user who requested the launch, where a second person must approve it.
     asked_by: Option<String>,
     /// The contact plan, with the keys of its file.
     #[schema(value_type = Object)]
@@ -77,14 +76,14 @@ fn draft_response(draft: CampaignDraft) -> DraftResponse {
     }
 }
 
-/// All drafts, the latest first.
+/// Lists all drafts, the latest first.
 #[utoipa::path(get, path = "/api/v1/drafts", tag = "drafts", responses((status = 200, body = Drafts)))]
 pub async fn list(State(app): State<Arc<AppState>>) -> Result<Json<Drafts>, Problem> {
     let all = drafts::campaigns(&mut *app.context.database.read().await?).await?;
     Ok(Json(Drafts { items: all.into_iter().map(draft_response).collect() }))
 }
 
-/// One draft.
+/// Returns one draft.
 #[utoipa::path(get, path = "/api/v1/drafts/{draft}", tag = "drafts", params(("draft" = String, Path)), responses((status = 200, body = DraftResponse)))]
 pub async fn show(
     State(app): State<Arc<AppState>>,
@@ -93,13 +92,13 @@ pub async fn show(
     Ok(Json(draft_response(setup::find(&app.context, &draft).await?)))
 }
 
-/// A draft to be kept.
+/// A draft to save.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PutDraft {
     #[schema(min_items = 1)]
     applications: Vec<String>,
-    /// The contact plan, with the keys of its file; the standard plan where nothing is said.
+    /// The contact plan, with the keys of its file; the standard plan if omitted.
     #[schema(value_type = Option<Object>)]
     plan: Option<serde_json::Value>,
     /// A gateway or a route of the configuration.
@@ -108,8 +107,7 @@ pub struct PutDraft {
     budget: Option<f64>,
 }
 
-/// Keeps a draft under its code, or puts it in the place of the one there is; that somebody asked
-/// for its launch is taken back.
+/// Creates or replaces a draft. Replacing it cancels a launch request.
 #[utoipa::path(put, path = "/api/v1/drafts/{draft}", tag = "drafts", params(("draft" = String, Path)), request_body = PutDraft,
     responses((status = 200, body = DraftResponse)))]
 pub async fn put(
@@ -143,7 +141,7 @@ pub async fn put(
     Ok(Json(draft_response(setup::find(&app.context, &code).await?)))
 }
 
-/// Throws a draft away.
+/// Discards a draft.
 #[utoipa::path(delete, path = "/api/v1/drafts/{draft}", tag = "drafts", params(("draft" = String, Path)), responses((status = 200, body = Done)))]
 pub async fn discard(
     State(app): State<Arc<AppState>>,
@@ -157,13 +155,13 @@ pub async fn discard(
 #[derive(Serialize, ToSchema)]
 pub struct CalendarDay {
     day: NaiveDate,
-    /// Messages may go out on it.
+    /// Whether messages may go out on this day.
     is_open: bool,
-    /// The steps that go out on it.
+    /// The steps sent on this day.
     steps: Vec<String>,
 }
 
-/// What a launch would do, and how it would go.
+/// The launch report, the calendar and the rehearsal of a draft.
 #[derive(Serialize, ToSchema)]
 pub struct Rehearsal {
     launch: LaunchReport,
@@ -171,8 +169,8 @@ pub struct Rehearsal {
     applications: Vec<RehearsalForecast>,
 }
 
-/// Reckons what the launch of a draft would do, and plays it through. Nothing is written and
-/// nothing is sent; 422 says what stands against the launch.
+/// Checks the launch of a draft and simulates the campaign. Writes and sends nothing; 422 states
+/// what prevents the launch.
 #[utoipa::path(get, path = "/api/v1/drafts/{draft}/rehearsal", tag = "drafts", params(("draft" = String, Path)),
     responses((status = 200, body = Rehearsal)))]
 pub async fn rehearse(
@@ -196,15 +194,15 @@ pub async fn rehearse(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TestMessage {
-    /// Of the plan, counted from 1.
+    /// Number of the plan's step, from 1.
     #[schema(minimum = 1)]
     step: usize,
-    /// Of somebody of the staff.
+    /// Telephone number of a staff member.
     number: String,
 }
 
-/// Sends a message of the plan to somebody of the staff, with a made-up name and a link to try the
-/// questionnaire out.
+/// Sends a message of the plan to a staff member, with an invented name and a trial link to the
+/// questionnaire.
 #[utoipa::path(post, path = "/api/v1/drafts/{draft}/test", tag = "drafts", params(("draft" = String, Path)), request_body = TestMessage,
     responses((status = 200, body = Done)))]
 pub async fn send_test(
@@ -223,7 +221,7 @@ pub async fn send_test(
     }
 }
 
-/// Asks for the launch of a draft as it stands; somebody else agrees to it on the console.
+/// Requests the launch of a draft in its present state; a second person approves it on the console.
 #[utoipa::path(post, path = "/api/v1/drafts/{draft}/ask", tag = "drafts", params(("draft" = String, Path)), responses((status = 200, body = Done)))]
 pub async fn ask(
     State(app): State<Arc<AppState>>,
@@ -235,7 +233,7 @@ pub async fn ask(
     Ok(DONE)
 }
 
-/// Launches a draft. Where two people have to agree to a launch, only the console launches.
+/// Launches a draft. Where launches need two people, only the console launches.
 #[utoipa::path(post, path = "/api/v1/drafts/{draft}/launch", tag = "drafts", params(("draft" = String, Path)),
     responses((status = 201, body = LaunchReport)))]
 pub async fn launch(

@@ -1,6 +1,6 @@
-//! The API below `/api/v1`: what the console does, for programs. Bearer tokens (RFC 6750) with
-//! scopes, problem details (RFC 9457), cursors, `Idempotency-Key`, entity tags; described by itself
-//! at `/api/v1/openapi.json` (OpenAPI 3.1).
+//! The API below `/api/v1`: the console's functions for programs. Bearer tokens (RFC 6750) with
+//! scopes, problem details (RFC 9457), cursors, `Idempotency-Key` and entity tags.
+//! `/api/v1/openapi.json` describes it (OpenAPI 3.1).
 
 mod accounts;
 mod applications;
@@ -40,23 +40,23 @@ use auth::{ApiAuth, Caller};
 use input::{Body, Path, Query};
 use problem::{Problem, ProblemDetails};
 
-/// At most so many on a page; so many where nothing is said.
+/// Maximum and default number of items on a page.
 const MAX_PAGE_SIZE: u32 = 500;
 const DEFAULT_PAGE_SIZE: u32 = 100;
 
-/// A time as answers tell it.
+/// Formats a time for responses: RFC 3339, in UTC.
 fn format_utc(at: Timestamp) -> String {
     at.rfc3339(chrono_tz::UTC)
 }
 
-/// What is asked of a list.
+/// Paging parameters of a list.
 #[derive(serde::Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct PageParams {
-    /// Where the page before ended, as its `next` said.
+    /// The `next` of the previous page.
     #[param(minimum = 1)]
     cursor: Option<i64>,
-    /// On a page, at most.
+    /// Maximum number of items.
     #[param(minimum = 1, maximum = 500, default = 100)]
     limit: Option<u32>,
 }
@@ -244,7 +244,7 @@ pub fn routes(app: &Arc<AppState>) -> Router<Arc<AppState>> {
         .route("/metrics", auth::require_watch(app, get(metrics)))
 }
 
-/// The description of the API, as `/api/v1/openapi.json` has it.
+/// Returns the API description, as `/api/v1/openapi.json` serves it.
 pub fn openapi(app: &Arc<AppState>) -> OpenApi {
     complete_description(build_routes(app).router.into_openapi())
 }
@@ -253,7 +253,7 @@ pub fn openapi(app: &Arc<AppState>) -> OpenApi {
 #[openapi(components(schemas(ProblemDetails)))]
 struct Problems;
 
-/// Adds what holds for every operation: the token, and the problems that there may be.
+/// Adds what applies to every operation: the token and the possible problems.
 fn complete_description(mut described: OpenApi) -> OpenApi {
     described.merge(Problems::openapi());
     let components = described.components.get_or_insert_default();

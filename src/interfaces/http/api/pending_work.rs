@@ -1,5 +1,5 @@
-//! What waits for somebody: alarms, replies, messages in doubt, lists with rejected rows; and how
-//! the gateways do.
+//! Work that needs a person: alarms, replies, messages in doubt, lists with rejected rows; and the
+//! state of the gateways.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::services::monitoring::overview;
 use crate::services::sealing::seal_context;
 use crate::services::sms_sending::in_doubt::{self, DoubtResolution, DoubtResolutionError};
 
-/// A list of which rows were rejected, before its applications are launched.
+/// A list with rejected rows whose applications are not launched yet.
 #[derive(Serialize, ToSchema)]
 pub struct RejectedList {
     applications: Vec<String>,
@@ -24,33 +24,33 @@ pub struct RejectedList {
     imported_at: String,
 }
 
-/// A version that the scoring step does not have as it should.
+/// A version that was rejected or did not arrive.
 #[derive(Serialize, ToSchema)]
 pub struct UndeliveredVersionResponse {
     application: String,
     kind: String,
     version: u32,
-    /// The way on which it did not arrive; null: it was rejected.
+    /// The channel that failed; null if the version was rejected.
     way: Option<&'static str>,
     reason: String,
     since: String,
 }
 
-/// What waits for a person.
+/// Work that needs a person.
 #[derive(Serialize, ToSchema)]
 pub struct PendingWork {
     alarms: usize,
     in_doubt: usize,
     replies: usize,
-    /// Of the replies: those who want to be called.
+    /// Replies among them that request a call.
     call_backs: usize,
     datasets: Vec<UndeliveredVersionResponse>,
     lists: Vec<RejectedList>,
-    /// Webhooks that take no events.
+    /// Webhooks that fail to accept events.
     webhooks: Vec<String>,
 }
 
-/// What waits for a person.
+/// Returns the work that needs a person.
 #[utoipa::path(get, path = "/api/v1/waiting", tag = "work", responses((status = 200, body = PendingWork)))]
 pub async fn pending_work(State(app): State<Arc<AppState>>) -> Result<Json<PendingWork>, Problem> {
     let waiting = overview::pending_work(&app.context).await?;
@@ -97,7 +97,7 @@ pub struct Alarms {
     items: Vec<AlarmResponse>,
 }
 
-/// Alarms that are open.
+/// Lists open alarms.
 #[utoipa::path(get, path = "/api/v1/alarms", tag = "work", responses((status = 200, body = Alarms)))]
 pub async fn alarms(State(app): State<Arc<AppState>>) -> Result<Json<Alarms>, Problem> {
     let all = alarms::list(&mut *app.context.database.read().await?, false).await?;
@@ -119,7 +119,7 @@ pub struct AcknowledgeRequest {
     note: String,
 }
 
-/// What was done, where there is nothing else to tell.
+/// The result of an operation that returns nothing else.
 #[derive(Serialize, ToSchema)]
 pub struct Done {
     done: bool,
@@ -127,7 +127,7 @@ pub struct Done {
 
 pub const DONE: Json<Done> = Json(Done { done: true });
 
-/// Takes over an alarm, which is not repeated then.
+/// Acknowledges an alarm, which is not repeated after that.
 #[utoipa::path(post, path = "/api/v1/alarms/{application}/acknowledge", tag = "work", params(("application" = String, Path)), request_body = AcknowledgeRequest,
     responses((status = 200, body = Done)))]
 pub async fn acknowledge_alarm(
@@ -157,7 +157,7 @@ pub async fn acknowledge_alarm(
 #[derive(Serialize, ToSchema)]
 pub struct GatewayResponse {
     name: String,
-    /// Held still until then.
+    /// Paused until this time.
     paused_until: Option<String>,
     paused_because: Option<String>,
 }
@@ -167,7 +167,7 @@ pub struct Gateways {
     items: Vec<GatewayResponse>,
 }
 
-/// How the gateways do.
+/// Returns the state of the gateways.
 #[utoipa::path(get, path = "/api/v1/gateways", tag = "work", responses((status = 200, body = Gateways)))]
 pub async fn gateways(State(app): State<Arc<AppState>>) -> Result<Json<Gateways>, Problem> {
     let now = app.context.clock.now();
@@ -189,7 +189,7 @@ pub async fn gateways(State(app): State<Arc<AppState>>) -> Result<Json<Gateways>
 #[derive(Serialize, ToSchema)]
 pub struct ReplyResponse {
     id: i64,
-    /// What it was taken for: `call_me`, `wrong_number`, `other`, …
+    /// The recognised meaning: `call_me`, `wrong_number`, `other`, …
     meaning: String,
     received_at: String,
     campaign: Option<String>,
@@ -200,7 +200,7 @@ pub struct Replies {
     items: Vec<ReplyResponse>,
 }
 
-/// Replies that nobody has dealt with.
+/// Lists unhandled replies.
 #[utoipa::path(get, path = "/api/v1/replies", tag = "work", responses((status = 200, body = Replies)))]
 pub async fn replies(State(app): State<Arc<AppState>>) -> Result<Json<Replies>, Problem> {
     let all = replies::inbox(&mut *app.context.database.read().await?, None, false).await?;
@@ -218,7 +218,7 @@ pub struct ReplyText {
     text: String,
 }
 
-/// What a reply says. That it was read is in the audit log.
+/// Returns the text of a reply. The audit log records the request.
 #[utoipa::path(get, path = "/api/v1/replies/{reply}/text", tag = "work", params(("reply" = i64, Path)), responses((status = 200, body = ReplyText)))]
 pub async fn reply_text(
     State(app): State<Arc<AppState>>,
@@ -235,7 +235,7 @@ pub async fn reply_text(
     Ok(Json(ReplyText { text }))
 }
 
-/// Marks a reply as dealt with.
+/// Marks a reply as handled.
 #[utoipa::path(post, path = "/api/v1/replies/{reply}/done", tag = "work", params(("reply" = i64, Path)), responses((status = 200, body = Done)))]
 pub async fn reply_done(
     State(app): State<Arc<AppState>>,
@@ -262,7 +262,7 @@ pub struct MessagesInDoubt {
     items: Vec<MessageInDoubtResponse>,
 }
 
-/// Messages in doubt, which are never sent again by themselves.
+/// Lists messages in doubt, which are never sent again automatically.
 #[utoipa::path(get, path = "/api/v1/doubts", tag = "work", responses((status = 200, body = MessagesInDoubt)))]
 pub async fn messages_in_doubt(
     State(app): State<Arc<AppState>>,
@@ -281,11 +281,11 @@ pub async fn messages_in_doubt(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ResolveRequest {
-    /// It went out; or it did not, and is sent.
+    /// True: it was sent. False: it was not, and is sent again.
     went_out: bool,
 }
 
-/// Says what became of a message in doubt.
+/// Resolves a message in doubt.
 #[utoipa::path(post, path = "/api/v1/doubts/{reference}", tag = "work", params(("reference" = String, Path)), request_body = ResolveRequest,
     responses((status = 200, body = Done)))]
 pub async fn settle(

@@ -1,5 +1,5 @@
-//! People's rights and the end of their data: what is held of a person, deletion, how long
-//! applicants' people are kept, legal holds, certificates.
+//! Data subject requests and the end of retention: export, erasure, retention of each applicant's
+//! data, legal holds, certificates.
 
 use std::sync::Arc;
 
@@ -42,18 +42,18 @@ async fn phone_of(app: &AppState, case: i64) -> Result<Phone, Problem> {
     Ok(phone)
 }
 
-/// Everything that is held about one person.
+/// All data about one person.
 #[derive(Serialize, ToSchema)]
 pub struct PersonExportResponse {
     /// By applicant: name, number, cases with answers, consents, messages, calls, replies.
     #[schema(value_type = Vec<Object>)]
     held: serde_json::Value,
-    /// Where the number is not contacted, since when and until when.
+    /// Suppressions of the number, with start and end.
     #[schema(value_type = Vec<Object>)]
     not_to_be_contacted: serde_json::Value,
 }
 
-/// Everything that is held about the person of a case, on every list, for that person to have.
+/// Exports all data about the person of a case, from every list, for that person.
 #[utoipa::path(post, path = "/api/v1/cases/{case}/export", tag = "privacy", params(("case" = i64, Path)), responses((status = 200, body = PersonExportResponse)))]
 pub async fn export(
     State(app): State<Arc<AppState>>,
@@ -68,7 +68,7 @@ pub async fn export(
     }))
 }
 
-/// Why something is done; it stands in the certificate, so no name and no number.
+/// The reason of an operation, as the certificate states it; give no name and no number.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReasonRequest {
@@ -84,16 +84,15 @@ pub struct CorrectedVersionResponse {
 
 #[derive(Serialize, ToSchema)]
 pub struct ErasureResponse {
-    /// Rows: one for each applicant that had the person on its lists.
+    /// Number of erased rows: one for each applicant with the person on its lists.
     people: u64,
-    /// Versions that were frozen without the person.
+    /// Versions frozen again without the person.
     corrected: Vec<CorrectedVersionResponse>,
-    /// Applicants whose legal hold forbids it.
+    /// Applicants whose legal hold prevents the erasure.
     held: Vec<String>,
 }
 
-/// Deletes whoever a case is about, on every list, and contacts the number no more. It cannot be
-/// undone.
+/// Erases the person of a case from every list, and suppresses the number. It cannot be undone.
 #[utoipa::path(post, path = "/api/v1/cases/{case}/erase", tag = "privacy", params(("case" = i64, Path)), request_body = ReasonRequest,
     responses((status = 200, body = ErasureResponse)))]
 pub async fn erase(
@@ -127,7 +126,7 @@ pub struct LegalHoldResponse {
     reason: String,
 }
 
-/// How long an applicant's people are kept.
+/// The retention of an applicant's data.
 #[derive(Serialize, ToSchema)]
 pub struct ApplicantResponse {
     programme: String,
@@ -137,7 +136,7 @@ pub struct ApplicantResponse {
     done_at: Option<String>,
     forgotten_at: Option<String>,
     legal_hold: Option<LegalHoldResponse>,
-    /// In words.
+    /// Status in words.
     standing: String,
 }
 
@@ -146,7 +145,7 @@ pub struct Applicants {
     items: Vec<ApplicantResponse>,
 }
 
-/// How long every applicant's people are kept.
+/// Lists all applicants with their retention.
 #[utoipa::path(get, path = "/api/v1/applicants", tag = "privacy", responses((status = 200, body = Applicants)))]
 pub async fn applicants(State(app): State<Arc<AppState>>) -> Result<Json<Applicants>, Problem> {
     let hold = |hold: LegalHold| LegalHoldResponse {
@@ -174,7 +173,8 @@ async fn find(app: &AppState, (programme, code): &(String, String)) -> Result<Ap
         .ok_or_else(Problem::not_found)
 }
 
-/// Forgets all people of an applicant now, whatever the programme's time. It cannot be undone.
+/// Deletes all personal data of an applicant now, before its retention period ends. It cannot be
+/// undone.
 #[utoipa::path(post, path = "/api/v1/applicants/{programme}/{applicant}/forget", tag = "privacy",
     params(("programme" = String, Path), ("applicant" = String, Path)), request_body = ReasonRequest, responses((status = 200, body = Done)))]
 pub async fn purge_applicant(
@@ -193,7 +193,7 @@ pub async fn purge_applicant(
     Ok(DONE)
 }
 
-/// Puts an applicant under a legal hold: nothing of its people is deleted until it is lifted.
+/// Sets a legal hold: none of the applicant's personal data is deleted until it is lifted.
 #[utoipa::path(put, path = "/api/v1/applicants/{programme}/{applicant}/legal-hold", tag = "privacy",
     params(("programme" = String, Path), ("applicant" = String, Path)), request_body = ReasonRequest, responses((status = 200, body = Done)))]
 pub async fn set_legal_hold(
@@ -224,7 +224,7 @@ pub async fn lift_legal_hold(
     Ok(DONE)
 }
 
-/// What was deleted, and by whose order.
+/// A certificate: what was deleted, and by whose order.
 #[derive(Serialize, ToSchema)]
 pub struct CertificateResponse {
     id: i64,
@@ -234,9 +234,9 @@ pub struct CertificateResponse {
     applicant: String,
     issued_at: Option<String>,
     is_genuine: bool,
-    /// As it is signed (JSON).
+    /// The signed text (JSON).
     text: String,
-    /// Of the text, Ed25519 in base 64; null: the deletion is not done to the end.
+    /// Ed25519 signature of the text in base 64; null while the deletion is not complete.
     signature: Option<String>,
 }
 
@@ -245,7 +245,7 @@ pub struct Certificates {
     items: Vec<CertificateResponse>,
 }
 
-/// Certificates of deletion.
+/// Lists certificates of deletion.
 #[utoipa::path(get, path = "/api/v1/certificates", tag = "privacy", responses((status = 200, body = Certificates)))]
 pub async fn certificates(State(app): State<Arc<AppState>>) -> Result<Json<Certificates>, Problem> {
     let all = erasure::certificates(&mut *app.context.database.read().await?).await?;

@@ -1,4 +1,4 @@
-//! What a caller of the API sees when something failed: problem details (RFC 9457).
+//! Errors of the API as problem details (RFC 9457).
 
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -19,12 +19,12 @@ impl Problem {
         Problem { status, detail: detail.into() }
     }
 
-    /// It is against a rule.
+    /// The request breaks a rule (422).
     pub fn wrong(detail: impl Into<String>) -> Problem {
         Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail)
     }
 
-    /// It stands otherwise by now.
+    /// The request conflicts with the present state (409).
     pub fn conflict(detail: impl Into<String>) -> Problem {
         Problem::new(StatusCode::CONFLICT, detail)
     }
@@ -48,7 +48,7 @@ impl Problem {
         Problem::new(StatusCode::TOO_MANY_REQUESTS, "too many wrong tokens; wait some seconds")
     }
 
-    /// Ours: the text goes to the log only.
+    /// An internal error (500). The text goes to the log only.
     pub fn internal(problem: &str) -> Problem {
         Problem::new(
             StatusCode::INTERNAL_SERVER_ERROR,
@@ -83,10 +83,10 @@ impl From<DatasetError> for Problem {
     }
 }
 
-/// What stands in an answer that is no success (RFC 9457).
+/// Body of an error response (RFC 9457).
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct ProblemDetails {
-    /// `about:blank`: the status says it all.
+    /// `about:blank`: the status is the type.
     r#type: &'static str,
     title: Option<&'static str>,
     #[schema(minimum = 400, maximum = 599)]

@@ -1,4 +1,4 @@
-//! Programmes with their rules, and the questionnaires that they use.
+//! Programmes with their rules, and the questionnaires that launches use.
 
 use std::sync::Arc;
 
@@ -38,7 +38,7 @@ pub struct Programmes {
     items: Vec<ProgrammeResponse>,
 }
 
-/// All programmes.
+/// Lists all programmes.
 #[utoipa::path(get, path = "/api/v1/programmes", tag = "programmes", responses((status = 200, body = Programmes)))]
 pub async fn list(State(app): State<Arc<AppState>>) -> Result<Json<Programmes>, Problem> {
     let mut connection = app.context.database.read().await?;
@@ -70,7 +70,7 @@ impl Rules {
     }
 }
 
-/// The rules of a programme.
+/// Returns the rules of a programme.
 #[utoipa::path(get, path = "/api/v1/programmes/{programme}", tag = "programmes", params(("programme" = String, Path)),
     responses((status = 200, body = Rules)))]
 pub async fn show(
@@ -82,7 +82,7 @@ pub async fn show(
     Ok(Json(Rules::from_programme(&programme)?))
 }
 
-/// Sets up a programme, or gives it other rules; what is not said has its usual value.
+/// Creates a programme or replaces its rules; omitted keys have their defaults.
 #[utoipa::path(put, path = "/api/v1/programmes/{programme}", tag = "programmes", params(("programme" = String, Path)), request_body = Rules,
     responses((status = 200, body = Rules)))]
 pub async fn put(
@@ -105,16 +105,16 @@ pub async fn put(
     Ok(Json(Rules::from_programme(&programme)?))
 }
 
-/// A category's questionnaire.
+/// The questionnaire of a category.
 #[derive(Serialize, ToSchema)]
 pub struct QuestionnaireResponse {
     category: &'static str,
     version: u32,
     title_zh: String,
     title_en: String,
-    /// As its file has it (TOML).
+    /// Its file (TOML).
     source: String,
-    /// Where somebody tries it out on their own telephone, for two days; nothing is kept of it.
+    /// Trial link for a telephone, valid for two days; trial answers are not stored.
     try_url: String,
 }
 
@@ -123,7 +123,7 @@ pub struct Questionnaires {
     items: Vec<QuestionnaireResponse>,
 }
 
-/// The questionnaires that launches would use.
+/// Lists the questionnaires that launches would use.
 #[utoipa::path(get, path = "/api/v1/questionnaires", tag = "programmes", responses((status = 200, body = Questionnaires)))]
 pub async fn questionnaires(
     State(app): State<Arc<AppState>>,

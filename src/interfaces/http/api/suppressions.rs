@@ -1,4 +1,4 @@
-//! Numbers that are not contacted: when, where, why and how long; never whose.
+//! The suppression list: times, scopes, reasons and ends, without the numbers.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::domain::suppression::SuppressionReason;
 use crate::interfaces::http::state::AppState;
 use crate::services::suppressions::{SuppressionDefaults, SuppressionError, import_suppressions};
 
-/// Numbers that are to be contacted no more.
+/// Numbers to suppress.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SuppressRequest {
@@ -23,9 +23,9 @@ pub struct SuppressRequest {
     /// opt_out, complaint or invalid.
     #[schema(pattern = "^(opt_out|complaint|invalid)$")]
     reason: String,
-    /// Everywhere, where nothing is said.
+    /// Only in this programme; everywhere if omitted.
     programme: Option<String>,
-    /// The first day on which they may be contacted again.
+    /// First day on which they may be contacted again.
     until: Option<NaiveDate>,
 }
 
@@ -58,23 +58,23 @@ pub async fn suppress(
 
 #[derive(Serialize, ToSchema)]
 pub struct SuppressionResponse {
-    /// The programme; null: everywhere.
+    /// The programme; null for everywhere.
     programme: Option<String>,
     /// opt_out, complaint or invalid.
     reason: String,
     since: String,
-    /// null: for good.
+    /// Null for a suppression without end.
     until: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
 pub struct Suppressions {
     items: Vec<SuppressionResponse>,
-    /// The cursor of the next page; null on the last.
+    /// Cursor of the next page; null on the last.
     next: Option<i64>,
 }
 
-/// The suppression list, the oldest first.
+/// Lists suppressions, the oldest first.
 #[utoipa::path(get, path = "/api/v1/suppressions", tag = "suppressions", params(PageParams), responses((status = 200, body = Suppressions)))]
 pub async fn list(
     State(app): State<Arc<AppState>>,

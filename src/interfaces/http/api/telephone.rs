@@ -1,5 +1,5 @@
-//! The telephone's supervision: who waits, who is to call whom, how interviewers do, and
-//! verification. Calls themselves are made by people, at their pages.
+//! Supervision of telephone interviews: the queue, assignments, interviewer quality and
+//! verification. Calls are made by people, on their pages.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::services::call_center::quality::{self, InterviewerQuality};
 use crate::services::call_center::supervision::{self, QueueDashboardRow};
 use crate::services::call_center::{CallCenterError, verification};
 
-/// How interviewers do is told of so many days.
+/// Days covered by the figures of interviewers.
 const QUALITY_DAYS: u64 = 30;
 const MAX_ROWS: u32 = 200;
 
@@ -32,7 +32,7 @@ impl From<CallCenterError> for Problem {
     }
 }
 
-/// Somebody in the queue, without name and number.
+/// A person in the queue, without name and number.
 #[derive(Serialize, ToSchema)]
 pub struct QueueEntryResponse {
     invitation: i64,
@@ -40,12 +40,12 @@ pub struct QueueEntryResponse {
     /// `APPLICATION/PSEUDONYM`.
     cases: String,
     next_at: Option<String>,
-    /// A call-back that was promised.
+    /// Time of a promised call-back.
     promised_at: Option<String>,
     calls: u32,
     max_calls: u32,
     assigned_to: Option<String>,
-    /// On whose screen the person is.
+    /// The interviewer whose screen shows the person.
     with: Option<String>,
 }
 
@@ -55,11 +55,11 @@ pub struct Queue {
     due: usize,
     promised: usize,
     on_screens: usize,
-    /// Those on screens and the nearest, 200 at most.
+    /// Those on screens and those due next, at most 200.
     items: Vec<QueueEntryResponse>,
 }
 
-/// The queue of calls.
+/// Returns the call queue.
 #[utoipa::path(get, path = "/api/v1/telephone/queue", tag = "telephone", responses((status = 200, body = Queue)))]
 pub async fn queue(State(app): State<Arc<AppState>>) -> Result<Json<Queue>, Problem> {
     let board = supervision::supervision_dashboard(&app.context).await?;
@@ -86,11 +86,11 @@ pub async fn queue(State(app): State<Arc<AppState>>) -> Result<Json<Queue>, Prob
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AssignRequest {
-    /// The interviewer; empty: whoever is free.
+    /// The interviewer; empty for any.
     to: String,
 }
 
-/// Hands somebody to one interviewer, or back to all.
+/// Assigns a person to one interviewer, or back to all.
 #[utoipa::path(post, path = "/api/v1/telephone/queue/{invitation}/assign", tag = "telephone", params(("invitation" = i64, Path)),
     request_body = AssignRequest, responses((status = 200, body = Done)))]
 pub async fn assign(
@@ -104,16 +104,16 @@ pub async fn assign(
     Ok(DONE)
 }
 
-/// How one interviewer did in the last 30 days.
+/// Figures of one interviewer over the last 30 days.
 #[derive(Serialize, ToSchema)]
 pub struct InterviewerResponse {
     name: String,
     attempts: u32,
     interviews: u32,
-    /// Of those reached.
+    /// Refusals among the respondents reached.
     refusals: u32,
     no_answers: u32,
-    /// Interviews that took conspicuously little time.
+    /// Interviews that were conspicuously short.
     short: u32,
     seconds_per_answer: Option<f64>,
     verified: u32,
@@ -125,7 +125,7 @@ pub struct Interviewers {
     items: Vec<InterviewerResponse>,
 }
 
-/// How the interviewers do.
+/// Lists the figures of all interviewers.
 #[utoipa::path(get, path = "/api/v1/telephone/interviewers", tag = "telephone", responses((status = 200, body = Interviewers)))]
 pub async fn interviewers(State(app): State<Arc<AppState>>) -> Result<Json<Interviewers>, Problem> {
     let since = app.context.clock.now() - std::time::Duration::from_secs(QUALITY_DAYS * 86_400);
@@ -164,7 +164,7 @@ pub struct Verifications {
     items: Vec<VerificationResponse>,
 }
 
-/// Interviews that were drawn to be verified, those still to be made first; 200 at most.
+/// Lists interviews drawn for verification, pending ones first, at most 200.
 #[utoipa::path(get, path = "/api/v1/telephone/verifications", tag = "telephone", responses((status = 200, body = Verifications)))]
 pub async fn verifications(
     State(app): State<Arc<AppState>>,
@@ -183,7 +183,7 @@ pub async fn verifications(
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DrawRequest {
-    /// Of the interviews that nobody has looked at; a tenth where nothing is said.
+    /// Share to draw of the interviews not drawn before; 0.1 if omitted.
     #[schema(minimum = 0, maximum = 1)]
     share: Option<f64>,
 }
@@ -193,7 +193,7 @@ pub struct DrawResponse {
     interviews: usize,
 }
 
-/// Draws interviews to be verified, one at least of each interviewer.
+/// Draws interviews for verification, at least one of each interviewer.
 #[utoipa::path(post, path = "/api/v1/telephone/verifications", tag = "telephone", request_body = DrawRequest, responses((status = 200, body = DrawResponse)))]
 pub async fn draw(
     State(app): State<Arc<AppState>>,

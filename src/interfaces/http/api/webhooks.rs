@@ -1,4 +1,4 @@
-//! Webhooks: where events are told (Standard Webhooks).
+//! Webhooks that receive events (Standard Webhooks).
 
 use std::sync::Arc;
 
@@ -30,15 +30,16 @@ impl From<EndpointError> for Problem {
 pub struct WebhookResponse {
     name: String,
     url: String,
-    /// What it is told; empty: everything.
+    /// The events it receives; empty for all.
     events: Vec<&'static str>,
     made_by: String,
     created_at: String,
-    /// Events that wait to be told.
+    /// Number of undelivered events.
     waiting: u64,
-    /// Since then it takes nothing; null: it does well.
+    /// Start of the present failure; null if deliveries succeed.
     failing_since: Option<String>,
-    /// When it is asked again; null with `failing_since`: it has said that it is gone for good.
+    /// Time of the next attempt. Null with `failing_since` set: the endpoint answered 410 and gets
+    /// no more events.
     next_try_at: Option<String>,
     problem: Option<String>,
 }
@@ -48,7 +49,7 @@ pub struct Webhooks {
     items: Vec<WebhookResponse>,
 }
 
-/// All webhooks.
+/// Lists all webhooks.
 #[utoipa::path(get, path = "/api/v1/webhooks", tag = "webhooks", responses((status = 200, body = Webhooks)))]
 pub async fn list(State(app): State<Arc<AppState>>) -> Result<Json<Webhooks>, Problem> {
     let mut connection = app.context.database.read().await?;
@@ -78,15 +79,15 @@ pub async fn list(State(app): State<Arc<AppState>>) -> Result<Json<Webhooks>, Pr
 pub struct NewWebhook {
     #[schema(min_length = 1, max_length = 40)]
     name: String,
-    /// `https://…`; `http://…` only within one's own network.
+    /// `https://…`; `http://…` only within the own network.
     #[schema(max_length = 500)]
     url: String,
-    /// What it wants to be told; everything where nothing is said.
+    /// The events it receives; all if omitted.
     #[serde(default)]
     events: Vec<String>,
 }
 
-/// What the signatures are checked with, told once.
+/// The key of the webhook's signatures, shown once.
 #[derive(Serialize, ToSchema)]
 pub struct NewWebhookResponse {
     name: String,
@@ -113,7 +114,7 @@ pub async fn add(
     ))
 }
 
-/// Takes a webhook away, with what was on its way there.
+/// Removes a webhook and its undelivered events.
 #[utoipa::path(delete, path = "/api/v1/webhooks/{webhook}", tag = "webhooks", params(("webhook" = String, Path)),
     responses((status = 200, body = Done)))]
 pub async fn remove(
@@ -125,7 +126,7 @@ pub async fn remove(
     Ok(DONE)
 }
 
-/// Tells a webhook an event of no meaning (`webhook.test`).
+/// Sends a test event (`webhook.test`) to a webhook.
 #[utoipa::path(post, path = "/api/v1/webhooks/{webhook}/test", tag = "webhooks", params(("webhook" = String, Path)),
     responses((status = 200, body = Done)))]
 pub async fn test(
@@ -139,13 +140,13 @@ pub async fn test(
 
 #[derive(Serialize, ToSchema)]
 pub struct EventResponse {
-    /// The end of its `webhook-id`.
+    /// The number at the end of its `webhook-id`.
     number: i64,
     event: String,
     at: String,
     tries: u32,
     arrived_at: Option<String>,
-    /// When it is tried again; null with `arrived_at` null: it was given up.
+    /// Time of the next attempt. Null if it has arrived, or has failed for good.
     next_at: Option<String>,
     problem: Option<String>,
 }
@@ -153,11 +154,11 @@ pub struct EventResponse {
 #[derive(Serialize, ToSchema)]
 pub struct Events {
     items: Vec<EventResponse>,
-    /// The cursor of the next page; null on the last.
+    /// Cursor of the next page; null on the last.
     next: Option<i64>,
 }
 
-/// What a webhook was told in the last 30 days, the latest first.
+/// Lists events sent to a webhook in the last 30 days, the latest first.
 #[utoipa::path(get, path = "/api/v1/webhooks/{webhook}/events", tag = "webhooks", params(("webhook" = String, Path), PageParams),
     responses((status = 200, body = Events)))]
 pub async fn list_events(

@@ -1,4 +1,4 @@
-//! The own account: another password, the second factor.
+//! The user's own account: password and second factor.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ struct AccountPage<'a> {
     problem: Option<&'static str>,
     is_needed: bool,
     has_second_factor: bool,
-    /// The secret to take over into an authenticator: its picture, and as it is typed.
+    /// A new TOTP secret to enrol, as a QR code and as text.
     offered: Option<(Personal, Personal)>,
     recovery_codes: Vec<Personal>,
 }
@@ -53,7 +53,7 @@ impl<'a> AccountPage<'a> {
     }
 }
 
-/// What somebody did wrong, as the page says it; an error of ours goes on.
+/// Returns the message for a user error; internal errors become a [`Failure`].
 pub(super) fn describe_problem(
     tr: Translator,
     error: AccountError,

@@ -1,4 +1,4 @@
-//! Everybody's accounts, and the tokens of the API.
+//! All accounts and API tokens.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -38,7 +38,7 @@ struct TokenRow {
     is_valid: bool,
 }
 
-/// Something that is shown once.
+/// A password or token that is shown once.
 struct OneTimeSecret {
     what: &'static str,
     name: String,
@@ -58,7 +58,7 @@ struct AccountsPage<'a> {
     scopes: Vec<(&'static str, &'static str)>,
 }
 
-/// What a handler leaves to be said on the page.
+/// What a handler passes to the page: a confirmation, a problem or a secret.
 #[derive(Default)]
 struct FormState {
     flash: Option<&'static str>,
@@ -112,7 +112,7 @@ async fn render(app: &AppState, staff: &Staff, form_state: FormState) -> Result<
     Ok(render_page(status, &template))
 }
 
-/// What a change came to: a page that says so once, or what was wrong.
+/// Responds to a change: a redirect, a page with the secret, or a page with the problem.
 async fn respond(
     app: &AppState,
     staff: &Staff,
@@ -161,7 +161,7 @@ pub async fn show(
     render(&app, &staff, FormState { flash, ..FormState::default() }).await
 }
 
-/// A new account; its password is made here and shown once.
+/// Adds an account. Its password is generated and shown once.
 pub async fn add(
     State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,

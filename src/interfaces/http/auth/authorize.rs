@@ -1,5 +1,5 @@
-//! The guard of the staff's routes: who is signed in, may they, and does the form come from their
-//! own page?
+//! Authorization of staff requests: session, permission, origin and token of the form, and the
+//! audit entry.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,11 +27,11 @@ use crate::services::accounts::{self, Session};
 pub(super) const SESSION: &str = "fieldworkd_session";
 pub(super) const LANGUAGE: &str = "fieldworkd_language";
 
-/// Who is signed in, for every handler behind the guard.
+/// The signed-in user, for handlers behind `authorize`.
 #[derive(Clone)]
 pub struct Staff {
     pub session: Session,
-    /// What every form of this session carries.
+    /// Token that every form of this session must carry.
     pub form_token: String,
     pub tr: Translator,
 }
@@ -42,7 +42,7 @@ impl Staff {
     }
 }
 
-/// What a form sent, as [`merge_form_fields`] has it.
+/// Fields of a submitted form, merged by [`merge_form_fields`].
 #[derive(Clone, Default)]
 pub struct FormFields(pub BTreeMap<String, String>);
 
@@ -52,7 +52,7 @@ impl FormFields {
     }
 }
 
-/// What stands before a door.
+/// Middleware in front of every staff route.
 pub(super) async fn authorize(
     State((app, route)): State<(Arc<AppState>, Arc<RouteSpec>)>,
     request: Request,
@@ -82,8 +82,8 @@ pub(super) async fn authorize(
     }
 }
 
-/// Lets a request through, or says why not. Comes with the number of its entry in the audit log,
-/// where it has one.
+/// Checks a request and writes its audit entry. Returns the request and the number of the entry, if
+/// there is one, or the response of a refused request.
 async fn check_request(
     app: &AppState,
     route: &RouteSpec,
@@ -117,7 +117,7 @@ async fn check_request(
     if route.permission.is_some_and(|permission| !session.account.role.may(permission)) {
         return Err(refuse(StatusCode::FORBIDDEN, ErrorPage::NotAllowed));
     }
-    // Where a second factor is asked of everybody, nothing but setting it up is open without one.
+    // If a second factor is mandatory, a user without one can only open the own account pages.
     if app.context.config.console.needs_second_factor
         && !session.account.has_second_factor
         && route.permission.is_some()
@@ -171,8 +171,8 @@ async fn check_request(
     Ok((request, entry))
 }
 
-/// A text with what the address and the form have in place of its names. What stands in the log is
-/// short.
+/// Replaces `{name}` in a template by the path parameter or form field of that name. Values are cut
+/// to 80 characters, to keep audit entries short.
 fn fill_template(text: &str, path: &[(String, String)], form: &FormFields) -> String {
     const LONGEST: usize = 80;
     let (mut filled, mut rest) = (String::new(), text);
@@ -189,7 +189,7 @@ fn fill_template(text: &str, path: &[(String, String)], form: &FormFields) -> St
     filled + rest
 }
 
-/// Signing in leads back to where somebody wanted to go.
+/// Returns the sign-in page's path, with the requested path to return to.
 fn sign_in_path(path: &str) -> String {
     if path == "/staff" {
         "/staff/sign-in".to_owned()
@@ -201,7 +201,8 @@ fn sign_in_path(path: &str) -> String {
     }
 }
 
-/// A way within this site, from a value that anybody may have written.
+/// Returns a path within this site, or `/staff` if the value is anything else. The value is
+/// untrusted.
 pub(super) fn local_path_or_home(next: &str) -> &str {
     let is_ours = next.starts_with('/')
         && !next.starts_with("//")
@@ -210,7 +211,7 @@ pub(super) fn local_path_or_home(next: &str) -> &str {
     if is_ours && next.len() < 300 { next } else { "/staff" }
 }
 
-/// Does a request come from a page of ours, as far as the browser tells?
+/// Returns whether a request comes from this site, if the browser reports it (`Sec-Fetch-Site`).
 pub(super) fn is_same_site(headers: &HeaderMap) -> bool {
     headers.get("sec-fetch-site").is_none_or(|site| site == "same-origin" || site == "none")
 }

@@ -1,10 +1,9 @@
-//! What the staff's pages share: signing in and out, the doors that every route is, the frame
-//! around every page.
+//! Authentication and authorization of the staff: sign-in, accounts, tokens, and the router that
+//! every staff route is added to ([`StaffRouter`]).
 //!
-//! A route is open to whoever has its permission ([`crate::domain::role`]) and to nobody else;
-//! every POST carries a token of its session that no other site can know; what is done or shown of
-//! a person is in the audit log before it happens. The browser holds the session in a cookie that
-//! scripts cannot read.
+//! Each route requires a permission ([`crate::domain::role`]). Every POST carries a token of its
+//! session that other sites cannot know. Actions and views of personal data are audited before they
+//! happen. The session is in a cookie that scripts cannot read.
 
 mod account;
 mod accounts;
@@ -23,10 +22,10 @@ use crate::domain::role::Permission;
 pub use authorize::{FormFields, Staff};
 pub use routes::{AuditSpec, RouteSpec, StaffRouter};
 
-/// Forms of the staff; a note to a call is the longest.
+/// Maximum size of a staff form in bytes. The longest field is the note of a call.
 const MAX_FORM: usize = 64 * 1024;
 
-/// Signing in, which is open to everybody.
+/// Returns the sign-in routes, which need no session.
 pub fn public_routes() -> Router<Arc<AppState>> {
     Router::new()
         .route("/staff/sign-in", get(sign_in::form).post(sign_in::sign_in))
@@ -34,7 +33,7 @@ pub fn public_routes() -> Router<Arc<AppState>> {
         .layer(DefaultBodyLimit::max(MAX_FORM))
 }
 
-/// The own account, and everybody's.
+/// Returns the routes of the own account, all accounts and tokens.
 pub fn routes(app: &Arc<AppState>) -> StaffRouter {
     StaffRouter::new(app)
         .page("/staff", None, sign_in::home)

@@ -1,5 +1,4 @@
-//! The table of the staff's routes: each stands there once, with who may come through and what is
-//! written into the audit log.
+//! The table of staff routes, each with its permission and its audit entry.
 
 use std::sync::Arc;
 
@@ -14,31 +13,31 @@ use super::authorize::authorize;
 use crate::domain::audit::Action;
 use crate::domain::role::Permission;
 
-/// What is written down before a handler does it or shows it. In the texts, `{code}` stands for
-/// what the address or the form has under that name.
+/// The audit entry written before a handler runs. `{code}` in its texts is replaced by the path
+/// parameter or form field of that name.
 #[derive(Debug, Clone, Copy)]
 pub struct AuditSpec {
     pub action: Action,
-    /// What it is done to: `"campaign:{code}"`.
+    /// The object of the action: `"campaign:{code}"`.
     pub object: &'static str,
     pub detail: &'static str,
 }
 
-/// One route.
+/// One staff route.
 #[derive(Debug, Clone)]
 pub struct RouteSpec {
     pub method: Method,
     pub path: &'static str,
-    /// `None`: whoever is signed in.
+    /// `None` for any signed-in user.
     pub permission: Option<Permission>,
     pub audit: Option<AuditSpec>,
-    /// A file may come with the form.
+    /// Whether the form may carry a file.
     pub takes_files: bool,
-    /// A page asks by itself, whether or not anybody sits before it: it keeps no session alive.
+    /// Whether the page requests it by itself. Such requests do not extend the session.
     pub is_background: bool,
 }
 
-/// Routes behind the guard, as they are put together.
+/// Builds the router and the table of staff routes.
 pub struct StaffRouter {
     app: Arc<AppState>,
     router: Router<Arc<AppState>>,
@@ -50,7 +49,7 @@ impl StaffRouter {
         StaffRouter { app: app.clone(), router: Router::new(), table: Vec::new() }
     }
 
-    /// A page; it shows nothing of a person that has to be written down.
+    /// Adds a page that shows no personal data that must be audited.
     pub fn page<H: Handler<T, Arc<AppState>>, T: 'static>(
         self,
         path: &'static str,
@@ -70,7 +69,7 @@ impl StaffRouter {
         )
     }
 
-    /// A page that shows something of a person.
+    /// Adds a page that shows personal data.
     pub fn audited_page<H: Handler<T, Arc<AppState>>, T: 'static>(
         self,
         path: &'static str,
@@ -92,7 +91,7 @@ impl StaffRouter {
         )
     }
 
-    /// A form that does something.
+    /// Adds a form that changes something.
     pub fn audited_form<H: Handler<T, Arc<AppState>>, T: 'static>(
         self,
         path: &'static str,
@@ -114,7 +113,7 @@ impl StaffRouter {
         )
     }
 
-    /// A form that brings a file.
+    /// Adds a form with a file.
     pub fn audited_upload<H: Handler<T, Arc<AppState>>, T: 'static>(
         self,
         path: &'static str,
@@ -136,8 +135,8 @@ impl StaffRouter {
         )
     }
 
-    /// A form that its use-case writes down itself, in the transaction that does it; or one that
-    /// concerns nobody but who sends it.
+    /// Adds a form without an [`AuditSpec`]: its service writes the audit entry in the transaction
+    /// of the change, or it concerns only the sender.
     pub fn form<H: Handler<T, Arc<AppState>>, T: 'static>(
         self,
         path: &'static str,
@@ -157,7 +156,7 @@ impl StaffRouter {
         )
     }
 
-    /// What a page asks for by itself.
+    /// Adds a resource that pages request by themselves.
     pub fn background_page<H: Handler<T, Arc<AppState>>, T: 'static>(
         self,
         path: &'static str,
@@ -175,7 +174,7 @@ impl StaffRouter {
         self.add(spec, get(handler))
     }
 
-    /// A form that a page sends by itself.
+    /// Adds a form that pages submit by themselves.
     pub fn background_form<H: Handler<T, Arc<AppState>>, T: 'static>(
         self,
         path: &'static str,

@@ -1,4 +1,4 @@
-//! Signing in and out.
+//! Sign-in and sign-out.
 
 use std::sync::Arc;
 
@@ -139,7 +139,7 @@ fn signed_in(app: &AppState, session: &Session, next: &str) -> Response {
         .into_response()
 }
 
-/// After the password: the one-time code.
+/// Shows the form for the one-time code, after the password.
 pub async fn code_form(Query(parameters): Query<NextParameter>, headers: HeaderMap) -> Response {
     let tr = Translator(language_of(&headers).unwrap_or_default());
     with_security_policy(render_page(
@@ -174,7 +174,7 @@ pub async fn code(
     let token = Personal::new(cookie_of(&headers, SESSION).unwrap_or_default());
     match accounts::confirm(&app.context, token, form.code.trim()).await {
         Ok(session) => Ok(signed_in(&app, &session, next)),
-        // The password is too long ago, or was never given.
+        // The password step has expired or never took place.
         Err(AccountError::WrongCredentials) => Ok(Redirect::to("/staff/sign-in").into_response()),
         Err(AccountError::WrongCode) => again(
             StatusCode::UNAUTHORIZED,
@@ -185,7 +185,7 @@ pub async fn code(
     }
 }
 
-/// The way to what somebody may do.
+/// Redirects to the first page that the user may open.
 pub async fn home(Extension(staff): Extension<Staff>) -> Response {
     match PageLayout::for_staff(&staff).nav_items.first() {
         Some(item) => Redirect::to(item.path).into_response(),
@@ -219,7 +219,8 @@ pub async fn set_language(
         .into_response()
 }
 
-/// A cookie that scripts cannot read and other sites cannot send; over TLS only, where the site is.
+/// Returns a cookie that scripts cannot read and other sites cannot send. It is limited to TLS if
+/// the public URL uses https.
 fn secure_cookie(app: &AppState, name: &'static str, value: String) -> String {
     let mut cookie = Cookie::new(name, value);
     cookie.set_path("/");

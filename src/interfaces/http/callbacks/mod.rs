@@ -1,6 +1,6 @@
-//! What gateways push: `/hooks/GATEWAY/SECRET/receipts` and `…/replies`, by GET or POST. The secret
-//! part of the address is derived from the installation's key, and a gateway's `allow` list names
-//! the networks it may come from; a push is answered with success only when it is on disk.
+//! Pushes from gateways: `/hooks/GATEWAY/SECRET/receipts` and `…/replies`, by GET or POST. The
+//! secret is derived from the installation's key; a gateway's `allow` list limits the networks that
+//! may push. A push is answered with success only when it is on disk.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::adapters::sms::{Gateway, Push, PushError};
 use crate::services::interviews::sms_conversation;
 use crate::services::sms_inbound;
 
-/// A push of some hundred receipts stays far below this.
+/// Maximum size of a push in bytes. A push of some hundred receipts is far smaller.
 const MAX_PUSH: usize = 1024 * 1024;
 
 pub fn routes() -> Router<Arc<AppState>> {
@@ -29,7 +29,7 @@ pub fn routes() -> Router<Arc<AppState>> {
         .layer(DefaultBodyLimit::max(MAX_PUSH))
 }
 
-/// A push, taken apart by axum.
+/// The parts of a push, extracted by axum.
 type PushParts = (Path<(String, String)>, ConnectInfo<SocketAddr>, OriginalUri, HeaderMap, Bytes);
 
 async fn receipts(
@@ -63,13 +63,13 @@ async fn replies(
     Ok(acknowledgement(gateway))
 }
 
-/// On disk by now; said in the gateway's own way.
+/// Returns the gateway's own form of acknowledgement. The push is on disk by now.
 fn acknowledgement(gateway: &dyn Gateway) -> Response {
     let (content_type, body) = gateway.push_response();
     ([(header::CONTENT_TYPE, content_type)], body).into_response()
 }
 
-/// Where a push comes from; behind a proxy of our own, from where that one says.
+/// Returns the sender's address: the peer, or the address that a trusted proxy forwards.
 fn sender_address(
     app: &AppState,
     ConnectInfo(peer): ConnectInfo<SocketAddr>,
@@ -101,8 +101,7 @@ fn authorised_gateway<'a>(
         return Err(Failure::NotFound);
     }
     let expected = app.context.keys.hasher().webhook_secret(name);
-    // Compared as hashes, so that the time it takes says nothing about how much of the secret was
-    // right.
+    // Comparing hashes hides in the duration how much of the secret was right.
     if sha256_hex(secret.as_bytes()) != sha256_hex(expected.as_bytes()) {
         return Err(Failure::NotFound);
     }

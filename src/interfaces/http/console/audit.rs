@@ -1,4 +1,4 @@
-//! The audit log: who looked at what, and who did what.
+//! The audit log page.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use crate::adapters::database::audit::{self, AuditFilter, LogVerification};
 use crate::domain::audit::{Action, AuditEntry};
 
 const LISTED: u32 = 100;
-/// In an export.
+/// Maximum number of entries in an export.
 const EXPORTED: u32 = 100_000;
 
 struct Row {
@@ -49,7 +49,7 @@ fn filter_from(query: &BTreeMap<String, String>) -> AuditFilter {
     }
 }
 
-/// The same question, as an address.
+/// Returns the URL of a filter, with further parameters.
 fn audit_url(filter: &AuditFilter, more: &[(&str, String)]) -> String {
     let mut query = form_urlencoded::Serializer::new(String::new());
     query
@@ -128,7 +128,7 @@ pub async fn show(
     render(&app, &staff, filter, None).await
 }
 
-/// Reckons every hash again.
+/// Verifies the hash chain.
 pub async fn verify(
     State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,

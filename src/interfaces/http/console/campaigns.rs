@@ -1,4 +1,4 @@
-//! Campaigns: the list, one campaign's page, and what is done with it.
+//! Campaigns: the list, one campaign's page, and its forms.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -72,7 +72,7 @@ pub async fn list(
 struct Bar {
     words: &'static str,
     count: u64,
-    /// In hundredths of the names.
+    /// Percentage of the names on the list.
     share: f64,
 }
 
@@ -242,7 +242,7 @@ fn redirect_to_campaign(code: &str, flash: &str) -> Response {
     Redirect::to(&format!("/campaigns/{code}?noted={flash}")).into_response()
 }
 
-/// Pauses, resumes or closes.
+/// Pauses, resumes or closes a campaign.
 pub async fn change_state(
     State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,
@@ -329,7 +329,7 @@ pub async fn set_budget(
     }
 }
 
-/// Holds, releases or extends an application; leads back to its campaign.
+/// Holds, releases or extends an application, and redirects to its campaign.
 pub async fn change_deadline(
     State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,

@@ -1,5 +1,5 @@
-//! Cases: found by what somebody knows of a person, and one case's whole story. People are masked
-//! until somebody asks for them, which is written down first.
+//! Cases: search, and the timeline of one case. Personal data is masked until it is revealed, which
+//! is audited first.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,9 +26,9 @@ use crate::services::erasure::{ErasureError, ErasureOrder, person};
 use crate::services::monitoring::search::{CaseMatch, cases_of_application, search as search_for};
 use crate::services::monitoring::timeline::{self, CaseTimeline, TimelineEvent, TimelineEventKind};
 
-/// Cases on a page.
+/// Cases per page.
 const LISTED: u32 = 50;
-/// Entries of the audit log beside a story.
+/// Audit entries beside a timeline.
 const MAX_REVEALS: u32 = 20;
 
 struct CaseRow {
@@ -41,11 +41,11 @@ struct CaseRow {
 #[template(path = "console/cases.html")]
 struct CasesPage<'a> {
     layout: PageLayout<'a>,
-    /// Somebody was looked for.
+    /// Whether the page shows search results.
     was_searched: bool,
     heading: String,
     rows: Vec<CaseRow>,
-    /// The way to the next page.
+    /// URL of the next page.
     next: Option<String>,
 }
 
@@ -62,7 +62,7 @@ fn rows(tr: Translator, found: Vec<CaseMatch>) -> Vec<CaseRow> {
     found.into_iter().map(row).collect()
 }
 
-/// The search, or the cases of an application.
+/// Shows the search form, or the cases of an application.
 pub async fn show(
     State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,
@@ -112,7 +112,7 @@ pub async fn show(
     ))
 }
 
-/// What somebody looks for never stands in an address or in a log.
+/// Searches cases. The query is in the body, so it is in no URL and no log.
 pub async fn search(
     State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,
@@ -129,12 +129,12 @@ pub async fn search(
     Ok(render_page(StatusCode::OK, &template))
 }
 
-/// One line of a story.
+/// One line of a timeline.
 struct TimelineLine {
     at: String,
     kind: &'static str,
     text: String,
-    /// What a gateway was asked and answered.
+    /// Requests to the gateway and its responses.
     gateway_log: Vec<(String, String)>,
 }
 
@@ -247,7 +247,7 @@ fn state_of_message(state: &str) -> (&'static str, &'static str) {
     }
 }
 
-/// What a handler leaves to be said on the page.
+/// What a handler passes to the page: the revealed person, a confirmation or a problem.
 #[derive(Default)]
 struct FormState {
     person: Option<(Personal, Phone)>,
@@ -272,7 +272,7 @@ async fn render(
         };
         let entries =
             audit::entries(&mut *app.context.database.read().await?, &filter, MAX_REVEALS).await?;
-        // `case:1` is the beginning of `case:17`.
+        // The filter matches prefixes: `case:1` also finds `case:17`.
         let exact = entries.into_iter().filter(|entry| entry.object == filter.object);
         Some(
             exact
@@ -316,7 +316,7 @@ pub async fn timeline(
     render(&app, &staff, CaseId(case), FormState { flash, ..FormState::default() }).await
 }
 
-/// Shows who it is, this once: the page is the answer to the form, and no address leads to it.
+/// Reveals the person of a case once: the page is the response to the form, and no URL leads to it.
 pub async fn reveal(
     State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,
@@ -326,8 +326,8 @@ pub async fn reveal(
     render(&app, &staff, CaseId(case), FormState { person, ..FormState::default() }).await
 }
 
-/// Everything that is held about the person of a case, for that person to have (Personal
-/// Information Protection Law, article 45).
+/// Exports all data about the person of a case, for that person (Personal Information Protection
+/// Law, article 45).
 pub async fn export(
     State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,
@@ -346,7 +346,7 @@ pub async fn export(
     Ok((headers, body).into_response())
 }
 
-/// Deletes whoever a case is about, on every list, as that person has asked for (article 47).
+/// Erases the person of a case from every list, at that person's request (article 47).
 pub async fn erase(
     State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,

@@ -1,4 +1,4 @@
-//! Charts as SVG, made on the server; each comes with the same figures in words.
+//! Charts as SVG, rendered on the server. Each comes with a table of the same figures.
 
 use chrono::NaiveDate;
 
@@ -8,7 +8,7 @@ const LEFT_MARGIN: f64 = 36.0;
 const BOTTOM_MARGIN: f64 = 24.0;
 const TOP_MARGIN: f64 = 10.0;
 
-/// Completes from the launch to the due day: those so far, and the band of the forecast.
+/// Completes from launch to due day: actual figures and the band of the forecast.
 pub struct Curve {
     /// SVG points.
     pub completes_points: String,
@@ -21,14 +21,14 @@ pub struct Curve {
     pub rows: Vec<CurveRow>,
 }
 
-/// A day of the table beside it.
+/// One day of the chart's table.
 pub struct CurveRow {
     pub day: NaiveDate,
     pub completes: Option<u32>,
     pub forecast: Option<(u32, u32, u32)>,
 }
 
-/// `forecast`: of days from today on, the low end, the median and the high end.
+/// Builds the curve. `forecast` holds days from today on, each with low end, median and high end.
 pub fn curve(
     days: &[(NaiveDate, u32)],
     forecast: &[(NaiveDate, (u32, u32, u32))],

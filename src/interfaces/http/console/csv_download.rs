@@ -6,13 +6,13 @@ use axum::response::{IntoResponse, Response};
 use super::super::Failure;
 use crate::adapters::transports::csv_safe_cell;
 
-/// A download; spreadsheets take no cell of it for a formula.
+/// Returns a CSV download. No cell is read as a formula by spreadsheets.
 pub fn csv_download(
     name: &str,
     header_row: &[&str],
     rows: impl IntoIterator<Item = Vec<String>>,
 ) -> Result<Response, Failure> {
-    // With the mark by which Excel knows UTF-8.
+    // The byte order mark lets Excel recognise UTF-8.
     let mut out = csv::Writer::from_writer("\u{feff}".as_bytes().to_vec());
     let failed = |error: csv::Error| Failure::Internal(error.to_string());
     out.write_record(header_row).map_err(failed)?;

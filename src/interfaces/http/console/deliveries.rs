@@ -1,4 +1,4 @@
-//! Datasets: their versions, where they went, and what the scoring step said.
+//! Datasets: versions, their deliveries, and the scoring step's verdicts.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ struct VersionRow {
     dataset: Dataset,
     version: String,
     frozen: String,
-    /// Each way, in words, and how endangered it is.
+    /// Text and status class of each channel.
     channels: Vec<(String, &'static str)>,
     verdict: String,
     status_class: &'static str,
@@ -38,7 +38,7 @@ struct DeliveriesPage<'a> {
     flash: Option<&'static str>,
     may_operate: bool,
     rows: Vec<VersionRow>,
-    /// Applications that a version can be frozen of, and whether their fields are open.
+    /// Applications of which a version can be frozen, each with whether its field is open.
     freezable: Vec<(String, bool)>,
 }
 

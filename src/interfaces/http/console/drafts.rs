@@ -1,5 +1,5 @@
-//! A campaign before its launch: the plan's editor with a calendar, parts and cost; a test to
-//! oneself; the rehearsal; and one or two who launch it.
+//! Campaigns before their launch: the plan's editor with calendar, parts and cost; test messages;
+//! the rehearsal; and the launch by one or two people.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ struct NewPage<'a> {
     layout: PageLayout<'a>,
     problem: Option<String>,
     code: String,
-    /// Codes, applicants, and whether it is chosen.
+    /// Code, applicant, and whether it is selected.
     applications: Vec<(String, String, bool)>,
     gateways: Vec<String>,
 }
@@ -85,7 +85,7 @@ pub async fn new(
     render_new(&app, &staff, StatusCode::OK, None, code, &chosen).await
 }
 
-/// Draws a campaign up, with the standard plan.
+/// Creates a draft with the standard plan.
 pub async fn create(
     State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,
@@ -163,7 +163,7 @@ struct DraftPage<'a> {
     plan: PlanForm,
     gateways: Vec<String>,
     day_names: [&'static str; 8],
-    /// What the launch would do; `None`: something stands against it, which is the problem.
+    /// Result of the launch check. `None` if it failed; `problem` then has the reason.
     checked: Option<&'a DraftCheck>,
     rehearsals: Vec<RehearsalView>,
     trial_link: String,
@@ -300,7 +300,7 @@ async fn draft_of(app: &AppState, code: &str) -> Result<CampaignDraft, Failure> 
     }
 }
 
-/// Keeps what somebody has filled in, right or not: what is wrong is said beside it.
+/// Saves the form even if it is invalid; the page shows what is wrong.
 pub async fn save(
     State(app): State<Arc<AppState>>,
     Extension(_): Extension<Staff>,
@@ -332,7 +332,7 @@ pub async fn save(
     }
 }
 
-/// Sends a message of the plan to somebody of the staff.
+/// Sends a message of the plan to a staff member.
 pub async fn send_test(
     State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,
@@ -352,7 +352,7 @@ pub async fn send_test(
     render(&app, &staff, &code, StatusCode::UNPROCESSABLE_ENTITY, None, Some(problem)).await
 }
 
-/// Asks for the launch, which somebody else has to agree to.
+/// Requests the launch, which a second person must approve.
 pub async fn ask(
     State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,
@@ -369,7 +369,8 @@ pub async fn ask(
     }
 }
 
-/// Launches what the page showed: one that was changed meanwhile is looked at again first.
+/// Launches the draft if it is the version that the page showed. If it was changed meanwhile, the
+/// page is shown again.
 pub async fn launch(
     State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,

@@ -1,4 +1,4 @@
-//! The home page: everything by danger.
+//! The home page: pending work, gateways and all applications by risk.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -20,12 +20,12 @@ use crate::domain::time::Timestamp;
 use crate::services::deadlines::ApplicationOverview;
 use crate::services::monitoring::overview::{self, SystemOverview};
 
-/// An application, as a row tells it.
+/// An application's row on the home page.
 pub struct ApplicationRow<'a> {
     pub overview: &'a ApplicationOverview,
     pub state: &'static str,
     pub chance: String,
-    /// How endangered: `bad`, `watch`, `good`, or nothing where nothing can be said.
+    /// CSS class of the risk: `bad`, `warning`, `good`, or empty if unknown.
     pub status_class: &'static str,
 }
 
@@ -41,7 +41,7 @@ pub struct GatewayView<'a> {
     pub status_class: &'static str,
 }
 
-/// The part of the page that goes on telling.
+/// The part of the page that server-sent events update.
 #[derive(Template)]
 #[template(path = "console/home-live.html")]
 pub struct HomeLive<'a> {
@@ -66,7 +66,7 @@ pub fn percent(share: f64) -> String {
     format!("{:.0} %", share * 100.0)
 }
 
-/// How a chance looks: below a half it is in danger, below nine of ten it wants an eye.
+/// Returns the CSS class of a probability: `bad` below 0.5, `warning` below 0.9.
 pub fn chance_class(chance: Option<f64>) -> &'static str {
     match chance {
         Some(chance) if chance < 0.5 => "bad",
@@ -172,7 +172,7 @@ pub async fn show(
     ))
 }
 
-/// Somebody takes over an alarm.
+/// Acknowledges an alarm.
 pub async fn acknowledge_alarm(
     State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,

@@ -1,4 +1,4 @@
-//! What goes on telling: server-sent events of the home page.
+//! Server-sent events of the home page.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -22,11 +22,11 @@ use crate::services::context::AppContext;
 use crate::services::monitoring::MonitoringError;
 use crate::services::monitoring::overview::{SystemOverview, system_overview};
 
-/// The picture is taken so often, however many watch. A connection is paced by the machine: whoever
-/// watches moves no clock.
+/// Interval of pushes to a connection. It uses the machine's clock, so that in virtual time a
+/// connection does not move the clock.
 const PUSH_INTERVAL: Duration = Duration::from_secs(5);
 
-/// The latest picture, shared by all who watch.
+/// The latest overview, shared by all connections.
 #[derive(Default)]
 pub struct OverviewCache(Mutex<Option<(Instant, Arc<SystemOverview>)>>);
 
@@ -43,7 +43,7 @@ impl OverviewCache {
     }
 }
 
-/// Sends the page's live part whenever it is another one, until the session ends.
+/// Sends the live part of the page whenever it changes, until the session ends.
 pub async fn home(
     State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,
@@ -63,7 +63,7 @@ pub async fn home(
                 HomeLive::new(staff.tr, &staff.form_token, staff.may(Permission::Operate), &board)
                     .render()
                     .ok()?;
-            // The time of day alone is nothing new.
+            // A change of the time of day alone is not sent.
             let without_time =
                 live.lines().filter(|line| !line.contains("data-at")).collect::<String>();
             if without_time != before {

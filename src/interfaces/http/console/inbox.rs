@@ -1,4 +1,4 @@
-//! Replies that want somebody, and messages in doubt.
+//! Replies that need a person, and messages in doubt.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -40,13 +40,13 @@ struct InboxPage<'a> {
     flash: Option<&'static str>,
     may_reveal: bool,
     with_handled: bool,
-    /// The reply that was opened, and what it says.
+    /// Number and text of the opened reply.
     opened_reply: Option<(i64, Personal)>,
     replies: Vec<ReplyRow>,
     in_doubt: Vec<InDoubtRow>,
 }
 
-/// What a reply was taken for, in Chinese and in English.
+/// Returns the label of a reply's meaning, in Chinese and English.
 pub fn meaning_label(meaning: &str) -> (&'static str, &'static str) {
     match meaning {
         "opt_out" => ("退订", "opt-out"),
@@ -81,7 +81,7 @@ async fn render(
     let format_time = |at: Timestamp| at.in_zone(ZONE).format("%m-%d %H:%M").to_string();
     let mut connection = app.context.database.read().await?;
     let mut all = replies::inbox(&mut connection, None, with_handled).await?;
-    // Whoever wants a call comes first.
+    // Call-back requests come first.
     all.sort_by_key(|reply| {
         (reply.handled_at.is_some(), reply.meaning != "call_me", reply.received_at)
     });
@@ -117,7 +117,7 @@ pub async fn show(
     render(&app, &staff, flash, query.contains_key("all"), None).await
 }
 
-/// Shows what a reply says; no address leads to it.
+/// Shows the text of a reply; no URL leads to it.
 pub async fn read(
     State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,
@@ -149,7 +149,7 @@ pub async fn done(
     Ok(Redirect::to(if is_done { "/inbox?noted=done" } else { "/inbox?noted=gone" }))
 }
 
-/// Somebody has found out whether a message in doubt went out.
+/// Resolves a message in doubt.
 pub async fn settle(
     State(app): State<Arc<AppState>>,
     Extension(form): Extension<FormFields>,

@@ -1,4 +1,4 @@
-//! A list before its import: every problem beside its row, corrected in place.
+//! A list before its import: problems beside their rows, with correction in place.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::services::drafts::lists::{
 };
 use crate::services::list_import::{ImportFinding, ImportOutcome, RowDecision};
 
-/// Rows with problems that are corrected at a time, and sound rows that are shown.
+/// Maximum number of rows of each group on a page.
 const ROWS_PER_PAGE: usize = 50;
 
 struct RowView<'a> {
@@ -46,7 +46,7 @@ struct ListPage<'a> {
     more_valid_rows: usize,
 }
 
-/// What is to be said of a row, in the reader's language.
+/// Returns the text of a finding in the reader's language.
 fn finding_text(tr: Translator, finding: &ImportFinding) -> String {
     let zh = match finding.message.as_str() {
         "no telephone number stands here; fill it in" => "没有电话号码，请填写",
@@ -130,7 +130,7 @@ fn not_found_or(error: ListDraftError) -> Result<Response, Failure> {
     }
 }
 
-/// Takes a file in. One that cannot be read changes nothing, and says why.
+/// Uploads a file. One that cannot be read changes nothing; the page shows the reason.
 pub async fn upload(
     State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,
@@ -183,7 +183,7 @@ pub async fn show(
     render(&app, &staff, id, StatusCode::OK, None, None).await
 }
 
-/// Takes corrections: fields are named `cell-ROW-COLUMN`.
+/// Saves corrections; fields are named `cell-ROW-COLUMN`.
 pub async fn correct(
     State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,

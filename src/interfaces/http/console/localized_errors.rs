@@ -1,5 +1,5 @@
-//! What was refused, in the reader's language: in Chinese here, in English as the error itself says
-//! it, but without its hints at the command line.
+//! Refusals in the reader's language. Chinese texts are here; English is the error's own text
+//! without hints at commands.
 
 use super::super::page_layout::Translator;
 use crate::domain::category::Category;
@@ -20,9 +20,10 @@ use crate::services::programmes::RegistrationError;
 use crate::services::questionnaires::QuestionnaireSourceError;
 use crate::services::suppressions::SuppressionError;
 
-/// Something that a form asked for and that was refused.
+/// An error of a refused form, with a Chinese text.
 pub trait LocalizedError: std::error::Error {
-    /// In Chinese; `None`: it is said as it is, for whoever runs the house.
+    /// Returns the Chinese text. `None` for errors that only administrators see, which keep their
+    /// English text.
     fn zh(&self) -> Option<String>;
 
     fn localized(&self, tr: Translator) -> String {
@@ -33,8 +34,8 @@ pub trait LocalizedError: std::error::Error {
     }
 }
 
-/// Hints such as «; import one with «list import»» are for the command line; pages have their own
-/// ways.
+/// Removes hints at commands such as «; import one with «list import»». Pages have their own forms
+/// for them.
 fn strip_command_hints(said: &str) -> String {
     const COMMANDS: [&str; 6] = [
         "«application add»",

@@ -1,8 +1,8 @@
-//! The console: what operators and administrators do all day, and what auditors look at. Plain HTML
-//! that works before any script.
+//! The console: pages for operators, administrators and auditors. Plain HTML that works without
+//! script.
 //!
-//! A page takes one picture of [`crate::services::monitoring`] and shows it; a form calls one
-//! use-case and leads back to a page.
+//! A page loads one snapshot from [`crate::services::monitoring`] and renders it. A form calls one
+//! service and redirects to a page.
 
 mod audit;
 mod campaigns;
@@ -39,7 +39,7 @@ use crate::domain::role::Permission;
 use crate::services::campaigns::CampaignError;
 use crate::services::monitoring::MonitoringError;
 
-/// The time zone that pages tell times in, where no programme says its own.
+/// Time zone of times on pages that belong to no programme.
 const ZONE: chrono_tz::Tz = chrono_tz::Asia::Shanghai;
 
 pub fn routes(app: &Arc<AppState>) -> StaffRouter {
@@ -252,7 +252,7 @@ pub fn routes(app: &Arc<AppState>) -> StaffRouter {
         )
 }
 
-/// What is open to whoever has a signed link.
+/// Returns the routes open to anyone with a signed link.
 pub fn public_routes() -> Router<Arc<AppState>> {
     Router::new().route("/try/{category}/{until}/{signature}", get(questionnaires::try_out))
 }

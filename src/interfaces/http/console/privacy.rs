@@ -1,5 +1,5 @@
-//! How long people are kept: each applicant's standing, deletion by hand, legal holds, and the
-//! certificates of what was deleted.
+//! Retention: each applicant's purge status, deletion by hand, legal holds and certificates of
+//! deletion.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ struct ApplicantRow {
     applicant: Applicant,
     standing: String,
     hold: Option<String>,
-    /// It may be forgotten by hand.
+    /// Whether its data may be deleted by hand.
     may_purge: bool,
 }
 
@@ -131,7 +131,7 @@ async fn applicant(app: &AppState, programme: &str, code: &str) -> Result<Applic
         .ok_or(Failure::NotFound)
 }
 
-/// What was refused, in words; `Err`: it is no refusal.
+/// Returns the text of a refusal. `None` for internal errors.
 fn refusal_text(tr: Translator, error: &ErasureError) -> Option<&'static str> {
     Some(match error {
         ErasureError::NoReason => {
@@ -165,7 +165,7 @@ async fn respond(
     }
 }
 
-/// Forgets all people of an applicant now, whatever the programme's time.
+/// Deletes all personal data of an applicant now, before its retention period ends.
 pub async fn purge_applicant(
     State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,
@@ -189,7 +189,7 @@ pub async fn purge_applicant(
     respond(&app, &staff, done, "purged").await
 }
 
-/// Sets a legal hold, or lifts it.
+/// Sets or lifts a legal hold.
 pub async fn set_legal_hold(
     State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,
@@ -212,7 +212,7 @@ pub async fn set_legal_hold(
     respond(&app, &staff, done, flash).await
 }
 
-/// A certificate, or its signature; openssl checks them (docs/privacy.md).
+/// Returns a certificate or its signature; openssl verifies them (docs/privacy.md).
 pub async fn certificate(
     State(app): State<Arc<AppState>>,
     Path((id, part)): Path<(i64, String)>,

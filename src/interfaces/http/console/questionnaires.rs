@@ -1,5 +1,5 @@
-//! Questionnaires as telephones show them: for staff, and behind a signed link on their own
-//! telephone. Nothing is kept of what is tried.
+//! Previews of questionnaires: for staff, and behind a signed link for their telephones. Trial
+//! answers are not stored.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,12 +27,12 @@ use crate::services::questionnaires::load_for_category;
 
 struct PageView<'a> {
     title: &'a str,
-    /// When it is shown.
+    /// The condition under which the page is shown.
     condition: Option<&'a str>,
     items: Items<'a>,
 }
 
-/// A page's questions.
+/// The questions of a page.
 #[derive(Template)]
 #[template(path = "shared/items.html")]
 struct Items<'a> {
@@ -118,7 +118,7 @@ struct TryPage<'a> {
     pages: Vec<PageView<'a>>,
 }
 
-/// Whoever has the link, until its time is over.
+/// Shows the questionnaire to anyone with the signed link, until the link expires.
 pub async fn try_out(
     State(app): State<Arc<AppState>>,
     Path((category, until, signature)): Path<(String, i64, String)>,

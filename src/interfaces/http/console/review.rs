@@ -1,5 +1,5 @@
-//! Open answers are read before a version goes out, and versions are frozen by hand. Words of
-//! people stand in answers to forms only, and each reading is written down.
+//! Review of open answers before a version is released, and freezing by hand. Respondents' words
+//! are only in responses to forms, and each reading is audited.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -30,7 +30,7 @@ fn redirect_to_deliveries(flash: &str) -> Response {
     Redirect::to(&format!("/deliveries?noted={flash}")).into_response()
 }
 
-/// Shows the open answers of a version that waits.
+/// Shows the open answers of a version that awaits review.
 pub async fn read(
     State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,
@@ -53,7 +53,7 @@ pub async fn read(
     }
 }
 
-/// Lets go what was read, without what was ticked.
+/// Releases a reviewed version without the ticked answers.
 pub async fn release(
     State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,
@@ -79,7 +79,7 @@ pub async fn release(
     }
 }
 
-/// Freezes how a field stands on the way, or a further version of one that is closed.
+/// Freezes an interim version of an open field, or a further version of a closed field.
 pub async fn freeze(
     State(app): State<Arc<AppState>>,
     Path(application): Path<String>,

@@ -1,5 +1,5 @@
-//! From nothing to a list: programmes, applications with the rules of their categories, and what is
-//! to be done next.
+//! Set-up: programmes, applications with the rules of their categories, and the next step of each
+//! application.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ use crate::services::programmes::{
     NewApplication, RegistrationError, add_application, put_programme,
 };
 
-/// What an application waits for.
+/// An application with its next step.
 struct PendingApplication<'a> {
     overview: &'a ApplicationOverview,
     state: &'static str,
@@ -43,7 +43,7 @@ struct CategoryView {
     code: &'static str,
     words: String,
     cap: u32,
-    /// Its subject's fields, each with what the rule asks for.
+    /// Fields of the subject, each with its rule.
     fields: Vec<(&'static str, &'static str)>,
 }
 
@@ -53,7 +53,7 @@ struct SetupPage<'a> {
     layout: PageLayout<'a>,
     flash: Option<&'static str>,
     problem: Option<String>,
-    /// What was sent, so that nothing has to be typed again.
+    /// The submitted form, so that nothing must be typed again.
     form: BTreeMap<String, String>,
     programmes: Vec<(String, String)>,
     pending: Vec<PendingApplication<'a>>,
@@ -68,7 +68,7 @@ impl SetupPage<'_> {
     }
 }
 
-/// A category, in the reader's language.
+/// Returns the name of a category in the reader's language.
 pub fn category_label(tr: Translator, category: Category) -> String {
     match tr.tag() {
         "zh" => category.chinese().to_owned(),
@@ -147,7 +147,8 @@ async fn render(
     Ok(render_page(status, &template))
 }
 
-/// A subject's field, as forms name it; the rule's own words in English.
+/// Returns the label of a subject's field, in Chinese and English; the English label is the rule's
+/// own text.
 fn field_label(field: &'static str, remedy: &'static str) -> (&'static str, &'static str) {
     (field_label_zh(field), remedy)
 }
@@ -174,8 +175,7 @@ pub async fn show(
     render(&app, &staff, StatusCode::OK, flash, (None, BTreeMap::new())).await
 }
 
-/// A new programme, or other rules for one that there is; what the form does not have stays as it
-/// was.
+/// Creates or updates a programme. Rules that the form does not contain are unchanged.
 pub async fn save_programme(
     State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,
@@ -206,7 +206,7 @@ pub async fn save_programme(
     }
 }
 
-/// What somebody filled in is shown again, with what is wrong with it.
+/// Shows the form again with its values and the error.
 async fn refused(
     app: &AppState,
     staff: &Staff,
@@ -340,7 +340,7 @@ pub async fn show_application(
     Ok(render_page(status, &template))
 }
 
-/// Writes down when the survey fee was settled.
+/// Records when the survey fee was settled.
 pub async fn settle_fee(
     State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,

@@ -1,4 +1,4 @@
-//! Numbers that are not contacted: when, where, why and how long; never whose.
+//! The suppression list: times, scopes, reasons and ends, without the numbers.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -39,7 +39,7 @@ struct SuppressionsPage<'a> {
     all: usize,
 }
 
-/// On a page; the export has them all.
+/// Entries on the page; the export has all.
 const LISTED: usize = 200;
 
 fn reason_label(reason: &str) -> (&'static str, &'static str) {
@@ -113,7 +113,7 @@ pub async fn show(
     render(&app, &staff, StatusCode::OK, flash, None).await
 }
 
-/// Numbers, one a line.
+/// Suppresses numbers, one per line.
 pub async fn add(
     State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,

@@ -1,5 +1,4 @@
-//! Where events are told: webhooks are added, tried out and taken away, and one sees what went
-//! there.
+//! Webhooks: add, test and remove endpoints, and see the events sent to them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,7 +20,7 @@ use crate::domain::personal::Personal;
 use crate::domain::time::Timestamp;
 use crate::services::webhooks::{self, EndpointError};
 
-/// Events of a webhook on the page.
+/// Events of each webhook on the page.
 const LISTED: u32 = 20;
 
 struct EventRow {
@@ -46,11 +45,11 @@ struct WebhooksPage<'a> {
     layout: PageLayout<'a>,
     flash: Option<&'static str>,
     problem: Option<&'static str>,
-    /// The name of a new webhook, and its secret, which is shown once.
+    /// Name and secret of a new webhook. The secret is shown once.
     new_secret: Option<(String, Personal)>,
     webhooks: Vec<WebhookView>,
     kinds: Vec<(&'static str, &'static str)>,
-    /// What somebody filled in, with what was wrong.
+    /// The submitted form, if it was refused.
     form: BTreeMap<String, String>,
 }
 
@@ -126,7 +125,7 @@ fn view(
     }
 }
 
-/// What a handler leaves to be said on the page.
+/// What a handler passes to the page: a confirmation, a problem or a secret.
 #[derive(Default)]
 struct FormState {
     flash: Option<&'static str>,
@@ -187,7 +186,7 @@ pub async fn show(
     render(&app, &staff, FormState { flash, ..FormState::default() }).await
 }
 
-/// Adds one; its secret is shown once.
+/// Adds a webhook. Its secret is shown once.
 pub async fn add(
     State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,

@@ -1,4 +1,4 @@
-//! The interviewer's page at `/interview`: the next person, the script, what the call came to.
+//! The interviewer's page at `/interview`: the next person, the script and the outcome of the call.
 //!
 //! A number is on the page only while its person is leased to this interviewer. Every change is a
 //! POST that ends in a redirect.
@@ -39,7 +39,7 @@ use views::{CallPage, FormState, ReadyPage, Script};
 
 pub fn routes(app: &Arc<AppState>) -> StaffRouter {
     const PERMISSION: Permission = Permission::Interview;
-    // Whose number is seen is written down by the queue; the rest is what an interview consists of.
+    // The queue audits each number that it shows. The other forms are the interview itself.
     StaffRouter::new(app)
         .page("/interview", PERMISSION, show)
         .form("/interview/next", PERMISSION, next)
@@ -67,7 +67,7 @@ impl From<CallCenterError> for Failure {
     }
 }
 
-/// The interviewer's desk, or the way to the next person.
+/// Shows the leased person's call screen, or the page to request the next person.
 async fn show(
     State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,
@@ -77,7 +77,7 @@ async fn show(
     let Some(lease) = queue::current_lease(&app.context, account).await? else {
         return render_ready(&app, &staff, &query).await;
     };
-    // The page is there; its script will tell that it goes on being there.
+    // The page is loaded now; its script renews the lease from here on.
     match queue::renew(&app.context, account, lease.call, false).await {
         Err(CallCenterError::CallOver) => return render_ready(&app, &staff, &query).await,
         renewed => renewed?,
@@ -114,7 +114,7 @@ async fn next(
     Ok(Redirect::to(if found.is_some() { "/interview" } else { "/interview?noted=nobody" }))
 }
 
-/// The page's script tells that the page is there, and hears whether the person still is.
+/// Renews the lease for the page's script, and returns the state of the call.
 async fn keep_alive(
     State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,
@@ -146,7 +146,7 @@ async fn keep_alive(
     Ok(Json(json!({ "state": state })).into_response())
 }
 
-/// Has the telephone system connect the interviewer with the person on the desk.
+/// Lets the telephone system connect the interviewer with the leased person.
 async fn dial(
     State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,
@@ -379,8 +379,7 @@ async fn outcome(
     }
 }
 
-/// What is on this interviewer's desk, if it is this call; each thing that the interviewer sends
-/// keeps it there.
+/// Returns the call screen if this call is the interviewer's present lease, and renews the lease.
 async fn leased_screen(
     app: &AppState,
     staff: &Staff,

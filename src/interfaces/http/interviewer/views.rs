@@ -1,4 +1,4 @@
-//! The contents of the interviewer's pages.
+//! View models of the interviewer's pages.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::services::call_center::call_screen::CallScreen;
 use crate::services::call_center::quality::Today;
 use crate::services::interviews::InvitationCases;
 
-/// What a page has to tell beside its contents: what was just done, what was wrong, what was sent.
+/// State of the page beside its content: confirmation, problem and submitted values.
 #[derive(Default)]
 pub struct FormState<'a> {
     pub flash: &'a str,
@@ -28,7 +28,7 @@ pub struct FormState<'a> {
     pub rejected: Option<RejectedAnswers>,
 }
 
-/// A sentence about what was just done.
+/// Returns the confirmation of the last action.
 fn flash_text(tr: Translator, what: &str) -> Option<String> {
     let text = match what {
         "" => return None,
@@ -65,7 +65,7 @@ pub struct ReadyPage<'a> {
     layout: PageLayout<'a>,
     flash: Option<String>,
     today: Today,
-    /// Minutes until somebody can be called.
+    /// Minutes until the next person can be called.
     wait: Option<u64>,
 }
 
@@ -85,7 +85,7 @@ impl<'a> ReadyPage<'a> {
     }
 }
 
-/// What is asked.
+/// The part of the interview that the page shows.
 pub enum Script<'a> {
     Welcome {
         notice: &'a str,
@@ -94,7 +94,7 @@ pub enum Script<'a> {
     },
     Questions(Box<Questions<'a>>),
     AnsweredOnWeb,
-    /// No case can be answered any more.
+    /// No case accepts answers any more.
     NothingToAsk,
 }
 
@@ -189,13 +189,13 @@ pub struct CallPage<'a> {
     problem: &'a str,
     call: i64,
     call_screen: &'a CallScreen,
-    /// Is there a telephone system that connects?
+    /// Whether a telephone system is configured.
     can_dial: bool,
     local_time: String,
     promised: Option<String>,
     previous_calls: Vec<PreviousCall<'a>>,
     script: Script<'a>,
-    /// Outcomes to choose from: value, words.
+    /// Outcomes to choose from: value and label.
     outcomes: Vec<(&'static str, &'static str)>,
     chosen: &'a str,
     at: &'a str,
@@ -203,7 +203,8 @@ pub struct CallPage<'a> {
     languages: Vec<(&'static str, &'static str)>,
 }
 
-/// What an interviewer may say a call came to, in the order of the page; a complete says so itself.
+/// Outcomes that an interviewer can choose, in the order of the page. A complete interview is
+/// recorded automatically.
 const OUTCOMES: [CallOutcome; 15] = [
     CallOutcome::NoAnswer,
     CallOutcome::Busy,

@@ -1,8 +1,8 @@
-//! The respondent's pages at `/i/CODE`: server-rendered, without script, one response each, Chinese
-//! and English.
+//! The respondent's pages at `/i/CODE`: server-rendered, without script, one response each, in
+//! Chinese and English.
 //!
-//! GET shows and changes nothing; every change is a POST that ends in a redirect, so that a reload
-//! never sends anything twice.
+//! GET changes nothing. Every change is a POST that ends in a redirect, so that a reload sends
+//! nothing twice.
 
 mod views;
 
@@ -34,10 +34,10 @@ use views::{EndPage, PageRef, QuestionsPage, WelcomePage};
 
 pub const STYLE: &str = include_str!("../../../../templates/respondent/style.css");
 const MAX_FORM: usize = 64 * 1024;
-/// Room for a page; they weigh 14 KB at most.
+/// Initial capacity of a page in bytes. Pages have 14 KB at most.
 const PAGE_CAPACITY: usize = 14 * 1024;
 
-/// Nothing is loaded from anywhere; the one style sheet is in the page and allowed by its hash.
+/// Nothing is loaded from other addresses. The only style sheet is inline, allowed by its hash.
 static CONTENT_SECURITY_POLICY: LazyLock<String> = LazyLock::new(|| {
     let hash = BASE64.encode(&Sha256::digest(STYLE.as_bytes()));
     format!(
@@ -219,7 +219,7 @@ async fn not_a_user(
     Ok(redirect_to_page(code, language_of(&query).unwrap_or_default(), None))
 }
 
-/// Only what can be a code is looked up.
+/// Returns the code if its form is valid; other values are not looked up.
 fn parse_code(code: &str) -> Result<&str, Failure> {
     if (10..=40).contains(&code.len()) && code.bytes().all(|b| b.is_ascii_alphanumeric()) {
         Ok(code)
@@ -292,7 +292,7 @@ fn render(
     }
 }
 
-/// For every address that is none of ours, a wrong link among them.
+/// Returns the page of unknown URLs, including wrong links.
 pub fn not_found_page() -> Html<String> {
     Html(EndPage::not_found().render().unwrap_or_default())
 }

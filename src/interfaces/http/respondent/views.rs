@@ -1,4 +1,4 @@
-//! The pages' contents, ready to be laid out.
+//! View models of the respondent's pages.
 
 use askama::Template;
 
@@ -23,7 +23,7 @@ pub struct WelcomePage<'a> {
     notice_paragraphs: Vec<String>,
 }
 
-/// The day that people read of a field that closes when the due day is over.
+/// Returns the last day on which answers are accepted. A field closes when its due day is over.
 fn last_day(invitation_cases: &InvitationCases, closes: Timestamp) -> String {
     (closes - std::time::Duration::from_secs(1))
         .date(invitation_cases.programme.time_zone)
@@ -70,7 +70,7 @@ pub struct QuestionsPage<'a> {
     title: &'a str,
     case: usize,
     page: usize,
-    /// When the page was made, in UTC milliseconds.
+    /// When the page was rendered, in UTC milliseconds.
     shown_at: i64,
     page_number: usize,
     page_count: usize,
@@ -80,7 +80,7 @@ pub struct QuestionsPage<'a> {
     items: Vec<ItemView<'a>>,
 }
 
-/// Where in a bundle somebody stands.
+/// A position among the cases and pages of an invitation.
 #[derive(Clone, Copy)]
 pub struct PageRef {
     pub case: usize,
@@ -145,9 +145,9 @@ pub struct EndPage<'a> {
     code: Option<&'a str>,
     heading: &'static str,
     paragraphs: Vec<String>,
-    /// Can one go on here?
+    /// Whether the respondent can continue from here.
     can_continue: bool,
-    /// Can the consent still be taken back here?
+    /// Whether the consent can still be withdrawn here.
     can_withdraw: bool,
 }
 

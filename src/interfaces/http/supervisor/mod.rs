@@ -1,5 +1,5 @@
-//! The supervisors' pages at `/supervision`: the queue, who is on whose screen, how interviewers
-//! do, and verification.
+//! The supervisors' pages at `/supervision`: the queue, the persons on interviewers' screens,
+//! interviewer quality and verification.
 
 mod views;
 
@@ -27,7 +27,7 @@ use crate::services::call_center::verification::{
 use crate::services::call_center::{CallCenterError, quality};
 use views::{SupervisionPage, VerificationPage};
 
-/// How interviewers do is told of so long.
+/// Period covered by the figures of interviewers.
 const QUALITY_PERIOD: Duration = Duration::from_secs(30 * 86_400);
 /// Verifications on the page.
 const MAX_ROWS: u32 = 50;

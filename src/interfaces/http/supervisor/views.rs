@@ -1,4 +1,4 @@
-//! The contents of the supervisors' pages.
+//! View models of the supervisors' pages.
 
 use askama::Template;
 

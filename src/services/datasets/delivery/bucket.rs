@@ -1,5 +1,5 @@
-//! Puts a version into the bucket that the scoring step reads, under `PREFIX/APPLICATION/vN`.
-//! `SHA256SUMS` comes last: where it stands, the version is whole.
+//! Uploads a version to the bucket that the scoring step reads, under `PREFIX/APPLICATION/vN`.
+//! `SHA256SUMS` is uploaded last: its presence marks a complete version.
 
 use std::path::Path;
 
@@ -28,7 +28,7 @@ pub(super) async fn put(
     Ok(())
 }
 
-/// The files of a version, its sums last.
+/// Returns the file names of a version, `SHA256SUMS` last.
 fn names(written: &Path) -> std::io::Result<Vec<String>> {
     let entries = std::fs::read_dir(written)?
         .map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()));

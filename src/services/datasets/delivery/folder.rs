@@ -1,5 +1,5 @@
-//! Copies a version into the folder that the scoring step reads, under `APPLICATION/vN`, whole or
-//! not at all.
+//! Copies a version into the folder that the scoring step reads, under `APPLICATION/vN`,
+//! atomically.
 
 use std::fs;
 use std::io;

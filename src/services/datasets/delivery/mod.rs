@@ -1,11 +1,11 @@
-//! The hand-over: each version goes to the scoring step by every way that is set up, until it has
-//! arrived; the scoring step says whether it takes it.
+//! The delivery of dataset versions to the scoring step, and the verdicts that it returns.
 //!
-//! In go versions that were written; a row for each way is planned in the transaction that notes
-//! the writing, so that none is forgotten, however often the daemon dies. A way may be tried twice
-//! for one arrival: folders are written whole or not at all, a bucket gets the same objects, and an
-//! announcement has the same id every time, so that the other side knows a repetition. A version
-//! has one verdict: said again it changes nothing, another one is refused (invariant I6).
+//! Each version is delivered through every configured channel until it arrives. The deliveries are
+//! planned in the transaction that records the version as written, so a crash loses none. A
+//! delivery may be attempted again after it has arrived: folders are written atomically, a bucket
+//! gets the same objects, and an announcement has the same id on every attempt, so the receiver
+//! recognizes a repetition. A version has one verdict: repeating it changes nothing, and a
+//! different one is refused (invariant I6).
 
 mod bucket;
 mod folder;
@@ -21,13 +21,13 @@ use crate::domain::retry_delay::retry_delay;
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
 
-/// Why a try failed.
+/// The reason why a delivery attempt failed.
 pub(super) enum DeliveryFailure {
     Retry(String),
     Abandoned(String),
 }
 
-/// The ways that are set up.
+/// Returns the configured channels.
 fn configured_channels(context: &AppContext) -> Vec<DeliveryChannel> {
     let config = &context.config.delivery;
     let all = [
@@ -38,7 +38,7 @@ fn configured_channels(context: &AppContext) -> Vec<DeliveryChannel> {
     all.into_iter().filter(|(_, is_set)| *is_set).map(|(way, _)| way).collect()
 }
 
-/// Plans a version's deliveries, in the transaction that notes that it is written.
+/// Plans a version's deliveries in the transaction that records the version as written.
 pub(super) async fn plan_deliveries(
     context: &AppContext,
     tx: &mut WriteTx,
@@ -50,7 +50,7 @@ pub(super) async fn plan_deliveries(
     Ok(())
 }
 
-/// Sends what is due; returns how many have arrived.
+/// Runs the deliveries that are due. Returns the number that arrived.
 pub async fn deliver_due(context: &AppContext) -> Result<u64, DatasetError> {
     let mut arrived = 0;
     loop {
@@ -161,7 +161,7 @@ async fn send(
     }
 }
 
-/// Hands a version over once more, by every way that is set up.
+/// Delivers a version again through every configured channel.
 pub async fn deliver_again(context: &AppContext, dataset: &Dataset) -> Result<(), DatasetError> {
     let mut tx = context.database.write().await?;
     plan_deliveries(context, &mut tx, dataset).await?;
@@ -172,8 +172,8 @@ pub async fn deliver_again(context: &AppContext, dataset: &Dataset) -> Result<()
     Ok(())
 }
 
-/// What the scoring step says to a version: it takes it, or not, and then why. `sha256`: what it
-/// has received, the hash of `SHA256SUMS`; it must be this version.
+/// Records the scoring step's verdict on a version: accepted, or rejected with a reason. `sha256`
+/// is the hash of the `SHA256SUMS` that it received, which must be this version's.
 pub async fn record_verdict(
     context: &AppContext,
     dataset: &Dataset,
@@ -194,7 +194,7 @@ pub async fn record_verdict(
     let mut tx = context.database.write().await?;
     if !deliveries::record_verdict(&mut tx, dataset, verdict).await? {
         let before = deliveries::verdict(&mut tx, dataset.id).await?;
-        // Said again, it changes nothing.
+        // A repeated verdict changes nothing.
         if before.is_some_and(|before| before.is_accepted == verdict.is_accepted) {
             return Ok(());
         }

@@ -1,5 +1,5 @@
-//! Announces a version: a signed post (Standard Webhooks) that says where it can be fetched and
-//! what it hashes to. It holds nothing of its rows.
+//! Announces a version with a signed post (Standard Webhooks) that contains its location and its
+//! hash, but no rows.
 
 use serde_json::json;
 
@@ -17,7 +17,7 @@ pub(super) async fn announce(
     now: Timestamp,
 ) -> Result<(), DeliveryFailure> {
     let version = dataset.version_name();
-    // The same on every try, and of this version alone.
+    // The id is the same on every attempt, and unique to this version.
     let id = format!("dataset-{}-{version}", dataset.application_code);
     let body = json!({
         "type": "dataset.ready",

@@ -1,4 +1,4 @@
-//! `codebook.json`: what every variable asked, and what every code means.
+//! `codebook.json`: the question of every variable, and the meaning of every code.
 
 use serde_json::{Value, json};
 

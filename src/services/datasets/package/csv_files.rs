@@ -26,7 +26,7 @@ impl CsvFile {
     }
 }
 
-/// One for each table.
+/// Creates one writer per table.
 pub(super) fn all(
     folder: &NewFolder,
     questionnaire: &Questionnaire,

@@ -1,4 +1,4 @@
-//! `datapackage.json`: a Frictionless Tabular Data Package over the CSV tables.
+//! `datapackage.json`: a Frictionless Tabular Data Package for the CSV tables.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
 //! `flow-results.json` and `flow-results-data.json`: a FLOIP Flow Results 1.0.0-rc1 package, one
-//! row for an answer (<https://floip.gitbook.io/flow-results-specification>).
+//! row per answer (<https://floip.gitbook.io/flow-results-specification>).
 
 use std::io::{self, Write};
 
@@ -23,7 +23,7 @@ pub struct FlowResults {
     rows: u64,
 }
 
-/// A question and the columns that hold its answer: one, or one for each option.
+/// A question and the columns of its answer: one, or one per option.
 struct Question {
     id: String,
     columns: Vec<(usize, Option<String>)>,
@@ -126,10 +126,11 @@ fn question(item: &Item) -> Value {
     json!({ "type": kind, "label": item.text.zh, "type_options": options })
 }
 
-/// A UUID of version 4's form that is the same for the same version of a dataset.
+/// Returns a UUID in the form of version 4 that is derived from the name, so that it is the same
+/// for the same version of a dataset.
 fn uuid_of(name: &str) -> String {
     let hash = sha256_hex(name.as_bytes());
-    // Version 4 and the variant of RFC 9562 in their places.
+    // The version (4) and variant fields of RFC 9562.
     format!(
         "{}-{}-4{}-a{}-{}",
         &hash[..8],
@@ -141,7 +142,7 @@ fn uuid_of(name: &str) -> String {
 }
 
 impl Question {
-    /// The answer, and what is to be told about it; `None`: there is none.
+    /// Returns the answer and its metadata; `None`: there is no answer.
     fn response(&self, row: &StringRecord) -> Option<(Value, Value)> {
         let cell = |at: usize| row.get(at).unwrap_or_default();
         let first = cell(self.columns.first()?.0);

@@ -1,4 +1,4 @@
-//! `manifest.json` and its signature: which version this is, and the hash of every file.
+//! `manifest.json` and its signature: the version, and the hash of every file.
 
 use std::io;
 
@@ -10,12 +10,13 @@ use crate::adapters::transports::NewFolder;
 use crate::services::datasets::metadata::DatasetMetadata;
 
 pub const MANIFEST: &str = "manifest.json";
-/// The signature of the manifest's bytes (Ed25519), in base 64.
+/// The Ed25519 signature of the manifest's bytes, in base64.
 pub const SIGNATURE: &str = "manifest.json.sig";
-/// As `sha256sum --check` reads it.
+/// The hashes in the format of `sha256sum --check`.
 pub const SUMS: &str = "SHA256SUMS";
 
-/// Signs what has been written, and writes the sums of it all; returns the sums' hash.
+/// Writes and signs the manifest of the written files, and writes their hashes. Returns the hash of
+/// `SHA256SUMS`.
 pub fn sign(folder: &NewFolder, metadata: &DatasetMetadata, signer: &Signer) -> io::Result<String> {
     let files: Map<_, _> = folder
         .written()

@@ -1,11 +1,11 @@
-//! Writes the files of a version from its frozen rows, each row once through every format, a block
-//! of rows at a time.
+//! Writes the files of a version from its frozen rows. Every row passes once through every format,
+//! a block of rows at a time.
 //!
-//! In goes a [`Frozen`] version; out comes a folder in which nothing depends on the day or the
-//! machine: the same version and signing key give the same bytes. [`csv_files`] are the tables
-//! themselves; [`parquet_files`], [`workbook`], [`flow_results`] and [`triple_s`] the same for
-//! other tools; [`descriptor`] and [`codebook`] say what stands in them, [`report`] how the
-//! fieldwork went, [`manifest`] signs it all.
+//! The output of a [`Frozen`] version does not depend on the day or the machine: the same version
+//! and signing key give the same bytes. [`csv_files`] writes the tables; [`parquet_files`],
+//! [`workbook`], [`flow_results`] and [`triple_s`] write the same tables for other tools.
+//! [`descriptor`] and [`codebook`] describe the contents, [`report`] describes the fieldwork, and
+//! [`manifest`] signs all files.
 
 mod codebook;
 pub mod csv_files;
@@ -33,16 +33,15 @@ use crate::domain::questionnaire::Questionnaire;
 use crate::services::context::AppContext;
 pub use manifest::{MANIFEST, SIGNATURE, SUMS};
 
-/// A format that takes the tables' rows one by one.
+/// A format that receives the rows of the tables one by one.
 pub trait TableFormat: Send {
-    /// Takes a row, if the table is one of its own. Tables come one after the other, in the order
-    /// of [`Table::ALL`].
+    /// Writes a row if the format includes the table. Tables come in the order of [`Table::ALL`].
     fn row(&mut self, table: Table, row: &StringRecord) -> io::Result<()>;
-    /// Ends its files.
+    /// Finishes its files.
     fn finish(self: Box<Self>) -> io::Result<()>;
 }
 
-/// What every format is told.
+/// The input that all formats share.
 #[derive(Clone, Copy)]
 struct FormatContext<'a> {
     folder: &'a NewFolder,
@@ -50,7 +49,7 @@ struct FormatContext<'a> {
     questionnaire: &'a Questionnaire,
 }
 
-/// Writes the whole folder of a version to `target`; returns the hash of its sums.
+/// Writes the folder of a version to `target`. Returns the hash of its `SHA256SUMS`.
 pub async fn write(
     context: &AppContext,
     frozen: &Frozen,
@@ -99,8 +98,8 @@ pub async fn write(
     Ok(sums)
 }
 
-/// Sends every frozen row through `formats` and ends them. The formats' work is done beside the
-/// daemon's own.
+/// Sends every frozen row through `formats` and finishes them. The formats run on a separate
+/// thread, so that they do not block the daemon.
 pub async fn write_rows(
     context: &AppContext,
     frozen: &Frozen,

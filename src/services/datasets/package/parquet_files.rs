@@ -1,8 +1,8 @@
 //! `responses.parquet` and `cases.parquet` (Apache Parquet), with the codebook in the key-value
 //! metadata under `codebook`.
 //!
-//! A number that was not given is null; where an item can be answered with «not applicable» or
-//! «don't know», the column `NAME_missing` says which.
+//! A missing number is null; where an item can be answered with «not applicable» or «don't know»,
+//! the column `NAME_missing` contains which.
 
 use std::io;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ use super::codebook::{DONT_KNOW, NOT_APPLICABLE};
 use crate::adapters::transports::NewFile;
 use crate::services::datasets::layout::{Field, FieldKind, Table};
 
-/// Rows that are held in memory until they are written as a row group.
+/// The number of rows buffered in memory before they are written as a row group.
 const ROWS_PER_GROUP: usize = 50_000;
 
 pub struct ParquetFile {
@@ -32,11 +32,11 @@ pub struct ParquetFile {
 }
 
 struct Column {
-    /// The field's place in the row.
+    /// The index of the field in the row.
     at: usize,
     is_required: bool,
     values: Values,
-    /// 1: there is a value; 0: null. Empty where the column is required.
+    /// Definition levels. 1: a value; 0: null. Empty where the column is required.
     defined: Vec<i16>,
 }
 
@@ -49,7 +49,7 @@ enum Values {
     Date(Vec<i32>),
     /// Milliseconds since 1970, UTC.
     Time(Vec<i64>),
-    /// Why there is no value.
+    /// The reason why there is no value.
     Missing(Vec<ByteArray>),
 }
 

@@ -1,5 +1,5 @@
-//! `fieldwork-report.html` and `questionnaire.*.html`: one page each that stands alone, reads in
-//! Chinese and English, and prints.
+//! `fieldwork-report.html` and `questionnaire.*.html`: self-contained, printable pages in Chinese
+//! and English.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -16,7 +16,7 @@ pub fn report(metadata: &DatasetMetadata) -> io::Result<String> {
     Report { metadata }.render().map_err(|e| io::Error::other(e.to_string()))
 }
 
-/// The questionnaire as asked.
+/// Renders the questionnaire as asked.
 pub fn questionnaire(questionnaire: &Questionnaire, language: Language) -> io::Result<String> {
     PrintableQuestionnaire::new(questionnaire, language)
         .render()
@@ -29,7 +29,7 @@ struct Report<'a> {
     metadata: &'a DatasetMetadata,
 }
 
-/// A line of the outcome table.
+/// A row of the outcome table.
 struct Outcome {
     code: String,
     zh: &'static str,
@@ -38,7 +38,7 @@ struct Outcome {
     share: f64,
 }
 
-/// The width and height of a chart, and the room left for its axes.
+/// The width and height of a chart, and the margins for its axes.
 const WIDTH: f64 = 680.0;
 const HEIGHT: f64 = 220.0;
 const LEFT: f64 = 42.0;
@@ -52,9 +52,9 @@ struct Bar {
     height: f64,
 }
 
-/// Completes by day.
+/// The chart of completes by day.
 struct Curve {
-    /// The way of the cumulated completes, as SVG points.
+    /// The line of the cumulative completes, as SVG points.
     points: String,
     bars: Vec<Bar>,
     target_y: f64,
@@ -90,7 +90,7 @@ impl Report<'_> {
         self.metadata.rates.iter().map(|(name, rate)| (name.as_str(), shown(rate))).collect()
     }
 
-    /// A count of people, unless so few stand behind it that it could tell who they are.
+    /// Formats a count of people, masked where it is too small to publish.
     fn masked_count(&self, count: &u64) -> String {
         let smallest = u64::from(self.metadata.smallest_cell);
         if (1..smallest).contains(count) { format!("< {smallest}") } else { count.to_string() }
@@ -100,7 +100,7 @@ impl Report<'_> {
         self.masked_count(&u64::from(cell.completes))
     }
 
-    /// How far a cell is filled, in hundredths; a cell that is too small to be told is drawn empty.
+    /// Returns how far a cell is filled, in percent; 0 for a cell that is too small to publish.
     fn fill_percent(&self, cell: &CellSummary) -> f64 {
         let is_told = cell.completes == 0 || cell.completes >= self.metadata.smallest_cell;
         if is_told && cell.target > 0 {
@@ -122,7 +122,7 @@ impl Report<'_> {
             .collect()
     }
 
-    /// `None`: nobody completed.
+    /// Returns the chart of completes; `None`: nobody completed.
     fn curve(&self) -> Option<Curve> {
         let day = |text: &String| text.parse::<chrono::NaiveDate>().ok();
         let all = self

@@ -1,9 +1,10 @@
 //! `triple-s.xml` and `triple-s.csv`: Triple-S XML 2.0 (<https://www.triple-s.org>), for survey
 //! packages.
 //!
-//! Options become numbers from 1 in the questionnaire's order; «not applicable» and «don't know»
-//! become the two numbers after the longest answer's nines (98 and 99 beside a scale to 10), as
-//! survey packages have it. Several options in one question are one variable of ones and noughts.
+//! Options are numbered from 1 in the questionnaire's order. «Not applicable» and «don't know»
+//! become the two highest numbers of nines above the longest answer (98 and 99 beside a scale to
+//! 10), as is usual in survey packages. A question with several options is one variable of ones and
+//! zeros.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -25,7 +26,7 @@ pub struct TripleS {
 struct Variable {
     name: String,
     label: String,
-    /// The table's columns that it is made of.
+    /// The indices of the table columns that form the variable.
     columns: Vec<usize>,
     kind: VariableKind,
     /// The numbers of «not applicable» and «don't know».
@@ -33,11 +34,11 @@ struct Variable {
 }
 
 enum VariableKind {
-    /// Codes in their order with their labels.
+    /// Codes in order, with their labels.
     Single(Vec<(String, String)>),
     /// The labels of its options.
     Multiple(Vec<String>),
-    /// From, to, decimals.
+    /// Minimum, maximum, decimals.
     Quantity(f64, f64, u32),
     Character(usize),
     Logical,
@@ -84,7 +85,7 @@ fn variable(field: &Field<'_>, at: usize) -> Variable {
     let item = field.column.as_ref().map(|column| column.item);
     let kind = match (item.map(|item| &item.kind), field.kind) {
         (Some(ItemKind::Choice(Choice { selection: Selection::Several { .. }, .. })), _) => {
-            // All its columns are one variable.
+            // All columns of the item form one variable.
             name = item.map(|item| item.variable.clone()).unwrap_or_default();
             label = item.map(|item| item.text.zh.clone()).unwrap_or_default();
             VariableKind::Multiple(vec![
@@ -134,7 +135,7 @@ fn variable(field: &Field<'_>, at: usize) -> Variable {
             VariableKind::Quantity(_, to, _) => *to,
             _ => 0.0,
         };
-        // 98 and 99, 998 and 999, …: beyond every answer.
+        // 98 and 99, 998 and 999, …: above every answer.
         let mut nines = 99i64;
         while (nines - 1) as f64 <= most {
             nines = nines * 10 + 9;
@@ -247,7 +248,7 @@ impl Variable {
                 .position(|(code, _)| code == first)
                 .map(|at| (at + 1).to_string())
                 .unwrap_or_default(),
-            // Where nothing was answered, or none of it applies, nothing stands here.
+            // Left empty where the item was not answered or does not apply.
             VariableKind::Multiple(_)
                 if !self.columns.iter().any(|at| cell(at) == "1" || cell(at) == "0") =>
             {

@@ -1,4 +1,4 @@
-//! `dataset.xlsx` (Office Open XML): the responses as codes and once more as labels, the cases, the
+//! `dataset.xlsx` (Office Open XML): the responses as codes and again as labels, the cases, the
 //! codebook.
 
 use std::io::{self, Write};
@@ -13,12 +13,12 @@ use crate::domain::questionnaire::{Choice, ItemKind, Selection};
 use crate::services::datasets::layout::{Field, FieldKind, Table, layout};
 
 const SHEETS: [&str; 4] = ["codebook", "responses", "labels", "cases"];
-/// Their places.
+/// The indices of the worksheets.
 const CODEBOOK: usize = 0;
 const RESPONSES: usize = 1;
 const LABELS: usize = 2;
 const CASES: usize = 3;
-/// What a worksheet has room for, with its header (ECMA-376).
+/// The row limit of a worksheet, including its header (ECMA-376).
 const MAX_ROWS: u32 = 1_048_576;
 
 pub struct Workbook {
@@ -29,7 +29,7 @@ pub struct Workbook {
     rows: [u32; 4],
 }
 
-/// How a column's cells are shown.
+/// How the cells of a column are written.
 struct CellFormat {
     kind: FieldKind,
     /// Codes with their labels.
@@ -169,7 +169,7 @@ impl Workbook {
         Ok(())
     }
 
-    /// Writes a row of cells; `labelled`: as labels, where a code has one.
+    /// Writes a row of cells; `labelled`: codes that have a label are written as labels.
     fn write_row(&mut self, sheet: usize, row: &StringRecord, labelled: bool) -> io::Result<()> {
         let number = self.rows[sheet];
         if number >= MAX_ROWS {
