@@ -13,14 +13,11 @@ use tokio::task::JoinSet;
 
 use crate::adapters::clock::SystemClock;
 use crate::adapters::config::Config;
-use crate::adapters::sms::InboundBatch;
 use crate::adapters::telemetry;
 use crate::interfaces::http;
 use crate::services::call_center::queue;
 use crate::services::context::AppContext;
 use crate::services::interviews::InterviewService;
-use crate::services::interviews::sms_conversation::{self, SmsInterviewError};
-use crate::services::sms_inbound;
 use crate::services::sms_sending::{DispatchError, Dispatcher, Tick, WORKERS_PER_ROUTE};
 use crate::services::{alerts, datasets, deadlines, erasure, forecasting, webhooks};
 
@@ -170,7 +167,9 @@ async fn receive_loop(context: Arc<AppContext>, name: String, mut stopped: watch
             _ = stopped.wait_for(|stopped| *stopped) => break,
             delivery = gateway.receive() => delivery,
         };
-        let taken = store_delivery(&context, &interview_service, &name, &delivery).await;
+        let taken = interview_service
+            .accept_inbound(&name, delivery.receipts.clone(), &delivery.replies)
+            .await;
         if let Err(error) = &taken {
             tracing::error!(gateway = name, %error, "a delivery could not be stored; the gateway \
                 is told to try again");
@@ -178,22 +177,6 @@ async fn receive_loop(context: Arc<AppContext>, name: String, mut stopped: watch
         delivery.acknowledge(taken.is_ok());
     }
     gateway.close().await;
-}
-
-/// Stores receipts and replies; they are on disk when it returns.
-async fn store_delivery(
-    context: &AppContext,
-    interview_service: &InterviewService,
-    gateway: &str,
-    delivery: &InboundBatch,
-) -> Result<(), SmsInterviewError> {
-    sms_inbound::process_receipts(context, gateway, delivery.receipts.clone()).await?;
-    for reply in &delivery.replies {
-        if let Some(taken) = sms_inbound::process_reply(context, gateway, reply).await? {
-            sms_conversation::handle_reply(context, interview_service, &taken).await?;
-        }
-    }
-    Ok(())
 }
 
 async fn housekeeping_loop(context: Arc<AppContext>, mut stopped: watch::Receiver<bool>) {

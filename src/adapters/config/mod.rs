@@ -11,6 +11,7 @@ mod notify;
 mod reader;
 mod routes;
 mod secrets;
+mod sections;
 mod telemetry;
 
 use std::collections::BTreeMap;
@@ -23,7 +24,6 @@ use ipnet::IpNet;
 use toml::{Table, Value};
 
 pub use delivery::{DeliveryConfig, S3Config};
-use gateways::{read_gateway, read_networks};
 pub use notify::{AlarmLevel, EmailConfig, NoticeChannel, NotifyConfig, SmsConfig, WebhookConfig};
 pub use reader::Reader;
 pub use routes::{Route, RouteDecision, RouteLeg};
@@ -263,152 +263,30 @@ fn overlay(table: &mut Table, path: &str, value: String, problems: &mut Vec<Stri
 }
 
 fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
-    let database_url = r.section("database", |r| {
-        let url = r.text("url").unwrap_or_else(|| "sqlite:var/fieldworkd.db".into());
-        if !["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme))
-        {
-            r.problem("url", "must begin with sqlite: or postgres://".into());
-        }
-        url
-    });
-    let (key_ring, installation_key_file) = r.section("keys", |r| {
-        (
-            PathBuf::from(r.text("ring").unwrap_or_else(|| "var/keyring".into())),
-            r.text("installation_key_file").filter(|p| !p.is_empty()).map(PathBuf::from),
-        )
-    });
-    let (listen, public_url, proxies) = r.section("web", |r| {
-        let listen = r.parsed::<SocketAddr>("listen", "127.0.0.1:8080");
-        let public_url = r.text("public_url").unwrap_or_else(|| "http://127.0.0.1:8080".into());
-        if !(public_url.starts_with("http://") || public_url.starts_with("https://"))
-            || public_url.ends_with('/')
-        {
-            r.problem(
-                "public_url",
-                "must begin with https:// (or http://) and end without a slash".into(),
-            );
-        }
-        (listen, public_url, read_networks(r, "proxies"))
-    });
-    let console = r.section("console", |r| ConsoleConfig {
-        needs_second_factor: r.choice("second_factor", &[("optional", false), ("required", true)]),
-        four_eyes: r.choice("launch", &[("alone", false), ("four_eyes", true)]),
-    });
+    let database_url = sections::read_database(r);
+    let (key_ring, installation_key_file) = sections::read_keys(r);
+    let (listen, public_url, proxies) = sections::read_web(r);
+    let console = sections::read_console(r);
     let (log_level, log_json) = telemetry::read_log(r);
     let traces = telemetry::read_traces(r);
-    let (datasets, open_answers, smallest_cell) = r.section("dataset", |r| {
-        let folder = PathBuf::from(r.text("folder").unwrap_or_else(|| "var/datasets".into()));
-        let policies = [OpenAnswers::Redacted, OpenAnswers::Withheld, OpenAnswers::Reviewed]
-            .map(|policy| (policy.as_str(), policy));
-        (
-            folder,
-            r.choice("open_answers", &policies),
-            u32::try_from(r.number("smallest_cell", 3, 1..=100)).unwrap_or(3),
-        )
-    });
-    let speeding_threshold = r.section("quality", |r| {
-        let share = r.decimal("speeding_below", 0.4);
-        if !(0.0..1.0).contains(&share) {
-            r.problem(
-                "speeding_below",
-                "must be at least 0 and below 1, a share of the median".into(),
-            );
-        }
-        share
-    });
-    let (reservation_time, expected_response_rate) = r.section("quota", |r| {
-        let rate = r.decimal("expected_response_rate", 0.5);
-        if !(0.01..=1.0).contains(&rate) {
-            r.problem("expected_response_rate", "must be between 0.01 and 1".into());
-        }
-        (r.duration("keep_place_for", "30m"), rate)
-    });
+    let (datasets, open_answers, smallest_cell) = sections::read_dataset(r);
+    let speeding_threshold = sections::read_quality(r);
+    let (reservation_time, expected_response_rate) = sections::read_quota(r);
     let forecast_every = r.section("forecast", |r| r.duration("every", "1h"));
     let questionnaires = r.section("questionnaires", |r| {
         r.text("folder").filter(|p| !p.is_empty()).map(PathBuf::from)
     });
-    let (caps, opts_out_of_all) = r.section("contact", |r| {
-        let mut cap = |key| u32::try_from(r.number(key, 0, 0..=1000)).unwrap_or(0);
-        let (per_hour, per_day, per_week) =
-            (cap("messages_per_hour"), cap("messages_per_day"), cap("messages_per_week"));
-        let quiet = r.duration("quiet_after_contact", "24h");
-        (
-            ContactCaps { per_hour, per_day, per_week, quiet },
-            r.choice("opt_out_scope", &[("programme", false), ("all", true)]),
-        )
-    });
-    let (default_region, headers) = r.section("intake", |r| {
-        let region = r.text("default_region").unwrap_or_else(|| "CN".into());
-        if region.parse::<phonenumber::country::Id>().is_err() {
-            r.problem(
-                "default_region",
-                format!("«{region}» is no region; use a two-letter code such as CN"),
-            );
-        }
-        let headers = r.section("headers", |r| {
-            [
-                "name",
-                "organisation",
-                "job_title",
-                "mobile",
-                "phone",
-                "email",
-                "segment",
-                "remark",
-                "language",
-            ]
-            .into_iter()
-            .map(|column| (column.to_owned(), r.texts(column)))
-            .collect()
-        });
-        (region, headers)
-    });
-    let dispatch = r.section("dispatch", |r| DispatchConfig {
-        batch: u32::try_from(r.number("batch", 500, 1..=5000)).unwrap_or(500),
-        in_doubt_after: r.duration("in_doubt_after", "5m"),
-        query_after: r.duration("ask_after", "2m"),
-        tick_every: r.duration("tick_every", "1s"),
-        escalate_doubt_after: r.duration("show_doubt_after", "2h"),
-    });
-    let housekeeping = r.section("housekeeping", |r| {
-        let zone = r.text("time_zone").unwrap_or_else(|| "Asia/Shanghai".into());
-        let at = r.text("at").unwrap_or_else(|| "0 30 3 * * *".into());
-        let at = Recurrence::parse(&at, &zone).map_err(|problem| r.problem("at", problem)).ok();
-        let (conversations, receipts) =
-            (r.duration("keep_conversations", "30d"), r.duration("keep_waiting_receipts", "30d"));
-        Some(HousekeepingConfig {
-            at: at?,
-            keep_gateway_log: conversations,
-            keep_unmatched_receipts: receipts,
-        })
-    });
-    let names = r.keys_of("gateway");
-    let gateways = r.section("gateway", |r| {
-        names
-            .into_iter()
-            .filter_map(|name| {
-                Some((name.clone(), r.section(&name, |r| read_gateway(r, &name, folder))?))
-            })
-            .collect::<BTreeMap<_, _>>()
-    });
-    let known: Vec<String> = gateways.keys().cloned().collect();
+    let (caps, opts_out_of_all) = sections::read_contact(r);
+    let (default_region, headers) = sections::read_list_import(r);
+    let dispatch = sections::read_dispatch(r);
+    let housekeeping = sections::read_housekeeping(r);
+    let gateways = sections::read_gateways(r, folder);
+    let gateway_names: Vec<String> = gateways.keys().cloned().collect();
     let alarms = notify::read_alarms(r);
-    let notify = notify::read_notify(r, &known, &default_region, folder);
+    let notify = notify::read_notify(r, &gateway_names, &default_region, folder);
     let delivery = delivery::read_delivery(r, folder);
     let dial = gateways::read_dial(r, folder);
-    let names = r.keys_of("route");
-    for name in names.iter().filter(|name| known.contains(name)) {
-        r.problem("route", format!("{name} is a gateway's name already; choose another"));
-    }
-    let routes = r.section("route", |r| {
-        names
-            .into_iter()
-            .map(|name| (name.clone(), r.section(&name, |r| Route::read(r, &known))))
-            .collect()
-    });
-    if gateways.is_empty() {
-        r.problem("gateway", "no gateway is set up; add a section [gateway.NAME]".into());
-    }
+    let routes = sections::read_routes(r, &gateway_names);
     Some(Config {
         database_url,
         key_ring,

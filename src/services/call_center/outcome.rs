@@ -10,6 +10,7 @@ use crate::adapters::database::cases::{self, DispositionSource};
 use crate::adapters::database::invitations::{self, NextContact};
 use crate::adapters::database::{WriteTx, campaigns, links};
 use crate::domain::contact_plan::{ContactPlan, MessageKind, MessageSlot};
+use crate::domain::disposition::Disposition;
 use crate::domain::ids::{CallId, CampaignId};
 use crate::domain::language::Language;
 use crate::domain::personal::Personal;
@@ -146,108 +147,138 @@ pub(super) async fn end_call(
     language: Option<Language>,
     now: Timestamp,
 ) -> Result<(), CallCenterError> {
-    let outcome = ending.outcome;
-    let (plan, zones) = load_plan_and_zones(tx, entry).await?;
-    let part = DayPart::of(now, zones.iter().next().unwrap_or(plan.time_zone));
-    let is_attempt = outcome.is_attempt();
-    let is_refusal = outcome == CallOutcome::SoftRefusal;
-    let soft_refusals = entry.soft_refusals + u32::from(is_refusal);
-    let calls = entry.calls + u32::from(is_attempt);
-    let tried_day_parts =
-        if is_attempt { entry.tried_day_parts | part.bit() } else { entry.tried_day_parts };
-    // A person who speaks another language waits for an interviewer who speaks it.
-    let new_language =
-        language.filter(|language| outcome == CallOutcome::Language && *language != entry.language);
-    let today =
-        zones.iter().next().map_or(now, |zone| Timestamp::start_of_day(now.date(zone), zone));
-    let called = CalledPerson {
-        outcome,
-        calls,
-        max_calls: entry.max_calls,
-        calls_today: calls::attempts_since(tx, entry.invitation, today).await?
-            + u32::from(is_attempt),
-        soft_refusals,
-        tried_day_parts,
-        call_back_at: ending.call_back_at,
-        hours: &plan.hours,
-        zones: &zones,
-        seed: &entry.phone_hash,
-    };
-    let follow_up = match (new_language, called.follow_up(now)) {
-        (Some(_), _) => {
-            plan.hours.next_open(now, &zones).map_or(FollowUp::NoFurtherCall, FollowUp::CallAt)
+    let result = CallResult::of(tx, entry, ending, language, now).await?;
+    dispose_cases(context, tx, entry, &result, now).await?;
+    let is_open = !cases::open_of_invitations(tx, &[entry.invitation]).await?.is_empty();
+    if !is_open {
+        invitations::cancel_next_contacts(tx, &[entry.invitation]).await?;
+    }
+    calls::record_end(tx, call, ending, now).await?;
+    if !call_queue::return_to_queue(tx, call, &result.queue_update(entry, is_open)).await? {
+        return Err(CallCenterError::CallOver);
+    }
+    Ok(())
+}
+
+/// What a call changes about its person.
+struct CallResult {
+    outcome: CallOutcome,
+    follow_up: FollowUp,
+    calls: u32,
+    soft_refusals: u32,
+    tried_day_parts: i64,
+    /// The language that the person speaks, if it is not the one in the queue.
+    new_language: Option<Language>,
+}
+
+impl CallResult {
+    async fn of(
+        tx: &mut WriteTx,
+        entry: &QueueEntry,
+        ending: &CallEnding,
+        language: Option<Language>,
+        now: Timestamp,
+    ) -> Result<CallResult, CallCenterError> {
+        let outcome = ending.outcome;
+        let (plan, zones) = load_plan_and_zones(tx, entry).await?;
+        let zone = zones.iter().next();
+        let attempts = u32::from(outcome.is_attempt());
+        let tried = match outcome.is_attempt() {
+            true => DayPart::of(now, zone.unwrap_or(plan.time_zone)).bit(),
+            false => 0,
+        };
+        let today = zone.map_or(now, |zone| Timestamp::start_of_day(now.date(zone), zone));
+        let called = CalledPerson {
+            outcome,
+            calls: entry.calls + attempts,
+            max_calls: entry.max_calls,
+            calls_today: calls::attempts_since(tx, entry.invitation, today).await? + attempts,
+            soft_refusals: entry.soft_refusals + u32::from(outcome == CallOutcome::SoftRefusal),
+            tried_day_parts: entry.tried_day_parts | tried,
+            call_back_at: ending.call_back_at,
+            hours: &plan.hours,
+            zones: &zones,
+            seed: &entry.phone_hash,
+        };
+        // A person who speaks another language waits for an interviewer who speaks it.
+        let new_language = language
+            .filter(|language| outcome == CallOutcome::Language && *language != entry.language);
+        let follow_up = match new_language {
+            Some(_) => {
+                plan.hours.next_open(now, &zones).map_or(FollowUp::NoFurtherCall, FollowUp::CallAt)
+            }
+            None => called.follow_up(now),
+        };
+        Ok(CallResult {
+            outcome,
+            follow_up,
+            calls: called.calls,
+            soft_refusals: called.soft_refusals,
+            tried_day_parts: called.tried_day_parts,
+            new_language,
+        })
+    }
+
+    fn queue_update(&self, entry: &QueueEntry, is_open: bool) -> QueueUpdate {
+        let kept_promise = entry.promised_at.filter(|_| !self.outcome.is_attempt());
+        let (next_at, promised_at) = match self.follow_up {
+            _ if !is_open => (None, None),
+            FollowUp::CallBack(at) => (Some(at), Some(at)),
+            // A promise remains if no attempt was made.
+            FollowUp::CallAt(at) => (Some(at), kept_promise),
+            FollowUp::NoFurtherCall | FollowUp::CasesEnded => (None, None),
+        };
+        let is_refusal = self.outcome == CallOutcome::SoftRefusal;
+        QueueUpdate {
+            next_at,
+            promised_at,
+            calls: self.calls,
+            soft_refusals: self.soft_refusals,
+            refused_to: if is_refusal { entry.leased_by } else { entry.refused_to },
+            tried_day_parts: self.tried_day_parts,
+            language: self.new_language.unwrap_or(entry.language),
         }
-        (None, follow_up) => follow_up,
-    };
+    }
+}
+
+/// Sets the disposition of the person's open cases; suppresses the number after a refusal for good
+/// and after a wrong number.
+async fn dispose_cases(
+    context: &AppContext,
+    tx: &mut WriteTx,
+    entry: &QueueEntry,
+    result: &CallResult,
+    now: Timestamp,
+) -> Result<(), CallCenterError> {
+    let source = DispositionSource::Telephone;
     let open = cases::open_of_invitations(tx, &[entry.invitation]).await?;
-    match (outcome, outcome.disposition()) {
+    match (result.outcome, result.outcome.disposition()) {
         (CallOutcome::HardRefusal, _) => {
             let programme = (!context.config.opts_out_of_all)
                 .then_some(campaigns::get(tx, entry.campaign).await?.programme_id);
-            opt_out(tx, &entry.phone_hash, programme, DispositionSource::Telephone, now).await?;
+            opt_out(tx, &entry.phone_hash, programme, source, now).await?;
         }
         // The number does not reach this person, in this campaign or another.
         (CallOutcome::WrongNumber, Some(disposition)) => {
-            cases::set_disposition(tx, &open, disposition, &[], DispositionSource::Telephone, now)
-                .await?;
+            cases::set_disposition(tx, &open, disposition, &[], source, now).await?;
             let suppression = SuppressionRequest {
                 reason: SuppressionReason::Invalid,
                 programme: None,
                 expires_at: None,
                 phone_hash: &entry.phone_hash,
             };
-            suppress(tx, &suppression, DispositionSource::Telephone, now).await?;
+            suppress(tx, &suppression, source, now).await?;
         }
-        (_, Some(_)) if new_language.is_some() => {}
+        (_, Some(_)) if result.new_language.is_some() => {}
         // Two soft refusals count as a refusal.
-        (CallOutcome::SoftRefusal, Some(_)) if follow_up == FollowUp::CasesEnded => {
-            cases::set_disposition(
-                tx,
-                &open,
-                crate::domain::disposition::Disposition::Refusal,
-                &[],
-                DispositionSource::Telephone,
-                now,
-            )
-            .await?;
+        (CallOutcome::SoftRefusal, Some(_)) if result.follow_up == FollowUp::CasesEnded => {
+            cases::set_disposition(tx, &open, Disposition::Refusal, &[], source, now).await?;
         }
         (_, Some(disposition)) => {
-            cases::set_disposition(
-                tx,
-                &open,
-                disposition,
-                &disposition.replaces(),
-                DispositionSource::Telephone,
-                now,
-            )
-            .await?;
+            let before = disposition.replaces();
+            cases::set_disposition(tx, &open, disposition, &before, source, now).await?;
         }
         (_, None) => {}
-    }
-    let is_open = !cases::open_of_invitations(tx, &[entry.invitation]).await?.is_empty();
-    if !is_open {
-        invitations::cancel_next_contacts(tx, &[entry.invitation]).await?;
-    }
-    let kept_promise = entry.promised_at.filter(|_| !is_attempt);
-    let (next_at, promised_at) = match follow_up {
-        _ if !is_open => (None, None),
-        FollowUp::CallBack(at) => (Some(at), Some(at)),
-        // A promise remains if no attempt was made.
-        FollowUp::CallAt(at) => (Some(at), kept_promise),
-        FollowUp::NoFurtherCall | FollowUp::CasesEnded => (None, None),
-    };
-    calls::record_end(tx, call, ending, now).await?;
-    let after = QueueUpdate {
-        next_at,
-        promised_at,
-        calls,
-        soft_refusals,
-        refused_to: if is_refusal { entry.leased_by } else { entry.refused_to },
-        tried_day_parts,
-        language: new_language.unwrap_or(entry.language),
-    };
-    if !call_queue::return_to_queue(tx, call, &after).await? {
-        return Err(CallCenterError::CallOver);
     }
     Ok(())
 }

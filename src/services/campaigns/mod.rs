@@ -6,7 +6,6 @@
 //! and a message that is too long, and tells what the campaign will cost at most. Nothing is sent
 //! from here.
 
-mod invitations;
 mod launch;
 pub mod message_text;
 mod rates;

@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::DatasetError;
+use super::columns::{ResponseColumn, columns};
 use super::layout::{Field, SUPPRESSED, Table, layout};
 use super::metadata::{CellSummary, DatasetMetadata, Deviation};
 use super::redaction::Redaction;
@@ -78,6 +79,7 @@ pub async fn freeze(
 
     let writer = RowWriter {
         questionnaire: &questionnaire,
+        columns: columns(&questionnaire),
         category: application.category.to_string(),
         sealer: &sealer,
         redaction: (policy != OpenAnswers::Withheld).then(|| Redaction::of(&people)),
@@ -261,6 +263,8 @@ type FrozenCells = (Vec<u8>, Option<Vec<u8>>);
 /// Rows of one table in frozen form.
 struct FrozenBlock<'q> {
     fields: Vec<Field<'q>>,
+    /// The place of each column, by name.
+    places: HashMap<String, usize>,
     cells: csv::Writer<Vec<u8>>,
     sealed: csv::Writer<Vec<u8>>,
     rows: usize,
@@ -268,18 +272,32 @@ struct FrozenBlock<'q> {
 
 impl<'q> FrozenBlock<'q> {
     fn new(fields: Vec<Field<'q>>) -> FrozenBlock<'q> {
+        let places =
+            fields.iter().enumerate().map(|(at, field)| (field.name.clone(), at)).collect();
         FrozenBlock {
             fields,
+            places,
             cells: csv::Writer::from_writer(Vec::new()),
             sealed: csv::Writer::from_writer(Vec::new()),
             rows: 0,
         }
     }
 
-    fn row(&mut self, cells: Vec<String>) -> Result<(), DatasetError> {
-        let format = |e: csv::Error| DatasetError::Format("a frozen row".into(), e.to_string());
-        let (mut open, mut sealed) = (Vec::with_capacity(cells.len()), Vec::new());
-        for (cell, field) in cells.into_iter().zip(&self.fields) {
+    /// Adds a row. Its cells go by the names of the layout's columns: a cell without a column, a
+    /// column without a cell, and a second cell for a column are errors.
+    fn row(&mut self, cells: Vec<(&str, String)>) -> Result<(), DatasetError> {
+        let wrong = |what: String| DatasetError::Format("a frozen row".into(), what);
+        let mut row: Vec<Option<String>> = vec![None; self.fields.len()];
+        for (name, cell) in cells {
+            let place = self.places.get(name).and_then(|&at| row.get_mut(at));
+            let place = place.ok_or_else(|| wrong(format!("{name} is no column of it")))?;
+            if place.replace(cell).is_some() {
+                return Err(wrong(format!("{name} has two cells")));
+            }
+        }
+        let (mut open, mut sealed) = (Vec::with_capacity(row.len()), Vec::new());
+        for (cell, field) in row.into_iter().zip(&self.fields) {
+            let cell = cell.ok_or_else(|| wrong(format!("{} has no cell", field.name)))?;
             if field.is_sealed {
                 sealed.push(cell);
                 open.push(String::new());
@@ -287,6 +305,7 @@ impl<'q> FrozenBlock<'q> {
                 open.push(cell);
             }
         }
+        let format = |error: csv::Error| wrong(error.to_string());
         self.cells.write_record(&open).map_err(format)?;
         if !sealed.is_empty() {
             self.sealed.write_record(&sealed).map_err(format)?;
@@ -317,6 +336,7 @@ impl<'q> FrozenBlock<'q> {
 
 struct RowWriter<'a> {
     questionnaire: &'a Questionnaire,
+    columns: Vec<ResponseColumn<'a>>,
     category: String,
     sealer: &'a Sealer,
     redaction: Option<Redaction>,
@@ -335,18 +355,22 @@ impl RowWriter<'_> {
     ) -> Result<(), DatasetError> {
         let flag = |flag: Option<bool>| flag.map(|flag| flag.to_string()).unwrap_or_default();
         let quality = response.quality;
-        let mut cells = vec![
-            record.pseudonym.clone(),
-            record.disposition.code().to_owned(),
-            response.language.tag().to_owned(),
-            response.mode.clone(),
-            (self.format_time)(response.started_at),
-            response.completed_at.map(self.format_time).unwrap_or_default(),
-            quality.seconds.map(|seconds| seconds.to_string()).unwrap_or_default(),
-            visits.last().map(|visit| visit.device.as_str()).unwrap_or_default().to_owned(),
-            flag(quality.speeding),
-            flag(quality.straight_lining),
-            quality.item_nonresponse.map(|share| format!("{share:.4}")).unwrap_or_default(),
+        let completed_at = response.completed_at.map(self.format_time).unwrap_or_default();
+        let seconds = quality.seconds.map(|seconds| seconds.to_string()).unwrap_or_default();
+        let device = visits.last().map(|visit| visit.device.as_str()).unwrap_or_default();
+        let nonresponse = quality.item_nonresponse.map(|share| format!("{share:.4}"));
+        let fixed = vec![
+            ("case", record.pseudonym.clone()),
+            ("disposition", record.disposition.code().to_owned()),
+            ("language", response.language.tag().to_owned()),
+            ("mode", response.mode.clone()),
+            ("started_at", (self.format_time)(response.started_at)),
+            ("completed_at", completed_at),
+            ("seconds", seconds),
+            ("device", device.to_owned()),
+            ("speeding", flag(quality.speeding)),
+            ("straight_lining", flag(quality.straight_lining)),
+            ("item_nonresponse", nonresponse.unwrap_or_default()),
         ];
         let answers = decode_answers(self.sealer, self.questionnaire, response.answers.clone())?;
         let facts = RoutingFacts {
@@ -357,33 +381,35 @@ impl RowWriter<'_> {
         };
         // An answer that is no longer on the path is not an answer.
         let path = self.questionnaire.path(&answers, &facts);
-        let of_items = block.fields.iter().filter_map(|field| field.column.as_ref());
-        cells.extend(of_items.map(|column| {
+        let items = self.columns.iter().map(|column| {
             let answer = answers.get(&column.item.id).filter(|_| path.includes(&column.item.id));
-            column.cell(answer, self.redaction.as_ref())
-        }));
-        block.row(cells)
+            (column.name.as_str(), column.cell(answer, self.redaction.as_ref()))
+        });
+        block.row(fixed.into_iter().chain(items).collect())
     }
 
     fn case(&self, block: &mut FrozenBlock<'_>, record: &CaseRecord) -> Result<(), DatasetError> {
-        let mut cells = vec![
-            record.pseudonym.clone(),
-            self.suppression.or_suppressed("segment", &record.segment).to_owned(),
-            record.disposition.code().to_owned(),
-            record.disposition.name().to_owned(),
-            (self.format_time)(record.disposed_at),
-            record.attempts.to_string(),
-            record.first_attempt_at.map(self.format_time).unwrap_or_default(),
-            record.last_attempt_at.map(self.format_time).unwrap_or_default(),
-            record.delivered.to_string(),
-            record.opened_at.map(self.format_time).unwrap_or_default(),
+        let segment = self.suppression.or_suppressed("segment", &record.segment).to_owned();
+        let time = |at: Option<Timestamp>| at.map(self.format_time).unwrap_or_default();
+        let fixed = vec![
+            ("case", record.pseudonym.clone()),
+            ("segment", segment),
+            ("disposition", record.disposition.code().to_owned()),
+            ("disposition_name", record.disposition.name().to_owned()),
+            ("disposed_at", (self.format_time)(record.disposed_at)),
+            ("attempts", record.attempts.to_string()),
+            ("first_attempt_at", time(record.first_attempt_at)),
+            ("last_attempt_at", time(record.last_attempt_at)),
+            ("delivered", record.delivered.to_string()),
+            ("opened_at", time(record.opened_at)),
         ];
         let fields = open_fields(self.sealer, record.fields_sealed.as_deref())?;
         let word = |name: &String| {
             fields.get(name).map_or("", |word| self.suppression.or_suppressed(name, word))
         };
-        cells.extend(self.list_fields.iter().map(|name| csv_safe_cell(word(name))));
-        block.row(cells)
+        let listed =
+            self.list_fields.iter().map(|name| (name.as_str(), csv_safe_cell(word(name))));
+        block.row(fixed.into_iter().chain(listed).collect())
     }
 
     fn visits(
@@ -394,16 +420,42 @@ impl RowWriter<'_> {
     ) -> Result<(), DatasetError> {
         for (visit, number) in visits.iter().zip(1..) {
             block.row(vec![
-                record.pseudonym.clone(),
-                number.to_string(),
-                (visit.page + 1).to_string(),
-                visit.mode.clone(),
-                visit.device.to_string(),
-                (self.format_time)(visit.sent_at),
-                visit.sent_at.since(visit.shown_at).as_secs().to_string(),
-                visit.problems.to_string(),
+                ("case", record.pseudonym.clone()),
+                ("visit", number.to_string()),
+                ("page", (visit.page + 1).to_string()),
+                ("mode", visit.mode.clone()),
+                ("device", visit.device.to_string()),
+                ("sent_at", (self.format_time)(visit.sent_at)),
+                ("seconds", visit.sent_at.since(visit.shown_at).as_secs().to_string()),
+                ("problems", visit.problems.to_string()),
             ])?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_and_its_layout_agree_by_name() {
+        let questionnaire = include_str!("../../../config/questionnaires/verification.toml");
+        let questionnaire = Questionnaire::parse(questionnaire).unwrap();
+        let columns =
+            ["case", "visit", "page", "mode", "device", "sent_at", "seconds", "problems"];
+        let cells = |names: &[&'static str]| -> Vec<(&'static str, String)> {
+            names.iter().map(|name| (*name, format!("of {name}"))).collect()
+        };
+        let mut block = FrozenBlock::new(layout(Table::Paradata, &questionnaire, &[]));
+        let mut reversed = columns;
+        reversed.reverse();
+        block.row(cells(&reversed)).unwrap();
+        for wrong in [&columns[1..], &[&columns[..], &["colour"]].concat(), &["case"; 8]] {
+            assert!(block.row(cells(wrong)).is_err(), "{wrong:?}");
+        }
+        let (plain, sealed) = block.finish(&Sealer::new(&[1; 32])).unwrap().unwrap();
+        let expected = columns.map(|name| format!("of {name}")).join(",") + "\n";
+        assert_eq!((String::from_utf8(plain).unwrap(), sealed), (expected, None));
     }
 }

@@ -10,6 +10,7 @@
 mod invitation_cases;
 mod launched_cache;
 mod lookup;
+mod inbound;
 mod respondent_requests;
 mod save_page;
 pub mod sms_conversation;

@@ -1,19 +1,23 @@
-//! What a respondent sends: each is one transaction, and thanked for only when it is on disk.
+//! Saves pages of answers, each in one transaction: parsed, stored, and the case's outcome resolved.
+//! The respondent is thanked only when it is on disk (invariant I5).
 
 use std::collections::BTreeMap;
 
 use super::invitation_cases::{InterviewCase, InvitationCases};
 use super::{InterviewError, InterviewService};
+use crate::adapters::crypto::Sealer;
 use crate::adapters::database::cases::{self, DispositionSource};
 use crate::adapters::database::paradata::{self, PageVisit};
 use crate::adapters::database::responses::{self, AnswerSource, NewAnswer, StoredValue};
 use crate::adapters::database::{WriteTx, applications, consents, invitations, links};
 use crate::domain::device::DeviceClass;
 use crate::domain::disposition::Disposition;
-use crate::domain::ids::{AccountId, CaseId};
+use crate::domain::ids::{AccountId, CaseId, ResponseId};
 use crate::domain::language::Language;
 use crate::domain::mode::Mode;
-use crate::domain::questionnaire::{Answer, AnswerProblem, Completion, Item, ItemKind};
+use crate::domain::questionnaire::{
+    Answer, AnswerProblem, Completion, Item, ItemKind, QuestionPath,
+};
 use crate::domain::time::Timestamp;
 use crate::services::quotas::{self, CellReservation, QuotaCandidate};
 use crate::services::sealing::seal_context;
@@ -150,22 +154,20 @@ impl InterviewService {
         .await?)
     }
 
-    /// Saves a page of one case. The last page completes the case, if there is room in its cells.
+    /// Saves a page of one case. The last page completes the case, if its cells have room.
     pub async fn save_page(
         &self,
         code: &str,
         submitted: &SubmittedPage<'_>,
     ) -> Result<SaveOutcome, InterviewError> {
-        let &SubmittedPage { answer_context, case: case_index, page, language, .. } = submitted;
-        let mode = answer_context.mode.as_str();
+        let &SubmittedPage { answer_context, case: case_index, page, .. } = submitted;
         let now = self.context.clock.now();
         let mut tx = self.context.database.write().await?;
         let hash = self.context.keys.hasher().link_hash(code);
         let Some(case) = links::case_at_position(&mut tx, &hash, case_index).await? else {
             return Err(self.missing_case_error(&mut tx, code).await);
         };
-        // Whoever sends the same page a second time waits here, and then sees what the first one
-        // did.
+        // The same page sent a second time waits here, and then sees what the first one did.
         let is_open = cases::lock_open(&mut tx, case).await?;
         let invitation_cases = self.load_in_transaction(&mut tx, code, answer_context.mode).await?;
         if let Some(since) = answer_context.since
@@ -179,159 +181,194 @@ impl InterviewService {
         else {
             return Ok(SaveOutcome::NotAccepting);
         };
-        let path = current.path();
-        let items: Vec<&Item> = path
-            .items_on_page(page)
-            .iter()
-            .filter(|item| submitted.single_item.is_none_or(|single| item.id == single))
-            .copied()
-            .collect();
-        if items.is_empty() {
+        let Some(parsed) = parse_page(current, submitted) else {
             // Another answer, on another page or phone, has led past this page meanwhile.
             return if page < current.application.questionnaire.pages.len() {
                 Ok(SaveOutcome::NotAccepting)
             } else {
                 Err(InterviewError::InvalidForm)
             };
-        }
-        let sealer = self.context.keys.sealer(invitation_cases.key_id())?;
-
-        let (mut stored, mut cleared, mut problems) = (Vec::new(), Vec::new(), BTreeMap::new());
-        let mut answers = current.answers.clone();
-        for item in items {
-            match Answer::parse(item, submitted.fields.get(&item.id).map(String::as_str)) {
-                Ok(Some(answer)) => {
-                    let value = match (&answer, answer.to_stored()) {
-                        (Answer::Open(text), _) => StoredValue::Sealed(
-                            sealer.seal(seal_context::OPEN_ANSWER, text.reveal().as_bytes())?,
-                        ),
-                        (_, stored) => StoredValue::Plain(stored.unwrap_or_default()),
-                    };
-                    stored.push(NewAnswer {
-                        item: item.id.clone(),
-                        value,
-                        option_order: option_order_shown(item, case),
-                    });
-                    answers.insert(item.id.clone(), answer);
-                }
-                Ok(None) => {
-                    answers.remove(&item.id);
-                    cleared.push(item.id.clone());
-                }
-                Err(problem) => _ = problems.insert(item.id.clone(), problem),
-            }
-        }
-        let response = responses::begin(&mut tx, case, language, mode, now).await?;
-        mark_started(&mut tx, current, answer_context, now).await?;
-        responses::save_answers(
-            &mut tx,
-            response,
-            &stored,
-            AnswerSource { mode: answer_context.mode, account: answer_context.account },
-            now,
-        )
-        .await?;
-        responses::clear_answers(&mut tx, response, &cleared).await?;
-        // The form's time is the respondent's to send: one that cannot be is no time on the page.
-        let shown_at = submitted
-            .shown_at
-            .filter(|at| *at <= now && now.since(*at) <= MAX_TIME_ON_PAGE)
-            .unwrap_or(now);
-        let visit = PageVisit {
-            page,
-            mode: mode.to_owned(),
-            device: submitted.device,
-            shown_at,
-            sent_at: now,
-            problems: problems.len(),
         };
-        paradata::add(&mut tx, response, &visit).await?;
-        // By what is answered now, the way may be another one.
-        let path = current.application.questionnaire.path(&answers, &current.facts);
+        let sealer = self.context.keys.sealer(invitation_cases.key_id())?;
+        let response =
+            store_answers(&mut tx, &sealer, (current, submitted, &parsed), now).await?;
+        let saved = SavedPage { submitted, current, parsed: &parsed, response };
+        let reservation = self.resolve_outcome(&mut tx, &invitation_cases, &saved, now).await?;
+        invitations::mark_opened(&mut tx, invitation_cases.invitation.id, now).await?;
+        tx.commit().await?;
+        Ok(match reservation {
+            _ if !parsed.problems.is_empty() => SaveOutcome::Problems(parsed.problems),
+            CellReservation::ReservedForOthers => SaveOutcome::PlacesReserved,
+            CellReservation::Granted | CellReservation::CellFull => SaveOutcome::Accepted,
+        })
+    }
+
+    /// Decides what the page makes of its case: late, not eligible, complete, quota filled, or
+    /// still under way; counts a complete and sets the disposition.
+    async fn resolve_outcome(
+        &self,
+        tx: &mut WriteTx,
+        invitation_cases: &InvitationCases,
+        saved: &SavedPage<'_>,
+        now: Timestamp,
+    ) -> Result<CellReservation, InterviewError> {
+        let &SavedPage { submitted, current, parsed, response } = saved;
+        let (case, source) = (current.case.id, submitted.answer_context.source());
+        // The routing path by the answers of this page.
+        let path = current.application.questionnaire.path(&parsed.answers, &current.facts);
         let membership = current.application.quota.membership(&path);
         if (membership.cell_mask, membership.is_decided)
             != (current.case.cell_mask, current.case.is_quota_decided)
         {
-            cases::set_cells(&mut tx, &[(case, membership)]).await?;
+            cases::set_cells(tx, &[(case, membership)]).await?;
         }
         let candidate = QuotaCandidate {
             case,
             application: current.case.application,
             cells: membership.cell_mask,
         };
-        let is_last = match submitted.single_item {
-            None => path.is_last(page),
-            Some(single) => path
-                .items()
-                .filter(|item| item.is_question())
-                .last()
-                .is_some_and(|last| last.id == single),
-        };
-        let is_finished =
-            problems.is_empty() && is_last && path.completion() == Completion::Complete;
+        let is_finished = parsed.problems.is_empty()
+            && is_last_question(submitted, &path)
+            && path.completion() == Completion::Complete;
         let mut reservation = CellReservation::Granted;
+        let mut disposition = None;
         if current.is_late {
-            // Kept; whether it counts is decided when a further version of the dataset is asked
-            // for.
+            // A further version of the dataset decides whether it counts.
             if is_finished {
-                cases::mark_late(&mut tx, case, now).await?;
+                cases::mark_late(tx, case, now).await?;
             }
         } else if path.is_screened_out {
-            cases::set_disposition(
-                &mut tx,
-                &[case],
-                Disposition::NotEligible,
-                &[],
-                answer_context.source(),
-                now,
-            )
-            .await?;
-            stop_contacts_without_open_case(&mut tx, &invitation_cases).await?;
+            disposition = Some(Disposition::NotEligible);
         } else if is_finished {
-            // What was answered on a way that was left is no answer.
-            let left: Vec<String> =
-                answers.keys().filter(|id| !path.includes(id)).cloned().collect();
-            responses::clear_answers(&mut tx, response, &left).await?;
-            reservation = quotas::count_complete(&mut tx, candidate, now).await?;
+            let off_path: Vec<String> =
+                parsed.answers.keys().filter(|id| !path.includes(id)).cloned().collect();
+            responses::clear_answers(tx, response, &off_path).await?;
+            reservation = quotas::count_complete(tx, candidate, now).await?;
             if reservation == CellReservation::Granted {
-                responses::complete(&mut tx, response, now).await?;
-                cases::set_disposition(
-                    &mut tx,
-                    &[case],
-                    Disposition::Complete,
-                    &[],
-                    answer_context.source(),
-                    now,
-                )
-                .await?;
-                stop_contacts_without_open_case(&mut tx, &invitation_cases).await?;
+                responses::complete(tx, response, now).await?;
+                disposition = Some(Disposition::Complete);
             }
-        } else if membership.is_decided && self.is_cell_closed(&mut tx, candidate).await? {
+        } else if membership.is_decided && self.is_cell_closed(tx, candidate).await? {
             reservation = CellReservation::CellFull;
         } else {
-            reservation = self.reserve_place(&mut tx, current, membership.cell_mask, now).await?;
+            reservation = self.reserve_place(tx, current, membership.cell_mask, now).await?;
         }
-        // Whoever comes to a full cell is thanked and let go, as soon as everything has been asked
-        // that cells depend on.
+        // A full cell ends the interview as soon as every item that cells depend on is answered.
         if reservation == CellReservation::CellFull && membership.is_decided {
-            cases::set_disposition(
-                &mut tx,
-                &[case],
-                Disposition::QuotaFilled,
-                &[],
-                answer_context.source(),
-                now,
-            )
-            .await?;
-            stop_contacts_without_open_case(&mut tx, &invitation_cases).await?;
+            disposition = Some(Disposition::QuotaFilled);
         }
-        invitations::mark_opened(&mut tx, invitation_cases.invitation.id, now).await?;
-        tx.commit().await?;
-        Ok(match reservation {
-            _ if !problems.is_empty() => SaveOutcome::Problems(problems),
-            CellReservation::ReservedForOthers => SaveOutcome::PlacesReserved,
-            CellReservation::Granted | CellReservation::CellFull => SaveOutcome::Accepted,
-        })
+        if let Some(disposition) = disposition {
+            cases::set_disposition(tx, &[case], disposition, &[], source, now).await?;
+            stop_contacts_without_open_case(tx, invitation_cases).await?;
+        }
+        Ok(reservation)
+    }
+}
+
+/// A submitted page, read.
+struct ParsedPage<'q> {
+    /// The items with a good answer, in their order.
+    answered: Vec<&'q Item>,
+    /// Items whose answer was taken back.
+    cleared: Vec<String>,
+    problems: BTreeMap<String, AnswerProblem>,
+    /// All answers of the case, with those of this page.
+    answers: BTreeMap<String, Answer>,
+}
+
+/// A page whose answers are stored.
+struct SavedPage<'a> {
+    submitted: &'a SubmittedPage<'a>,
+    current: &'a InterviewCase,
+    parsed: &'a ParsedPage<'a>,
+    response: ResponseId,
+}
+
+/// Reads the page's fields by its items. `None`: none of its items is on this case's path.
+fn parse_page<'q>(
+    current: &'q InterviewCase,
+    submitted: &SubmittedPage<'_>,
+) -> Option<ParsedPage<'q>> {
+    let path = current.path();
+    let mut parsed = ParsedPage {
+        answered: Vec::new(),
+        cleared: Vec::new(),
+        problems: BTreeMap::new(),
+        answers: current.answers.clone(),
+    };
+    let mut is_empty = true;
+    for item in path.items_on_page(submitted.page) {
+        if submitted.single_item.is_some_and(|single| item.id != single) {
+            continue;
+        }
+        is_empty = false;
+        match Answer::parse(item, submitted.fields.get(&item.id).map(String::as_str)) {
+            Ok(Some(answer)) => {
+                parsed.answers.insert(item.id.clone(), answer);
+                parsed.answered.push(item);
+            }
+            Ok(None) => {
+                parsed.answers.remove(&item.id);
+                parsed.cleared.push(item.id.clone());
+            }
+            Err(problem) => _ = parsed.problems.insert(item.id.clone(), problem),
+        }
+    }
+    (!is_empty).then_some(parsed)
+}
+
+/// Stores the answers and the paradata of a page; open answers are sealed.
+async fn store_answers(
+    tx: &mut WriteTx,
+    sealer: &Sealer,
+    (current, submitted, parsed): (&InterviewCase, &SubmittedPage<'_>, &ParsedPage<'_>),
+    now: Timestamp,
+) -> Result<ResponseId, InterviewError> {
+    let (case, answer_context) = (current.case.id, submitted.answer_context);
+    let mode = answer_context.mode.as_str();
+    let mut stored = Vec::with_capacity(parsed.answered.len());
+    for item in &parsed.answered {
+        let Some(answer) = parsed.answers.get(&item.id) else { continue };
+        let value = match (answer, answer.to_stored()) {
+            (Answer::Open(text), _) => StoredValue::Sealed(
+                sealer.seal(seal_context::OPEN_ANSWER, text.reveal().as_bytes())?,
+            ),
+            (_, stored) => StoredValue::Plain(stored.unwrap_or_default()),
+        };
+        let option_order = option_order_shown(item, case);
+        stored.push(NewAnswer { item: item.id.clone(), value, option_order });
+    }
+    let response = responses::begin(tx, case, submitted.language, mode, now).await?;
+    mark_started(tx, current, answer_context, now).await?;
+    let source = AnswerSource { mode: answer_context.mode, account: answer_context.account };
+    responses::save_answers(tx, response, &stored, source, now).await?;
+    responses::clear_answers(tx, response, &parsed.cleared).await?;
+    // The form's time comes from the respondent: an impossible one counts as no time on the page.
+    let shown_at = submitted
+        .shown_at
+        .filter(|at| *at <= now && now.since(*at) <= MAX_TIME_ON_PAGE)
+        .unwrap_or(now);
+    let visit = PageVisit {
+        page: submitted.page,
+        mode: mode.to_owned(),
+        device: submitted.device,
+        shown_at,
+        sent_at: now,
+        problems: parsed.problems.len(),
+    };
+    paradata::add(tx, response, &visit).await?;
+    Ok(response)
+}
+
+/// Does the page hold the last question of the path?
+fn is_last_question(submitted: &SubmittedPage<'_>, path: &QuestionPath<'_>) -> bool {
+    match submitted.single_item {
+        None => path.is_last(submitted.page),
+        Some(single) => path
+            .items()
+            .filter(|item| item.is_question())
+            .last()
+            .is_some_and(|last| last.id == single),
     }
 }
 

@@ -16,8 +16,7 @@ use super::Failure;
 use super::state::AppState;
 use crate::adapters::crypto::sha256_hex;
 use crate::adapters::sms::{Gateway, Push, PushError};
-use crate::services::interviews::sms_conversation;
-use crate::services::sms_inbound;
+use crate::services::interviews::sms_conversation::SmsInterviewError;
 
 /// Maximum size of a push in bytes. A push of some hundred receipts is far smaller.
 const MAX_PUSH: usize = 1024 * 1024;
@@ -41,7 +40,7 @@ async fn receipts(
     let push =
         Push { url: &url, query: uri.query().unwrap_or_default(), headers: &headers, body: &body };
     let receipts = gateway.parse_receipts(push).map_err(|error| bad_request(&name, error))?;
-    sms_inbound::process_receipts(&app.context, &name, receipts).await?;
+    app.interview_service.accept_inbound(&name, receipts, &[]).await.map_err(internal)?;
     Ok(acknowledgement(gateway))
 }
 
@@ -53,13 +52,8 @@ async fn replies(
     let url = format!("{}{}", app.context.config.public_url, uri.path());
     let push =
         Push { url: &url, query: uri.query().unwrap_or_default(), headers: &headers, body: &body };
-    for reply in gateway.parse_replies(push).map_err(|error| bad_request(&name, error))? {
-        if let Some(taken) = sms_inbound::process_reply(&app.context, &name, &reply).await? {
-            sms_conversation::handle_reply(&app.context, &app.interview_service, &taken)
-                .await
-                .map_err(|error| Failure::Internal(error.to_string()))?;
-        }
-    }
+    let replies = gateway.parse_replies(push).map_err(|error| bad_request(&name, error))?;
+    app.interview_service.accept_inbound(&name, Vec::new(), &replies).await.map_err(internal)?;
     Ok(acknowledgement(gateway))
 }
 
@@ -111,4 +105,8 @@ fn authorised_gateway<'a>(
 fn bad_request(gateway: &str, error: PushError) -> Failure {
     tracing::warn!(gateway, %error, "a push cannot be read");
     Failure::BadRequest(error.to_string())
+}
+
+fn internal(error: SmsInterviewError) -> Failure {
+    Failure::Internal(error.to_string())
 }

@@ -1,0 +1,204 @@
+//! One function for each section of the configuration that has no file of its own.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::gateways::{read_gateway, read_networks};
+use super::{
+    ConsoleConfig, ContactCaps, DispatchConfig, GatewayConfig, HousekeepingConfig, OpenAnswers,
+    Reader, Route,
+};
+use crate::domain::recurrence::Recurrence;
+use ipnet::IpNet;
+
+/// `[database]`: the address.
+pub fn read_database(r: &mut Reader<'_>) -> String {
+    r.section("database", |r| {
+        let url = r.text("url").unwrap_or_else(|| "sqlite:var/fieldworkd.db".into());
+        if !["sqlite:", "postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme))
+        {
+            r.problem("url", "must begin with sqlite: or postgres://".into());
+        }
+        url
+    })
+}
+
+/// `[keys]`: the key ring, and the file of an installation key that is kept elsewhere.
+pub fn read_keys(r: &mut Reader<'_>) -> (PathBuf, Option<PathBuf>) {
+    r.section("keys", |r| {
+        (
+            PathBuf::from(r.text("ring").unwrap_or_else(|| "var/keyring".into())),
+            r.text("installation_key_file").filter(|p| !p.is_empty()).map(PathBuf::from),
+        )
+    })
+}
+
+/// `[web]`: where to listen, the public address, trusted proxies.
+pub fn read_web(r: &mut Reader<'_>) -> (Option<SocketAddr>, String, Vec<IpNet>) {
+    r.section("web", |r| {
+        let listen = r.parsed::<SocketAddr>("listen", "127.0.0.1:8080");
+        let public_url = r.text("public_url").unwrap_or_else(|| "http://127.0.0.1:8080".into());
+        if !(public_url.starts_with("http://") || public_url.starts_with("https://"))
+            || public_url.ends_with('/')
+        {
+            r.problem(
+                "public_url",
+                "must begin with https:// (or http://) and end without a slash".into(),
+            );
+        }
+        (listen, public_url, read_networks(r, "proxies"))
+    })
+}
+
+/// `[console]`: requirements for staff accounts.
+pub fn read_console(r: &mut Reader<'_>) -> ConsoleConfig {
+    r.section("console", |r| ConsoleConfig {
+        needs_second_factor: r.choice("second_factor", &[("optional", false), ("required", true)]),
+        four_eyes: r.choice("launch", &[("alone", false), ("four_eyes", true)]),
+    })
+}
+
+/// `[dataset]`: the folder, open answers, the smallest cell.
+pub fn read_dataset(r: &mut Reader<'_>) -> (PathBuf, OpenAnswers, u32) {
+    r.section("dataset", |r| {
+        let folder = PathBuf::from(r.text("folder").unwrap_or_else(|| "var/datasets".into()));
+        let policies = [OpenAnswers::Redacted, OpenAnswers::Withheld, OpenAnswers::Reviewed]
+            .map(|policy| (policy.as_str(), policy));
+        (
+            folder,
+            r.choice("open_answers", &policies),
+            u32::try_from(r.number("smallest_cell", 3, 1..=100)).unwrap_or(3),
+        )
+    })
+}
+
+/// `[quality]`: the share of the median below which a response is speeding.
+pub fn read_quality(r: &mut Reader<'_>) -> f64 {
+    r.section("quality", |r| {
+        let share = r.decimal("speeding_below", 0.4);
+        if !(0.0..1.0).contains(&share) {
+            r.problem(
+                "speeding_below",
+                "must be at least 0 and below 1, a share of the median".into(),
+            );
+        }
+        share
+    })
+}
+
+/// `[quota]`: how long a reservation lasts, and the expected response rate.
+pub fn read_quota(r: &mut Reader<'_>) -> (Duration, f64) {
+    r.section("quota", |r| {
+        let rate = r.decimal("expected_response_rate", 0.5);
+        if !(0.01..=1.0).contains(&rate) {
+            r.problem("expected_response_rate", "must be between 0.01 and 1".into());
+        }
+        (r.duration("keep_place_for", "30m"), rate)
+    })
+}
+
+/// `[contact]`: caps, and whether an opt-out holds for all programmes.
+pub fn read_contact(r: &mut Reader<'_>) -> (ContactCaps, bool) {
+    r.section("contact", |r| {
+        let mut cap = |key| u32::try_from(r.number(key, 0, 0..=1000)).unwrap_or(0);
+        let (per_hour, per_day, per_week) =
+            (cap("messages_per_hour"), cap("messages_per_day"), cap("messages_per_week"));
+        let quiet = r.duration("quiet_after_contact", "24h");
+        (
+            ContactCaps { per_hour, per_day, per_week, quiet },
+            r.choice("opt_out_scope", &[("programme", false), ("all", true)]),
+        )
+    })
+}
+
+/// `[intake]`: the default region, and more headings of lists.
+pub fn read_list_import(r: &mut Reader<'_>) -> (String, BTreeMap<String, Vec<String>>) {
+    r.section("intake", |r| {
+        let region = r.text("default_region").unwrap_or_else(|| "CN".into());
+        if region.parse::<phonenumber::country::Id>().is_err() {
+            r.problem(
+                "default_region",
+                format!("«{region}» is no region; use a two-letter code such as CN"),
+            );
+        }
+        let headers = r.section("headers", |r| {
+            [
+                "name",
+                "organisation",
+                "job_title",
+                "mobile",
+                "phone",
+                "email",
+                "segment",
+                "remark",
+                "language",
+            ]
+            .into_iter()
+            .map(|column| (column.to_owned(), r.texts(column)))
+            .collect()
+        });
+        (region, headers)
+    })
+}
+
+/// `[dispatch]`: batches and messages in doubt.
+pub fn read_dispatch(r: &mut Reader<'_>) -> DispatchConfig {
+    r.section("dispatch", |r| DispatchConfig {
+        batch: u32::try_from(r.number("batch", 500, 1..=5000)).unwrap_or(500),
+        in_doubt_after: r.duration("in_doubt_after", "5m"),
+        query_after: r.duration("ask_after", "2m"),
+        tick_every: r.duration("tick_every", "1s"),
+        escalate_doubt_after: r.duration("show_doubt_after", "2h"),
+    })
+}
+
+/// `[housekeeping]`: its schedule and the retention periods.
+pub fn read_housekeeping(r: &mut Reader<'_>) -> Option<HousekeepingConfig> {
+    r.section("housekeeping", |r| {
+        let zone = r.text("time_zone").unwrap_or_else(|| "Asia/Shanghai".into());
+        let at = r.text("at").unwrap_or_else(|| "0 30 3 * * *".into());
+        let at = Recurrence::parse(&at, &zone).map_err(|problem| r.problem("at", problem)).ok();
+        let (conversations, receipts) =
+            (r.duration("keep_conversations", "30d"), r.duration("keep_waiting_receipts", "30d"));
+        Some(HousekeepingConfig {
+            at: at?,
+            keep_gateway_log: conversations,
+            keep_unmatched_receipts: receipts,
+        })
+    })
+}
+
+/// `[gateway.NAME]`: all gateways. `folder`: where their files are looked for.
+pub fn read_gateways(
+    r: &mut Reader<'_>,
+    folder: Option<&Path>,
+) -> BTreeMap<String, GatewayConfig> {
+    let names = r.keys_of("gateway");
+    let gateways: BTreeMap<String, GatewayConfig> = r.section("gateway", |r| {
+        let read = |name: String| {
+            let gateway = r.section(&name, |r| read_gateway(r, &name, folder))?;
+            Some((name, gateway))
+        };
+        names.into_iter().filter_map(read).collect()
+    });
+    if gateways.is_empty() {
+        r.problem("gateway", "no gateway is set up; add a section [gateway.NAME]".into());
+    }
+    gateways
+}
+
+/// `[route.NAME]`: all routes over the known gateways.
+pub fn read_routes(r: &mut Reader<'_>, gateways: &[String]) -> BTreeMap<String, Route> {
+    let names = r.keys_of("route");
+    for name in names.iter().filter(|name| gateways.contains(name)) {
+        r.problem("route", format!("{name} is a gateway's name already; choose another"));
+    }
+    r.section("route", |r| {
+        names
+            .into_iter()
+            .map(|name| (name.clone(), r.section(&name, |r| Route::read(r, gateways))))
+            .collect()
+    })
+}

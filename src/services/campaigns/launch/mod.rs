@@ -1,0 +1,253 @@
+//! The launch of a campaign: every check that is possible before the first message, then one
+//! transaction.
+//!
+//! [`checks`] finds the route and the applications and refuses what cannot be launched; [`people`]
+//! opens each person once, composes each message once to count its parts, and plans the first
+//! contact; [`persist`] writes the campaign, its questionnaires, cells and invitations.
+
+mod checks;
+mod people;
+mod persist;
+
+use serde::Serialize;
+
+use super::schedule;
+use crate::adapters::crypto::{KeyRingError, SealError};
+use crate::adapters::database::{DatabaseError, WriteTx, campaigns, lists};
+use crate::domain::contact_plan::{ContactPlan, ContactPlanError, PlanFile};
+use crate::domain::ids::ApplicationId;
+use crate::domain::programme::is_code;
+use crate::domain::quota::QuotaError;
+use crate::domain::time::Timestamp;
+use crate::services::context::AppContext;
+use crate::services::questionnaires::QuestionnaireSourceError;
+use checks::LaunchCandidate;
+use people::prepare_people;
+use persist::{store_campaign, store_invitations};
+
+pub struct LaunchRequest<'a> {
+    pub code: &'a str,
+    pub applications: &'a [String],
+    pub plan: &'a PlanFile,
+    /// A gateway or a route of the configuration.
+    pub gateway: &'a str,
+    /// What may be spent, in the gateways' currency.
+    pub budget: Option<f64>,
+    /// Of the draw, where a list is larger than the need; without one, it is drawn too.
+    pub seed: Option<&'a str>,
+    /// Check and reckon everything, launch nothing.
+    pub dry_run: bool,
+}
+
+/// What a launch is about to do, or has done.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct LaunchReport {
+    pub campaign: String,
+    pub invitations: u64,
+    /// People on fixed lines, whom SMS does not reach; a plan with a telephone step has them called
+    /// from the beginning.
+    pub without_mobile: u64,
+    /// People abroad whom the plan's hours never reach, because their zones share none.
+    pub outside_contact_hours: u64,
+    /// People whose numbers no gateway of the route takes.
+    pub without_gateway: u64,
+    /// People of replicates that wait until the response rate shows the need, and the seed of the
+    /// draw.
+    pub held_back: u64,
+    pub draw_seed: Option<String>,
+    /// The version of the privacy notice that respondents agree to.
+    pub privacy_notice: String,
+    pub steps: Vec<StepReport>,
+    pub applications: Vec<LaunchedApplication>,
+    /// If everybody gets every step.
+    pub parts_at_most: u64,
+    pub cost_at_most: f64,
+    pub currency: String,
+}
+
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct StepReport {
+    pub name: String,
+    pub begins: String,
+    pub done: String,
+    pub parts: u64,
+    pub longest_message_parts: u32,
+}
+
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct LaunchedApplication {
+    pub code: String,
+    pub names: u32,
+    pub target: u32,
+    pub dataset_due: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    #[error("campaign code «{0}»: use letters, digits, «-» and «_», at most 40")]
+    InvalidCode(String),
+    #[error("a campaign {0} exists already; choose another code")]
+    CodeTaken(String),
+    #[error("contact plan: {0}")]
+    Plan(ContactPlanError),
+    #[error("no gateway is called {name}; configured are: {known}")]
+    UnknownGateway { name: String, known: String },
+    #[error("gateway {gateway}: {problem}")]
+    GatewayStep { gateway: String, problem: String },
+    #[error(
+        "the gateways of {route} charge in different currencies ({currencies}); a budget needs one"
+    )]
+    Currencies { route: String, currencies: String },
+    #[error("no application has the code {0}; register it with «application add»")]
+    UnknownApplication(String),
+    #[error("application {0} is in the field or closed already")]
+    NotOpen(String),
+    #[error("application {0} belongs to another programme than {1}; launch them in two campaigns")]
+    OtherProgramme(String, String),
+    #[error("application {0} has no list; import one with «list import»")]
+    NoList(String),
+    #[error(
+        "application {0}: its survey fee is not settled, and the programme begins with that; \
+            write it down with «application fee»"
+    )]
+    FeeNotSettled(String),
+    #[error("application {0} is on hold; release it with «application release»")]
+    OnHold(String),
+    #[error(
+        "{0} share people with these applications; launch them together, so that nobody is asked \
+            twice"
+    )]
+    SharesPeople(String),
+    #[error("application {code}: the dataset was due on {due}; the field would be closed at once")]
+    DueDayPast { code: String, due: String },
+    #[error("application {code}: {error}")]
+    Quota { code: String, error: QuotaError },
+    #[error(
+        "contact plan, step {number} ({name}): its messages would go out until {until}, but the \
+            field of {code} closes on {closes}; shorten the delays or widen the contact hours"
+    )]
+    TooLate { number: usize, name: String, until: String, code: String, closes: String },
+    #[error(
+        "contact plan, step {number} ({name}): for {people} of the people the text takes up to \
+            {parts} parts, allowed are {max}; shorten it, or raise max_parts"
+    )]
+    TooManyParts { number: usize, name: String, people: usize, parts: u32, max: u32 },
+    #[error(transparent)]
+    Questionnaire(#[from] QuestionnaireSourceError),
+    #[error(
+        "application {code}: its questionnaire looks at the list field {field}, which the \
+            application does not keep; declare it in list_fields and import the list again"
+    )]
+    ListField { code: String, field: String },
+    #[error(
+        "questionnaire {code}: version {version} was launched with another text before; raise \
+            its version"
+    )]
+    ChangedQuestionnaire { code: String, version: u32 },
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    #[error(transparent)]
+    Keys(#[from] KeyRingError),
+    #[error(transparent)]
+    Seal(#[from] SealError),
+}
+
+/// Its words are in ours: as a source they would be told twice.
+impl From<ContactPlanError> for LaunchError {
+    fn from(error: ContactPlanError) -> LaunchError {
+        LaunchError::Plan(error)
+    }
+}
+
+/// What every stage of one launch works with.
+struct LaunchJob<'a> {
+    context: &'a AppContext,
+    request: &'a LaunchRequest<'a>,
+    plan: &'a ContactPlan,
+    candidates: &'a [LaunchCandidate],
+    now: Timestamp,
+}
+
+/// Launches a campaign, or says what stands against it.
+pub async fn launch(
+    context: &AppContext,
+    request: &LaunchRequest<'_>,
+) -> Result<LaunchReport, LaunchError> {
+    let (mut tx, report) = prepare_launch(context, request).await?;
+    if !request.dry_run {
+        tx.refresh_statistics().await?;
+        tx.commit().await?;
+    }
+    Ok(report)
+}
+
+/// Does everything that a launch does, in a transaction that is not committed: dropped, nothing has
+/// happened.
+pub async fn prepare_launch(
+    context: &AppContext,
+    request: &LaunchRequest<'_>,
+) -> Result<(WriteTx, LaunchReport), LaunchError> {
+    let now = context.clock.now();
+    let plan = request.plan.check()?;
+    let campaign_route = checks::find_route(context, request, &plan)?;
+    if !is_code(request.code) {
+        return Err(LaunchError::InvalidCode(request.code.to_owned()));
+    }
+    let mut tx = context.database.write().await?;
+    if campaigns::find(&mut tx, request.code).await?.is_some() {
+        return Err(LaunchError::CodeTaken(request.code.to_owned()));
+    }
+    let (programme, candidates) = checks::find_candidates(&mut tx, request.applications, now).await?;
+    let ids: Vec<ApplicationId> = candidates.iter().map(|c| c.application.id).collect();
+    let people = lists::people_of(&mut tx, &ids).await?;
+    let mobiles = people.iter().filter(|p| p.is_mobile).count() as u64;
+
+    let windows = schedule::step_windows(
+        &plan,
+        &context.config.caps,
+        mobiles,
+        campaign_route.per_second,
+        now,
+    );
+    checks::check_finishes_in_time(&plan, &windows, &candidates)?;
+    let job = LaunchJob { context, request, plan: &plan, candidates: &candidates, now };
+    let mut prepared = prepare_people(&job, &campaign_route.route, &windows, &people)?;
+    let campaign = store_campaign(&job, &mut tx).await?;
+    let draw = store_invitations(&job, &mut tx, campaign, &people, &mut prepared.invitations).await?;
+    let parts = &prepared.parts;
+    let shown = |at: Timestamp| at.rfc3339(programme.time_zone);
+    let steps =
+        plan.steps.iter().zip(&windows).zip(parts).map(|((step, window), parts)| StepReport {
+            name: step.name.clone(),
+            begins: window.map(|w| shown(w.begins)).unwrap_or_default(),
+            done: window.map(|w| shown(w.done)).unwrap_or_default(),
+            parts: parts.total,
+            longest_message_parts: parts.longest,
+        });
+    let parts_at_most: u64 = parts.iter().map(|parts| parts.total).sum();
+    let report = LaunchReport {
+        campaign: request.code.to_owned(),
+        invitations: people.len() as u64,
+        without_mobile: people.len() as u64 - mobiles,
+        outside_contact_hours: prepared.outside_contact_hours,
+        without_gateway: prepared.without_gateway,
+        held_back: draw.held_back,
+        draw_seed: draw.seed,
+        privacy_notice: programme.privacy.version.clone(),
+        steps: steps.collect(),
+        applications: candidates
+            .iter()
+            .map(|c| LaunchedApplication {
+                code: c.application.code.clone(),
+                names: c.names,
+                target: c.quota.total,
+                dataset_due: c.deadline.dataset_due.to_string(),
+            })
+            .collect(),
+        parts_at_most,
+        cost_at_most: (parts_at_most as f64 * campaign_route.price_per_part * 100.0).round()
+            / 100.0,
+        currency: campaign_route.currency,
+    };
+    Ok((tx, report))
+}

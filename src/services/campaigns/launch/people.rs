@@ -1,0 +1,136 @@
+//! The people of a launch. Each is opened once: their messages are composed to count the parts, a
+//! gateway is looked for, and the first contact is planned.
+
+use std::collections::HashMap;
+
+use super::LaunchError;
+use super::LaunchJob;
+use super::checks::LaunchCandidate;
+use crate::adapters::config::{Route, RouteDecision};
+use crate::adapters::crypto::Sealer;
+use crate::adapters::database::invitations::NewInvitation;
+use crate::adapters::database::lists::ListedPerson;
+use crate::domain::ids::ApplicationId;
+use crate::services::campaigns::message_text::{MessageRecipient, compose_message};
+use crate::services::campaigns::schedule::StepWindow;
+use crate::services::sealing::{open_person, open_phone};
+
+/// Parts of one step's messages.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct StepParts {
+    /// Over all people.
+    pub total: u64,
+    /// Of the longest message.
+    pub longest: u32,
+    /// People whose message has more parts than the plan allows.
+    too_long: usize,
+}
+
+/// The people of a launch, ready for the field.
+#[derive(Default)]
+pub struct PreparedPeople {
+    /// In the order of the people; without those who belong to no candidate.
+    pub invitations: Vec<NewInvitation>,
+    /// By step.
+    pub parts: Vec<StepParts>,
+    /// People with a mobile number whom the plan's hours never reach.
+    pub outside_contact_hours: u64,
+    /// People with a mobile number that no gateway of the route takes.
+    pub without_gateway: u64,
+}
+
+/// Prepares everybody. Fails where a step's messages have more parts than the plan allows.
+pub fn prepare_people(
+    job: &LaunchJob<'_>,
+    route: &Route,
+    windows: &[Option<StepWindow>],
+    people: &[ListedPerson],
+) -> Result<PreparedPeople, LaunchError> {
+    let by_id: HashMap<ApplicationId, &LaunchCandidate> =
+        job.candidates.iter().map(|c| (c.application.id, c)).collect();
+    let mut prepared = PreparedPeople {
+        invitations: Vec::with_capacity(people.len()),
+        parts: vec![StepParts::default(); job.plan.steps.len()],
+        ..PreparedPeople::default()
+    };
+    for person in people {
+        let theirs: Vec<&LaunchCandidate> =
+            person.applications.iter().filter_map(|id| by_id.get(id).copied()).collect();
+        let Some(first) = theirs.first() else { continue };
+        let key_id = &first.application.key_id;
+        let sealer = job.context.keys.sealer(key_id)?;
+        let code =
+            job.context.keys.hasher().link_code(job.request.code, key_id, &person.phone_hash);
+        if person.is_mobile {
+            prepared.count_parts(job, windows, &sealer, (person, &theirs, &code))?;
+        }
+        prepared.plan_first_contact(job, route, &sealer, (person, &code))?;
+    }
+    match prepared.parts.iter().position(|parts| parts.too_long > 0) {
+        None => Ok(prepared),
+        Some(index) => Err(LaunchError::TooManyParts {
+            number: index + 1,
+            name: job.plan.steps[index].name.clone(),
+            people: prepared.parts[index].too_long,
+            parts: prepared.parts[index].longest,
+            max: job.plan.max_parts,
+        }),
+    }
+}
+
+impl PreparedPeople {
+    fn count_parts(
+        &mut self,
+        job: &LaunchJob<'_>,
+        windows: &[Option<StepWindow>],
+        sealer: &Sealer,
+        (person, theirs, code): (&ListedPerson, &[&LaunchCandidate], &str),
+    ) -> Result<(), LaunchError> {
+        let details = open_person(sealer, &person.person_sealed)?;
+        let link = job.context.personal_link(code);
+        let recipient = MessageRecipient {
+            name: &details.name,
+            applicant: &theirs[0].application.applicant_name,
+            subjects: theirs.iter().map(|c| c.application.subject.title()).collect(),
+            link: &link,
+            language: person.language,
+            field_closes_at: theirs.iter().map(|c| c.closes_at).min().unwrap_or(job.now),
+        };
+        for ((step, window), parts) in job.plan.steps.iter().zip(windows).zip(&mut self.parts) {
+            let Some(texts) = step.texts() else { continue };
+            let at = window.map_or(job.now, |window| window.begins);
+            let message = compose_message(job.plan, texts, &recipient, at).segmentation;
+            parts.total += u64::from(message.parts);
+            parts.longest = parts.longest.max(message.parts);
+            parts.too_long += usize::from(message.parts > job.plan.max_parts);
+        }
+        Ok(())
+    }
+
+    fn plan_first_contact(
+        &mut self,
+        job: &LaunchJob<'_>,
+        route: &Route,
+        sealer: &Sealer,
+        (person, code): (&ListedPerson, &str),
+    ) -> Result<(), LaunchError> {
+        let phone = open_phone(sealer, &person.phone_sealed)?;
+        let zones = job.plan.zones_of(person.zone.as_deref());
+        let decision = route.choose(&phone, &person.phone_hash, None, |_| true);
+        let has_gateway = matches!(decision, RouteDecision::Through(_));
+        let gets_sms = person.is_mobile && has_gateway;
+        let (next_step, next_at) =
+            job.plan.first_contact(job.now, &zones, &person.phone_hash, gets_sms);
+        self.without_gateway += u64::from(person.is_mobile && !has_gateway);
+        self.outside_contact_hours += u64::from(gets_sms && next_at.is_none());
+        self.invitations.push(NewInvitation {
+            respondent: person.respondent,
+            link_hash: job.context.keys.hasher().link_hash(code),
+            next_step,
+            next_at,
+            replicate: 0,
+            language: person.language,
+        });
+        Ok(())
+    }
+}
