@@ -65,24 +65,27 @@ async fn measure() {
         );
 
         // Half of the people are on the page with four scales.
-        let standing = Arc::new(begin_all(&app, &links).await);
-        let page = app.get(&standing[0]).await.1;
+        let page_links = Arc::new(begin_all(&app, &links).await);
+        let page = app.get(&page_links[0]).await.1;
         let bare = bare_server(page.clone()).await;
         let mut rounds = Vec::new();
         for _ in 0..ROUNDS {
-            let theirs = measure_pages(&app.http, Arc::new(vec![bare.clone()])).await;
-            let ours = measure_pages(&app.http, standing.clone()).await;
+            let of_bare_server = measure_pages(&app.http, Arc::new(vec![bare.clone()])).await;
+            let of_daemon = measure_pages(&app.http, page_links.clone()).await;
             println!(
                 "pages on {:<9} {:>7.0}/s, p99 {:.1} ms; a bare server with the same {} bytes \
                     {:.0}/s, p99 {:.1} ms",
                 app.engine,
-                ours.per_second,
-                ours.p99 * 1e3,
+                of_daemon.per_second,
+                of_daemon.p99 * 1e3,
                 page.len(),
-                theirs.per_second,
-                theirs.p99 * 1e3
+                of_bare_server.per_second,
+                of_bare_server.p99 * 1e3
             );
-            rounds.push((ours.per_second / theirs.per_second, ours.p99 / theirs.p99));
+            rounds.push((
+                of_daemon.per_second / of_bare_server.per_second,
+                of_daemon.p99 / of_bare_server.p99,
+            ));
         }
         let median = |mut figures: Vec<f64>| {
             figures.sort_by(f64::total_cmp);
@@ -134,17 +137,17 @@ async fn measure_pages(http: &reqwest::Client, urls: Arc<Vec<String>>) -> Measur
                 if n >= PAGES {
                     return times;
                 }
-                let asked = Instant::now();
+                let requested_at = Instant::now();
                 let answer = http.get(&urls[n % urls.len()]).send().await.expect("an answer");
                 assert_eq!(answer.status(), 200);
                 assert!(answer.bytes().await.expect("a body").len() > 1_000);
-                times.push(asked.elapsed());
+                times.push(requested_at.elapsed());
             }
         });
     }
     let mut times: Vec<Duration> = Vec::with_capacity(PAGES);
-    while let Some(theirs) = tasks.join_next().await {
-        times.extend(theirs.expect("a task"));
+    while let Some(of_worker) = tasks.join_next().await {
+        times.extend(of_worker.expect("a task"));
     }
     let per_second = PAGES as f64 / begun.elapsed().as_secs_f64();
     times.sort_unstable();
@@ -153,13 +156,13 @@ async fn measure_pages(http: &reqwest::Client, urls: Arc<Vec<String>>) -> Measur
 
 /// The second half of the people begin and answer the first page.
 async fn begin_all(app: &Arc<TestApp>, links: &Arc<Vec<String>>) -> Vec<String> {
-    let mut standing = Vec::new();
+    let mut page_links = Vec::new();
     for link in &links[PEOPLE / 2..] {
         app.post(&format!("{link}/begin"), CONSENT_FORM).await;
         app.post(&format!("{link}/answers"), &answers(0, 0, "8")).await;
-        standing.push(format!("{link}?lang=zh&page=1"));
+        page_links.push(format!("{link}?lang=zh&page=1"));
     }
-    standing
+    page_links
 }
 
 /// The first half of the people complete their interviews, 64 at a time, viewing every page.

@@ -98,13 +98,13 @@ async fn measure() {
                 continue;
             };
             let before = bare_loop(sink.1).await;
-            let ours = measure_fieldworkd(&url, sink.1).await;
+            let own_rate = measure_fieldworkd(&url, sink.1).await;
             let after = bare_loop(sink.1).await;
             println!(
-                "dispatcher on {engine:<9} {ours:>8.0} messages/s, bare loop before it \
+                "dispatcher on {engine:<9} {own_rate:>8.0} messages/s, bare loop before it \
                     {before:.0}, after it {after:.0}"
             );
-            rounds.push(ours / ((before + after) / 2.0));
+            rounds.push(own_rate / ((before + after) / 2.0));
         }
         rounds.sort_by(f64::total_cmp);
         ratios.extend(

@@ -228,14 +228,14 @@ async fn main() {
             bounds.push(measure_bound(rows));
         }
         bench.context.database.close().await;
-        let (ours, bound) = (median(times), median(bounds));
+        let (export_time, bound) = (median(times), median(bounds));
         println!(
-            "{engine}: {rows} rows in {ours:.2} s, from memory {bound:.2} s (medians of {ROUNDS})"
+            "{engine}: {rows} rows in {export_time:.2} s, from memory {bound:.2} s (medians of {ROUNDS})"
         );
         lines.push(format!(
             "ratio export{} {:.2}",
             if *engine == "sqlite" { "" } else { "_postgres" },
-            bound / ours
+            bound / export_time
         ));
     }
     lines.iter().rev().for_each(|line| println!("{line}"));

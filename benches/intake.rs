@@ -31,16 +31,16 @@ fn main() {
             continue;
         }
         let before = parse_alone(&list);
-        let (ours, memory) = import(folder.path(), &url, engine);
+        let (import_time, memory) = import(folder.path(), &url, engine);
         let after = parse_alone(&list);
         let bound = (before + after) / 2.0;
         println!(
             "import on {engine:<9} {:.0} rows/s, {memory} MB at most; reading and parsing alone \
                 {:.0} rows/s",
-            PEOPLE as f64 / ours,
+            PEOPLE as f64 / import_time,
             PEOPLE as f64 / bound
         );
-        ratios.push((engine, bound / ours));
+        ratios.push((engine, bound / import_time));
     }
     // The embedded database comes last, since the goal refers to it.
     ratios

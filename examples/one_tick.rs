@@ -36,8 +36,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let folder = tempfile::tempdir()?;
     // A Monday morning; all time comes from this clock.
     let morning = "2026-03-02T10:00:00".parse()?;
-    let clock =
-        Arc::new(VirtualClock::starting_at(Timestamp::from_local(morning, chrono_tz::Asia::Shanghai)));
+    let clock = Arc::new(VirtualClock::starting_at(Timestamp::from_local(
+        morning,
+        chrono_tz::Asia::Shanghai,
+    )));
     let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
     let simulator = Simulator::start(any_port, Scenario::faultless(1, 10), clock.clone()).await?;
 

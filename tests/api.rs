@@ -187,10 +187,11 @@ async fn programs_do_what_the_console_does_within_their_scopes() {
             all.post("/cases/search", json!({ "who": number(3) })).await.1["items"][0]["case"]
                 .as_i64()
                 .unwrap();
-        let (_, story) = watcher.get(&format!("/cases/{case}")).await;
+        let (_, timeline) = watcher.get(&format!("/cases/{case}")).await;
         assert!(
-            story["story"].as_array().unwrap().len() > 2 && !story.to_string().contains(&number(3)),
-            "{}: {story}",
+            timeline["story"].as_array().unwrap().len() > 2
+                && !timeline.to_string().contains(&number(3)),
+            "{}: {timeline}",
             app.engine
         );
         assert_eq!(
@@ -238,8 +239,8 @@ async fn programs_do_what_the_console_does_within_their_scopes() {
         );
         assert_eq!(all.post("/campaigns/C2/state", json!({ "to": "closed" })).await.0, 409);
         // The log names the actor by the token's name.
-        let asked = AuditFilter { actor: "all".into(), ..AuditFilter::default() };
-        let log = audit::entries(&mut app.context.database.read().await.unwrap(), &asked, 100)
+        let filter = AuditFilter { actor: "all".into(), ..AuditFilter::default() };
+        let log = audit::entries(&mut app.context.database.read().await.unwrap(), &filter, 100)
             .await
             .unwrap();
         let did = |action| {
@@ -256,8 +257,8 @@ async fn programs_do_what_the_console_does_within_their_scopes() {
             app.engine
         );
         assert!(!format!("{log:?}").contains(&number(3)), "{log:?}");
-        let (_, told) = all.get("/audit?who=all&action=case_revealed").await;
-        assert_eq!(told["items"][0]["object"], format!("case:{case}"), "{told}");
+        let (_, body) = all.get("/audit?who=all&action=case_revealed").await;
+        assert_eq!(body["items"][0]["object"], format!("case:{case}"), "{body}");
     }
 }
 
@@ -362,10 +363,10 @@ async fn the_api_prepares_campaigns_and_administers_as_the_console_does() {
             .0,
             200
         );
-        let (status, told) = operator.get("/drafts/D2/rehearsal").await;
+        let (status, body) = operator.get("/drafts/D2/rehearsal").await;
         assert!(
-            status == 422 && told["detail"].as_str().unwrap().contains("X9"),
-            "{}: {told}",
+            status == 422 && body["detail"].as_str().unwrap().contains("X9"),
+            "{}: {body}",
             app.engine
         );
         assert_eq!(send(&operator, Method::DELETE, "/drafts/D2", json!({})).await.0, 200);
@@ -512,10 +513,10 @@ async fn the_api_prepares_campaigns_and_administers_as_the_console_does() {
         );
         assert_eq!(all.post("/datasets/A1/v1/release", json!({})).await.0, 409);
         // Pending work, and suppressions.
-        let (_, waiting) = operator.get("/waiting").await;
+        let (_, pending) = operator.get("/waiting").await;
         assert!(
-            waiting["alarms"] == 1 && waiting["replies"].as_u64() > Some(0),
-            "{}: {waiting}",
+            pending["alarms"] == 1 && pending["replies"].as_u64() > Some(0),
+            "{}: {pending}",
             app.engine
         );
         let more = json!({ "numbers": [number(7), number(8), number(9)], "reason": "complaint" });
@@ -635,8 +636,8 @@ async fn the_api_prepares_campaigns_and_administers_as_the_console_does() {
             "{}: {verified}",
             app.engine
         );
-        let asked = AuditFilter { actor: "all".into(), ..AuditFilter::default() };
-        let log = audit::entries(&mut app.context.database.read().await.unwrap(), &asked, 100)
+        let filter = AuditFilter { actor: "all".into(), ..AuditFilter::default() };
+        let log = audit::entries(&mut app.context.database.read().await.unwrap(), &filter, 100)
             .await
             .unwrap();
         let did = |action| {
@@ -711,8 +712,8 @@ async fn a_request_that_comes_twice_is_done_once_and_what_is_unchanged_is_not_se
         // After a day, the key is free.
         app.clock.advance_to(app.clock_now() + Duration::from_secs(25 * 3_600));
         assert_eq!(send_for_json(extend("k1", 3)).await.1["extended_days"], 9, "{}", app.engine);
-        let shown = all.request(Method::GET, "/campaigns").send().await.unwrap();
-        let tag = shown.headers()["etag"].to_str().unwrap().to_owned();
+        let response = all.request(Method::GET, "/campaigns").send().await.unwrap();
+        let tag = response.headers()["etag"].to_str().unwrap().to_owned();
         let ask = async || {
             all.request(Method::GET, "/campaigns")
                 .header("if-none-match", &tag)

@@ -1,5 +1,6 @@
 //! Telephone interviewing on both engines: who is called when and by which interviewer, the effect
-//! of each outcome, and what stops a call (invariants I1, I2, I7).
+//! of each outcome, and what stops a call (invariants I1, I2, I7). A month of twenty interviewers
+//! is in tests/invariants/i2_never_against_the_rules.rs.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
@@ -16,15 +17,14 @@ use fieldworkd::adapters::database::{
     accounts as stored, applications, calls, cases, responses, verifications,
 };
 use fieldworkd::domain::audit::Actor;
-use fieldworkd::domain::ids::{AccountId, InvitationId};
+use fieldworkd::domain::ids::InvitationId;
 use fieldworkd::domain::language::Language;
 use fieldworkd::domain::mode::Mode;
 use fieldworkd::domain::personal::Personal;
 use fieldworkd::domain::role::Role;
-use fieldworkd::domain::telephone::{CallOutcome, DayPart, MAX_CALLS_PER_DAY};
+use fieldworkd::domain::telephone::CallOutcome;
 use fieldworkd::domain::time::Timestamp;
 use fieldworkd::services::accounts;
-use fieldworkd::services::call_center::call_screen::CallScreen;
 use fieldworkd::services::call_center::outcome::{self, CallReport};
 use fieldworkd::services::call_center::{
     CallCenterError, quality, queue, supervision, verification,
@@ -32,328 +32,10 @@ use fieldworkd::services::call_center::{
 use fieldworkd::services::interviews::{InterviewService, SaveOutcome};
 use fieldworkd::simulation::{PeopleScenario, Scenario};
 
-fn silent() -> Scenario {
+pub(crate) fn silent() -> Scenario {
     let mut scenario = Scenario::faultless(1, 1_000);
     scenario.people = PeopleScenario::silent();
     scenario
-}
-
-/// An interviewer, the time when they are free, and their current call.
-type InterviewerState = (Account, Timestamp, Option<(CallScreen, CallOutcome)>);
-
-/// A shift of twenty interviewers, each with a call or free.
-struct Shift {
-    interviewers: Vec<InterviewerState>,
-    rng: fastrand::Rng,
-    /// The calls of each person: time, outcome, interviewer.
-    call_history: HashMap<InvitationId, Vec<(Timestamp, CallOutcome, AccountId)>>,
-    promised: HashMap<InvitationId, Timestamp>,
-    /// People who must not be called any more.
-    must_not_call: BTreeSet<InvitationId>,
-    kept_call_backs: u32,
-    completes: u32,
-}
-
-impl Shift {
-    fn outcome(&mut self) -> CallOutcome {
-        match self.rng.u32(0..100) {
-            0..=14 => CallOutcome::Interviewed,
-            15..=24 => CallOutcome::Busy,
-            25..=69 => CallOutcome::NoAnswer,
-            70..=72 => CallOutcome::MessageLeft,
-            73..=84 => CallOutcome::CallBack,
-            85..=90 => CallOutcome::SoftRefusal,
-            91..=93 => CallOutcome::HardRefusal,
-            94..=95 => CallOutcome::NonWorking,
-            96 => CallOutcome::Language,
-            97 => CallOutcome::Lost,
-            _ => CallOutcome::NotDialled,
-        }
-    }
-
-    /// Runs one interviewer's next action at its time.
-    async fn advance_interviewer(
-        &mut self,
-        app: &TestApp,
-        interview_service: &InterviewService,
-        index: usize,
-    ) {
-        let now = app.clock.now();
-        let zone = chrono_tz::Asia::Shanghai;
-        let account = self.interviewers[index].0.clone();
-        if let Some((call_screen, outcome)) = self.interviewers[index].2.take() {
-            let id = call_screen.lease.invitation;
-            let mut report = CallReport::default();
-            match outcome {
-                // The page has died: the lease expires.
-                CallOutcome::Lost => {
-                    self.interviewers[index].1 = now + Duration::from_secs(1_500);
-                    return;
-                }
-                CallOutcome::Interviewed => {
-                    match ask_all_pages(interview_service, &call_screen).await {
-                        SaveOutcome::Accepted => {
-                            self.completes += 1;
-                            _ = self.must_not_call.insert(id);
-                        }
-                        other => panic!("{other:?}"),
-                    }
-                }
-                CallOutcome::CallBack => {
-                    let wanted = now + Duration::from_secs(self.rng.u64(3_600..5 * 86_400));
-                    // Nobody is called at night, whatever time was requested.
-                    let hour =
-                        wanted.in_zone(zone).format("%H").to_string().parse::<u32>().unwrap();
-                    let wanted = if (9..20).contains(&hour) {
-                        wanted
-                    } else {
-                        next_morning(wanted) + Duration::from_secs(self.rng.u64(0..3_600))
-                    };
-                    report.call_back_at = Some(wanted);
-                    self.promised.insert(id, wanted);
-                }
-                CallOutcome::HardRefusal | CallOutcome::NonWorking | CallOutcome::Language => {
-                    _ = self.must_not_call.insert(id)
-                }
-                _ => {}
-            }
-            outcome::record_outcome(&app.context, &account, call_screen.lease, outcome, &report)
-                .await
-                .unwrap();
-            let of_person = self.call_history.entry(id).or_default();
-            of_person.push((now, outcome, account.id));
-            if of_person
-                .iter()
-                .filter(|(_, outcome, _)| *outcome == CallOutcome::SoftRefusal)
-                .count()
-                == 2
-            {
-                self.must_not_call.insert(id);
-            }
-        }
-        let Some(call_screen) = next_call(app, &account).await else {
-            // The page polls again when the next call is due, or after a while.
-            let due = queue::next_due(&app.context).await.unwrap();
-            let in_a_while = now + Duration::from_secs(1_200 + 7 * index as u64);
-            self.interviewers[index].1 = due
-                .map_or(in_a_while, |due| due.max(now + Duration::from_secs(30)).min(in_a_while));
-            return;
-        };
-        let id = call_screen.lease.invitation;
-        assert!(!self.must_not_call.contains(&id), "{}: called after the end", app.engine);
-        assert!(self.interviewers.iter().all(|(_, _, held)| held.as_ref().is_none_or(
-            |(other, outcome)| other.lease.invitation != id || *outcome == CallOutcome::Lost
-        )));
-        let hour = now.in_zone(zone).format("%H").to_string().parse::<u32>().unwrap();
-        assert!((9..21).contains(&hour), "{}: called at {now:?}", app.engine);
-        if let Some(promised) = self.promised.remove(&id) {
-            assert!(
-                now >= promised,
-                "{}: called at {now:?}, promised for {promised:?}",
-                app.engine
-            );
-            assert!(
-                now.since(promised) <= Duration::from_secs(15 * 60),
-                "{}: called at {now:?}, promised for {promised:?}",
-                app.engine
-            );
-            self.kept_call_backs += 1;
-        }
-        let outcome = self.outcome();
-        self.interviewers[index].1 = now
-            + Duration::from_secs(if outcome == CallOutcome::Interviewed {
-                300
-            } else {
-                self.rng.u64(30..180)
-            });
-        self.interviewers[index].2 = Some((call_screen, outcome));
-    }
-}
-
-#[tokio::test]
-async fn twenty_interviewers_work_a_month_through_two_thousand_cases() {
-    const ON_A_LIST: usize = 100;
-    for app in
-        TestApp::on_each_engine(silent(), &[("GATEWAY__SIMULATOR__RATE_PER_SECOND", "1000")]).await
-    {
-        // The disk takes most of the time; on PostgreSQL the same work is done with a fifth of the
-        // people unless the long tests are enabled.
-        let people: usize =
-            if app.engine == "sqlite" || std::env::var("FIELDWORKD_TEST_LONG").is_ok() {
-                2_000
-            } else {
-                400
-            };
-        let codes: Vec<String> = (0..people / ON_A_LIST).map(|n| format!("A{n}")).collect();
-        for (n, code) in codes.iter().enumerate() {
-            app.register_brand(code, code, "[application.quota]\ntarget = 100").await;
-            app.import(&[code], list_of(n * ON_A_LIST..(n + 1) * ON_A_LIST).as_bytes())
-                .await
-                .unwrap();
-        }
-        app.launch("C1", &codes.iter().map(String::as_str).collect::<Vec<_>>(), &mixed_plan(6))
-            .await
-            .unwrap();
-        let interview_service = InterviewService::new(app.context.clone());
-        let mut interviewers = Vec::new();
-        for n in 0..20 {
-            interviewers.push((
-                add_interviewer(&app, &format!("i{n}")).await,
-                local("2026-03-04T09:00:00") + Duration::from_secs(n * 7),
-                None,
-            ));
-        }
-        let rng = fastrand::Rng::with_seed(6);
-        let (call_history, promised, must_not_call) =
-            (HashMap::new(), HashMap::new(), BTreeSet::new());
-        let mut shift = Shift {
-            interviewers,
-            rng,
-            call_history,
-            promised,
-            must_not_call,
-            kept_call_backs: 0,
-            completes: 0,
-        };
-        let end = local("2026-04-01T21:00:00");
-        let mut by_themselves = (0..people).step_by(23);
-        app.advance_in_steps(Duration::from_secs(1), local("2026-03-04T09:00:00")).await;
-        let mut last_played = app.clock.now();
-        loop {
-            let index = (0..shift.interviewers.len())
-                .min_by_key(|index| shift.interviewers[*index].1)
-                .unwrap();
-            let at = shift.interviewers[index].1;
-            if at >= end {
-                break;
-            }
-            // Everything else runs every two hours: messages are sent, and some respondents answer
-            // on the web.
-            if at.since(last_played) > Duration::from_secs(7_200) {
-                app.advance_in_steps(Duration::from_secs(60), at).await;
-                last_played = at;
-                let n = by_themselves.next().unwrap_or(0);
-                let link = app.link_of("C1", &codes[n / ON_A_LIST], &number(n)).await;
-                let is_held = |id: InvitationId| {
-                    shift.interviewers.iter().any(|(_, _, held)| {
-                        held.as_ref()
-                            .is_some_and(|(call_screen, _)| call_screen.lease.invitation == id)
-                    })
-                };
-                let id = invitation_of(&app, &link).await;
-                if !is_held(id) && !shift.must_not_call.contains(&id) {
-                    app.answer_all(&link, 0, "8").await;
-                    shift.must_not_call.insert(id);
-                    shift.promised.remove(&id);
-                }
-            }
-            app.clock.advance_to(at.max(app.clock.now()));
-            // At night only two interviewers work, and they get no call.
-            let hour = app
-                .clock
-                .now()
-                .in_zone(chrono_tz::Asia::Shanghai)
-                .format("%H")
-                .to_string()
-                .parse::<u32>()
-                .unwrap();
-            if index >= 2 && !(9..21).contains(&hour) && shift.interviewers[index].2.is_none() {
-                shift.interviewers[index].1 = next_morning(app.clock.now());
-                continue;
-            }
-            shift.advance_interviewer(&app, &interview_service, index).await;
-        }
-
-        let attempts: usize = shift
-            .call_history
-            .values()
-            .flatten()
-            .filter(|(_, outcome, _)| outcome.is_attempt())
-            .count();
-        eprintln!(
-            "{}: {attempts} attempts, {} completes, {} call-backs kept",
-            app.engine, shift.completes, shift.kept_call_backs
-        );
-        assert!(
-            attempts > people * 2
-                && shift.completes as usize * 5 > people
-                && shift.kept_call_backs as usize * 6 > people
-        );
-        // All promises that are due are kept.
-        let last = app.clock.now() - Duration::from_secs(900);
-        assert!(
-            shift.promised.iter().all(|(id, at)| *at > last || shift.must_not_call.contains(id)),
-            "{}: {:?}",
-            app.engine,
-            shift.promised
-        );
-        let zone = chrono_tz::Asia::Shanghai;
-        let (mut spread, mut often) = (0, 0);
-        for calls in shift.call_history.values() {
-            let attempts: Vec<_> =
-                calls.iter().filter(|(_, outcome, _)| outcome.is_attempt()).collect();
-            assert!(
-                attempts.len()
-                    <= 6 + calls
-                        .iter()
-                        .filter(|(_, outcome, _)| *outcome == CallOutcome::CallBack)
-                        .count(),
-                "{calls:?}"
-            );
-            let mut by_day: BTreeMap<_, u32> = BTreeMap::new();
-            for (at, outcome, _) in &attempts {
-                *by_day.entry(at.date(zone)).or_default() +=
-                    u32::from(!matches!(outcome, CallOutcome::Busy | CallOutcome::CallBack));
-            }
-            assert!(by_day.values().all(|calls| *calls <= MAX_CALLS_PER_DAY + 1), "{calls:?}");
-            let unanswered: Vec<_> = attempts
-                .iter()
-                .filter(|(_, outcome, _)| *outcome == CallOutcome::NoAnswer)
-                .collect();
-            // Where a call-back was promised, the respondent has chosen the time.
-            if unanswered.len() >= 3
-                && calls.iter().all(|(_, outcome, _)| *outcome != CallOutcome::CallBack)
-            {
-                often += 1;
-                spread += usize::from(
-                    unanswered
-                        .iter()
-                        .map(|(at, _, _)| DayPart::of(*at, zone))
-                        .collect::<BTreeSet<_>>()
-                        .len()
-                        >= 3,
-                );
-            }
-        }
-        assert!(
-            often * 100 > people * 5 && spread * 10 >= often * 9,
-            "{}: of {often} who never answered, {spread} were tried in three parts of the week",
-            app.engine
-        );
-        // Every display of a number is audited, once per call.
-        let kept = calls::all_since(&mut app.context.database.read().await.unwrap(), Timestamp(0))
-            .await
-            .unwrap();
-        assert!(kept.len() >= attempts);
-    }
-}
-
-fn next_morning(now: Timestamp) -> Timestamp {
-    let zone = chrono_tz::Asia::Shanghai;
-    let nine =
-        |date: chrono::NaiveDate| Timestamp::from_local(date.and_hms_opt(9, 0, 0).unwrap(), zone);
-    let today = nine(now.date(zone));
-    if today > now { today } else { nine(now.date(zone).succ_opt().unwrap()) }
-}
-
-async fn invitation_of(app: &TestApp, link: &str) -> InvitationId {
-    let code = link.rsplit('/').next().unwrap();
-    InterviewService::new(app.context.clone())
-        .open_invitation(code, Mode::Web)
-        .await
-        .unwrap()
-        .invitation
-        .id
 }
 
 /// Launches an application with `people` on its list and some fixed lines under the mixed plan,
@@ -436,11 +118,12 @@ async fn modes_mix_fixed_lines_are_called_from_the_beginning_and_whoever_has_beg
                 record_outcome(&app, &wu, &call_screen, CallOutcome::NoAnswer).await;
             }
         }
-        let kept = calls::all_since(&mut app.context.database.read().await.unwrap(), Timestamp(0))
-            .await
-            .unwrap();
+        let stored_calls =
+            calls::all_since(&mut app.context.database.read().await.unwrap(), Timestamp(0))
+                .await
+                .unwrap();
         let mut attempts: HashMap<InvitationId, u32> = HashMap::new();
-        kept.iter().for_each(|call| *attempts.entry(call.invitation).or_default() += 1);
+        stored_calls.iter().for_each(|call| *attempts.entry(call.invitation).or_default() += 1);
         let mut attempts: Vec<u32> = attempts.into_values().collect();
         attempts.sort_unstable();
         assert_eq!(
@@ -759,17 +442,26 @@ async fn supervisors_reassign_people_and_interviewers_with_too_many_refusals_sta
                 .account;
         app.advance_until(local("2026-03-02T10:00:00")).await;
         let call_screen = next_call(&app, &wu).await.unwrap();
-        let board = supervision::supervision_dashboard(&app.context).await.unwrap();
-        assert_eq!((board.waiting, board.due, board.on_screens), (60, 59, 1), "{}", app.engine);
-        let row =
-            board.rows.iter().find(|row| row.invitation == call_screen.lease.invitation).unwrap();
+        let dashboard = supervision::supervision_dashboard(&app.context).await.unwrap();
+        assert_eq!(
+            (dashboard.queued, dashboard.due, dashboard.on_screens),
+            (60, 59, 1),
+            "{}",
+            app.engine
+        );
+        let row = dashboard
+            .rows
+            .iter()
+            .find(|row| row.invitation == call_screen.lease.invitation)
+            .unwrap();
         assert!(
             row.on_screen_of.as_deref() == Some("wu") && row.cases.starts_with("A1/"),
             "{row:?}"
         );
         // One is assigned to zheng: wu does not get it, and zheng gets it only when it is due like
         // the others.
-        let other = board.rows.iter().find(|row| row.on_screen_of.is_none()).unwrap().invitation;
+        let other =
+            dashboard.rows.iter().find(|row| row.on_screen_of.is_none()).unwrap().invitation;
         supervision::assign(&app.context, &Actor::console("qian"), other, "zheng").await.unwrap();
         let unknown =
             supervision::assign(&app.context, &Actor::console("qian"), other, "nobody").await;
@@ -841,8 +533,9 @@ async fn supervisors_reassign_people_and_interviewers_with_too_many_refusals_sta
             verification::take(&app.context, &wu, task).await.unwrap(),
             Err(verification::VerificationRefusal::Unavailable)
         );
-        let asked = verification::current_task(&app.context, &qian, task).await.unwrap().unwrap();
-        assert!(asked.phone.e164().starts_with("+86106512"));
+        let task_on_screen =
+            verification::current_task(&app.context, &qian, task).await.unwrap().unwrap();
+        assert!(task_on_screen.phone.e164().starts_with("+86106512"));
         let fields = |pairs: &[(&str, &str)]| {
             pairs
                 .iter()
@@ -850,7 +543,7 @@ async fn supervisors_reassign_people_and_interviewers_with_too_many_refusals_sta
                 .collect::<BTreeMap<_, _>>()
         };
         let finish = async |pairs: &[(&str, &str)]| {
-            verification::finish(&app.context, &asked, &fields(pairs), "").await.unwrap()
+            verification::finish(&app.context, &task_on_screen, &fields(pairs), "").await.unwrap()
         };
         assert!(
             matches!(finish(&[("took", "yes")]).await, verification::VerificationResult::Problems(problems) if problems.len() == 3)
@@ -858,11 +551,11 @@ async fn supervisors_reassign_people_and_interviewers_with_too_many_refusals_sta
         assert_eq!(finish(&[("took", "no")]).await, verification::VerificationResult::Doubtful);
         let other_task = tasks[1].id;
         verification::take(&app.context, &wu, other_task).await.unwrap().unwrap();
-        let asked =
+        let task_on_screen =
             verification::current_task(&app.context, &wu, other_task).await.unwrap().unwrap();
         let good = fields(&[("took", "yes"), ("asked", "all"), ("manner", "good"), ("led", "no")]);
         assert_eq!(
-            verification::finish(&app.context, &asked, &good, "很客气").await.unwrap(),
+            verification::finish(&app.context, &task_on_screen, &good, "很客气").await.unwrap(),
             verification::VerificationResult::Sound
         );
         let all = quality::of_interviewers(&app.context, Timestamp(0)).await.unwrap();
@@ -904,7 +597,7 @@ async fn what_interviewers_noted_is_shown_to_its_person_and_forgotten() {
         )
         .await
         .unwrap();
-        let shown = fieldworkd::services::erasure::person::export(
+        let exported = fieldworkd::services::erasure::person::export(
             &app.context,
             &number(0),
             &fieldworkd::domain::audit::Actor::command("li"),
@@ -912,11 +605,11 @@ async fn what_interviewers_noted_is_shown_to_its_person_and_forgotten() {
         .await
         .unwrap();
         assert_eq!(
-            shown["held"][0]["calls"][0]["note"], "晚上带孙子，别太晚打",
-            "{}: {shown}",
+            exported["held"][0]["calls"][0]["note"], "晚上带孙子，别太晚打",
+            "{}: {exported}",
             app.engine
         );
-        assert_eq!(shown["held"][0]["calls"][0]["by"], "wu");
+        assert_eq!(exported["held"][0]["calls"][0]["by"], "wu");
         let order =
             fieldworkd::services::erasure::ErasureOrder { actor: "li", reason: "asked for" };
         fieldworkd::services::erasure::person::erase(&app.context, &number(0), order)

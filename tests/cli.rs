@@ -223,11 +223,11 @@ fn every_wrong_input_gets_one_line_that_names_it() {
         "simulator",
     ];
     work_folder.write("bad.toml", &common::PLAN.replace("{link}", "{lnik}"));
-    let told = work_folder.run_refused(&launch, &[]);
+    let refusal = work_folder.run_refused(&launch, &[]);
     assert!(
-        told.contains("bad.toml: contact plan: step 1 (invitation), text")
-            && told.matches("step 1").count() == 1,
-        "{told}"
+        refusal.contains("bad.toml: contact plan: step 1 (invitation), text")
+            && refusal.matches("step 1").count() == 1,
+        "{refusal}"
     );
     work_folder.write("bad.toml", &format!("time_zone = \"Mars/Olympus\"\n{}", common::PLAN));
     assert!(work_folder.run_refused(&launch, &[]).contains("«Mars/Olympus» is no time zone"));

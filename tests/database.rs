@@ -165,10 +165,10 @@ async fn receipts_move_a_message_forward_and_never_back() {
             ReceiptEffect::Unmatched
         );
         messages::settle(&mut tx, &[settlement(key, "accepted", Some("G1"))], NOW).await.unwrap();
-        let waiting = receipts::take_unmatched(&mut tx, "g", "G1").await.unwrap();
-        assert_eq!(waiting.len(), 1);
+        let unmatched = receipts::take_unmatched(&mut tx, "g", "G1").await.unwrap();
+        assert_eq!(unmatched.len(), 1);
         assert_eq!(
-            receipts::apply(&mut tx, &waiting[0], NOW).await.unwrap(),
+            receipts::apply(&mut tx, &unmatched[0], NOW).await.unwrap(),
             ReceiptEffect::MessageUpdated(ids[0])
         );
         assert_eq!(

@@ -1,4 +1,5 @@
-//! From the closed field to the verified folder, on both engines.
+//! From the closed field to the verified folder, on both engines. That frozen data never changes is
+//! tested in tests/invariants/i6_never_late_unseen.rs.
 
 use crate::common;
 use std::path::{Path, PathBuf};
@@ -8,14 +9,12 @@ use fieldworkd::adapters::database::applications;
 use fieldworkd::adapters::database::datasets::{self, FreezeReason};
 use fieldworkd::services;
 use fieldworkd::services::campaigns::{self, RateGrouping};
-use fieldworkd::services::datasets::frozen::Frozen;
-use fieldworkd::services::datasets::package;
 use fieldworkd::services::deadlines;
 use fieldworkd::simulation::Scenario;
 
 /// Closes a field of ten people: three complete, one leaves after the core items, one after the
 /// first page, one refuses, the others stay silent.
-async fn closed_field(app: &TestApp) -> PathBuf {
+pub(crate) async fn closed_field(app: &TestApp) -> PathBuf {
     app.launch_with_people(10, "").await;
     app.advance_until(local("2026-03-03T12:00:00")).await;
     for n in 0..3 {
@@ -99,59 +98,6 @@ async fn the_due_day_closes_the_field_and_every_case_has_its_disposition() {
     }
 }
 
-#[tokio::test]
-async fn one_flipped_byte_anywhere_is_found() {
-    let app = TestApp::on_sqlite(Scenario::faultless(1, 50), &[]).await;
-    let folder = closed_field(&app).await;
-    for entry in std::fs::read_dir(&folder).unwrap() {
-        let path = entry.unwrap().path();
-        let content = std::fs::read(&path).unwrap();
-        // Every byte of the checksums, and a sample of the other files.
-        let step = if path.ends_with("SHA256SUMS") { 1 } else { 97 };
-        for at in (0..content.len()).step_by(step) {
-            let mut changed = content.clone();
-            changed[at] ^= 1;
-            std::fs::write(&path, changed).unwrap();
-            assert!(
-                services::datasets::verify(&folder, None).is_err(),
-                "{} at {at}",
-                path.display()
-            );
-        }
-        std::fs::write(&path, &content).unwrap();
-    }
-    std::fs::write(folder.join("more.txt"), "x").unwrap();
-    assert!(
-        services::datasets::verify(&folder, None).unwrap_err().to_string().contains("more.txt")
-    );
-    std::fs::remove_file(folder.join("more.txt")).unwrap();
-    assert!(services::datasets::verify(&folder, None).is_ok());
-    std::fs::remove_file(folder.join("cases.csv")).unwrap();
-    assert!(
-        services::datasets::verify(&folder, None).unwrap_err().to_string().contains("cases.csv")
-    );
-    assert!(
-        services::datasets::verify(Path::new("/nowhere"), None)
-            .unwrap_err()
-            .to_string()
-            .contains("no dataset folder")
-    );
-}
-
-#[tokio::test]
-async fn the_same_frozen_data_gives_the_same_bytes_after_a_crash_between_writing_and_noting() {
-    let app = TestApp::on_sqlite(Scenario::faultless(1, 50), &[]).await;
-    let folder = closed_field(&app).await;
-    let before = std::fs::read(folder.join("SHA256SUMS")).unwrap();
-    // The daemon dies after the folder is written and before the database records it.
-    let mut tx = app.context.database.write().await.unwrap();
-    sqlx::query("DROP TRIGGER frozen_dataset_is_not_updated").execute(&mut *tx).await.unwrap();
-    sqlx::query("UPDATE dataset SET folder = NULL, sha256 = NULL").execute(&mut *tx).await.unwrap();
-    tx.commit().await.unwrap();
-    assert_eq!(services::datasets::write_pending(&app.context).await.unwrap(), 1);
-    assert_eq!(std::fs::read(folder.join("SHA256SUMS")).unwrap(), before);
-}
-
 async fn application(app: &TestApp) -> applications::Application {
     applications::find(&mut app.context.database.read().await.unwrap(), "A1")
         .await
@@ -159,83 +105,17 @@ async fn application(app: &TestApp) -> applications::Application {
         .unwrap()
 }
 
-async fn versions(app: &TestApp) -> Vec<datasets::Dataset> {
+pub(crate) async fn versions(app: &TestApp) -> Vec<datasets::Dataset> {
     let id = application(app).await.id;
     datasets::final_versions(&mut app.context.database.read().await.unwrap(), id).await.unwrap()
 }
 
-fn read_file(folder: &Path, file: &str) -> String {
+pub(crate) fn read_file(folder: &Path, file: &str) -> String {
     std::fs::read_to_string(folder.join(file)).unwrap()
 }
 
 fn count_rows(folder: &Path, file: &str) -> usize {
     read_file(folder, file).lines().count() - 1
-}
-
-/// Frozen data never changes: whatever happens in the field, a version gives the same bytes, and
-/// the database refuses to modify it.
-#[tokio::test]
-async fn a_frozen_version_stays_as_it_is() {
-    for app in TestApp::on_each_engine(Scenario::faultless(1, 50), &[]).await {
-        let folder = closed_field(&app).await;
-        common::validate_dataset(&folder);
-        for sql in [
-            "UPDATE frozen_block SET plain_cells = sealed_cells",
-            "DELETE FROM frozen_block",
-            "INSERT INTO frozen_block (dataset_id, table_name, number, plain_cells) SELECT \
-                dataset_id, table_name, 99, plain_cells FROM frozen_block",
-            "DELETE FROM dataset",
-            "UPDATE dataset SET metadata = '{}'",
-            "UPDATE dataset SET frozen_at = frozen_at + 1",
-            "UPDATE dataset SET released_at = NULL",
-            "UPDATE dataset SET sha256 = 'x'",
-        ] {
-            let mut tx = app.context.database.write().await.unwrap();
-            let refused = sqlx::query(sql).execute(&mut *tx).await.unwrap_err().to_string();
-            assert!(
-                refused.contains("frozen data never changes"),
-                "{}: {sql}: {refused}",
-                app.engine
-            );
-        }
-        // The field's own rows and the configuration change; the version does not.
-        let mut tx = app.context.database.write().await.unwrap();
-        sqlx::query("UPDATE answer SET value = '1' WHERE value = '8'")
-            .execute(&mut *tx)
-            .await
-            .unwrap();
-        sqlx::query("UPDATE survey_case SET segment = 'x', disposition = '4.1'")
-            .execute(&mut *tx)
-            .await
-            .unwrap();
-        tx.commit().await.unwrap();
-        let version = versions(&app).await.remove(0);
-        let again = app.folder.path().join("again");
-        let frozen = Frozen::open(&app.context, &version).await.unwrap();
-        let sums =
-            package::write(&app.context, &frozen, &app.context.keys.signer().unwrap(), &again)
-                .await
-                .unwrap();
-        assert_eq!(Some(sums), version.sha256, "{}", app.engine);
-        assert_eq!(read_file(&folder, "SHA256SUMS"), read_file(&again, "SHA256SUMS"));
-        assert_eq!(
-            std::fs::read(folder.join("dataset.xlsx")).unwrap(),
-            std::fs::read(again.join("dataset.xlsx")).unwrap()
-        );
-        // Another key signs the same data: only the signature and the key's name differ.
-        let other = app.folder.path().join("other");
-        let signer = app.context.keys.rotate_signer().unwrap();
-        package::write(&app.context, &frozen, &signer, &other).await.unwrap();
-        assert_eq!(read_file(&folder, "datapackage.json"), read_file(&other, "datapackage.json"));
-        let key = signer.public();
-        assert_eq!(services::datasets::verify(&other, Some(&key)).unwrap().signed_with, key.id());
-        assert!(
-            services::datasets::verify(&folder, Some(&key))
-                .unwrap_err()
-                .to_string()
-                .contains("not with the one that was given")
-        );
-    }
 }
 
 /// A respondent in progress when the field closed may still finish: the answers are stored and go

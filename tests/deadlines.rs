@@ -57,12 +57,12 @@ async fn a_hold_stops_contacts_keeps_the_field_open_and_adds_its_days() {
         assert!(app.get(&link).await.1.contains("感谢您的评价"));
         // Past its due day, and still not closed.
         app.advance_until(local("2026-05-20T12:00:00")).await;
-        let standing =
+        let status =
             changes::release(&app.context, "A1", ChangedBy { actor: "李", reason: "已澄清" })
                 .await
                 .unwrap();
-        assert_eq!(standing.extended_days, 79, "{}: from 2 March to 20 May", app.engine);
-        assert_eq!(standing.dataset_due.unwrap().to_string(), "2026-07-31");
+        assert_eq!(status.extended_days, 79, "{}: from 2 March to 20 May", app.engine);
+        assert_eq!(status.dataset_due.unwrap().to_string(), "2026-07-31");
         app.advance_until(local("2026-05-22T12:00:00")).await;
         assert_eq!(sent(), 4 + 3, "{}: whoever has not answered is reminded again", app.engine);
         let more =
@@ -106,11 +106,11 @@ async fn where_the_fee_comes_first_nothing_is_launched_before_it() {
             deadlines::programme_overview(&app.context, "p26").await.unwrap().unwrap()[0].state
         };
         assert_eq!(state().await, "waits_for_fee");
-        let standing = changes::settle_fee(&app.context, "A1", "2026-03-09".parse().unwrap(), "王")
+        let status = changes::settle_fee(&app.context, "A1", "2026-03-09".parse().unwrap(), "王")
             .await
             .unwrap();
         assert_eq!(
-            (standing.begins, standing.certificate_due),
+            (status.begins, status.certificate_due),
             ("2026-03-09".parse().ok(), "2026-06-09".parse().ok())
         );
         let report = app.launch("C1", &["A1"], PLAN).await.unwrap();
@@ -213,7 +213,7 @@ async fn the_command_line_moves_deadlines_with_reasons() {
     assert_eq!(run(&["application", "extend", "A1", "--days", "9", "--reason", ""]).0, Some(1));
     let (_, said, _) = run(&["application", "history", "A1", "--json"]);
     let history: serde_json::Value = serde_json::from_str(&said).unwrap();
-    let told: Vec<(&str, &str)> = history
+    let changes: Vec<(&str, &str)> = history
         .as_array()
         .unwrap()
         .iter()
@@ -221,12 +221,12 @@ async fn the_command_line_moves_deadlines_with_reasons() {
         .collect();
     // The actor comes from the system, not from the environment.
     assert_eq!(
-        told.iter().map(|(what, _)| *what).collect::<Vec<_>>(),
+        changes.iter().map(|(what, _)| *what).collect::<Vec<_>>(),
         ["extended", "held", "released"]
     );
     assert!(
-        told.iter().all(|(_, actor)| actor.starts_with("wang as ") && !actor.contains("forged")),
-        "{told:?}"
+        changes.iter().all(|(_, actor)| actor.starts_with("wang as ") && !actor.contains("forged")),
+        "{changes:?}"
     );
     let (status, said, _) = run(&["programme", "status", "p26", "--json"]);
     let overview: serde_json::Value = serde_json::from_str(&said).unwrap();

@@ -1,13 +1,8 @@
-//! Deliveries by folder, bucket, signed webhook and pull API to the consumer of examples/: exactly
-//! once per version, however often either side dies.
+//! Deliveries by folder, bucket, signed webhook and pull API. The consumer of examples/, and what
+//! happens when it or the daemon dies, is in tests/invariants/i6_never_late_unseen.rs.
 
-use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::common::deployment::{Deployment, free_port, wait_until};
 use crate::common::object_storage::{ACCESS_KEY_ID, BUCKET, SECRET_ACCESS_KEY, Storage};
 use crate::common::receivers::{Receivers, SECRET};
 use crate::common::{TestApp, local};
@@ -20,10 +15,10 @@ use fieldworkd::domain::personal::Personal;
 use fieldworkd::services;
 use fieldworkd::services::datasets::delivery;
 use fieldworkd::services::{alerts, deadlines};
-use fieldworkd::simulation::{PeopleScenario, Scenario};
+use fieldworkd::simulation::Scenario;
 use serde_json::Value;
 
-const TOKEN: &str = "made-up-token-of-the-tests-0123456789";
+pub(crate) const TOKEN: &str = "made-up-token-of-the-tests-0123456789";
 
 /// Closes an application with one complete, and writes its dataset.
 async fn close_field(app: &TestApp) {
@@ -51,22 +46,22 @@ async fn a_version_arrives_by_every_channel_and_failures_are_retried_for_days() 
             let _ = std::fs::remove_dir_all(shared.path().join("A1"));
             close_field(&app).await;
             let began = app.clock.now();
-            let mut tries = 0;
+            let mut attempts = 0;
             loop {
                 delivery::deliver_due(&app.context).await.unwrap();
-                tries += 1;
+                attempts += 1;
                 let next = deliveries::next_due(&mut app.context.database.read().await.unwrap())
                     .await
                     .unwrap();
                 let Some(next) = next else { break };
                 app.clock.advance_to(next.max(app.clock.now() + Duration::from_millis(1)));
-                assert!(tries < 100);
+                assert!(attempts < 100);
             }
             services::datasets::verify(&shared.path().join("A1/v1"), None).unwrap();
             let all =
                 deliveries::all(&mut app.context.database.read().await.unwrap()).await.unwrap();
-            let of = |way: deliveries::DeliveryChannel| {
-                all.iter().find(|delivery| delivery.channel == way).unwrap()
+            let of = |channel: deliveries::DeliveryChannel| {
+                all.iter().find(|delivery| delivery.channel == channel).unwrap()
             };
             assert!(
                 all.len() == 2 && of(deliveries::DeliveryChannel::Folder).arrived_at.is_some(),
@@ -75,8 +70,8 @@ async fn a_version_arrives_by_every_channel_and_failures_are_retried_for_days() 
             );
             let webhook = of(deliveries::DeliveryChannel::Webhook);
             posts += webhook.attempt_count as usize;
-            let came = receivers.came("webhook", posts).await;
-            let post = came.last().unwrap();
+            let received = receivers.wait_for("webhook", posts).await;
+            let post = received.last().unwrap();
             assert_eq!(
                 (post["signed"].as_bool(), post["id"].as_str()),
                 (Some(true), Some("dataset-A1-v1")),
@@ -103,7 +98,7 @@ async fn a_version_arrives_by_every_channel_and_failures_are_retried_for_days() 
                 delivery::deliver_again(&app.context, &dataset).await.unwrap();
                 delivery::deliver_due(&app.context).await.unwrap();
                 posts += 1;
-                receivers.came("webhook", posts).await;
+                receivers.wait_for("webhook", posts).await;
             }
         }
     }
@@ -230,9 +225,9 @@ async fn undelivered_datasets_are_notified() {
             .unwrap();
         alerts::tick(&app.context).await.unwrap();
         // A digest is due as well.
-        let came = receivers.came("email", mails + 2).await.split_off(mails);
-        mails += came.len();
-        let mail = came
+        let received = receivers.wait_for("email", mails + 2).await.split_off(mails);
+        mails += received.len();
+        let mail = received
             .iter()
             .find(|mail| mail["subject"].as_str().unwrap().contains("not handed over"))
             .unwrap();
@@ -259,7 +254,7 @@ async fn undelivered_datasets_are_notified() {
         app.clock.advance_to(app.clock.now() + Duration::from_secs(40 * 86_400));
         alerts::tick(&app.context).await.unwrap();
         assert_eq!(notices().await.len(), 2, "{}", app.engine);
-        mails = receivers.came("email", mails + 1).await.len();
+        mails = receivers.wait_for("email", mails + 1).await.len();
         let (digest, text) = alerts::digest(&app.context).await.unwrap();
         assert!(
             digest["not_handed_over"].as_array().unwrap().len() == 2
@@ -304,10 +299,11 @@ async fn the_pull_api_hands_out_and_takes_one_verdict() {
             (version["application"].as_str(), version["version"].as_u64(), &version["verdict"]),
             (Some("A1"), Some(1), &Value::Null)
         );
-        let shown: Value = serde_json::from_slice(&get("datasets/A1/v1", TOKEN).await.2).unwrap();
-        assert_eq!(shown["files"].as_array().unwrap().len(), 19);
+        let described: Value =
+            serde_json::from_slice(&get("datasets/A1/v1", TOKEN).await.2).unwrap();
+        assert_eq!(described["files"].as_array().unwrap().len(), 19);
         let folder = app.context.config.datasets.join("A1/v1");
-        for name in shown["files"].as_array().unwrap().iter().filter_map(Value::as_str) {
+        for name in described["files"].as_array().unwrap().iter().filter_map(Value::as_str) {
             let (status, _, content) = get(&format!("datasets/A1/v1/files/{name}"), TOKEN).await;
             assert!(
                 status == 200 && content == std::fs::read(folder.join(name)).unwrap(),
@@ -322,7 +318,7 @@ async fn the_pull_api_hands_out_and_takes_one_verdict() {
         ] {
             assert_eq!(get(nothing, TOKEN).await.0, 404, "{nothing}");
         }
-        let judge = async |body: &str| {
+        let send_verdict = async |body: &str| {
             let url = format!("{}/api/v1/datasets/A1/v1/verdict", app.base);
             let request = app
                 .http
@@ -333,26 +329,27 @@ async fn the_pull_api_hands_out_and_takes_one_verdict() {
             (answer.status().as_u16(), answer.text().await.unwrap())
         };
         let sha256 = version["sha256"].as_str().unwrap();
-        assert_eq!(judge("{").await.0, 400);
+        assert_eq!(send_verdict("{").await.0, 400);
         assert_eq!(
-            judge("{\"accepted\":true,\"sha256\":\"00\"}").await.0,
+            send_verdict("{\"accepted\":true,\"sha256\":\"00\"}").await.0,
             409,
             "of something else"
         );
         assert_eq!(
-            judge(&format!("{{\"accepted\":false,\"sha256\":\"{sha256}\"}}")).await.0,
+            send_verdict(&format!("{{\"accepted\":false,\"sha256\":\"{sha256}\"}}")).await.0,
             422,
             "without a reason"
         );
         let yes = format!("{{\"accepted\":true,\"sha256\":\"{sha256}\"}}");
         assert_eq!(
-            (judge(&yes).await.0, judge(&yes).await.0),
+            (send_verdict(&yes).await.0, send_verdict(&yes).await.0),
             (200, 200),
             "said again, it changes nothing"
         );
-        let (status, problem) =
-            judge(&format!("{{\"accepted\":false,\"reason\":\"x\",\"sha256\":\"{sha256}\"}}"))
-                .await;
+        let (status, problem) = send_verdict(&format!(
+            "{{\"accepted\":false,\"reason\":\"x\",\"sha256\":\"{sha256}\"}}"
+        ))
+        .await;
         assert!(
             status == 409 && problem.contains("its verdict already"),
             "{}: {problem}",
@@ -398,158 +395,5 @@ async fn interim_versions_are_frozen_by_the_calendar() {
             app.engine
         );
         assert!(!folder("interim-3").exists());
-    }
-}
-
-/// The consumer of examples/, as a process.
-struct Consumer {
-    child: Child,
-    lines: Arc<Mutex<Vec<String>>>,
-}
-
-impl Consumer {
-    fn start(python: &str, deployment: &Deployment, port: u16) -> Consumer {
-        let mut child = Command::new(python)
-            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/scoring_consumer.py"))
-            .args([
-                "--api",
-                &format!("http://127.0.0.1:{}", deployment.port),
-                "--key",
-                "key.pem",
-                "--into",
-                "scored",
-                "--listen",
-                &port.to_string(),
-            ])
-            .current_dir(deployment.path())
-            .env("FIELDWORKD_TOKEN", TOKEN)
-            .env("FIELDWORKD_WEBHOOK_SECRET", SECRET)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let lines: Arc<Mutex<Vec<String>>> = Arc::default();
-        let (out, lines_seen) = (BufReader::new(child.stdout.take().unwrap()), lines.clone());
-        std::thread::spawn(move || {
-            out.lines().map_while(Result::ok).for_each(|line| lines_seen.lock().unwrap().push(line))
-        });
-        Consumer { child, lines }
-    }
-
-    fn count_lines(&self, what: &str) -> usize {
-        self.lines.lock().unwrap().iter().filter(|line| line.starts_with(what)).count()
-    }
-}
-
-impl Drop for Consumer {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn run(
-    deployment: &Deployment,
-    environment: &[(&str, &str)],
-    arguments: &[&str],
-) -> (bool, String) {
-    let output =
-        deployment.command_line(arguments).envs(environment.iter().copied()).output().unwrap();
-    (
-        output.status.success(),
-        String::from_utf8_lossy(&output.stdout).into_owned()
-            + &String::from_utf8_lossy(&output.stderr),
-    )
-}
-
-fn count_scored_versions(path: &Path) -> usize {
-    std::fs::read_dir(path.join("scored/A1")).map_or(0, |entries| entries.count())
-}
-
-/// Through the real binary: the daemon is killed while it delivers, the consumer while it fetches;
-/// every version is scored once and acknowledged once.
-#[tokio::test(flavor = "multi_thread")]
-async fn each_version_is_taken_exactly_once_whoever_dies() {
-    let Ok(python) = std::env::var("FIELDWORKD_TEST_PYTHON") else {
-        eprintln!("FIELDWORKD_TEST_PYTHON is not set: nobody takes the datasets (use tests/run)");
-        return;
-    };
-    let mut scenario = Scenario::faultless(3, 50);
-    scenario.people = PeopleScenario::silent();
-    for deployment in Deployment::on_each_engine(4, &scenario, 50).await {
-        let port = free_port();
-        let hook = format!("http://127.0.0.1:{port}/");
-        let environment = [
-            ("FIELDWORKD_DELIVERY__PULL__TOKEN", TOKEN),
-            ("FIELDWORKD_DELIVERY__WEBHOOK__URL", hook.as_str()),
-            ("FIELDWORKD_DELIVERY__WEBHOOK__SECRET", SECRET),
-        ];
-        let (_, key) = run(&deployment, &environment, &["signing-key", "show"]);
-        std::fs::write(deployment.path().join("key.pem"), &key[..key.find("key ").unwrap()])
-            .unwrap();
-        let mut taken = 0;
-        let mut daemon = deployment.start_daemon(&environment).await;
-        for round in 0..6 {
-            let (done, count_lines) =
-                run(&deployment, &environment, &["dataset", "freeze", "A1", "--interim"]);
-            assert!(done, "{count_lines}");
-            // The announcement is lost with the killed process.
-            if round % 2 == 0 {
-                daemon.signal("KILL");
-                daemon.wait_for_exit();
-                daemon = deployment.start_daemon(&environment).await;
-            }
-            let consumer = Consumer::start(&python, &deployment, port);
-            if round % 3 == 1 {
-                // Dies somewhere between fetching and acknowledging.
-                tokio::time::sleep(Duration::from_millis(900 + 150 * round)).await;
-                drop(consumer);
-                let consumer = Consumer::start(&python, &deployment, port);
-                wait_until("what was begun is finished", async || {
-                    count_scored_versions(deployment.path()) == round as usize + 1
-                        && consumer.count_lines("listening") == 1
-                })
-                .await;
-                taken += consumer.count_lines("acknowledged").min(1);
-            } else {
-                wait_until("the version is taken", async || {
-                    consumer.count_lines("acknowledged") == 1
-                })
-                .await;
-                assert_eq!(consumer.count_lines("scored"), 1, "round {round}");
-                taken += 1;
-            }
-        }
-        assert!(taken >= 4 && count_scored_versions(deployment.path()) == 6, "{}", deployment.url);
-        let (_, listed) = run(&deployment, &environment, &["dataset", "list", "--json"]);
-        let listed: Vec<Value> = serde_json::from_str(&listed).unwrap();
-        assert!(
-            listed.len() == 6
-                && listed.iter().all(|version| version["verdict"]["accepted"] == true),
-            "{listed:#?}"
-        );
-        // A listening consumer is notified of the next version by the signed webhook.
-        let consumer = Consumer::start(&python, &deployment, port);
-        wait_until("it listens", async || consumer.count_lines("listening") == 1).await;
-        assert!(run(&deployment, &environment, &["dataset", "freeze", "A1", "--interim"]).0);
-        wait_until("it has heard", async || consumer.count_lines("acknowledged A1 interim-7") == 1)
-            .await;
-        drop(consumer);
-        // A damaged version is rejected with the reason, which the staff see.
-        let (done, _) = run(&deployment, &environment, &["dataset", "freeze", "A1"]);
-        assert!(done);
-        wait_until("the last version is written", async || {
-            deployment.path().join("var/datasets/A1/v1").exists()
-        })
-        .await;
-        std::fs::write(deployment.path().join("var/datasets/A1/v1/cases.csv"), "case\n").unwrap();
-        let consumer = Consumer::start(&python, &deployment, port);
-        wait_until("it is rejected", async || {
-            consumer.count_lines("rejected A1 v1: cases.csv") == 1
-        })
-        .await;
-        let (_, listed) = run(&deployment, &environment, &["dataset", "list"]);
-        assert!(listed.contains("rejected: cases.csv"), "{listed}");
-        daemon.signal("TERM");
-        daemon.wait_for_exit();
     }
 }

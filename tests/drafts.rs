@@ -382,9 +382,9 @@ async fn a_launch_needs_two_people_where_configured() {
             "{}",
             app.engine
         );
-        let asked =
+        let filter =
             AuditFilter { action: Some(Action::CampaignLaunched), ..AuditFilter::default() };
-        let entries = audit::entries(&mut app.context.database.read().await.unwrap(), &asked, 10)
+        let entries = audit::entries(&mut app.context.database.read().await.unwrap(), &filter, 10)
             .await
             .unwrap();
         assert_eq!(
@@ -463,21 +463,21 @@ async fn a_list_that_waits_is_sealed_and_forgotten() {
         with_application(&app).await;
         app.import(&["A1"], list_of(0..3).as_bytes()).await.unwrap();
         let qian = Browser::signed_in(&app, "qian").await;
-        let waiting =
+        let rejected_lists =
             async || drafts::lists(&mut app.context.database.read().await.unwrap()).await.unwrap();
         qian.upload("/applications/A1/list", &[], "a.csv", list_of(0..30).as_bytes()).await;
-        let kept = waiting().await.remove(0);
-        assert!(!String::from_utf8_lossy(&kept.rows_sealed).contains("138"), "{}", app.engine);
+        let rejected = rejected_lists().await.remove(0);
+        assert!(!String::from_utf8_lossy(&rejected.rows_sealed).contains("138"), "{}", app.engine);
         let order =
             fieldworkd::services::erasure::ErasureOrder { actor: "li", reason: "asked for" };
         fieldworkd::services::erasure::person::erase(&app.context, &common::number(0), order)
             .await
             .unwrap();
-        assert!(waiting().await.is_empty(), "{}: with the person's erasure", app.engine);
+        assert!(rejected_lists().await.is_empty(), "{}: with the person's erasure", app.engine);
         qian.upload("/applications/A1/list", &[], "a.csv", list_of(0..30).as_bytes()).await;
         app.clock.advance_to(app.clock_now() + std::time::Duration::from_secs(8 * 86_400));
         fieldworkd::services::erasure::remove_expired(&app.context).await.unwrap();
-        assert!(waiting().await.is_empty(), "{}: after a week", app.engine);
+        assert!(rejected_lists().await.is_empty(), "{}: after a week", app.engine);
     }
 }
 

@@ -1,8 +1,8 @@
-//! Erasure: the purge with its certificate, what backups reveal after it, legal holds, a person's
-//! rights, and backup and restore.
+//! Erasure: a purge that is cut off, certificates, a person's rights, backup and restore, and the
+//! commands. The purge itself, and what backups reveal after it, is in
+//! tests/invariants/i7_never_leak.rs.
 
 use crate::common;
-use fieldworkd::services::programmes::add_applications;
 use fieldworkd::services::programmes::apply_programme;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -13,21 +13,20 @@ use crate::common::{TestApp, list, local, number};
 use fieldworkd::adapters::clock::Clock;
 use fieldworkd::adapters::database;
 use fieldworkd::adapters::database::erasure::Applicant;
-use fieldworkd::adapters::database::{Database, applications, backup, datasets, lists};
+use fieldworkd::adapters::database::{Database, applications, backup, lists};
 use fieldworkd::domain::audit::Actor;
 use fieldworkd::services;
 use fieldworkd::services::deadlines;
 use fieldworkd::services::erasure::{ErasureError, ErasureOrder, person, purge};
-use fieldworkd::services::sealing::open_phone;
 use fieldworkd::simulation::Scenario;
 use serde_json::Value;
-use sqlx::Connection;
 
-const ORDER: ErasureOrder<'static> = ErasureOrder { actor: "tester", reason: "the contract ended" };
+pub(crate) const ORDER: ErasureOrder<'static> =
+    ErasureOrder { actor: "tester", reason: "the contract ended" };
 
 /// Closes an application of three people, the first of whom has answered, and writes its dataset;
 /// the programme's retention period is a month.
-async fn close_field(app: &TestApp) {
+pub(crate) async fn close_field(app: &TestApp) {
     let programme = format!("{}retention_months = 1\n", common::PROGRAMME);
     apply_programme(&app.context, &programme).await.unwrap();
     app.register_brand("A1", "a", "list_fields = { region = [\"地区\"] }").await;
@@ -47,191 +46,34 @@ async fn close_field(app: &TestApp) {
     services::datasets::write_pending(&app.context).await.unwrap();
 }
 
-async fn applicant(app: &TestApp) -> Applicant {
+pub(crate) async fn applicant(app: &TestApp) -> Applicant {
     database::erasure::find(&mut app.context.database.read().await.unwrap(), "p26", "a")
         .await
         .unwrap()
         .unwrap()
 }
 
-async fn sealed_people(database: &Database) -> Vec<(Vec<u8>, Vec<u8>)> {
+pub(crate) async fn sealed_people(database: &Database) -> Vec<(Vec<u8>, Vec<u8>)> {
     let mut connection = database.read().await.unwrap();
     let id = applications::find(&mut connection, "A1").await.unwrap().unwrap().id;
     lists::sealed_persons(&mut connection, id).await.unwrap()
-}
-
-/// Counts the cells of the database that contain personal data, without using our own code: numbers
-/// and names, list fields, open answers, replies, links.
-async fn personal_cells(url: &str) -> [i64; 5] {
-    sqlx::any::install_default_drivers();
-    let mut connection = sqlx::AnyConnection::connect(url).await.unwrap();
-    let mut counts = [0; 5];
-    let tables = [
-        "respondent WHERE LENGTH(phone_sealed) + LENGTH(person_sealed) > 0 OR phone_hash NOT \
-            LIKE 'erased-%'",
-        "survey_case WHERE fields_sealed IS NOT NULL",
-        "answer WHERE value_sealed IS NOT NULL",
-        "reply WHERE text_sealed IS NOT NULL OR phone_hash <> ''",
-        "invitation WHERE token_hash NOT LIKE 'erased-%'",
-    ];
-    for (count, table) in counts.iter_mut().zip(tables) {
-        let sql = sqlx::AssertSqlSafe(format!("SELECT COUNT(*) FROM {table}"));
-        *count = sqlx::query_scalar(sql).fetch_one(&mut connection).await.unwrap();
-    }
-    connection.close().await.unwrap();
-    counts
-}
-
-#[tokio::test]
-async fn people_are_erased_after_retention_and_no_backup_reveals_them() {
-    for app in TestApp::on_each_engine(Scenario::faultless(1, 50), &[]).await {
-        close_field(&app).await;
-        let ours = &app.context;
-        let file = app.folder.path().join("before.backup");
-        backup::backup(&ours.database, &ours.config.database_url, &file).await.unwrap();
-        let before = sealed_people(&ours.database).await;
-        assert_eq!(before.len(), 3);
-        assert_eq!(
-            personal_cells(&ours.config.database_url).await,
-            [3, 3, 1, 1, 3],
-            "{}",
-            app.engine
-        );
-        let key = applicant(&app).await.key_id;
-
-        let responses =
-            std::fs::read_to_string(ours.config.datasets.join("A1/v1/responses.csv")).unwrap();
-        let had_told = responses.contains("请问我的朋友[…]");
-        assert_eq!(
-            services::erasure::remove_expired(ours).await.unwrap().applicants,
-            0,
-            "{}: not yet",
-            app.engine
-        );
-        app.clock.advance_to(local("2026-04-04T12:00:00"));
-        purge::set_hold(ours, applicant(&app).await.id, Some(ORDER)).await.unwrap();
-        assert_eq!(
-            services::erasure::remove_expired(ours).await.unwrap().applicants,
-            0,
-            "{}: under a hold",
-            app.engine
-        );
-        let refused = purge::purge(ours, applicant(&app).await.id, ORDER).await.unwrap_err();
-        assert!(matches!(refused, ErasureError::LegalHold { .. }), "{refused}");
-        purge::set_hold(ours, applicant(&app).await.id, None).await.unwrap();
-        assert_eq!(
-            services::erasure::remove_expired(ours).await.unwrap().applicants,
-            1,
-            "{}",
-            app.engine
-        );
-        assert_eq!(
-            services::erasure::remove_expired(ours).await.unwrap().applicants,
-            0,
-            "{}: once",
-            app.engine
-        );
-
-        // Nothing can be unsealed any more, wherever it is stored.
-        assert!(sealed_people(&ours.database).await.is_empty());
-        assert_eq!(personal_cells(&ours.config.database_url).await, [0; 5], "{}", app.engine);
-        assert!(
-            ours.keys.sealer(&key).is_err()
-                && ours.keys.destruction_reason(&key).unwrap().is_some()
-        );
-        assert_eq!(app.get(&app.link(0).await).await.0, 404, "{}", app.engine);
-        let certificates =
-            database::erasure::certificates(&mut ours.database.read().await.unwrap())
-                .await
-                .unwrap();
-        assert!(certificates.len() == 1 && services::erasure::is_genuine(&certificates[0]));
-        let body: Value = serde_json::from_str(&certificates[0].body).unwrap();
-        assert_eq!(
-            (body["deleted"]["people"].as_u64(), body["deleted"]["key"].as_str()),
-            (Some(3), Some(key.as_str())),
-            "{body}"
-        );
-        assert!(!certificates[0].body.contains("受访者"));
-        // Frozen data remains, under pseudonyms.
-        let version =
-            datasets::all(&mut ours.database.read().await.unwrap()).await.unwrap().remove(0);
-        let out = app.folder.path().join("exported");
-        services::datasets::export(ours, &version, &out).await.unwrap();
-        assert_eq!(services::datasets::verify(&out, None).unwrap().responses, 1);
-        let told = |folder: &std::path::Path| {
-            std::fs::read_to_string(folder.join("responses.csv"))
-                .is_ok_and(|csv| csv.contains("请问我的朋友"))
-        };
-        assert!(
-            had_told && !told(&out) && !ours.config.datasets.join("A1/v1").exists(),
-            "{}: our copy with open answers is gone",
-            app.engine
-        );
-        // No people can be added to the applicant.
-        let again = "programme = \"p26\"\n[[application]]\ncode = \"A2\"\napplicant = { code = \
-            \"a\", name = \"a\" }\ncategory = \"brand\"\n\
-                     subject = { brand = \"x\" }\n";
-        assert!(
-            add_applications(ours, again)
-                .await
-                .unwrap_err()
-                .to_string()
-                .contains("were forgotten on 2026-04-04")
-        );
-
-        // The earlier backup is restored: its people can never be unsealed, and are erased again.
-        let scout = tempfile::tempdir().unwrap();
-        let urls = common::fresh_urls(scout.path()).await;
-        let url = urls
-            .into_iter()
-            .find(|url| url.starts_with("sqlite:") == (app.engine == "sqlite"))
-            .unwrap();
-        backup::restore(&url, &file).await.unwrap();
-        assert!(
-            matches!(backup::restore(&url, &file).await, Err(backup::BackupError::NotEmpty(_))),
-            "{}",
-            app.engine
-        );
-        let config =
-            fieldworkd::adapters::config::Config { database_url: url, ..ours.config.clone() };
-        let restored = fieldworkd::services::context::AppContext::open(config, app.clock.clone())
-            .await
-            .unwrap();
-        assert_eq!(sealed_people(&restored.database).await.len(), 3);
-        for (_, phone) in before {
-            assert!(
-                restored
-                    .keys
-                    .sealer(&key)
-                    .and_then(|sealer| open_phone(&sealer, &phone).map_err(Into::into))
-                    .is_err()
-            );
-        }
-        assert_eq!(
-            services::erasure::reapply_erasures(&restored).await.unwrap(),
-            (1, 0),
-            "{}",
-            app.engine
-        );
-        assert!(sealed_people(&restored.database).await.is_empty());
-    }
 }
 
 #[tokio::test]
 async fn a_purge_that_was_cut_off_is_done_to_the_end() {
     for app in TestApp::on_each_engine(Scenario::faultless(1, 50), &[]).await {
         close_field(&app).await;
-        let ours = &app.context;
+        let context = &app.context;
         let key = applicant(&app).await.key_id;
         // The key cannot be destroyed: a folder blocks the path of its marker file.
-        let obstacle = ours.config.key_ring.join(format!("{key}.destroyed"));
+        let obstacle = context.config.key_ring.join(format!("{key}.destroyed"));
         std::fs::create_dir(&obstacle).unwrap();
-        let file = ours.config.key_ring.join(format!("{key}.key"));
-        let hidden = ours.config.key_ring.join("hidden");
+        let file = context.config.key_ring.join(format!("{key}.key"));
+        let hidden = context.config.key_ring.join("hidden");
         std::fs::rename(&file, &hidden).unwrap();
         std::fs::create_dir(&file).unwrap();
-        assert!(purge::purge(ours, applicant(&app).await.id, ORDER).await.is_err());
-        let owed = database::erasure::certificates(&mut ours.database.read().await.unwrap())
+        assert!(purge::purge(context, applicant(&app).await.id, ORDER).await.is_err());
+        let owed = database::erasure::certificates(&mut context.database.read().await.unwrap())
             .await
             .unwrap();
         assert!(
@@ -244,8 +86,8 @@ async fn a_purge_that_was_cut_off_is_done_to_the_end() {
         std::fs::remove_dir(&obstacle).unwrap();
         std::fs::remove_dir(&file).unwrap();
         std::fs::rename(&hidden, &file).unwrap();
-        services::erasure::remove_expired(ours).await.unwrap();
-        let done = database::erasure::certificates(&mut ours.database.read().await.unwrap())
+        services::erasure::remove_expired(context).await.unwrap();
+        let done = database::erasure::certificates(&mut context.database.read().await.unwrap())
             .await
             .unwrap();
         assert!(
@@ -262,13 +104,14 @@ async fn a_person_sees_everything_and_is_erased_from_every_list() {
         close_field(&app).await;
         app.register_brand("B1", "b", "").await;
         app.import(&["B1"], list(2).as_bytes()).await.unwrap();
-        let ours = &app.context;
-        let shown = person::export(ours, &number(0), &Actor::command("tester")).await.unwrap();
-        let held = shown["held"].as_array().unwrap();
+        let context = &app.context;
+        let exported =
+            person::export(context, &number(0), &Actor::command("tester")).await.unwrap();
+        let held = exported["held"].as_array().unwrap();
         assert_eq!(
             (held.len(), held[0]["name"].as_str(), held[1]["applicant"].as_str()),
             (2, Some("受访者0"), Some("b公司")),
-            "{shown}"
+            "{exported}"
         );
         assert_eq!(
             (
@@ -276,14 +119,14 @@ async fn a_person_sees_everything_and_is_erased_from_every_list() {
                 held[0]["cases"][0]["answers"]["sat1"].as_str()
             ),
             (Some("1.1"), Some("8")),
-            "{shown}"
+            "{exported}"
         );
         assert!(matches!(
-            person::export(ours, "13900000000", &Actor::command("tester")).await,
+            person::export(context, "13900000000", &Actor::command("tester")).await,
             Err(ErasureError::UnknownNumber)
         ));
 
-        let erased = person::erase(ours, &number(0), ORDER).await.unwrap();
+        let erased = person::erase(context, &number(0), ORDER).await.unwrap();
         assert_eq!(
             (erased.people, erased.corrected.as_slice()),
             (2, [("A1".to_owned(), 2)].as_slice()),
@@ -291,19 +134,19 @@ async fn a_person_sees_everything_and_is_erased_from_every_list() {
             app.engine
         );
         assert!(matches!(
-            person::export(ours, &number(0), &Actor::command("tester")).await,
+            person::export(context, &number(0), &Actor::command("tester")).await,
             Err(ErasureError::UnknownNumber)
         ));
-        services::datasets::write_pending(ours).await.unwrap();
+        services::datasets::write_pending(context).await.unwrap();
         assert_eq!(
-            services::datasets::verify(&ours.config.datasets.join("A1/v2"), None)
+            services::datasets::verify(&context.config.datasets.join("A1/v2"), None)
                 .unwrap()
                 .responses,
             0
         );
         assert_eq!(app.get(&app.link(0).await).await.0, 404);
         assert_eq!(
-            (app.get(&app.link(1).await).await.0, sealed_people(&ours.database).await.len()),
+            (app.get(&app.link(1).await).await.0, sealed_people(&context.database).await.len()),
             (200, 2),
             "{}: the others stay",
             app.engine
@@ -315,7 +158,7 @@ async fn a_person_sees_everything_and_is_erased_from_every_list() {
             app.engine
         );
         let certificates =
-            database::erasure::certificates(&mut ours.database.read().await.unwrap())
+            database::erasure::certificates(&mut context.database.read().await.unwrap())
                 .await
                 .unwrap();
         assert!(certificates.len() == 2 && certificates.iter().all(services::erasure::is_genuine));
@@ -415,11 +258,11 @@ async fn staff_export_erase_back_up_and_purge_by_command() {
         assert_eq!(mode & 0o777, 0o600);
 
         let (status, said) = run(&["person", "export", "-"], &format!("{}\n", number(1)));
-        let shown: Value = serde_json::from_str(&said).unwrap();
+        let exported: Value = serde_json::from_str(&said).unwrap();
         assert!(
             status == 0
-                && shown["held"][0]["name"] == "受访者1"
-                && shown["held"][0]["messages"].as_array().unwrap().len() == 1,
+                && exported["held"][0]["name"] == "受访者1"
+                && exported["held"][0]["messages"].as_array().unwrap().len() == 1,
             "{said}"
         );
         let (status, said) = run(&["person", "export", "12"], "");

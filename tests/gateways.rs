@@ -201,7 +201,7 @@ fn alibaba_authorization_of(request: &RecordedRequest) -> String {
 
 #[tokio::test]
 async fn alibaba_is_asked_as_its_sdk_asks() {
-    let (url, ours) = start_recorder(200, r#"{"Code":"OK","BizId":"9^0"}"#).await;
+    let (url, recorded) = start_recorder(200, r#"{"Code":"OK","BizId":"9^0"}"#).await;
     let gateway = open(alibaba_file(&url), common::monday());
     assert_eq!(
         gateway.submit(&[message()]).await.outcomes,
@@ -214,16 +214,16 @@ async fn alibaba_is_asked_as_its_sdk_asks() {
         gateway.submit(&two).await.outcomes,
         vec![SubmitOutcome::Accepted { id: Some("9^0".into()) }; 2]
     );
-    let ours = ours.lock().unwrap().clone();
-    for request in &ours {
+    let recorded = recorded.lock().unwrap().clone();
+    for request in &recorded {
         assert_eq!(request.headers["authorization"], alibaba_authorization_of(request));
         assert_eq!(request.headers["x-acs-date"], "2026-03-02T01:30:00Z");
         assert_eq!(request.headers["x-acs-signature-nonce"].len(), 32);
         assert_eq!(request.body.is_empty(), request.headers["x-acs-action"] != "SendBatchSms");
     }
-    let Some((theirs, _)) = sdk_requests() else { return };
-    for (request, action) in ours.iter().zip(["SendSms", "QuerySendDetails", "SendBatchSms"]) {
-        let sdk = request_of_action(&theirs, "x-acs-action", action);
+    let Some((sdk_recorded, _)) = sdk_requests() else { return };
+    for (request, action) in recorded.iter().zip(["SendSms", "QuerySendDetails", "SendBatchSms"]) {
+        let sdk = request_of_action(&sdk_recorded, "x-acs-action", action);
         assert_eq!(
             sdk.headers["authorization"],
             alibaba_authorization_of(sdk),
@@ -245,7 +245,7 @@ async fn alibaba_is_asked_as_its_sdk_asks() {
 
 #[tokio::test]
 async fn tencent_is_asked_as_its_sdk_asks() {
-    let (url, ours) = start_recorder(
+    let (url, recorded) = start_recorder(
         200,
         r#"{"Response":{"SendStatusSet":[{"SerialNo":"5:1","Code":"Ok"}],"RequestId":"R"}}"#,
     )
@@ -269,7 +269,7 @@ async fn tencent_is_asked_as_its_sdk_asks() {
     };
     assert!(!gateway.can_share_request(&two[0], &other_text), "a request has one text");
     gateway.submit(&two).await;
-    let ours = ours.lock().unwrap().clone();
+    let recorded = recorded.lock().unwrap().clone();
     let authorization_of = |request: &RecordedRequest| {
         let seconds = request.headers["x-tc-timestamp"].parse().unwrap();
         tencent::authorization(
@@ -280,19 +280,21 @@ async fn tencent_is_asked_as_its_sdk_asks() {
             "the-secret",
         )
     };
-    for request in &ours {
+    for request in &recorded {
         assert_eq!(request.headers["authorization"], authorization_of(request));
         assert_eq!(request.headers["x-tc-timestamp"], "1772415000");
     }
-    let Some((theirs, _)) = sdk_requests() else { return };
+    let Some((sdk_recorded, _)) = sdk_requests() else { return };
     let of_two = |r: &&RecordedRequest| {
         r.body.contains("13800138001") && r.headers.contains_key("x-tc-action")
     };
-    for (request, action) in ours.iter().zip(["SendSms", "PullSmsSendStatusByPhoneNumber", "two"]) {
+    for (request, action) in
+        recorded.iter().zip(["SendSms", "PullSmsSendStatusByPhoneNumber", "two"])
+    {
         let sdk = if action == "two" {
-            theirs.iter().find(of_two).unwrap()
+            sdk_recorded.iter().find(of_two).unwrap()
         } else {
-            request_of_action(&theirs, "x-tc-action", action)
+            request_of_action(&sdk_recorded, "x-tc-action", action)
         };
         assert_eq!(
             sdk.headers["authorization"],
@@ -310,16 +312,16 @@ async fn tencent_is_asked_as_its_sdk_asks() {
 
 #[tokio::test]
 async fn twilio_is_asked_as_its_sdk_asks_and_its_pushes_are_checked_as_its_sdk_checks() {
-    let (url, ours) = start_recorder(201, r#"{"sid":"SM1","status":"queued"}"#).await;
+    let (url, recorded) = start_recorder(201, r#"{"sid":"SM1","status":"queued"}"#).await;
     let gateway = open(twilio_file(&url), common::monday());
     assert_eq!(
         gateway.submit(&[message()]).await.outcomes,
         [SubmitOutcome::Accepted { id: Some("SM1".into()) }]
     );
-    let request = ours.lock().unwrap()[0].clone();
+    let request = recorded.lock().unwrap()[0].clone();
     assert_eq!(request.path, "/2010-04-01/Accounts/the-id/Messages.json");
-    let Some((theirs, twilio_says)) = sdk_requests() else { return };
-    let sdk = theirs.iter().find(|r| r.path.ends_with("/Messages.json")).unwrap();
+    let Some((sdk_recorded, twilio_says)) = sdk_requests() else { return };
+    let sdk = sdk_recorded.iter().find(|r| r.path.ends_with("/Messages.json")).unwrap();
     assert_eq!((&request.path, decoded(&request.body)), (&sdk.path, decoded(&sdk.body)));
     assert_eq!(request.headers["authorization"], sdk.headers["authorization"]);
 

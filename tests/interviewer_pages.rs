@@ -69,11 +69,11 @@ async fn click_to_dial_connects_the_call() {
     let heard = heard.lock().unwrap().clone();
     assert_eq!(heard.len(), 1, "{heard:?}");
     assert_eq!(heard[0].0, "/ari/channels?api_key=ari:made%20up");
-    let asked: Value = serde_json::from_str(&heard[0].1).unwrap();
+    let dialled: Value = serde_json::from_str(&heard[0].1).unwrap();
     assert_eq!(
-        (asked["endpoint"].as_str(), asked["extension"].as_str()),
+        (dialled["endpoint"].as_str(), dialled["extension"].as_str()),
         (Some("PJSIP/wu"), number.strip_prefix("+86")),
-        "{asked}"
+        "{dialled}"
     );
 }
 

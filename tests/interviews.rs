@@ -297,26 +297,26 @@ async fn postponing_moves_the_reminder_and_a_call_request_is_in_the_inbox() {
             assert!(app.get(&format!("{}{to}", app.base)).await.1.contains("我们会给您打电话"));
         }
         let mut connection = app.context.database.read().await.unwrap();
-        let waiting =
+        let inbox =
             fieldworkd::adapters::database::replies::inbox(&mut connection, Some("call_me"), false)
                 .await
                 .unwrap();
-        assert_eq!(waiting.len(), 1, "{}: asked twice on a day is one request", app.engine);
-        assert!(waiting[0].cases.starts_with("A1/"));
+        assert_eq!(inbox.len(), 1, "{}: asked twice on a day is one request", app.engine);
+        assert!(inbox[0].cases.starts_with("A1/"));
         let (sealed, key) =
-            fieldworkd::adapters::database::replies::sealed_text(&mut connection, waiting[0].id)
+            fieldworkd::adapters::database::replies::sealed_text(&mut connection, inbox[0].id)
                 .await
                 .unwrap()
                 .flatten()
                 .unwrap();
-        let told = app
+        let page = app
             .context
             .keys
             .sealer(&key)
             .unwrap()
             .open_text(fieldworkd::services::sealing::seal_context::REPLY, &sealed)
             .unwrap();
-        assert!(told.contains("晚上"), "{told}");
+        assert!(page.contains("晚上"), "{page}");
     }
 }
 
@@ -370,7 +370,7 @@ async fn paradata_are_recorded_and_exclude_nobody() {
             if page == 0 {
                 app.post(&format!("{link}/begin"), common::CONSENT_FORM).await;
             }
-            let shown = app
+            let shown_at = app
                 .get(&link)
                 .await
                 .1
@@ -383,7 +383,7 @@ async fn paradata_are_recorded_and_exclude_nobody() {
                 .to_owned();
             app.clock.advance_to(app.clock.now() + std::time::Duration::from_secs(seconds));
             let mut fields = answers(0, page, point);
-            fields.push(("shown", &shown));
+            fields.push(("shown", &shown_at));
             if page == 1 && n != 5 {
                 fields[2].1 = "3";
             }

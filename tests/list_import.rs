@@ -65,8 +65,8 @@ async fn the_same_file_again_changes_nothing_and_a_dry_run_writes_nothing() {
             content: DIRTY.as_bytes().into(),
             dry_run: true,
         };
-        let shown = list_import::import_list(&app.context, &dry, &mut |_, _| {}).await.unwrap();
-        assert_eq!((shown.accepted, shown.findings.len()), (3, 5));
+        let outcome = list_import::import_list(&app.context, &dry, &mut |_, _| {}).await.unwrap();
+        assert_eq!((outcome.accepted, outcome.findings.len()), (3, 5));
         let find = async || {
             applications::find(&mut app.context.database.read().await.unwrap(), "A1")
                 .await

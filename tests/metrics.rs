@@ -109,12 +109,12 @@ impl Drop for Prometheus {
 }
 
 /// Returns every query of the dashboard.
-fn asked_by_the_dashboard() -> Vec<String> {
+fn dashboard_queries() -> Vec<String> {
     let dashboard: Value =
         serde_json::from_str(&std::fs::read_to_string("config/grafana/fieldworkd.json").unwrap())
             .unwrap();
     let panels = dashboard["panels"].as_array().unwrap();
-    let asked = |panel: &Value| {
+    let queries = |panel: &Value| {
         panel["targets"]
             .as_array()
             .unwrap()
@@ -122,7 +122,7 @@ fn asked_by_the_dashboard() -> Vec<String> {
             .map(|target| target["expr"].as_str().unwrap().to_owned())
             .collect::<Vec<_>>()
     };
-    panels.iter().flat_map(asked).collect()
+    panels.iter().flat_map(queries).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -140,7 +140,7 @@ async fn prometheus_reads_the_figures_and_answers_the_dashboard_and_the_rules() 
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
     let app = TestApp::on_sqlite(people(), &[]).await;
     launch_campaign(&app).await;
-    let (ours, port) = (app.folder.path().join("prometheus.yml"), free_port());
+    let (config_file, port) = (app.folder.path().join("prometheus.yml"), free_port());
     let config = format!(
         "global: {{ scrape_interval: 1s, evaluation_interval: 1s }}\nrule_files: \
             [{}]\nscrape_configs:\n  - job_name: fieldworkd\n    \
@@ -149,9 +149,9 @@ async fn prometheus_reads_the_figures_and_answers_the_dashboard_and_the_rules() 
         token(&app, "prometheus", &[Permission::Watch]).await,
         app.base.trim_start_matches("http://"),
     );
-    std::fs::write(&ours, config).unwrap();
+    std::fs::write(&config_file, config).unwrap();
     let child = Command::new(format!("{folder}/prometheus"))
-        .arg(format!("--config.file={}", ours.display()))
+        .arg(format!("--config.file={}", config_file.display()))
         .arg(format!("--storage.tsdb.path={}", app.folder.path().join("tsdb").display()))
         .arg(format!("--web.listen-address=127.0.0.1:{port}"))
         .stdout(Stdio::null())
@@ -176,7 +176,7 @@ async fn prometheus_reads_the_figures_and_answers_the_dashboard_and_the_rules() 
             .is_some_and(|up| !up["data"]["result"].as_array().unwrap_or(&Vec::new()).is_empty())
     };
     wait_until("Prometheus has read the figures", is_up).await;
-    for expression in asked_by_the_dashboard() {
+    for expression in dashboard_queries() {
         let answer = ask("query", &expression).await.unwrap();
         let found = answer["data"]["result"].as_array().map_or(0, Vec::len);
         assert!(answer["status"] == "success" && found > 0, "{expression}: {answer}");
@@ -198,20 +198,20 @@ async fn prometheus_reads_the_figures_and_answers_the_dashboard_and_the_rules() 
     };
     wait_until("every rule is evaluated", evaluated).await;
     // Every exported metric is queried by a rule or the dashboard.
-    let told = app
+    let metrics = app
         .http
         .get(format!("{}/metrics", app.base))
         .bearer_auth(token(&app, "me", &[Permission::Watch]).await)
         .send()
         .await
         .unwrap();
-    let told = told.text().await.unwrap();
-    let names = told
+    let metrics = metrics.text().await.unwrap();
+    let names = metrics
         .lines()
         .filter_map(|line| line.strip_prefix("# TYPE "))
         .filter_map(|line| line.split(' ').next());
-    let asked = asked_by_the_dashboard().join(" ")
+    let queries = dashboard_queries().join(" ")
         + &std::fs::read_to_string("config/prometheus/alerts.yml").unwrap();
-    let unasked: Vec<&str> = names.filter(|name| !asked.contains(name)).collect();
+    let unasked: Vec<&str> = names.filter(|name| !queries.contains(name)).collect();
     assert_eq!(unasked, ["fieldworkd_database_up"], "it says what «up» says");
 }

@@ -142,15 +142,17 @@ async fn routing_follows_the_answers_and_answers_off_the_route_are_dropped() {
         );
 
         let mut connection = app.context.database.read().await.unwrap();
-        let shown: Vec<String> = sqlx::query_scalar(
+        let paradata: Vec<String> = sqlx::query_scalar(
             "SELECT option_order FROM answer WHERE item = 'why' AND option_order IS NOT NULL",
         )
         .fetch_all(&mut *connection)
         .await
         .unwrap();
         assert!(
-            shown.len() == 1 && shown[0].split(' ').count() == 4 && shown[0].ends_with(" none"),
-            "{engine}: the drawn order is kept, {shown:?}"
+            paradata.len() == 1
+                && paradata[0].split(' ').count() == 4
+                && paradata[0].ends_with(" none"),
+            "{engine}: the drawn order is kept, {paradata:?}"
         );
         drop(connection);
         app.advance_until(local("2026-05-14T00:00:00")).await;
@@ -186,10 +188,10 @@ fn check(file: &str, arguments: &[&str]) -> (Option<i32>, String, String) {
 fn a_file_is_checked_drawn_and_printed_before_anybody_is_asked() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    let (picture, form) = (path("way.svg"), path("form.html"));
+    let (diagram, form) = (path("way.svg"), path("form.html"));
     let (status, said, _) = check(
         "tests/fixtures/every_kind.toml",
-        &["--picture", &picture, "--form", &form, "--language", "en"],
+        &["--picture", &diagram, "--form", &form, "--language", "en"],
     );
     assert!(
         status == Some(0)
@@ -197,14 +199,14 @@ fn a_file_is_checked_drawn_and_printed_before_anybody_is_asked() {
                 .contains("every_kind version 1: 4 pages, 9 items, about 1.5 minutes; 0 mistakes"),
         "{said}"
     );
-    let picture = std::fs::read_to_string(picture).unwrap();
+    let diagram = std::fs::read_to_string(diagram).unwrap();
     assert!(
-        picture.contains("sat1 &lt;= 2")
-            && picture.contains("4.1 ⟨use == &apos;never&apos;⟩")
-            && picture.matches("class=\"arrow\"").count() == 2,
-        "{picture}"
+        diagram.contains("sat1 &lt;= 2")
+            && diagram.contains("4.1 ⟨use == &apos;never&apos;⟩")
+            && diagram.matches("class=\"arrow\"").count() == 2,
+        "{diagram}"
     );
-    quick_xml::Reader::from_str(&picture).read_event().unwrap();
+    quick_xml::Reader::from_str(&diagram).read_event().unwrap();
     let form = std::fs::read_to_string(form).unwrap();
     assert!(
         form.contains("How satisfied are you?")

@@ -46,9 +46,9 @@ async fn every_page_is_accessible_light_and_usable_by_keyboard_without_script() 
         ("3", &[("paid", "5"), ("rank1.a", "1"), ("rank1.b", "2"), ("rank1.c", "3")]);
 
     let mut states = vec![("welcome", app.link(0).await, "")];
-    let asked = send(1, &[first, second, third]).await;
+    let questions_path = send(1, &[first, second, third]).await;
     for page in ["&page=0", "&page=1", "&page=2", "&page=3"] {
-        states.push(("questions", asked.clone(), page));
+        states.push(("questions", questions_path.clone(), page));
     }
     states.push(("thanks", send(2, &[first, second, third, fourth]).await, ""));
     states.push(("no user", send(3, &[("0", &[("use", "never")])]).await, ""));
@@ -57,14 +57,14 @@ async fn every_page_is_accessible_light_and_usable_by_keyboard_without_script() 
     states.push(("refused", refused, ""));
     states.push((
         "wrong link",
-        asked.replace(asked.rsplit('/').next().unwrap(), "0000000000000000"),
+        questions_path.replace(questions_path.rsplit('/').next().unwrap(), "0000000000000000"),
         "",
     ));
     for (noted, wish) in [("later", "tomorrow"), ("call-me", "any")] {
-        app.post(&format!("{}/{noted}", asked), &[("when", wish)]).await;
+        app.post(&format!("{}/{noted}", questions_path), &[("when", wish)]).await;
     }
-    states.push(("noted later", asked.clone(), "&noted=later"));
-    states.push(("noted call", asked.clone(), "&noted=call"));
+    states.push(("noted later", questions_path.clone(), "&noted=later"));
+    states.push(("noted call", questions_path.clone(), "&noted=call"));
     let withdrawn = send(8, &[first]).await;
     app.post(&format!("{withdrawn}/refuse"), &[]).await;
     states.push(("withdrawn", withdrawn, ""));

@@ -89,7 +89,7 @@ async fn after_a_pause_one_message_goes_on_trial() {
     for app in TestApp::on_each_engine(Scenario::faultless(3, 100), &settings).await {
         launch(&app, 40, PLAN, "dead", None).await;
         app.advance_until(monday() + Duration::from_secs(3600)).await;
-        let tries: i64 = {
+        let attempts: i64 = {
             let mut connection = app.context.database.read().await.unwrap();
             let campaign = campaigns::find(&mut connection, "C1").await.unwrap().unwrap().id;
             let tomorrow = app.clock.now() + Duration::from_secs(86_400);
@@ -105,7 +105,7 @@ async fn after_a_pause_one_message_goes_on_trial() {
         };
         // Forty people, an hour, a dead gateway: without the circuit breaker there would be
         // hundreds of attempts.
-        assert!(tries < 80, "{}: {tries} tries", app.engine);
+        assert!(attempts < 80, "{}: {attempts} tries", app.engine);
         assert_eq!(
             app.dispositions("A1").await,
             [("3.11".to_owned(), 40)],
@@ -255,13 +255,14 @@ async fn other_replies_stand_in_the_inbox_with_their_case() {
     for app in TestApp::on_each_engine(Scenario::faultless(5, 50), &[]).await {
         launch(&app, 2, PLAN, "simulator", None).await;
         app.advance_until(monday() + Duration::from_secs(600)).await;
-        let hooks = app.context.webhook_base_url("simulator");
+        let base_url = app.context.webhook_base_url("simulator");
         for (who, text) in [(0, "请给我打电话"), (1, "你们是谁")] {
             let body = format!(
                 "{{\"from\":\"+86{}\",\"text\":\"{text}\",\"id\":\"r{who}\"}}",
                 number(who)
             );
-            let answer = app.http.post(format!("{hooks}/replies")).body(body).send().await.unwrap();
+            let answer =
+                app.http.post(format!("{base_url}/replies")).body(body).send().await.unwrap();
             assert_eq!(answer.status(), 200);
         }
         let mut connection = app.context.database.read().await.unwrap();
@@ -294,10 +295,10 @@ async fn a_push_from_outside_the_allow_list_is_rejected() {
     .await;
     launch(&app, 1, PLAN, "simulator", None).await;
     app.advance_until(monday() + Duration::from_secs(600)).await;
-    let hooks = app.context.webhook_base_url("simulator");
+    let base_url = app.context.webhook_base_url("simulator");
     let answer = app
         .http
-        .post(format!("{hooks}/receipts"))
+        .post(format!("{base_url}/receipts"))
         .header("x-forwarded-for", "203.0.113.7")
         .body("[]")
         .send()
@@ -343,8 +344,8 @@ type RecordedRequests = Arc<Mutex<Vec<(Timestamp, Vec<String>)>>>;
 
 /// Starts a recorder that refuses every request with the number `bad`, and accepts the others.
 async fn alibaba_recorder(clock: Arc<dyn Clock>, bad: String) -> (String, RecordedRequests) {
-    let asked: RecordedRequests = Arc::default();
-    let seen = asked.clone();
+    let requests: RecordedRequests = Arc::default();
+    let seen = requests.clone();
     let app = axum::Router::new().fallback(async move |request: axum::extract::Request| {
         let (parts, body) = request.into_parts();
         let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
@@ -368,7 +369,7 @@ async fn alibaba_recorder(clock: Arc<dyn Clock>, bad: String) -> (String, Record
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, app).await });
-    (url, asked)
+    (url, requests)
 }
 
 #[tokio::test]
@@ -380,7 +381,7 @@ async fn requests_are_filled_within_the_rate_and_each_message_is_settled_by_itse
     .await
     {
         let clock: Arc<dyn Clock> = app.clock.clone();
-        let (url, asked) = alibaba_recorder(clock.clone(), number(5)).await;
+        let (url, requests) = alibaba_recorder(clock.clone(), number(5)).await;
         let definition = include_str!("../config/gateways/alibaba.toml")
             .replace("https://dysmsapi.aliyuncs.com", &url);
         let config = GatewayConfig {
@@ -406,20 +407,20 @@ async fn requests_are_filled_within_the_rate_and_each_message_is_settled_by_itse
         launch(&app, 100, PLAN, "simulator", None).await;
         app.advance_until(monday() + Duration::from_secs(60)).await;
 
-        let asked = asked.lock().unwrap().clone();
-        let most = asked.iter().map(|(_, numbers)| numbers.len()).max().unwrap();
+        let requests = requests.lock().unwrap().clone();
+        let most = requests.iter().map(|(_, numbers)| numbers.len()).max().unwrap();
         assert_eq!(
             most,
             40,
             "{}: a full request holds what the rate allows in a second: {:?}",
             app.engine,
-            asked.iter().map(|(_, n)| n.len()).collect::<Vec<_>>()
+            requests.iter().map(|(_, n)| n.len()).collect::<Vec<_>>()
         );
-        for (at, _) in &asked {
+        for (at, _) in &requests {
             let within =
                 |other: &&(Timestamp, Vec<String>)| (0..1000).contains(&(other.0.0 - at.0));
             let numbers: usize =
-                asked.iter().filter(within).map(|(_, numbers)| numbers.len()).sum();
+                requests.iter().filter(within).map(|(_, numbers)| numbers.len()).sum();
             assert!(numbers <= 40, "{}: {numbers} within a second", app.engine);
         }
         // The bad number failed its whole request; then each message of that request was tried
@@ -434,7 +435,7 @@ async fn requests_are_filled_within_the_rate_and_each_message_is_settled_by_itse
             app.engine
         );
         // A receipt identifies one message of a request by the request's id and the number.
-        let (index, numbers) = asked
+        let (index, numbers) = requests
             .iter()
             .enumerate()
             .map(|(index, (_, numbers))| (index, numbers))
@@ -459,8 +460,8 @@ async fn requests_are_filled_within_the_rate_and_each_message_is_settled_by_itse
 
 /// Starts a recorder of Twilio's API that knows that one number has opted out.
 async fn twilio_recorder(opted_out: String) -> (String, Arc<Mutex<Vec<String>>>) {
-    let asked: Arc<Mutex<Vec<String>>> = Arc::default();
-    let heard = asked.clone();
+    let recipients: Arc<Mutex<Vec<String>>> = Arc::default();
+    let heard = recipients.clone();
     let answer = move |Form(form): Form<std::collections::HashMap<String, String>>| {
         let to = form["To"].clone();
         heard.lock().unwrap().push(to.clone());
@@ -477,14 +478,14 @@ async fn twilio_recorder(opted_out: String) -> (String, Arc<Mutex<Vec<String>>>)
     let app = axum::Router::new()
         .route("/2010-04-01/Accounts/{account}/Messages.json", axum::routing::post(answer));
     tokio::spawn(async move { axum::serve(listener, app).await });
-    (url, asked)
+    (url, recipients)
 }
 
 #[tokio::test]
 async fn numbers_that_the_carrier_reports_as_opted_out_are_suppressed() {
     for mut app in TestApp::on_each_engine(Scenario::faultless(3, 100), &[]).await {
         let clock: Arc<dyn Clock> = app.clock.clone();
-        let (url, asked) = twilio_recorder(number(2)).await;
+        let (url, recipients) = twilio_recorder(number(2)).await;
         let definition =
             include_str!("../config/gateways/twilio.toml").replace("https://api.twilio.com", &url);
         let config = GatewayConfig {
@@ -508,14 +509,14 @@ async fn numbers_that_the_carrier_reports_as_opted_out_are_suppressed() {
         app.dispatcher = Dispatcher::new(app.context.clone());
         launch(&app, 4, PLAN, "simulator", None).await;
         app.advance_until(local("2026-03-30T12:00:00")).await;
-        let asked = asked.lock().unwrap().clone();
+        let recipients = recipients.lock().unwrap().clone();
         assert_eq!(
-            asked.iter().filter(|to| to.ends_with(&number(2))).count(),
+            recipients.iter().filter(|to| to.ends_with(&number(2))).count(),
             1,
-            "{}: once, and no reminder: {asked:?}",
+            "{}: once, and no reminder: {recipients:?}",
             app.engine
         );
-        assert_eq!(asked.len(), 1 + 3 * 3, "{}: the others get every step", app.engine);
+        assert_eq!(recipients.len(), 1 + 3 * 3, "{}: the others get every step", app.engine);
         assert!(app.dispositions("A1").await.contains(&("2.112".to_owned(), 1)), "{}", app.engine);
         let mut connection = app.context.database.read().await.unwrap();
         let suppressed =

@@ -1,55 +1,12 @@
-//! The daemon as a process: killed, stopped while working, supervised by systemd; on each engine,
-//! against a live simulator.
+//! The daemon as a process: stopped while working, supervised by systemd, traced; on each engine,
+//! against a live simulator. How it is killed is in tests/invariants/.
 
-use crate::common;
 use std::time::Duration;
 
-use crate::common::deployment::{Deployment, count, free_port, wait_until};
+use crate::common::deployment::{Deployment, count, wait_until};
 use crate::common::number;
 use crate::common::receivers::Receivers;
-use fieldworkd::adapters::database::Database;
-use fieldworkd::simulation::{PeopleScenario, Scenario};
-
-/// Invariant I1 through the real program: killed twice without warning, it sends nothing twice,
-/// loses nothing, and leaves nothing stuck.
-#[tokio::test(flavor = "multi_thread")]
-async fn killed_in_the_middle_it_sends_nothing_twice_and_forgets_nobody() {
-    let scenario = Scenario { latency_millis: 60, ..Scenario::faultless(1, 100) };
-    for deployment in Deployment::on_each_engine(100, &scenario, 40).await {
-        for killed_at in [20, 50] {
-            let daemon = deployment.start_daemon(&[]).await;
-            wait_until("messages go out", async || {
-                deployment.simulator.record().accepted.len() >= killed_at
-            })
-            .await;
-            daemon.signal("KILL");
-            daemon.wait_for_exit();
-        }
-        assert!(
-            count(&deployment.states().await, "submitting") > 0,
-            "{}: it was killed with submits under way",
-            deployment.url
-        );
-        let daemon = deployment.start_daemon(&[]).await;
-        wait_until("everybody is settled", async || {
-            let states = deployment.states().await;
-            states.iter().map(|(_, n)| n).sum::<i64>() == 100
-                && ["submitting", "in_doubt", "deferred"].iter().all(|s| count(&states, s) == 0)
-        })
-        .await;
-        let record = deployment.simulator.record();
-        let states = deployment.states().await;
-        assert_eq!(record.duplicates(), 0, "{}", deployment.url);
-        assert_eq!(
-            record.accepted.len() as i64 + count(&states, "failed"),
-            100,
-            "{}: {states:?}",
-            deployment.url
-        );
-        daemon.signal("TERM");
-        assert_eq!(daemon.wait_for_exit(), Some(0));
-    }
-}
+use fieldworkd::simulation::Scenario;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn told_to_stop_it_settles_what_is_under_way() {
@@ -107,130 +64,15 @@ async fn told_to_stop_it_does_not_wait_for_those_who_watch() {
         let mut watching =
             http.get(format!("{base}/home/live")).header("cookie", cookie).send().await.unwrap();
         assert!(watching.chunk().await.unwrap().is_some(), "it is told something first");
-        let told = std::time::Instant::now();
+        let signalled_at = std::time::Instant::now();
         daemon.signal("TERM");
         let ended = tokio::task::spawn_blocking(move || daemon.wait_for_exit()).await.unwrap();
         assert!(
-            ended == Some(0) && told.elapsed() < Duration::from_secs(10),
+            ended == Some(0) && signalled_at.elapsed() < Duration::from_secs(10),
             "{ended:?} after {:?}",
-            told.elapsed()
+            signalled_at.elapsed()
         );
         assert!(watching.chunk().await.unwrap_or(None).is_none());
-    }
-}
-
-/// People answer while the daemon is killed: a person who was thanked is complete in the database
-/// (invariant I5).
-#[tokio::test(flavor = "multi_thread")]
-async fn what_people_were_thanked_for_survives_a_kill() {
-    for deployment in Deployment::on_each_engine(30, &Scenario::faultless(1, 100), 100).await {
-        let mut daemon = Some(deployment.start_daemon(&[]).await);
-        wait_until("the invitations are out", async || {
-            deployment.simulator.record().accepted.len() == 30
-        })
-        .await;
-        let http = fieldworkd::adapters::http_client::new(Duration::from_secs(5)).unwrap();
-        let links = links(&deployment).await;
-        let mut thanked = 0;
-        for (n, link) in links.iter().enumerate() {
-            let post = async |path: &str, body: String| {
-                http.post(format!("{link}/{path}"))
-                    .header("content-type", "application/x-www-form-urlencoded")
-                    .body(body)
-                    .send()
-                    .await
-                    .is_ok()
-            };
-            post("begin", "notice=standard-1".to_owned()).await;
-            for page in 0..4 {
-                let body = form_urlencoded::Serializer::new(String::new())
-                    .extend_pairs(common::answers(0, page, "7"))
-                    .finish();
-                if n == 15 && page == 3 {
-                    // The last page of this one is in flight when the daemon dies.
-                    let daemon = daemon.take().unwrap();
-                    let (_, ()) =
-                        tokio::join!(post("answers", body), async { daemon.signal("KILL") });
-                    daemon.wait_for_exit();
-                    break;
-                }
-                post("answers", body).await;
-            }
-            if daemon.is_none() {
-                break;
-            }
-            let page = http.get(link).send().await.unwrap().text().await.unwrap();
-            thanked += i64::from(page.contains("感谢您的评价"));
-        }
-        assert_eq!(thanked, 15);
-        let database = Database::open(&deployment.url).await.unwrap();
-        let mut connection = database.read().await.unwrap();
-        let complete: i64 =
-            sqlx::query_scalar("SELECT COUNT(*) FROM survey_case WHERE disposition = '1.1'")
-                .fetch_one(&mut *connection)
-                .await
-                .unwrap();
-        let counted: i64 = sqlx::query_scalar("SELECT completes FROM quota_cell WHERE number = 0")
-            .fetch_one(&mut *connection)
-            .await
-            .unwrap();
-        assert!(
-            complete == thanked || complete == thanked + 1,
-            "{}: {complete} complete, {thanked} thanked",
-            deployment.url
-        );
-        assert_eq!(complete, counted, "{}", deployment.url);
-        drop(connection);
-        database.close().await;
-    }
-}
-
-async fn links(deployment: &Deployment) -> Vec<String> {
-    let keys =
-        fieldworkd::adapters::crypto::KeyRing::open(&deployment.path().join("var/keyring"), None)
-            .unwrap();
-    let database = Database::open(&deployment.url).await.unwrap();
-    let mut connection = database.read().await.unwrap();
-    let key = fieldworkd::adapters::database::applications::find(&mut connection, "A1")
-        .await
-        .unwrap()
-        .unwrap()
-        .key_id;
-    let link = |n| {
-        let phone =
-            fieldworkd::domain::phone::Phone::parse(&number(n), phonenumber::country::CN).unwrap();
-        format!(
-            "http://127.0.0.1:{}/i/{}",
-            deployment.port,
-            keys.hasher().link_code("C1", &key, &keys.hasher().phone_hash(&phone))
-        )
-    };
-    (0..30).map(link).collect()
-}
-
-/// Several daemons on one PostgreSQL share the work and the rate, without duplicates.
-#[tokio::test(flavor = "multi_thread")]
-async fn two_daemons_on_one_postgresql_keep_one_rate() {
-    let scenario = Scenario { people: PeopleScenario::silent(), ..Scenario::faultless(1, 1000) };
-    for deployment in Deployment::on_each_engine(100, &scenario, 20)
-        .await
-        .into_iter()
-        .filter(|deployment| deployment.url.starts_with("postgres"))
-    {
-        let one = deployment.start_daemon(&[]).await;
-        let listen = format!("127.0.0.1:{}", free_port());
-        let two = deployment.start_daemon(&[("FIELDWORKD_WEB__LISTEN", listen.as_str())]).await;
-        wait_until("all are out", async || deployment.simulator.record().accepted.len() == 100)
-            .await;
-        let record = deployment.simulator.record();
-        assert_eq!(record.duplicates(), 0);
-        // The scheduler of a loaded machine blurs the arrivals at the simulator: two in twenty are
-        // its uncertainty, not the rate's.
-        assert_eq!(record.over_rate(22), 0);
-        for daemon in [one, two] {
-            daemon.signal("TERM");
-            assert_eq!(daemon.wait_for_exit(), Some(0));
-        }
     }
 }
 
@@ -297,7 +139,7 @@ async fn traces_reach_a_collector_without_personal_data() {
         daemon.signal("TERM");
         let ended = tokio::task::spawn_blocking(move || daemon.wait_for_exit()).await.unwrap();
         assert_eq!(ended, Some(0), "{}", deployment.log());
-        let all = receivers.came("trace", before + 1).await.split_off(before);
+        let all = receivers.wait_for("trace", before + 1).await.split_off(before);
         before += all.len();
         let named = |name: &str| all.iter().filter(|span| span["name"] == name).collect::<Vec<_>>();
         assert!(all.iter().all(|span| span["service"] == "fieldworkd"));
@@ -351,12 +193,12 @@ async fn without_its_collector_the_daemon_does_its_work_and_stops() {
         deployment.simulator.record().accepted.len() == 5
     })
     .await;
-    let told = std::time::Instant::now();
+    let signalled_at = std::time::Instant::now();
     daemon.signal("TERM");
     let ended = tokio::task::spawn_blocking(move || daemon.wait_for_exit()).await.unwrap();
     assert!(
-        ended == Some(0) && told.elapsed() < Duration::from_secs(25),
+        ended == Some(0) && signalled_at.elapsed() < Duration::from_secs(25),
         "{ended:?} after {:?}",
-        told.elapsed()
+        signalled_at.elapsed()
     );
 }

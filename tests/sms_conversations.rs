@@ -1,17 +1,17 @@
-//! Interviews by SMS over the gateway simulator on both engines: no answer is lost, duplicated or
-//! attributed to another respondent (invariants I1, I2, I5).
+//! Interviews by SMS over the gateway simulator on both engines: one after the other, corrections,
+//! opt-outs, silence (invariants I1, I2, I5). Replies that come late, twice or in another order are
+//! in tests/invariants/i5_never_lose_an_answer.rs.
 
 use std::time::Duration;
 
 use crate::common::{PLAN, TestApp, list_of, local, number};
 use fieldworkd::adapters::database::responses::StoredValue;
 use fieldworkd::adapters::database::{applications, replies, responses, sms_interviews};
-use fieldworkd::domain::mode::Mode;
 use fieldworkd::domain::phone::Phone;
 use fieldworkd::simulation::{PeopleScenario, Scenario};
 
 /// A plan with an offer of an interview by SMS, and a reminder with the link.
-fn plan() -> String {
+pub(crate) fn plan() -> String {
     let head = PLAN.split("[[step]]").next().unwrap();
     format!(
         "{head}[[step]]\nname = \"offer\"\nmode = \"interview\"\nafter = \"0d\"\n\
@@ -23,94 +23,10 @@ fn plan() -> String {
 }
 
 /// The items of the brand questionnaire for a satisfied respondent, in order.
-const ITEMS: [&str; 15] = [
+pub(crate) const ITEMS: [&str; 15] = [
     "img1", "exp1", "pq1", "pq2", "pq3", "pq4", "val1", "val2", "sat1", "sat2", "sat3", "com1",
     "loy1", "loy2", "open1",
 ];
-
-#[tokio::test]
-async fn replies_that_come_late_twice_or_in_another_order_are_the_answers_that_were_meant() {
-    const PEOPLE: usize = 60;
-    let mut scenario = Scenario::faultless(9, 1_000);
-    scenario.people =
-        PeopleScenario { answers_by_sms: 1.0, misunderstands: 0.08, ..PeopleScenario::silent() };
-    (scenario.duplicate_replies, scenario.delayed_replies, scenario.reordered_replies) =
-        (0.25, 0.1, 0.15);
-    (scenario.response_lost, scenario.duplicate_receipts) = (0.02, 0.1);
-    for app in
-        TestApp::on_each_engine(scenario, &[("GATEWAY__SIMULATOR__RATE_PER_SECOND", "1000")]).await
-    {
-        app.register_brand("A1", "a", "").await;
-        app.import(&["A1"], list_of(0..PEOPLE).as_bytes()).await.unwrap();
-        app.launch("C1", &["A1"], &plan()).await.unwrap();
-        app.advance_until(local("2026-03-12T09:00:00")).await;
-        let mut connection = app.context.database.read().await.unwrap();
-        let id = applications::find(&mut connection, "A1").await.unwrap().unwrap().id;
-        let all = responses::of_application(&mut connection, id).await.unwrap();
-        let complete = all.iter().filter(|response| response.completed_at.is_some()).count();
-        assert!(
-            complete * 10 >= PEOPLE * 8,
-            "{}: {complete} of {PEOPLE} were asked to the end",
-            app.engine
-        );
-        assert!(all.iter().all(|response| response.mode == Mode::Sms.as_str()));
-        // The last answer of each respondent is stored, also of those who stopped half-way.
-        let said: Vec<_> = (0..PEOPLE)
-            .map(|n| app.simulator.sms_answers_of(&format!("+86{}", number(n))))
-            .collect();
-        let mut unmatched: Vec<_> = said.iter().filter(|said| !said.is_empty()).collect();
-        for response in &all {
-            let stored: Vec<Option<String>> = ITEMS
-                .iter()
-                .map(|item| match response.answers.get(*item) {
-                    Some(StoredValue::Plain(value)) => Some(value.clone()),
-                    Some(StoredValue::Sealed(_)) => Some("sealed".into()),
-                    None => None,
-                })
-                .collect();
-            let is_theirs = |said: &std::collections::BTreeMap<String, String>| {
-                stored.iter().zip(1..).all(|(stored, place)| {
-                    match said.get(&format!("{place}/15")).map(String::as_str) {
-                        Some("无") | None => stored.is_none(),
-                        Some(said) => stored.as_deref() == Some(said),
-                    }
-                })
-            };
-            let at = unmatched
-                .iter()
-                .position(|said| is_theirs(said))
-                .unwrap_or_else(|| panic!("{}: nobody said {stored:?}", app.engine));
-            unmatched.remove(at);
-        }
-        assert!(
-            unmatched.is_empty(),
-            "{}: {} interviews left no answers",
-            app.engine,
-            unmatched.len()
-        );
-        let record = app.simulator.record();
-        assert!(
-            record.submits.len() > PEOPLE * 14,
-            "{}: {} messages",
-            app.engine,
-            record.submits.len()
-        );
-        let zone = chrono_tz::Asia::Shanghai.into();
-        let plan =
-            fieldworkd::domain::contact_plan::PlanFile::parse(&plan()).unwrap().check().unwrap();
-        assert!(
-            record.submits.iter().all(|(at, _)| plan.hours.is_open(*at, &zone)),
-            "{}: outside hours",
-            app.engine
-        );
-        assert_eq!(
-            record.accepted.values().filter(|times| **times > 1).count(),
-            0,
-            "{}: twice",
-            app.engine
-        );
-    }
-}
 
 /// People whose replies the test writes.
 struct SmsDialogue<'a> {

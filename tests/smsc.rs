@@ -199,9 +199,9 @@ async fn an_smsc_over_smpp() {
             (&doubt["campaign"], &doubt["applications"], &doubt["code"]),
             (&"C1".into(), &"A1".into(), &"connection_lost".into())
         );
-        let shown = json(&["message", "show", reference, "--json"]);
-        assert_eq!(shown["conversation"][0]["answered"], "the connection was lost");
-        let whole = shown.to_string();
+        let message = json(&["message", "show", reference, "--json"]);
+        assert_eq!(message["conversation"][0]["answered"], "the connection was lost");
+        let whole = message.to_string();
         assert!(!whole.contains("138100000") && !whole.contains("受访者"), "{whole}");
         json(&["message", "settle", reference, "--as", "sent"]);
         assert_eq!(count(&deployment.states().await, "in_doubt"), before - 1);
@@ -308,8 +308,8 @@ async fn kannel_over_http() {
     };
     for deployment in Deployment::with_config(12, &Scenario::faultless(1, 100), 10, &change).await {
         let begun = smsc.events("submit").len();
-        let hooks = deployment.command_line(&["gateways", "--json"]).output().unwrap();
-        let replies = serde_json::from_slice::<Value>(&hooks.stdout).unwrap()[0]["replies"]
+        let gateways = deployment.command_line(&["gateways", "--json"]).output().unwrap();
+        let replies = serde_json::from_slice::<Value>(&gateways.stdout).unwrap()[0]["replies"]
             .as_str()
             .unwrap()
             .to_owned();

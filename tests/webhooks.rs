@@ -96,16 +96,21 @@ async fn events_are_delivered_once_in_order_signed_and_without_personal_data() {
             let id = stored::endpoint(&mut connection, "scoring").await.unwrap().unwrap().id;
             stored::deliveries(&mut connection, id, None, 500).await.unwrap()
         };
-        let came = receivers.came("webhook", before + sent.len()).await.split_off(before);
-        before += came.len();
-        assert_eq!(came.len(), sent.len(), "{}: each once", app.engine);
-        let ids: BTreeSet<&str> = came.iter().map(|post| post["id"].as_str().unwrap()).collect();
-        assert_eq!(ids.len(), came.len(), "{}", app.engine);
-        assert!(came.iter().all(|post| post["signed"] == true), "{}: {came:#?}", app.engine);
-        let told = event_types(&came);
+        let received = receivers.wait_for("webhook", before + sent.len()).await.split_off(before);
+        before += received.len();
+        assert_eq!(received.len(), sent.len(), "{}: each once", app.engine);
+        let ids: BTreeSet<&str> =
+            received.iter().map(|post| post["id"].as_str().unwrap()).collect();
+        assert_eq!(ids.len(), received.len(), "{}", app.engine);
+        assert!(
+            received.iter().all(|post| post["signed"] == true),
+            "{}: {received:#?}",
+            app.engine
+        );
+        let kinds = event_types(&received);
         let in_order: Vec<&str> =
             sent.iter().rev().map(|delivery| delivery.kind.as_str()).collect();
-        assert_eq!(told, in_order, "{}", app.engine);
+        assert_eq!(kinds, in_order, "{}", app.engine);
         for kind in [
             EventKind::ListImported,
             EventKind::CampaignLaunched,
@@ -121,18 +126,18 @@ async fn events_are_delivered_once_in_order_signed_and_without_personal_data() {
             EventKind::DatasetReady,
         ] {
             assert!(
-                told.contains(&kind.code()),
-                "{}: {} is not in {told:?}",
+                kinds.contains(&kind.code()),
+                "{}: {} is not in {kinds:?}",
                 app.engine,
                 kind.code()
             );
         }
-        let place = |code: &str| told.iter().position(|other| *other == code).unwrap();
+        let place = |code: &str| kinds.iter().position(|other| *other == code).unwrap();
         assert!(
             place("campaign.launched") < place("campaign.paused")
                 && place("campaign.resumed") < place("interview.completed")
         );
-        let completed = &came[place("interview.completed")]["body"]["data"];
+        let completed = &received[place("interview.completed")]["body"]["data"];
         assert!(
             completed["application"] == "A1"
                 && completed["campaign"] == "C1"
@@ -142,13 +147,13 @@ async fn events_are_delivered_once_in_order_signed_and_without_personal_data() {
         let completes =
             app.dispositions("A1").await.into_iter().find(|(code, _)| code == "1.1").unwrap().1;
         assert_eq!(
-            told.iter().filter(|kind| **kind == "interview.completed").count() as u64,
+            kinds.iter().filter(|kind| **kind == "interview.completed").count() as u64,
             completes,
             "{}",
             app.engine
         );
         // No event contains a number or a name of the list.
-        let all = serde_json::to_string(&came).unwrap();
+        let all = serde_json::to_string(&received).unwrap();
         assert!((0..40).all(|n| !all.contains(&number(n))), "{all}");
         let list = list_of(0..40);
         let names = list
@@ -234,7 +239,7 @@ async fn a_failing_endpoint_is_retried_with_backoff_and_gets_every_event() {
         .unwrap();
         app.launch_with_people(10, "").await;
         let at = async |path: &str, least: usize| {
-            let all = receivers.came("webhook", before + least).await;
+            let all = receivers.wait_for("webhook", before + least).await;
             all[before..].iter().filter(|post| post["path"] == path).count()
         };
         // Three events each: one failure is enough to pause «down», «gone» is left alone for good,
@@ -258,9 +263,9 @@ async fn a_failing_endpoint_is_retried_with_backoff_and_gets_every_event() {
         );
         webhooks::deliver_due_events(&app.context).await.unwrap();
         assert_eq!(at("/broken", 5).await, 1, "{}: not before its time", app.engine);
-        let board =
+        let pending_work =
             fieldworkd::services::monitoring::overview::pending_work(&app.context).await.unwrap();
-        assert!(board.webhooks.is_empty(), "a moment is nothing");
+        assert!(pending_work.webhooks.is_empty(), "a moment is nothing");
         app.clock.advance_to(app.clock_now() + Duration::from_secs(61));
         webhooks::deliver_due_events(&app.context).await.unwrap();
         assert_eq!(
@@ -273,10 +278,10 @@ async fn a_failing_endpoint_is_retried_with_backoff_and_gets_every_event() {
         webhooks::deliver_due_events(&app.context).await.unwrap();
         assert_eq!(at("/broken", 9).await, 2, "{}: the second wait is longer", app.engine);
         app.clock.advance_to(app.clock_now() + Duration::from_secs(900));
-        let board =
+        let pending_work =
             fieldworkd::services::monitoring::overview::pending_work(&app.context).await.unwrap();
         assert_eq!(
-            board.webhooks,
+            pending_work.webhooks,
             ["down", "gone", "picky"][..2],
             "{}: somebody is to look",
             app.engine
@@ -291,7 +296,7 @@ async fn a_failing_endpoint_is_retried_with_backoff_and_gets_every_event() {
         .unwrap();
         app.clock.advance_to(app.clock_now() + Duration::from_secs(3_600));
         webhooks::deliver_due_events(&app.context).await.unwrap();
-        let now = receivers.came("webhook", before + 12).await;
+        let now = receivers.wait_for("webhook", before + 12).await;
         let back: Vec<Value> =
             now[before..].iter().filter(|post| post["path"] == "/hook").cloned().collect();
         assert_eq!(
@@ -326,7 +331,7 @@ async fn a_failing_endpoint_is_retried_with_backoff_and_gets_every_event() {
         webhooks::send_test_event(&app.context, &administrator(), "gone").await.unwrap();
         webhooks::deliver_due_events(&app.context).await.unwrap();
         assert_eq!(undelivered(&app, "gone").await, 0, "{}", app.engine);
-        before = receivers.came("webhook", 0).await.len();
+        before = receivers.wait_for("webhook", 0).await.len();
     }
 }
 
@@ -357,7 +362,12 @@ async fn a_daemon_that_dies_meanwhile_loses_nothing_and_old_ones_are_forgotten()
         assert_eq!(undelivered(&app, "scoring").await, 3, "{}", app.engine);
         app.clock.advance_to(now + Duration::from_secs(61));
         webhooks::deliver_due_events(&app.context).await.unwrap();
-        assert_eq!(receivers.came("webhook", before + 3).await.len(), before + 3, "{}", app.engine);
+        assert_eq!(
+            receivers.wait_for("webhook", before + 3).await.len(),
+            before + 3,
+            "{}",
+            app.engine
+        );
         // Two daemons at once deliver each event once.
         for n in 0..30 {
             let to = if n % 2 == 0 { CampaignState::Paused } else { CampaignState::Running };
@@ -369,7 +379,7 @@ async fn a_daemon_that_dies_meanwhile_loses_nothing_and_old_ones_are_forgotten()
         );
         one.unwrap();
         other.unwrap();
-        let both = receivers.came("webhook", before + 33).await.split_off(before + 3);
+        let both = receivers.wait_for("webhook", before + 33).await.split_off(before + 3);
         let in_turn = ["campaign.paused", "campaign.resumed"];
         assert!(
             both.len() == 30
@@ -383,7 +393,7 @@ async fn a_daemon_that_dies_meanwhile_loses_nothing_and_old_ones_are_forgotten()
         webhooks::send_test_event(&app.context, &administrator(), "scoring").await.unwrap();
         webhooks::deliver_due_events(&app.context).await.unwrap();
         assert_eq!(
-            receivers.came("webhook", before + 4).await[before + 3]["body"]["type"],
+            receivers.wait_for("webhook", before + 4).await[before + 3]["body"]["type"],
             "webhook.test"
         );
         before += 4;
@@ -425,13 +435,13 @@ async fn webhooks_are_added_and_taken_away_by_name_and_written_down() {
             "{}: another one has another secret",
             app.engine
         );
-        let asked = AuditFilter {
+        let filter = AuditFilter {
             actor: "zhao".into(),
             action: None,
             object: "webhook:a".into(),
             before: None,
         };
-        let log = audit::entries(&mut app.context.database.read().await.unwrap(), &asked, 10)
+        let log = audit::entries(&mut app.context.database.read().await.unwrap(), &filter, 10)
             .await
             .unwrap();
         assert_eq!(
@@ -484,16 +494,16 @@ async fn the_daemon_tells_by_itself_and_after_a_kill() {
         let made = ask("/webhooks", hook).await;
         receivers.use_secret(made["secret"].as_str().unwrap());
         ask("/campaigns/C1/state", json!({ "to": "paused" })).await;
-        let came = receivers.came("webhook", before + 1).await.split_off(before);
+        let received = receivers.wait_for("webhook", before + 1).await.split_off(before);
         assert_eq!(
-            (came.len(), &came[0]["body"]["type"]),
+            (received.len(), &received[0]["body"]["type"]),
             (1, &json!("campaign.paused")),
             "{}",
             deployment.url
         );
         assert!(
-            came[0]["signed"] == true && came[0]["fresh"] == true,
-            "{}: {came:?}",
+            received[0]["signed"] == true && received[0]["fresh"] == true,
+            "{}: {received:?}",
             deployment.url
         );
         // Killed before its next poll: the event is on disk, and delivered after the restart.
@@ -501,14 +511,14 @@ async fn the_daemon_tells_by_itself_and_after_a_kill() {
         daemon.signal("KILL");
         daemon.wait_for_exit();
         let daemon = deployment.start_daemon(&[]).await;
-        let came = receivers.came("webhook", before + 2).await.split_off(before);
+        let received = receivers.wait_for("webhook", before + 2).await.split_off(before);
         assert!(
-            came.iter().any(|post| post["body"]["type"] == "campaign.resumed"),
-            "{}: {came:?}",
+            received.iter().any(|post| post["body"]["type"] == "campaign.resumed"),
+            "{}: {received:?}",
             deployment.url
         );
         daemon.signal("TERM");
         assert_eq!(daemon.wait_for_exit(), Some(0));
-        before = receivers.came("webhook", 0).await.len();
+        before = receivers.wait_for("webhook", 0).await.len();
     }
 }

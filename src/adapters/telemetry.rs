@@ -41,10 +41,10 @@ impl Telemetry {
     pub async fn end(self) {
         let Some(traces) = self.traces else { return };
         // The shutdown waits for the collector's response, which this runtime receives.
-        let told =
+        let shutdown =
             tokio::task::spawn_blocking(move || traces.shutdown_with_timeout(COLLECTOR_TIME_OUT))
                 .await;
-        if !matches!(told, Ok(Ok(()))) {
+        if !matches!(shutdown, Ok(Ok(()))) {
             tracing::warn!("the collector did not take the last traces");
         }
     }

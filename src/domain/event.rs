@@ -84,14 +84,14 @@ mod tests {
 
     #[test]
     fn a_body_says_what_when_and_of_what() {
-        let told: Value = serde_json::from_str(&event_body(
+        let body: Value = serde_json::from_str(&event_body(
             "campaign.paused",
             &json!({ "campaign": "C1" }),
             Timestamp(0),
         ))
         .unwrap();
         assert_eq!(
-            told,
+            body,
             json!({ "type": "campaign.paused", "timestamp": "1970-01-01T00:00:00+00:00", "data": { "campaign": "C1" } })
         );
     }

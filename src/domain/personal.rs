@@ -41,8 +41,8 @@ pub fn masked(value: &str) -> String {
         .map(|&c| {
             if c.is_numeric() {
                 seen_digits += 1;
-                let shown = digits >= 7 && (seen_digits <= 3 || seen_digits > digits - 2);
-                if shown { c } else { '*' }
+                let is_visible = digits >= 7 && (seen_digits <= 3 || seen_digits > digits - 2);
+                if is_visible { c } else { '*' }
             } else if c.is_alphabetic() {
                 seen_letters += 1;
                 if seen_letters == 1 && digits < 7 { c } else { '*' }

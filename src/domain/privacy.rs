@@ -85,10 +85,12 @@ mod tests {
         let notice = PrivacyNotice::default();
         assert_eq!(notice.problem(), None);
         let programme = LocalizedText { zh: "评价".into(), en: "Rating".into() };
-        let told = notice.paragraphs(Language::Zh, "甲公司", &programme);
+        let paragraphs = notice.paragraphs(Language::Zh, "甲公司", &programme);
         assert!(
-            told.len() == 4 && told[0].contains("甲公司") && told[0].contains("「评价」"),
-            "{told:?}"
+            paragraphs.len() == 4
+                && paragraphs[0].contains("甲公司")
+                && paragraphs[0].contains("「评价」"),
+            "{paragraphs:?}"
         );
         assert!(!notice.paragraphs(Language::En, "A", &programme).join("").contains('{'));
         let without = PrivacyNotice { version: "two words".into(), ..PrivacyNotice::default() };

@@ -72,13 +72,13 @@ fn straight_lining(path: &QuestionPath<'_>, answers: &BTreeMap<String, Answer>) 
 
 fn item_nonresponse(path: &QuestionPath<'_>, answers: &BTreeMap<String, Answer>) -> Option<f64> {
     let coded = |item: &&&Item| item.is_question() && !matches!(item.kind, ItemKind::Open { .. });
-    let asked: Vec<&Item> =
+    let questions: Vec<&Item> =
         path.pages.iter().flat_map(|(_, items)| items.iter().filter(coded).copied()).collect();
-    let missing = asked
+    let missing = questions
         .iter()
         .filter(|item| matches!(answers.get(&item.id), None | Some(Answer::DontKnow)))
         .count();
-    (!asked.is_empty()).then(|| missing as f64 / asked.len() as f64)
+    (!questions.is_empty()).then(|| missing as f64 / questions.len() as f64)
 }
 
 #[cfg(test)]

@@ -68,15 +68,15 @@ impl Subject {
             let known = rules.iter().map(|(name, ..)| *name).collect::<Vec<_>>().join(", ");
             return Err(SubjectError::Unknown { field: field.clone(), category, known });
         }
-        let mut kept = BTreeMap::new();
+        let mut known_fields = BTreeMap::new();
         for &(field, rule, remedy) in rules {
             let value = fields.get(field).map(|v| v.trim()).unwrap_or_default();
             if value.is_empty() || value == "/" || value == "无" || value == "-" {
                 return Err(SubjectError::Missing { rule, field, remedy });
             }
-            kept.insert(field.to_owned(), value.to_owned());
+            known_fields.insert(field.to_owned(), value.to_owned());
         }
-        let subject = Subject { category, fields: kept };
+        let subject = Subject { category, fields: known_fields };
         subject.keep_to_one()?;
         Ok(subject)
     }

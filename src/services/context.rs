@@ -35,8 +35,8 @@ impl AppContext {
     /// Opens the key ring and the gateways, then the database, and migrates it to this version.
     pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<AppContext, ContextError> {
         let keys = KeyRing::open(&config.key_ring, config.installation_key_file.as_deref())?;
-        let hooks = |name: &str| webhook_base_url(&config, &keys, name);
-        let gateways = sms::open_all(&config.gateways, &clock, hooks)?;
+        let base_url = |name: &str| webhook_base_url(&config, &keys, name);
+        let gateways = sms::open_all(&config.gateways, &clock, base_url)?;
         let dialer =
             config.dial.as_ref().map(Dialer::open).transpose().map_err(ContextError::Dial)?;
         let database = Database::open(&config.database_url).await?;

@@ -12,14 +12,17 @@ use fieldworkd::services::programmes::add_applications;
 use fieldworkd::services::programmes::apply_programme;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::process::{Command, Output};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use fieldworkd::adapters::clock::{Clock, VirtualClock};
 use fieldworkd::adapters::config::Config;
+use fieldworkd::adapters::crypto::KeyRing;
 use fieldworkd::adapters::database::Database;
-use fieldworkd::adapters::database::applications;
+use fieldworkd::adapters::database::{applications, messages};
+use fieldworkd::adapters::sms::Gateway;
 use fieldworkd::domain::contact_plan::PlanFile;
 use fieldworkd::domain::phone::Phone;
 use fieldworkd::domain::time::Timestamp;
@@ -334,6 +337,32 @@ impl TestApp {
         self.get(link).await.1
     }
 
+    /// Returns how many messages are in each state.
+    pub async fn states(&self) -> Vec<(String, i64)> {
+        messages::count_by_state(&mut self.context.database.read().await.unwrap()).await.unwrap()
+    }
+
+    /// Returns the same installation with another gateway or another clock.
+    pub fn installation_with(
+        &self,
+        gateway: Option<Arc<dyn Gateway>>,
+        clock: Arc<dyn Clock>,
+    ) -> Arc<AppContext> {
+        let keys = KeyRing::open(&self.context.config.key_ring, None).unwrap();
+        let gateways = match gateway {
+            Some(gateway) => [("simulator".to_owned(), gateway)].into(),
+            None => self.context.gateways.clone(),
+        };
+        Arc::new(AppContext {
+            config: self.context.config.clone(),
+            database: self.context.database.clone(),
+            keys,
+            clock,
+            gateways,
+            dialer: None,
+        })
+    }
+
     pub async fn dispositions(&self, application: &str) -> Vec<(String, u64)> {
         let mut connection = self.context.database.read().await.unwrap();
         let id = applications::find(&mut connection, application).await.unwrap().unwrap().id;
@@ -360,7 +389,7 @@ pub fn config_for(
     } else {
         url.to_owned()
     };
-    let ours = [
+    let own_settings = [
         ("DATABASE__URL", url),
         ("KEYS__RING", path("keyring")),
         ("WEB__PUBLIC_URL", base.to_owned()),
@@ -368,13 +397,27 @@ pub fn config_for(
         ("GATEWAY__SIMULATOR__IN_FLIGHT", "1".to_owned()),
     ];
     let given = settings.iter().map(|(key, value)| (*key, (*value).to_owned()));
-    let environment =
-        ours.into_iter().chain(given).map(|(key, value)| (format!("FIELDWORKD_{key}"), value));
+    let environment = own_settings
+        .into_iter()
+        .chain(given)
+        .map(|(key, value)| (format!("FIELDWORKD_{key}"), value));
     let mut config = Config::load(None, environment).expect("the configuration is good");
     for gateway in config.gateways.values_mut() {
         gateway.definition = gateway.definition.replace("127.0.0.1:9700", &simulator.to_string());
     }
     config
+}
+
+/// How much the large tests do: `tests/run quick` sets FIELDWORKD_TEST_QUICK, the documented long
+/// runs set FIELDWORKD_TEST_LONG.
+pub fn by_size<T>(quick: T, usual: T, long: T) -> T {
+    if std::env::var("FIELDWORKD_TEST_LONG").is_ok() {
+        long
+    } else if std::env::var("FIELDWORKD_TEST_QUICK").is_ok() {
+        quick
+    } else {
+        usual
+    }
 }
 
 /// Returns the number of the `n`th made-up person.
@@ -411,6 +454,15 @@ pub fn answers(case: usize, page: usize, point: &str) -> Vec<(&'static str, &str
         .collect()
 }
 
+/// Runs the demo through the real binary.
+pub fn demo(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_fieldworkd"));
+    command.args(["demo", "--dir"]).arg(folder).args(arguments).envs(environment.iter().copied());
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output
+}
+
 /// Validates a dataset with third-party tools (tests/external/validate_dataset.py).
 pub fn validate_dataset(dataset: &Path) {
     let Ok(python) = std::env::var("FIELDWORKD_TEST_PYTHON") else {
@@ -421,7 +473,7 @@ pub fn validate_dataset(dataset: &Path) {
         return;
     };
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/external/validate_dataset.py");
-    let output = std::process::Command::new(python).arg(script).arg(dataset).output().unwrap();
+    let output = Command::new(python).arg(script).arg(dataset).output().unwrap();
     assert!(
         output.status.success(),
         "{}{}",

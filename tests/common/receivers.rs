@@ -58,23 +58,23 @@ impl Receivers {
     }
 
     /// Waits until `at_least` items have arrived on a channel, and returns all of that channel.
-    pub async fn came(&self, way: &str, at_least: usize) -> Vec<Value> {
+    pub async fn wait_for(&self, channel: &str, at_least: usize) -> Vec<Value> {
         let began = Instant::now();
         loop {
-            let of_way: Vec<Value> = self
+            let of_channel: Vec<Value> = self
                 .seen
                 .lock()
                 .unwrap()
                 .iter()
-                .filter(|seen| seen["way"] == way)
+                .filter(|seen| seen["way"] == channel)
                 .cloned()
                 .collect();
-            if of_way.len() >= at_least {
-                return of_way;
+            if of_channel.len() >= at_least {
+                return of_channel;
             }
             assert!(
                 began.elapsed() < Duration::from_secs(10),
-                "{way}: waited for {at_least}, got {of_way:#?}"
+                "{channel}: waited for {at_least}, got {of_channel:#?}"
             );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

@@ -1,5 +1,5 @@
-"""A real mail server (aiosmtpd), a Standard Webhooks receiver and a receiver of OTLP traces on loopback, for tests/alerts.rs, tests/delivery.rs, tests/webhooks.rs and
-tests/serve.rs.
+"""A real mail server (aiosmtpd), a Standard Webhooks receiver and a receiver of OTLP traces on loopback, for tests/alerts.rs, tests/delivery.rs, tests/webhooks.rs,
+tests/serve.rs and tests/invariants/i6_never_late_unseen.rs.
 
 Prints «ready SMTP_PORT HTTP_PORT», then one JSON line for each mail and each post. A line on standard input is another secret to check with; it ends when
 that closes. Posts to /broken are answered with 503, to

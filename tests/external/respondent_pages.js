@@ -39,7 +39,7 @@ async function look(browser, name, url, submit, width, scheme) {
   for (const violation of result.violations) {
     wrong.push(`${at}: ${violation.id}: ${violation.help}: ${violation.nodes.map((node) => node.html).join(" | ")}`);
   }
-  // To look at them oneself: FIELDWORKD_TEST_PICTURES=DIR tests/run --test pages
+  // To look at them oneself: FIELDWORKD_TEST_PICTURES=DIR tests/run respondent_pages
   if (process.env.FIELDWORKD_TEST_PICTURES) {
     await page.screenshot({ path: `${process.env.FIELDWORKD_TEST_PICTURES}/${at.replace(/[^a-z0-9]+/g, "-")}.png`, fullPage: true });
   }

@@ -21,7 +21,7 @@ import jsonschema
 import openpyxl
 import pyarrow.parquet
 
-SCHEMAS = pathlib.Path(__file__).parent.parent / "docs" / "schemas"
+SCHEMAS = pathlib.Path(__file__).parent.parent.parent / "docs" / "schemas"
 MISSING = {"", "NA", "DK"}
 
 

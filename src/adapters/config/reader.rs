@@ -52,8 +52,8 @@ impl<'a> Reader<'a> {
         match self.take(key)? {
             Value::String(text) => Some(text.clone()),
             other => {
-                let shown = other.to_string();
-                self.problem(key, format!("must be a text in quotes, not {shown}"));
+                let label = other.to_string();
+                self.problem(key, format!("must be a text in quotes, not {label}"));
                 None
             }
         }

@@ -171,10 +171,7 @@ pub fn read_housekeeping(r: &mut Reader<'_>) -> Option<HousekeepingConfig> {
 }
 
 /// `[gateway.NAME]`: all gateways. `folder`: where their files are looked for.
-pub fn read_gateways(
-    r: &mut Reader<'_>,
-    folder: Option<&Path>,
-) -> BTreeMap<String, GatewayConfig> {
+pub fn read_gateways(r: &mut Reader<'_>, folder: Option<&Path>) -> BTreeMap<String, GatewayConfig> {
     let names = r.keys_of("gateway");
     let gateways: BTreeMap<String, GatewayConfig> = r.section("gateway", |r| {
         let read = |name: String| {

@@ -253,8 +253,9 @@ impl KeyRing {
         let path = self.folder.join(SIGNING_KEY);
         if path.exists() {
             let before = self.signer()?;
-            let kept = self.folder.join(format!("signing-{}.pem", before.public().id()));
-            fs::rename(&path, &kept).map_err(|error| KeyRingError::Io { path: kept, error })?;
+            let archived = self.folder.join(format!("signing-{}.pem", before.public().id()));
+            fs::rename(&path, &archived)
+                .map_err(|error| KeyRingError::Io { path: archived, error })?;
         }
         self.signer()
     }

@@ -240,7 +240,7 @@ pub async fn ended_unnotified(connection: &mut AnyConnection) -> Result<Vec<Alar
 /// Records that alarms are notified now, and which of the notices report their end.
 pub async fn mark_notified(
     tx: &mut AnyConnection,
-    told: &[i64],
+    notified: &[i64],
     over: &[i64],
     now: Timestamp,
 ) -> Result<()> {
@@ -250,7 +250,7 @@ pub async fn mark_notified(
             {}",
         engine.in_list(2, ColumnType::Number)
     );
-    sqlx::query(statement(sql)).bind(now.0).bind(to_param(told)).execute(&mut *tx).await?;
+    sqlx::query(statement(sql)).bind(now.0).bind(to_param(notified)).execute(&mut *tx).await?;
     let sql = format!(
         "UPDATE alarm SET end_notified = 1 WHERE id {}",
         engine.in_list(1, ColumnType::Number)

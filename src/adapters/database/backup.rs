@@ -20,8 +20,8 @@ pub enum BackupError {
     File { path: PathBuf, error: io::Error },
     #[error("{0} is no backup of fieldworkd")]
     NoBackup(PathBuf),
-    #[error("{path} is a backup of {theirs}, and database.url names {ours}")]
-    OtherEngine { path: PathBuf, theirs: &'static str, ours: &'static str },
+    #[error("{path} is a backup of {file_engine}, and database.url names {database_engine}")]
+    OtherEngine { path: PathBuf, file_engine: &'static str, database_engine: &'static str },
     #[error("{0} is damaged; use another backup")]
     Damaged(PathBuf),
     #[error(
@@ -105,13 +105,13 @@ async fn copy_sqlite(database: &Database, url: &str, part: &Path) -> Result<(), 
 /// empty unless the restore completes.
 pub async fn restore(url: &str, file: &Path) -> Result<(), BackupError> {
     let engine = Engine::of(url);
-    let theirs = engine_of(file)?;
-    if theirs != engine {
+    let file_engine = engine_of(file)?;
+    if file_engine != engine {
         let name = |engine| if engine == Engine::Sqlite { "SQLite" } else { "PostgreSQL" };
         return Err(BackupError::OtherEngine {
             path: file.to_owned(),
-            theirs: name(theirs),
-            ours: name(engine),
+            file_engine: name(file_engine),
+            database_engine: name(engine),
         });
     }
     match engine {
@@ -181,7 +181,7 @@ async fn check_sqlite(file: &Path) -> Result<(), BackupError> {
         .map_err(damaged)?;
     let checked: Result<String, _> =
         sqlx::query_scalar("PRAGMA integrity_check").fetch_one(&mut connection).await;
-    let ours: Result<i64, _> =
+    let marker: Result<i64, _> =
         sqlx::query_scalar("SELECT COUNT(*) FROM sqlite_master WHERE name = 'survey_case'")
             .fetch_one(&mut connection)
             .await;
@@ -190,20 +190,20 @@ async fn check_sqlite(file: &Path) -> Result<(), BackupError> {
     if checked.map_err(damaged)? != "ok" {
         return Err(BackupError::Damaged(file.to_owned()));
     }
-    if ours.map_err(damaged)? == 1 { Ok(()) } else { Err(BackupError::NoBackup(file.to_owned())) }
+    if marker.map_err(damaged)? == 1 { Ok(()) } else { Err(BackupError::NoBackup(file.to_owned())) }
 }
 
 async fn restore_postgres(url: &str, file: &Path) -> Result<(), BackupError> {
     sqlx::any::install_default_drivers();
-    let shown = dialect::url_without_password(url);
-    let failed = |error| BackupError::Database { url: shown.clone(), error };
+    let masked_url = dialect::url_without_password(url);
+    let failed = |error| BackupError::Database { url: masked_url.clone(), error };
     let mut connection = AnyConnection::connect(url).await.map_err(failed)?;
     let sql =
         "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = current_schema()";
     let tables: i64 = sqlx::query_scalar(sql).fetch_one(&mut connection).await.map_err(failed)?;
     connection.close().await.map_err(failed)?;
     if tables > 0 {
-        return Err(BackupError::NotEmpty(shown));
+        return Err(BackupError::NotEmpty(masked_url));
     }
     run_program(
         "pg_restore",

@@ -37,7 +37,7 @@ pub async fn messages_by_step(
 }
 
 /// Counts the invitations that wait for each step.
-pub async fn waiting_by_step(
+pub async fn pending_by_step(
     connection: &mut AnyConnection,
     campaign: CampaignId,
 ) -> Result<Vec<(u32, u64)>> {
@@ -64,8 +64,8 @@ pub async fn calls_by_step(
     let count = |n: i64| u64::try_from(n).unwrap_or(0);
     Ok(rows
         .into_iter()
-        .map(|(step, all, waiting, calls)| {
-            (u32::try_from(step).unwrap_or(0), count(all), count(waiting), count(calls))
+        .map(|(step, all, queued, calls)| {
+            (u32::try_from(step).unwrap_or(0), count(all), count(queued), count(calls))
         })
         .collect())
 }

@@ -23,9 +23,9 @@ pub async fn store_notice(
         .execute(&mut *tx)
         .await?;
     let select = "SELECT text FROM privacy_notice WHERE programme_id = $1 AND version = $2";
-    let kept: String =
+    let stored: String =
         sqlx::query_scalar(select).bind(programme.0).bind(version.to_owned()).fetch_one(tx).await?;
-    Ok(kept == text)
+    Ok(stored == text)
 }
 
 /// Records a consent to a version of the notice; a repeated consent, or one after a withdrawal,

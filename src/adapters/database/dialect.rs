@@ -194,12 +194,12 @@ mod tests {
 
     #[test]
     fn programs_of_postgresql_are_told_by_their_environment() {
-        let told = postgres_environment(
+        let environment = postgres_environment(
             "postgres://u%40:p%20w@db.example:5433/survey?sslmode=require&host=/run/pg",
         )
         .unwrap();
         let of = |name: &str| {
-            told.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+            environment.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
         };
         let all = [
             "PGHOST",

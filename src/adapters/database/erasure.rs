@@ -190,14 +190,14 @@ pub async fn erase_personal_data(
 ) -> Result<ErasedCounts> {
     let mut blanked = ErasedCounts::default();
     for some in people.chunks(BATCH_SIZE) {
-        let theirs = to_param(some.iter().map(|person| person.0));
+        let person_ids = to_param(some.iter().map(|person| person.0));
         let engine = tx.engine();
         let (first, second) =
             (engine.in_list(1, ColumnType::Number), engine.in_list(2, ColumnType::Number));
         let invitations = format!("SELECT id FROM invitation WHERE respondent_id {first}");
         let run = async |tx: &mut WriteTx, sql: String| -> Result<u64> {
             Ok(sqlx::query(statement(sql))
-                .bind(theirs.clone())
+                .bind(person_ids.clone())
                 .execute(&mut **tx)
                 .await?
                 .rows_affected())
@@ -269,7 +269,7 @@ pub async fn erase_personal_data(
         );
         let done = sqlx::query(statement(sql))
             .bind(Vec::<u8>::new())
-            .bind(theirs.clone())
+            .bind(person_ids.clone())
             .bind(now.0)
             .execute(&mut **tx)
             .await?;
@@ -526,14 +526,14 @@ pub async fn close_restored_fields(
     applicant: ApplicantId,
     now: Timestamp,
 ) -> Result<()> {
-    let theirs = "SELECT id FROM respondent WHERE applicant_id = $1";
+    let respondents_sql = "SELECT id FROM respondent WHERE applicant_id = $1";
     for sql in [
         format!(
-            "UPDATE survey_case SET is_open = 0 WHERE is_open = 1 AND respondent_id IN ({theirs})"
+            "UPDATE survey_case SET is_open = 0 WHERE is_open = 1 AND respondent_id IN ({respondents_sql})"
         ),
         format!(
             "UPDATE next_contact SET next_at = NULL WHERE invitation_id IN (SELECT id FROM \
-                invitation WHERE respondent_id IN ({theirs}))"
+                invitation WHERE respondent_id IN ({respondents_sql}))"
         ),
     ] {
         sqlx::query(statement(sql)).bind(applicant.0).execute(&mut *tx).await?;

@@ -17,8 +17,8 @@ pub struct GatewayLogEntry {
     pub at: Timestamp,
 }
 
-pub async fn add(tx: &mut AnyConnection, exchanges: &[GatewayLogEntry]) -> Result<()> {
-    if exchanges.is_empty() {
+pub async fn add(tx: &mut AnyConnection, log_entries: &[GatewayLogEntry]) -> Result<()> {
+    if log_entries.is_empty() {
         return Ok(());
     }
     let columns = [
@@ -34,7 +34,7 @@ pub async fn add(tx: &mut AnyConnection, exchanges: &[GatewayLogEntry]) -> Resul
         "INSERT INTO gateway_log (invitation_id, kind, number, gateway, request, response, at) {}",
         Engine::of_connection(tx).select_rows(1, &columns)
     );
-    let said = to_param(exchanges.iter().map(|e| {
+    let rows = to_param(log_entries.iter().map(|e| {
         (
             e.message.invitation.0,
             e.message.slot.kind.as_str(),
@@ -45,7 +45,7 @@ pub async fn add(tx: &mut AnyConnection, exchanges: &[GatewayLogEntry]) -> Resul
             e.at.0,
         )
     }));
-    sqlx::query(statement(sql)).bind(said).execute(tx).await?;
+    sqlx::query(statement(sql)).bind(rows).execute(tx).await?;
     Ok(())
 }
 
@@ -62,14 +62,14 @@ pub async fn of_message(
         .bind(i64::from(message.slot.number))
         .fetch_all(connection)
         .await?;
-    let exchange = |(gateway, request, response, at)| GatewayLogEntry {
+    let log_entry = |(gateway, request, response, at)| GatewayLogEntry {
         message,
         gateway,
         request,
         response,
         at: Timestamp(at),
     };
-    Ok(rows.into_iter().map(exchange).collect())
+    Ok(rows.into_iter().map(log_entry).collect())
 }
 
 /// Deletes entries from before `since`.

@@ -112,14 +112,14 @@ fn linked_of(row: &AnyRow, first: LinkedCase) -> Result<LinkedInvitation> {
 }
 
 fn case_of(row: &AnyRow) -> Result<LinkedCase> {
-    type Answered = (String, Option<String>, Option<String>);
+    type AnswerRow = (String, Option<String>, Option<String>);
     let answers: Option<String> = row.try_get("answers")?;
-    let answers: Vec<Answered> = match &answers {
+    let answers: Vec<AnswerRow> = match &answers {
         Some(json) => serde_json::from_str(json)
             .map_err(|e| DatabaseError::Unreadable { what: "answers", value: e.to_string() })?,
         None => Vec::new(),
     };
-    let value = |(item, plain, sealed): Answered| match sealed {
+    let value = |(item, plain, sealed): AnswerRow| match sealed {
         None => Ok((item, StoredValue::Plain(plain.unwrap_or_default()))),
         Some(hex) => match data_encoding::HEXLOWER_PERMISSIVE.decode(hex.as_bytes()) {
             Ok(bytes) => Ok((item, StoredValue::Sealed(bytes))),

@@ -320,7 +320,7 @@ pub async fn list_in_doubt(
         Engine::of_connection(connection).concatenated("a.code")
     );
     let rows: Vec<Row> = sqlx::query_as(statement(sql)).bind(since.0).fetch_all(connection).await?;
-    let shown = |(reference, campaign, applications, kind, number, gateway, code, at): Row| {
+    let summary = |(reference, campaign, applications, kind, number, gateway, code, at): Row| {
         Ok(DoubtSummary {
             reference,
             campaign,
@@ -331,7 +331,7 @@ pub async fn list_in_doubt(
             submitted_at: Timestamp(at),
         })
     };
-    rows.into_iter().map(shown).collect()
+    rows.into_iter().map(summary).collect()
 }
 
 /// A message and the state of its invitation.

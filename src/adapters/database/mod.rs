@@ -112,8 +112,8 @@ impl Database {
     pub async fn open(url: &str) -> Result<Database> {
         sqlx::any::install_default_drivers();
         let engine = Engine::of(url);
-        let shown = dialect::url_without_password(url);
-        let connect = |error| DatabaseError::Connect { url: shown.clone(), error };
+        let masked_url = dialect::url_without_password(url);
+        let connect = |error| DatabaseError::Connect { url: masked_url.clone(), error };
         if let Some(folder) = dialect::sqlite_folder(url) {
             std::fs::create_dir_all(folder).map_err(|error| connect(sqlx::Error::Io(error)))?;
         }

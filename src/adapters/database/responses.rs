@@ -183,12 +183,12 @@ pub async fn complete(tx: &mut AnyConnection, response: ResponseId, now: Timesta
 
 /// Deletes the answers and paradata of these cases.
 pub async fn delete_answers(tx: &mut AnyConnection, cases: &[CaseId]) -> Result<()> {
-    let theirs = format!(
+    let cases_sql = format!(
         "SELECT id FROM response WHERE case_id {}",
         Engine::of_connection(tx).in_list(1, ColumnType::Number)
     );
     for table in ["answer", "page_visit"] {
-        let sql = format!("DELETE FROM {table} WHERE response_id IN ({theirs})");
+        let sql = format!("DELETE FROM {table} WHERE response_id IN ({cases_sql})");
         sqlx::query(statement(sql))
             .bind(to_param(cases.iter().map(|case| case.0)))
             .execute(&mut *tx)

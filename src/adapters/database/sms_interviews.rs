@@ -113,7 +113,7 @@ pub async fn put(
                    excluded.previous_case_position,
                    previous_item = excluded.previous_item, previous_at = excluded.previous_at, \
                    changed_at = excluded.changed_at";
-    let place = |asked: &AskedQuestion| i64::try_from(asked.place).unwrap_or(0);
+    let place = |question: &AskedQuestion| i64::try_from(question.place).unwrap_or(0);
     let previous = interview.previous.as_ref();
     sqlx::query(sql)
         .bind(interview.invitation.0)
@@ -124,8 +124,8 @@ pub async fn put(
         .bind(interview.current.item.clone())
         .bind(interview.text_sealed.clone())
         .bind(i64::from(interview.unclear_count))
-        .bind(previous.map(|(asked, _)| place(asked)))
-        .bind(previous.map(|(asked, _)| asked.item.clone()))
+        .bind(previous.map(|(question, _)| place(question)))
+        .bind(previous.map(|(question, _)| question.item.clone()))
         .bind(previous.map(|(_, at)| at.0))
         .bind(now.0)
         .execute(tx)

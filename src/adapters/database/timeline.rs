@@ -195,8 +195,8 @@ pub async fn gateway_log(
     let rows: Vec<(String, i64, String, String, String, i64)> =
         sqlx::query_as(sql).bind(invitation.0).fetch_all(connection).await?;
     rows.into_iter()
-        .map(|(kind, number, gateway, asked, answered, at)| {
-            Ok((read_slot(&kind, number)?, gateway, asked, answered, Timestamp(at)))
+        .map(|(kind, number, gateway, request, response, at)| {
+            Ok((read_slot(&kind, number)?, gateway, request, response, Timestamp(at)))
         })
         .collect()
 }

@@ -106,9 +106,9 @@ mod tests {
     #[test]
     fn nothing_of_the_person_is_kept_of_an_answer() {
         let sent = [message("13800138000")];
-        let check = |answer: &str, kept: &str| {
-            let exchange = GatewayExchange::new(String::new(), answer, &sent);
-            assert_eq!(exchange.response, kept);
+        let check = |answer: &str, logged: &str| {
+            let log_entry = GatewayExchange::new(String::new(), answer, &sent);
+            assert_eq!(log_entry.response, logged);
         };
         check(
             r#"201 {"to":"+8613800138000","sid":"SM1","body":"\u738b 小*明~您好","n":13800138000}"#,

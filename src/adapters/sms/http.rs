@@ -27,13 +27,13 @@ pub(super) async fn classify_response(
 ) -> BatchResult {
     match read_answer(answer).await {
         Ok((status, body)) => {
-            let exchange = GatewayExchange::new(request_log, &format!("{status} {body}"), batch);
-            BatchResult { outcomes: classify(status, &body), exchange }
+            let log_entry = GatewayExchange::new(request_log, &format!("{status} {body}"), batch);
+            BatchResult { outcomes: classify(status, &body), log_entry }
         }
         Err(outcome) => {
-            let exchange =
+            let log_entry =
                 GatewayExchange::new(request_log, &format!("no answer: {outcome:?}"), batch);
-            BatchResult::all(outcome, batch.len(), exchange)
+            BatchResult::all(outcome, batch.len(), log_entry)
         }
     }
 }

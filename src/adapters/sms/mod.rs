@@ -117,13 +117,13 @@ pub enum SubmitOutcome {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BatchResult {
     pub outcomes: Vec<SubmitOutcome>,
-    pub exchange: GatewayExchange,
+    pub log_entry: GatewayExchange,
 }
 
 impl BatchResult {
     /// Creates a result with the same outcome for every message of the request.
-    pub fn all(outcome: SubmitOutcome, messages: usize, exchange: GatewayExchange) -> BatchResult {
-        BatchResult { outcomes: vec![outcome; messages], exchange }
+    pub fn all(outcome: SubmitOutcome, messages: usize, log_entry: GatewayExchange) -> BatchResult {
+        BatchResult { outcomes: vec![outcome; messages], log_entry }
     }
 }
 
@@ -323,4 +323,97 @@ pub fn open(
             ));
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    //! What the tables of all gateways share: short ways to write an outcome, and receipts and
+    //! replies as one line of text.
+
+    use super::*;
+
+    pub fn accepted(id: &str) -> SubmitOutcome {
+        SubmitOutcome::Accepted { id: Some(id.into()) }
+    }
+
+    pub fn refused(code: &str) -> SubmitOutcome {
+        SubmitOutcome::RefusedNumber { code: code.into() }
+    }
+
+    pub fn deferred(code: &str) -> SubmitOutcome {
+        SubmitOutcome::DeferredNumber { code: code.into() }
+    }
+
+    pub fn throttled(code: &str) -> SubmitOutcome {
+        SubmitOutcome::Throttled { code: code.into(), retry_after: None }
+    }
+
+    pub fn temporary(code: &str) -> SubmitOutcome {
+        SubmitOutcome::TemporaryFailure { code: code.into() }
+    }
+
+    pub fn account(code: &str) -> SubmitOutcome {
+        SubmitOutcome::AccountFailure { code: code.into() }
+    }
+
+    pub fn in_doubt(code: &str) -> SubmitOutcome {
+        SubmitOutcome::InDoubt { code: code.into() }
+    }
+
+    /// Status, body, outcome and its code.
+    type ProxyAnswer = (u16, &'static str, fn(&str) -> SubmitOutcome, &'static str);
+
+    /// Answers of a proxy between us and the gateway, and their outcome for every HTTP gateway.
+    pub const PROXY_ANSWERS: [ProxyAnswer; 9] = [
+        (401, "", account, "http_401"),
+        (403, "<html><h1>Forbidden</h1></html>", account, "http_403"),
+        (404, "<html><h1>Not Found</h1></html>", temporary, "http_404"),
+        (407, "<html>proxy</html>", account, "http_407"),
+        (429, "<html>busy</html>", throttled, "http_429"),
+        (500, "", in_doubt, "http_500"),
+        (502, "<html><h1>Bad Gateway</h1></html>", in_doubt, "http_502"),
+        (503, "<html>maintenance</html>", temporary, "http_503"),
+        (504, "<html>timeout</html>", in_doubt, "http_504"),
+    ];
+
+    /// Returns each receipt as a line, or the error.
+    pub fn describe_receipts(read: Result<Vec<Receipt>, PushError>) -> Vec<String> {
+        let line = |receipt: Receipt| {
+            let named = |name: &str, value: Option<String>| value.map(|v| format!("{name}={v}"));
+            let state = match (receipt.delivered, receipt.dead_number) {
+                (true, false) => "delivered",
+                (false, false) => "undelivered",
+                (false, true) => "dead number",
+                (true, true) => "delivered to a dead number",
+            };
+            [
+                named("reference", receipt.reference),
+                named("id", receipt.id),
+                named("to", receipt.to.map(|to| to.reveal().to_owned())),
+                Some(state.to_owned()),
+                named("code", receipt.code),
+            ]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join(" ")
+        };
+        match read {
+            Ok(receipts) => receipts.into_iter().map(line).collect(),
+            Err(error) => vec![format!("{error:?}")],
+        }
+    }
+
+    /// Returns each reply as a line, or the error.
+    pub fn describe_replies(read: Result<Vec<Reply>, PushError>) -> Vec<String> {
+        let line = |reply: Reply| {
+            let id = reply.id.map(|id| format!(" id=«{}»", id.reveal())).unwrap_or_default();
+            let at = reply.at.map(|at| format!(" at={}", at.0)).unwrap_or_default();
+            format!("{}: «{}»{id}{at}", reply.from.reveal(), reply.text.reveal())
+        };
+        match read {
+            Ok(replies) => replies.into_iter().map(line).collect(),
+            Err(error) => vec![format!("{error:?}")],
+        }
+    }
 }

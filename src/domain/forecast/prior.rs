@@ -84,7 +84,7 @@ impl Prior {
         for _ in 0..ROUNDS {
             let grid = logit_grid(logit_sd);
             // Number of people of each step that were contacted at each level.
-            let mut asked = vec![[0.0; GRID]; steps];
+            let mut exposed_at = vec![[0.0; GRID]; steps];
             let mut squares = ASSUMED_APPLICATIONS * ASSUMED_LOGIT_SD.powi(2);
             for other in others {
                 let observed = |step: usize| {
@@ -107,14 +107,15 @@ impl Prior {
                 let all: f64 = weights.iter().sum();
                 for (at, weight) in weights.into_iter().enumerate() {
                     squares += grid[at].powi(2) * weight / all;
-                    (0..steps)
-                        .for_each(|step| asked[step][at] += observed(step).exposed * weight / all);
+                    (0..steps).for_each(|step| {
+                        exposed_at[step][at] += observed(step).exposed * weight / all
+                    });
                 }
             }
             for (step, mean) in means.iter_mut().enumerate() {
                 let expected_completes = |mean: f64| {
                     ASSUMED_PEOPLE * mean
-                        + asked[step]
+                        + exposed_at[step]
                             .iter()
                             .zip(grid)
                             .map(|(n, level)| n * shift_logit(mean, level))

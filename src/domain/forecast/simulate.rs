@@ -245,22 +245,22 @@ impl<'a> Run<'a> {
             let maturity =
                 open_since.iter().map(|(at, people)| through(*at) * *people as f64).sum::<f64>()
                     / (people as f64).max(1.0);
-            let waiting = &held.replicates[released..];
-            let standing = ReplicateStatus {
+            let unreleased = &held.replicates[released..];
+            let status = ReplicateStatus {
                 target: total,
                 completes,
                 released: in_field,
                 open: number(people.saturating_sub(gone)),
                 maturity,
-                held_back: number(waiting.iter().map(Vec::len).sum()),
-                replicates: number(waiting.len()),
+                held_back: number(unreleased.iter().map(Vec::len).sum()),
+                replicates: number(unreleased.len()),
             };
             let left = closes_at.since(review_at);
             let wanted =
-                replicates_needed(&standing, held.expected_rate, is_urgent(left, held.plan_length))
+                replicates_needed(&status, held.expected_rate, is_urgent(left, held.plan_length))
                     as usize;
             let day = (review_at.since(self.state.now).as_secs() / 86_400) as usize;
-            for replicate in &waiting[..wanted.min(waiting.len())] {
+            for replicate in &unreleased[..wanted.min(unreleased.len())] {
                 let schedule = held.schedules.get(day).map_or(&[][..], Vec::as_slice);
                 for person in replicate {
                     ends.extend(self.simulate_person(person, schedule, rng));
@@ -286,16 +286,16 @@ impl<'a> Run<'a> {
             while days.next_if(|day| **day <= end.at).is_some() {
                 self.by_day.push(self.cells.first().copied().unwrap_or(0));
             }
-            let theirs = |number: usize| end.cell_mask & (1 << number) != 0;
+            let counts_in = |number: usize| end.cell_mask & (1 << number) != 0;
             let cells = &self.state.cells;
             let is_full = |number: usize| {
                 cells[number].kind != CellKind::Soft && self.cells[number] >= cells[number].target
             };
-            if (0..cells.len()).any(|number| theirs(number) && is_full(number)) {
+            if (0..cells.len()).any(|number| counts_in(number) && is_full(number)) {
                 continue;
             }
             for (number, completes) in self.cells.iter_mut().enumerate() {
-                *completes += u32::from(theirs(number));
+                *completes += u32::from(counts_in(number));
             }
         }
         self.by_day.extend(days.map(|_| self.cells.first().copied().unwrap_or(0)));

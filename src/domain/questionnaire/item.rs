@@ -128,15 +128,15 @@ impl Choice {
 
     /// Returns the options in the order displayed for a case, which is the same on every display.
     pub fn order_for(&self, case: i64, item: &str) -> Vec<&ChoiceOption> {
-        let (mut shown, last): (Vec<_>, Vec<_>) =
+        let (mut options, last): (Vec<_>, Vec<_>) =
             self.options.iter().partition(|option| !option.is_exclusive);
         if self.is_shuffled {
-            shown.sort_by_key(|option| {
+            options.sort_by_key(|option| {
                 (seeded_fraction(&format!("{case}\n{item}\n{}", option.code), 0) * 1e12) as u64
             });
         }
-        shown.extend(last);
-        shown
+        options.extend(last);
+        options
     }
 }
 

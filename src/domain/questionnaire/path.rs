@@ -81,8 +81,8 @@ impl Questionnaire {
             let holds =
                 |condition: &Condition| condition.holds_by(|name| input.value(name, &answered));
             let is_shown = page.show_if.as_ref().is_none_or(holds);
-            let shown = |item: &&Item| is_shown && item.show_if.as_ref().is_none_or(holds);
-            let items: Vec<&Item> = page.items.iter().filter(shown).collect();
+            let is_displayed = |item: &&Item| is_shown && item.show_if.as_ref().is_none_or(holds);
+            let items: Vec<&Item> = page.items.iter().filter(is_displayed).collect();
             answered.extend(
                 items.iter().map(|item| item.id.as_str()).filter(|id| answers.contains_key(*id)),
             );

@@ -17,7 +17,7 @@ pub struct QuestionMessage<'a> {
     /// The item's short text for SMS, or its text, with placeholders replaced.
     pub text: &'a str,
     /// The options in the order displayed to this respondent.
-    pub shown: &'a [&'a ChoiceOption],
+    pub options: &'a [&'a ChoiceOption],
     /// Number of the question, from 1, and the total.
     pub position: (usize, usize),
     pub signature: &'a str,
@@ -44,7 +44,7 @@ pub fn compose_question(message: &QuestionMessage<'_>) -> String {
                 option.text.in_language(message.language)
             )
         };
-        (1..).zip(message.shown).map(option).collect::<Vec<_>>().join(if zh { " " } else { ", " })
+        (1..).zip(message.options).map(option).collect::<Vec<_>>().join(if zh { " " } else { ", " })
     };
     let how = match &message.item.kind {
         ItemKind::Scale(scale) => {

@@ -42,7 +42,7 @@ pub fn requests_link(text: &str) -> bool {
 
 /// Parses a reply to an item. `shown` contains the options in the order in which they were
 /// numbered.
-pub fn parse_reply(item: &Item, shown: &[&ChoiceOption], text: &str) -> ParsedReply {
+pub fn parse_reply(item: &Item, choices: &[&ChoiceOption], text: &str) -> ParsedReply {
     let folded = folded(text);
     let bare: String = folded.chars().filter(|c| c.is_alphanumeric()).collect();
     if bare.is_empty() {
@@ -76,7 +76,7 @@ pub fn parse_reply(item: &Item, shown: &[&ChoiceOption], text: &str) -> ParsedRe
             _ => ParsedReply::Unclear,
         },
         ItemKind::Choice(choice) => {
-            let taken = options(shown, &folded);
+            let taken = options(choices, &folded);
             match (choice.selection, taken.len()) {
                 (_, 0) => ParsedReply::Unclear,
                 (Selection::One, 1) => ParsedReply::Answer(taken[0].code.clone()),
@@ -84,7 +84,7 @@ pub fn parse_reply(item: &Item, shown: &[&ChoiceOption], text: &str) -> ParsedRe
                 (Selection::Several { .. }, _) => ParsedReply::Answer(
                     taken.iter().map(|option| option.code.as_str()).collect::<Vec<_>>().join(" "),
                 ),
-                (Selection::Ranked, count) if count == shown.len() => ParsedReply::Answer(
+                (Selection::Ranked, count) if count == choices.len() => ParsedReply::Answer(
                     taken
                         .iter()
                         .zip(1..)
@@ -105,7 +105,7 @@ pub fn parse_reply(item: &Item, shown: &[&ChoiceOption], text: &str) -> ParsedRe
 }
 
 /// Returns the options that a reply names, in its order: by number, by letter, or by words.
-fn options<'o>(shown: &[&'o ChoiceOption], folded: &str) -> Vec<&'o ChoiceOption> {
+fn options<'o>(choices: &[&'o ChoiceOption], folded: &str) -> Vec<&'o ChoiceOption> {
     let bare = |text: &str| -> String {
         text.nfkc()
             .collect::<String>()
@@ -118,24 +118,24 @@ fn options<'o>(shown: &[&'o ChoiceOption], folded: &str) -> Vec<&'o ChoiceOption
     let is_said = |option: &&&ChoiceOption| {
         languages.into_iter().any(|language| bare(option.text.in_language(language)) == reply)
     };
-    if let Some(whole) = shown.iter().find(is_said) {
+    if let Some(whole) = choices.iter().find(is_said) {
         return vec![*whole];
     }
     let mut taken: Vec<&ChoiceOption> = Vec::new();
     let mut take = |at: Option<usize>| {
         if let Some(option) = at
-            .and_then(|at| shown.get(at))
+            .and_then(|at| choices.get(at))
             .filter(|option| !taken.iter().any(|known| known.code == option.code))
         {
             taken.push(option);
         }
     };
     let numbers = numbers(folded);
-    if numbers.iter().all(|n| n.fract() == 0.0 && (1.0..=shown.len() as f64).contains(n)) {
+    if numbers.iter().all(|n| n.fract() == 0.0 && (1.0..=choices.len() as f64).contains(n)) {
         // Adjacent digits («213») are one option each, if there are too few options for a two-digit
         // number.
         numbers.iter().for_each(|n| take(Some(*n as usize - 1)));
-    } else if folded.chars().all(|c| c.is_ascii_digit()) && shown.len() < 10 {
+    } else if folded.chars().all(|c| c.is_ascii_digit()) && choices.len() < 10 {
         folded.chars().for_each(|c| take(c.to_digit(10).and_then(|n| (n as usize).checked_sub(1))));
     }
     let letters: Vec<char> = folded.chars().filter(char::is_ascii_alphabetic).collect();
@@ -155,7 +155,7 @@ fn options<'o>(shown: &[&'o ChoiceOption], folded: &str) -> Vec<&'o ChoiceOption
                 },
             )
         };
-        let named: Vec<&&ChoiceOption> = shown.iter().filter(|option| names(&option)).collect();
+        let named: Vec<&&ChoiceOption> = choices.iter().filter(|option| names(&option)).collect();
         if let [one] = named[..] {
             return vec![one];
         }
@@ -228,11 +228,11 @@ mod tests {
             Questionnaire::parse(include_str!("../../../config/questionnaires/brand.toml"))
                 .unwrap();
         let item = questionnaire.item(id).unwrap();
-        let shown: Vec<&ChoiceOption> = match &item.kind {
+        let choices: Vec<&ChoiceOption> = match &item.kind {
             ItemKind::Choice(choice) => choice.options.iter().collect(),
             _ => Vec::new(),
         };
-        parse_reply(item, &shown, text)
+        parse_reply(item, &choices, text)
     }
 
     #[test]
@@ -268,8 +268,8 @@ mod tests {
         let questionnaire = questionnaire();
         let one = questionnaire.items().find(|item| matches!(&item.kind, ItemKind::Choice(choice) if choice.selection == Selection::One)).unwrap();
         let ItemKind::Choice(choice) = &one.kind else { unreachable!() };
-        let shown: Vec<&ChoiceOption> = choice.options.iter().collect();
-        let code = ParsedReply::Answer(shown[1].code.clone());
+        let choices: Vec<&ChoiceOption> = choice.options.iter().collect();
+        let code = ParsedReply::Answer(choices[1].code.clone());
         for text in [
             "2",
             "２",
@@ -277,11 +277,11 @@ mod tests {
             "选2",
             "B",
             "b.",
-            shown[1].text.in_language(crate::domain::language::Language::Zh),
+            choices[1].text.in_language(crate::domain::language::Language::Zh),
         ] {
-            assert_eq!(parse_reply(one, &shown, text), code, "{text}");
+            assert_eq!(parse_reply(one, &choices, text), code, "{text}");
         }
-        assert_eq!(parse_reply(one, &shown, "1 2"), ParsedReply::Unclear);
-        assert_eq!(parse_reply(one, &shown, "99"), ParsedReply::Unclear);
+        assert_eq!(parse_reply(one, &choices, "1 2"), ParsedReply::Unclear);
+        assert_eq!(parse_reply(one, &choices, "99"), ParsedReply::Unclear);
     }
 }

@@ -73,7 +73,7 @@ async fn list(context: &AppContext, all: bool, as_json: bool) -> Result<()> {
         });
         let delivery_problems = delivery_problems.iter().map(|p| {
             json!({ "application": p.application_code, "level": if p.channel.is_none() { "rejected" } else { "not_delivered" }, "dataset": p.kind,
-                    "version": p.version, "way": p.channel.map(|way| way.as_str()), "reason": p.reason, "told_at": format_time(p.notified_at) })
+                    "version": p.version, "way": p.channel.map(|channel| channel.as_str()), "reason": p.reason, "told_at": format_time(p.notified_at) })
         });
         return output::print_json(&rows.chain(delivery_problems).collect::<Vec<_>>());
     }
@@ -97,8 +97,8 @@ async fn list(context: &AppContext, all: bool, as_json: bool) -> Result<()> {
         ["application", "campaign", "level", "chance", "raised", "told", "acknowledged", "over"];
     output::print_table(&header, &alarms.iter().map(cells).collect::<Vec<_>>());
     for p in delivery_problems {
-        let what = p.channel.map_or("rejected by the scoring step".to_owned(), |way| {
-            format!("not delivered ({})", way.as_str())
+        let what = p.channel.map_or("rejected by the scoring step".to_owned(), |channel| {
+            format!("not delivered ({})", channel.as_str())
         });
         print_line!("{} {} {}: {what}: {}", p.application_code, p.kind, p.version, p.reason);
     }

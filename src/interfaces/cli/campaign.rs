@@ -232,10 +232,10 @@ async fn list(context: &AppContext, as_json: bool) -> Result<()> {
         rows.push((campaign.launched_at.rfc3339(zone), campaign, codes));
     }
     if as_json {
-        let shown = rows.iter().map(|(launched_at, campaign, codes)| {
+        let items = rows.iter().map(|(launched_at, campaign, codes)| {
             json!({ "code": campaign.code, "state": campaign.state.as_str(), "gateway": campaign.gateway, "launched_at": launched_at, "applications": codes })
         });
-        return output::print_json(&shown.collect::<Vec<_>>());
+        return output::print_json(&items.collect::<Vec<_>>());
     }
     let cells = |(launched_at, campaign, codes): &(String, campaigns::Campaign, Vec<String>)| {
         vec![

@@ -51,7 +51,7 @@ impl Narrator for Terminal {
 
 pub async fn run(arguments: DemoArguments) -> Result<()> {
     let mut terminal = Terminal { is_json: arguments.json, bar: progress_bar(arguments.json) };
-    let demo = demo::play(&arguments.dir, arguments.seed, &mut terminal).await?;
+    let demo = demo::run(&arguments.dir, arguments.seed, &mut terminal).await?;
     if arguments.json {
         output::print_json(&demo.report)?;
     } else {
@@ -145,10 +145,10 @@ fn show(report: &DemoReport) {
         report.call_backs
     );
     let rates = report.outcome_rates.iter().map(|(code, rates)| {
-        let shown = ["RR1", "RR3", "COOP1", "REF1", "CON1"].map(|name| {
+        let rates = ["RR1", "RR3", "COOP1", "REF1", "CON1"].map(|name| {
             format!("{name} {}", output::format_percent(rates.get(name).copied().flatten()))
         });
-        format!("{code}: {}", shown.join(" "))
+        format!("{code}: {}", rates.join(" "))
     });
     print_line!("Outcome rates (AAPOR): {}", rates.collect::<Vec<_>>().join("; "));
     print_line!(

@@ -16,11 +16,11 @@ pub struct GatewaysArguments {
 
 pub async fn run(context: &AppContext, arguments: GatewaysArguments) -> Result<()> {
     let paused = rates::paused(&mut *context.database.read().await?, context.clock.now()).await?;
-    let shown: Vec<_> = context
+    let gateways: Vec<_> = context
         .gateways
         .iter()
         .map(|(name, gateway)| {
-            let hooks = context.webhook_base_url(name);
+            let base_url = context.webhook_base_url(name);
             let until = paused
                 .iter()
                 .find(|(paused_name, _)| paused_name == name)
@@ -29,16 +29,16 @@ pub async fn run(context: &AppContext, arguments: GatewaysArguments) -> Result<(
                 "name": name,
                 "rate_per_second": context.config.gateways.get(name).map(|g| g.rate_per_second),
                 "can_be_asked": gateway.capabilities().query,
-                "receipts": format!("{hooks}/receipts"),
-                "replies": format!("{hooks}/replies"),
+                "receipts": format!("{base_url}/receipts"),
+                "replies": format!("{base_url}/replies"),
                 "paused_until": until,
             })
         })
         .collect();
     if arguments.json {
-        return output::print_json(&shown);
+        return output::print_json(&gateways);
     }
-    for gateway in shown {
+    for gateway in gateways {
         let text = |key: &str| gateway[key].as_str().unwrap_or_default().to_owned();
         let paused = gateway["paused_until"]
             .as_str()

@@ -50,11 +50,11 @@ async fn list(context: &AppContext, call_backs: bool, all: bool, as_json: bool) 
         replies::inbox(&mut *context.database.read().await?, call_backs.then_some("call_me"), all)
             .await?;
     if as_json {
-        let shown = entries.iter().map(|e| {
+        let items = entries.iter().map(|e| {
             json!({ "id": e.id, "meaning": e.meaning, "received_at": e.received_at.rfc3339(chrono_tz::UTC), "campaign": e.campaign, "cases": e.cases,
                     "handled_at": e.handled_at.map(|at| at.rfc3339(chrono_tz::UTC)) })
         });
-        return output::print_json(&shown.collect::<Vec<_>>());
+        return output::print_json(&items.collect::<Vec<_>>());
     }
     let cells = |e: &InboxEntry| {
         let handled = e.handled_at.map(|at| at.rfc3339(chrono_tz::UTC)).unwrap_or_default();

@@ -176,9 +176,9 @@ async fn print_history(context: &AppContext, code: &str, as_json: bool) -> Resul
     let zone = programmes::get(&mut connection, application.programme_id).await?.time_zone;
     let events = application_events::of_application(&mut connection, application.id).await?;
     if as_json {
-        let shown =
+        let items =
             events.iter().map(|e| json!({ "at": e.at.rfc3339(zone), "what": e.kind.as_str(), "days": e.days, "reason": e.reason, "who": e.actor }));
-        return output::print_json(&shown.collect::<Vec<_>>());
+        return output::print_json(&items.collect::<Vec<_>>());
     }
     let cells = |e: &application_events::ApplicationEvent| {
         let days = e.days.map(|days| days.to_string()).unwrap_or_default();
@@ -246,13 +246,13 @@ async fn list_applications(context: &AppContext, as_json: bool) -> Result<()> {
         rows.push((application, names, state));
     }
     if as_json {
-        let shown: Vec<_> = rows
+        let items: Vec<_> = rows
             .iter()
             .map(|(a, names, state)| {
                 json!({ "code": a.code, "category": a.category, "applicant": a.applicant_name, "subject": a.subject.title(), "names": names, "state": state })
             })
             .collect();
-        return output::print_json(&shown);
+        return output::print_json(&items);
     }
     let cells = |(a, names, state): &(applications::Application, u32, &str)| {
         vec![
@@ -276,10 +276,10 @@ pub async fn list(context: &AppContext, command: ListCommand) -> Result<()> {
     if !file.is_file() {
         read_file(&file)?;
     }
-    let shown_name = file.display().to_string();
+    let file_label = file.display().to_string();
     let request = ImportRequest {
         applications: &application,
-        file: &shown_name,
+        file: &file_label,
         content: ListSource::File(file.clone()),
         dry_run,
     };
@@ -292,10 +292,10 @@ pub async fn list(context: &AppContext, command: ListCommand) -> Result<()> {
     bar.finish_and_clear();
     // A dry run prints its findings. It writes a report only with --report.
     let report_file =
-        report.or_else(|| (!dry_run).then(|| PathBuf::from(format!("{shown_name}.report.csv"))));
+        report.or_else(|| (!dry_run).then(|| PathBuf::from(format!("{file_label}.report.csv"))));
     let mut written = None;
     if let (Some(path), false) = (report_file, outcome.findings.is_empty()) {
-        list_import::write_report(&path, &shown_name, &outcome.findings)
+        list_import::write_report(&path, &file_label, &outcome.findings)
             .with_context(|| format!("the report {} cannot be written", path.display()))?;
         written = Some(path.display().to_string());
     }
@@ -305,7 +305,7 @@ pub async fn list(context: &AppContext, command: ListCommand) -> Result<()> {
         value["report"] = json!(written);
         return output::print_json(&value);
     }
-    print_import_outcome(&outcome, &shown_name, dry_run, written.as_deref());
+    print_import_outcome(&outcome, &file_label, dry_run, written.as_deref());
     Ok(())
 }
 

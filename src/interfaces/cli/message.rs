@@ -61,11 +61,11 @@ pub async fn run(context: &AppContext, command: MessageCommand) -> Result<()> {
 async fn list_in_doubt(context: &AppContext, all: bool, as_json: bool) -> Result<()> {
     let in_doubt = in_doubt::list_for_review(context, all).await?;
     if as_json {
-        let shown = in_doubt.iter().map(|d| {
+        let items = in_doubt.iter().map(|d| {
             json!({ "reference": d.reference, "campaign": d.campaign, "applications": d.applications, "step": d.slot.label(), "gateway": d.gateway,
                     "code": d.code, "submitted_at": d.submitted_at.rfc3339(chrono_tz::UTC) })
         });
-        return output::print_json(&shown.collect::<Vec<_>>());
+        return output::print_json(&items.collect::<Vec<_>>());
     }
     let cells = |d: &messages::DoubtSummary| {
         let code = d.code.clone().unwrap_or_default();
@@ -108,12 +108,12 @@ async fn show(context: &AppContext, reference: &str, as_json: bool) -> Result<()
     let log_entries = gateway_log::of_message(&mut connection, message.key).await?;
     let at = |at: crate::domain::time::Timestamp| at.rfc3339(chrono_tz::UTC);
     if as_json {
-        let exchanges: Vec<_> =
+        let conversation: Vec<_> =
             log_entries.iter().map(|e| json!({ "at": at(e.at), "gateway": e.gateway, "asked": e.request, "answered": e.response })).collect();
         return output::print_json(&json!({
             "reference": reference, "state": message.state, "gateway": message.gateway, "code": message.code, "parts": message.parts, "tries": message.attempt_count,
             "claimed_at": at(message.claimed_at), "submitted_at": message.submitted_at.map(at), "received_at": message.received_at.map(at),
-            "conversation": exchanges,
+            "conversation": conversation,
         }));
     }
     let code = message.code.map(|code| format!(" ({code})")).unwrap_or_default();
@@ -124,13 +124,13 @@ async fn show(context: &AppContext, reference: &str, as_json: bool) -> Result<()
         message.attempt_count,
         message.gateway
     );
-    for exchange in &log_entries {
+    for log_entry in &log_entries {
         print_line!(
             "  {} {}\n    asked:    {}\n    answered: {}",
-            at(exchange.at),
-            exchange.gateway,
-            exchange.request,
-            exchange.response
+            at(log_entry.at),
+            log_entry.gateway,
+            log_entry.request,
+            log_entry.response
         );
     }
     Ok(())

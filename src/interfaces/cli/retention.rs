@@ -131,7 +131,7 @@ pub async fn purge(context: &AppContext, arguments: PurgeArguments) -> Result<()
             a.code.clone(),
             a.people.to_string(),
             a.done_at.map(format_utc).unwrap_or_default(),
-            standing_text(&review.status),
+            status_text(&review.status),
         ]
     };
     output::print_table(
@@ -144,10 +144,10 @@ pub async fn purge(context: &AppContext, arguments: PurgeArguments) -> Result<()
 fn review_json(review: &PurgeReview) -> serde_json::Value {
     let a = &review.applicant;
     json!({ "programme": a.programme_code, "applicant": a.code, "people": a.people, "done_at": a.done_at.map(format_utc), "forgotten_at": a.purged_at.map(format_utc),
-            "legal_hold": a.hold.is_some(), "standing": standing_text(&review.status) })
+            "legal_hold": a.hold.is_some(), "standing": status_text(&review.status) })
 }
 
-fn standing_text(status: &PurgeStatus) -> String {
+fn status_text(status: &PurgeStatus) -> String {
     status.labels(format_utc).1
 }
 

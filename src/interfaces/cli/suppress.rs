@@ -96,7 +96,7 @@ async fn suppress(
 
 async fn list(context: &AppContext, as_json: bool) -> Result<()> {
     let all = suppressions::list(&mut *context.database.read().await?).await?;
-    let shown: Vec<_> = all
+    let formatted: Vec<_> = all
         .into_iter()
         .map(|s| {
             (
@@ -108,7 +108,7 @@ async fn list(context: &AppContext, as_json: bool) -> Result<()> {
         })
         .collect();
     if as_json {
-        let rows = shown.iter().map(|(at, scope, reason, until)| json!({ "at": at, "scope": scope, "reason": reason, "until": until }));
+        let rows = formatted.iter().map(|(at, scope, reason, until)| json!({ "at": at, "scope": scope, "reason": reason, "until": until }));
         return output::print_json(&rows.collect::<Vec<_>>());
     }
     let cells = |(at, scope, reason, until): (String, String, String, Option<String>)| {
@@ -116,7 +116,7 @@ async fn list(context: &AppContext, as_json: bool) -> Result<()> {
     };
     output::print_table(
         &["at", "scope", "reason", "until"],
-        &shown.into_iter().map(cells).collect::<Vec<_>>(),
+        &formatted.into_iter().map(cells).collect::<Vec<_>>(),
     );
     Ok(())
 }

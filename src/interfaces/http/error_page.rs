@@ -20,7 +20,7 @@ pub enum Failure {
 
 impl Failure {
     /// Converts an interview error to a response for respondents, and counts wrong links.
-    pub fn from_collect_error(app: &AppState, error: InterviewError) -> Failure {
+    pub fn from_interview_error(app: &AppState, error: InterviewError) -> Failure {
         match error {
             InterviewError::UnknownLink if !app.failed_links.allow() => Failure::TooManyAttempts,
             InterviewError::UnknownLink => Failure::NotFound,

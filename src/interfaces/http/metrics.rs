@@ -56,9 +56,9 @@ impl FieldworkRegistry {
     }
 }
 
-fn encode_metrics(vitals: &HealthMetrics) -> Result<String, std::fmt::Error> {
+fn encode_metrics(health: &HealthMetrics) -> Result<String, std::fmt::Error> {
     let mut registry = FieldworkRegistry(Registry::with_prefix("fieldworkd"));
-    let due = || vitals.due.iter();
+    let due = || health.due.iter();
     registry.add_labelled_gauges(
         "due",
         "People whose next contact is due",
@@ -72,7 +72,7 @@ fn encode_metrics(vitals: &HealthMetrics) -> Result<String, std::fmt::Error> {
         due().map(|(code, _, lag)| (code.clone(), *lag)),
     );
     let messages = Family::<Labels, FloatGauge>::default();
-    for (gateway, state, count) in &vitals.messages {
+    for (gateway, state, count) in &health.messages {
         messages
             .get_or_create(&vec![
                 ("gateway".to_owned(), gateway.clone()),
@@ -81,7 +81,7 @@ fn encode_metrics(vitals: &HealthMetrics) -> Result<String, std::fmt::Error> {
             .set(*count as f64);
     }
     registry.0.register("messages", "Messages by gateway and state", messages);
-    let gateways = || vitals.gateways.iter();
+    let gateways = || health.gateways.iter();
     registry.add_labelled_gauges(
         "gateway_rate_use",
         "Share of the gateway's rate that the last minute used",
@@ -100,46 +100,46 @@ fn encode_metrics(vitals: &HealthMetrics) -> Result<String, std::fmt::Error> {
         "gateway",
         gateways().map(|(name, .., held)| (name.clone(), *held)),
     );
-    registry.add_gauge("in_doubt", "Messages in doubt", vitals.in_doubt as f64);
+    registry.add_gauge("in_doubt", "Messages in doubt", health.in_doubt as f64);
     registry.add_gauge(
         "replies_waiting",
         "Replies that nobody has dealt with",
-        vitals.replies as f64,
+        health.replies as f64,
     );
-    registry.add_gauge("calls_due", "People who may be called now", vitals.calls_due as f64);
+    registry.add_gauge("calls_due", "People who may be called now", health.calls_due as f64);
     registry.add_gauge(
         "delivery_problems",
         "Versions that were rejected or did not arrive",
-        vitals.delivery_problems as f64,
+        health.delivery_problems as f64,
     );
     registry.add_gauge(
         "interviews_day",
         "Interviews completed within a day",
-        vitals.interviews as f64,
+        health.interviews as f64,
     );
     registry.add_gauge(
         "interview_median_seconds",
         "The median of their durations",
-        vitals.interview_seconds.unwrap_or(f64::NAN),
+        health.interview_seconds.unwrap_or(f64::NAN),
     );
     registry.add_labelled_gauges(
         "forecast_chance",
         "The chance that an application reaches its target",
         "application",
-        vitals.chances.iter().cloned(),
+        health.chances.iter().cloned(),
     );
     registry.add_gauge(
         "database_up",
         "The database answers",
-        f64::from(u8::from(vitals.readiness.database.is_none())),
+        f64::from(u8::from(health.readiness.database.is_none())),
     );
     registry.add_gauge(
         "database_seconds",
         "How long it took for these figures",
-        vitals.database_seconds,
+        health.database_seconds,
     );
     let free_gauge = FloatGauge::default();
-    free_gauge.set(vitals.readiness.disk_free_bytes as f64);
+    free_gauge.set(health.readiness.disk_free_bytes as f64);
     registry.0.register_with_unit(
         "disk_free",
         "Free where datasets are written",
@@ -149,7 +149,7 @@ fn encode_metrics(vitals: &HealthMetrics) -> Result<String, std::fmt::Error> {
     registry.add_gauge(
         "clock_off_seconds",
         "How far the clock is from the database's",
-        vitals.readiness.clock_offset_ms as f64 / 1_000.0,
+        health.readiness.clock_offset_ms as f64 / 1_000.0,
     );
     let mut text = String::new();
     encode(&mut text, &registry.0)?;

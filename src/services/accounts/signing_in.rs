@@ -113,11 +113,11 @@ pub async fn confirm(
     code: &str,
 ) -> Result<Session, AccountError> {
     let (hash, now) = (token_hash(context, &token), context.clock.now());
-    let waiting = accounts::find_session(&mut *context.database.read().await?, &hash, now)
+    let pending = accounts::find_session(&mut *context.database.read().await?, &hash, now)
         .await?
         .filter(|stored| stored.awaits_code);
-    let Some(waiting) = waiting else { return Err(AccountError::WrongCredentials) };
-    let credentials = find_active_account(context, &waiting.account.name)
+    let Some(pending) = pending else { return Err(AccountError::WrongCredentials) };
+    let credentials = find_active_account(context, &pending.account.name)
         .await?
         .ok_or(AccountError::WrongCredentials)?;
     if !use_code(context, &credentials, code).await? {

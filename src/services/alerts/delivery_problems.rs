@@ -87,9 +87,10 @@ fn problem_en(problem: &DeliveryProblem) -> &'static str {
 pub(super) fn problem_lines(problems: &[DeliveryProblem]) -> String {
     let line = |problem: &DeliveryProblem| {
         let DeliveryProblem { application_code, kind, version, reason, .. } = problem;
-        let way = problem.channel.map(|way| format!(" ({})", way.as_str())).unwrap_or_default();
+        let channel =
+            problem.channel.map(|channel| format!(" ({})", channel.as_str())).unwrap_or_default();
         format!(
-            "  {application_code} {kind} {version}: {} / {}{way}: {reason}\n",
+            "  {application_code} {kind} {version}: {} / {}{channel}: {reason}\n",
             problem_zh(problem),
             problem_en(problem)
         )
@@ -117,5 +118,5 @@ fn sms_text(problems: &[DeliveryProblem]) -> String {
 
 pub(super) fn problem_json(problem: &DeliveryProblem) -> Value {
     json!({ "application": problem.application_code, "kind": problem.kind, "version": problem.version, "problem": problem_en(problem),
-            "way": problem.channel.map(|way| way.as_str()), "reason": problem.reason })
+            "way": problem.channel.map(|channel| channel.as_str()), "reason": problem.reason })
 }

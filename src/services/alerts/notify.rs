@@ -47,7 +47,7 @@ pub(super) async fn write_alarm_notices(context: &AppContext) -> Result<(), Dead
     }
     let snapshots = load_snapshots(&mut tx, due).await?;
     for channel in NoticeChannel::ALL.into_iter().filter(|channel| notify.has(*channel)) {
-        let theirs: Vec<&AlarmSnapshot> = snapshots
+        let to_notify: Vec<&AlarmSnapshot> = snapshots
             .iter()
             .filter(|snapshot| {
                 level_of(&snapshot.alarm).is_some_and(|level| level.channels.contains(&channel))
@@ -55,14 +55,14 @@ pub(super) async fn write_alarm_notices(context: &AppContext) -> Result<(), Dead
             .collect();
         let recovered: Vec<&Alarm> =
             over.iter().filter(|_| channel != NoticeChannel::Sms).collect();
-        if theirs.is_empty() && recovered.is_empty() {
+        if to_notify.is_empty() && recovered.is_empty() {
             continue;
         }
-        let subject = notice_text::subject(&theirs, &recovered);
+        let subject = notice_text::subject(&to_notify, &recovered);
         let body = match channel {
-            NoticeChannel::Email => notice_text::email_text(&theirs, &recovered),
+            NoticeChannel::Email => notice_text::email_text(&to_notify, &recovered),
             NoticeChannel::Sms => notice_text::sms_text(
-                &theirs,
+                &to_notify,
                 &context
                     .config
                     .notify
@@ -72,7 +72,7 @@ pub(super) async fn write_alarm_notices(context: &AppContext) -> Result<(), Dead
                     .unwrap_or_default(),
             ),
             NoticeChannel::Webhook => {
-                let data = json!({ "alarms": theirs.iter().map(|snapshot| snapshot.as_json()).collect::<Vec<_>>(),
+                let data = json!({ "alarms": to_notify.iter().map(|snapshot| snapshot.as_json()).collect::<Vec<_>>(),
                                    "over": recovered.iter().map(|alarm| alarm.application_code.as_str()).collect::<Vec<_>>() });
                 json!({ "type": "alarm", "timestamp": now.rfc3339(chrono_tz::UTC), "data": data })
                     .to_string()

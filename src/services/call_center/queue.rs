@@ -212,9 +212,9 @@ impl QueueScan {
         }
         let ids: Vec<InvitationId> = due.iter().map(|entry| entry.invitation).collect();
         let hashes: Vec<String> = due.iter().map(|entry| entry.phone_hash.clone()).collect();
-        let mut theirs: HashMap<InvitationId, Vec<InvitedCase>> = HashMap::new();
+        let mut cases_by_invitation: HashMap<InvitationId, Vec<InvitedCase>> = HashMap::new();
         for case in invitations::cases_of(&mut connection, &ids).await? {
-            theirs.entry(case.invitation).or_default().push(case);
+            cases_by_invitation.entry(case.invitation).or_default().push(case);
         }
         let needs = CellNeeds::of(&mut connection, &ids).await?;
         let mut contacts: HashMap<String, Vec<Timestamp>> = HashMap::new();
@@ -247,9 +247,12 @@ impl QueueScan {
         for entry in due {
             let Some((plan, programme)) = plans.get(&entry.campaign) else { continue };
             let zones = plan.zones_of(entry.zone.as_deref());
-            let until =
-                suppressed.get(programme).and_then(|theirs| theirs.get(&entry.phone_hash)).copied();
-            let cases = theirs.get(&entry.invitation).map(Vec::as_slice).unwrap_or_default();
+            let until = suppressed
+                .get(programme)
+                .and_then(|by_phone| by_phone.get(&entry.phone_hash))
+                .copied();
+            let cases =
+                cases_by_invitation.get(&entry.invitation).map(Vec::as_slice).unwrap_or_default();
             let reached = contacts.get(&entry.phone_hash).map(Vec::as_slice).unwrap_or_default();
             let is_promised = entry.promised_at.is_some_and(|at| at <= now);
             let allowed = match until {
@@ -319,7 +322,7 @@ impl CellNeeds {
         for (invitation, application, mask) in
             cases::cells_of_invitations(connection, invitations).await?
         {
-            let theirs = match cells.entry(application) {
+            let cell_needs = match cells.entry(application) {
                 Entry::Occupied(known) => known.into_mut(),
                 Entry::Vacant(unknown) => {
                     unknown.insert(quotas::cells(connection, application).await?)
@@ -330,7 +333,7 @@ impl CellNeeds {
                 let still = cell.target.saturating_sub(cell.completes);
                 is_in.then(|| still * 1000 / cell.target.max(1))
             };
-            let most = theirs.iter().enumerate().filter_map(need).max().unwrap_or(0);
+            let most = cell_needs.iter().enumerate().filter_map(need).max().unwrap_or(0);
             let known = needs.entry(invitation).or_default();
             *known = (*known).max(most);
         }

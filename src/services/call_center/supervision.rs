@@ -19,7 +19,7 @@ const MAX_LISTED: usize = 200;
 /// The state of the queue, without names and numbers.
 #[derive(Debug, Clone)]
 pub struct SupervisionDashboard {
-    pub waiting: usize,
+    pub queued: usize,
     pub due: usize,
     pub promised: usize,
     pub on_screens: usize,
@@ -47,8 +47,8 @@ pub async fn supervision_dashboard(
     let now = context.clock.now();
     let mut connection = context.database.read().await?;
     let mut all = call_queue::all(&mut connection, None).await?;
-    let current_interviewer = |waiting: &QueueEntry| {
-        waiting.leased_by.filter(|_| waiting.leased_until.is_some_and(|until| until > now))
+    let current_interviewer = |entry: &QueueEntry| {
+        entry.leased_by.filter(|_| entry.leased_until.is_some_and(|until| until > now))
     };
     let names: BTreeMap<AccountId, String> = accounts::all(&mut connection)
         .await?
@@ -56,7 +56,7 @@ pub async fn supervision_dashboard(
         .map(|account| (account.id, account.name))
         .collect();
     let mut dashboard = SupervisionDashboard {
-        waiting: all.len(),
+        queued: all.len(),
         due: all
             .iter()
             .filter(|w| current_interviewer(w).is_none() && w.next_at.is_some_and(|at| at <= now))
@@ -69,27 +69,27 @@ pub async fn supervision_dashboard(
         (current_interviewer(w).is_none(), w.promised_at.is_none(), w.next_at, w.invitation)
     });
     all.truncate(MAX_LISTED);
-    let ids: Vec<InvitationId> = all.iter().map(|waiting| waiting.invitation).collect();
+    let ids: Vec<InvitationId> = all.iter().map(|entry| entry.invitation).collect();
     let cases: BTreeMap<InvitationId, String> =
         call_queue::cases_of(&mut connection, &ids).await?.into_iter().collect();
     let mut codes = BTreeMap::new();
-    for waiting in all {
-        let code: &String = match codes.entry(waiting.campaign) {
+    for entry in all {
+        let code: &String = match codes.entry(entry.campaign) {
             Entry::Occupied(known) => known.into_mut(),
             Entry::Vacant(unknown) => {
-                unknown.insert(campaigns::get(&mut connection, waiting.campaign).await?.code)
+                unknown.insert(campaigns::get(&mut connection, entry.campaign).await?.code)
             }
         };
         dashboard.rows.push(QueueDashboardRow {
-            invitation: waiting.invitation,
+            invitation: entry.invitation,
             campaign: code.clone(),
-            cases: cases.get(&waiting.invitation).cloned().unwrap_or_default(),
-            next_at: waiting.next_at,
-            promised_at: waiting.promised_at,
-            calls: waiting.calls,
-            max_calls: waiting.max_calls,
-            assigned_to: waiting.assigned_to.and_then(|account| names.get(&account).cloned()),
-            on_screen_of: current_interviewer(&waiting)
+            cases: cases.get(&entry.invitation).cloned().unwrap_or_default(),
+            next_at: entry.next_at,
+            promised_at: entry.promised_at,
+            calls: entry.calls,
+            max_calls: entry.max_calls,
+            assigned_to: entry.assigned_to.and_then(|account| names.get(&account).cloned()),
+            on_screen_of: current_interviewer(&entry)
                 .and_then(|account| names.get(&account).cloned()),
         });
     }

@@ -55,11 +55,11 @@ pub async fn draw(context: &AppContext, share: f64) -> Result<usize, CallCenterE
         of_each.entry(account).or_default().push((call, invitation));
     }
     let mut drawn = Vec::new();
-    for theirs in of_each.values_mut() {
+    for interviews in of_each.values_mut() {
         let lot = |call: &CallId| seeded_fraction("verification", call.0.unsigned_abs());
-        theirs.sort_by(|(a, _), (b, _)| lot(a).total_cmp(&lot(b)));
-        let count = ((theirs.len() as f64 * share.clamp(0.0, 1.0)).ceil() as usize).max(1);
-        drawn.extend(theirs.iter().take(count));
+        interviews.sort_by(|(a, _), (b, _)| lot(a).total_cmp(&lot(b)));
+        let count = ((interviews.len() as f64 * share.clamp(0.0, 1.0)).ceil() as usize).max(1);
+        drawn.extend(interviews.iter().take(count));
     }
     verifications::insert_drawn(&mut tx, &drawn, context.clock.now()).await?;
     tx.commit().await?;
@@ -189,7 +189,7 @@ pub async fn finish(
     // Routing depends on the answers, so the items are parsed in order, each with the answers
     // before it.
     for item in questionnaire().items() {
-        if !items(&answers).iter().any(|asked| asked.id == item.id) {
+        if !items(&answers).iter().any(|other| other.id == item.id) {
             continue;
         }
         match Answer::parse(item, fields.get(&item.id).map(String::as_str)) {

@@ -43,9 +43,9 @@ pub fn draw_replicates(
     }
     let mut replicates: Vec<Replicate> = Vec::new();
     for (list, mut reached) in on_list {
-        let theirs: Vec<&ApplicationShare<'_>> =
+        let on_this_list: Vec<&ApplicationShare<'_>> =
             shares.iter().filter(|share| lists.get(&share.application.id) == Some(&list)).collect();
-        let size = theirs.iter().map(|share| replicate_size_of(share)).min().unwrap_or(1);
+        let size = on_this_list.iter().map(|share| replicate_size_of(share)).min().unwrap_or(1);
         reached.sort_by(|a, b| {
             draw_key(seed, &people[*a].phone_hash)
                 .total_cmp(&draw_key(seed, &people[*b].phone_hash))
@@ -69,7 +69,7 @@ pub fn draw_replicates(
                 false,
             )
         };
-        let first = theirs.iter().map(need).max().unwrap_or(all);
+        let first = on_this_list.iter().map(need).max().unwrap_or(all);
         if first >= all {
             continue;
         }
@@ -99,14 +99,14 @@ fn group_by_shared_list(
     let mut lists: BTreeMap<ApplicationId, ApplicationId> =
         shares.iter().map(|share| (share.application.id, share.application.id)).collect();
     for person in people.iter().filter(|person| person.applications.len() > 1) {
-        let theirs: Vec<ApplicationId> =
+        let shared: Vec<ApplicationId> =
             person.applications.iter().filter_map(|id| lists.get(id)).copied().collect();
         let (Some(&least), true) =
-            (theirs.iter().min(), theirs.iter().any(|list| *list != theirs[0]))
+            (shared.iter().min(), shared.iter().any(|list| *list != shared[0]))
         else {
             continue;
         };
-        lists.values_mut().filter(|list| theirs.contains(list)).for_each(|list| *list = least);
+        lists.values_mut().filter(|list| shared.contains(list)).for_each(|list| *list = least);
     }
     lists
 }

@@ -407,8 +407,7 @@ impl RowWriter<'_> {
         let word = |name: &String| {
             fields.get(name).map_or("", |word| self.suppression.or_suppressed(name, word))
         };
-        let listed =
-            self.list_fields.iter().map(|name| (name.as_str(), csv_safe_cell(word(name))));
+        let listed = self.list_fields.iter().map(|name| (name.as_str(), csv_safe_cell(word(name))));
         block.row(fixed.into_iter().chain(listed).collect())
     }
 
@@ -442,8 +441,7 @@ mod tests {
     fn a_row_and_its_layout_agree_by_name() {
         let questionnaire = include_str!("../../../config/questionnaires/verification.toml");
         let questionnaire = Questionnaire::parse(questionnaire).unwrap();
-        let columns =
-            ["case", "visit", "page", "mode", "device", "sent_at", "seconds", "problems"];
+        let columns = ["case", "visit", "page", "mode", "device", "sent_at", "seconds", "problems"];
         let cells = |names: &[&'static str]| -> Vec<(&'static str, String)> {
             names.iter().map(|name| (*name, format!("of {name}"))).collect()
         };

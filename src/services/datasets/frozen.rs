@@ -85,13 +85,13 @@ impl Frozen {
         let sealed = records(&sealer.open(seal_context::FROZEN, &sealed)?)?;
         let fields = layout(table, &self.questionnaire, &self.metadata.list_fields);
         for (row, sealed) in rows.iter_mut().zip(&sealed) {
-            let mut theirs = sealed.iter();
+            let mut opened_values = sealed.iter();
             let case = row.get(0).unwrap_or_default().to_owned();
             let cell = |(cell, field): (&str, &super::layout::Field<'_>)| {
                 if !field.is_sealed {
                     return cell.to_owned();
                 }
-                let opened = theirs.next().unwrap_or_default();
+                let opened = opened_values.next().unwrap_or_default();
                 let is_redacted = !self.redacted_cells.is_empty()
                     && self.redacted_cells.contains(&(case.clone(), field.name.clone()));
                 if is_redacted { String::new() } else { opened.to_owned() }

@@ -36,15 +36,15 @@ fn broken<T>(file: &str, problem: impl Into<String>) -> Result<T, VerifyError> {
 /// Verifies a folder. `key`: the key that must have signed the manifest; `None`: the key that the
 /// manifest itself names.
 pub fn verify(folder: &Path, key: Option<&PublicKey>) -> Result<VerifiedDataset, VerifyError> {
-    let shown = folder.display().to_string();
+    let label = folder.display().to_string();
     let entries = std::fs::read_dir(folder)
-        .map_err(|e| VerifyError::NoDataset(shown.clone(), e.to_string()))?;
+        .map_err(|e| VerifyError::NoDataset(label.clone(), e.to_string()))?;
     let mut files = BTreeMap::new();
     if !folder.join(SUMS).is_file() {
-        return Err(VerifyError::NoDataset(shown, format!("it has no {SUMS}")));
+        return Err(VerifyError::NoDataset(label, format!("it has no {SUMS}")));
     }
     for entry in entries {
-        let entry = entry.map_err(|e| VerifyError::NoDataset(shown.clone(), e.to_string()))?;
+        let entry = entry.map_err(|e| VerifyError::NoDataset(label.clone(), e.to_string()))?;
         let name = entry.file_name().to_string_lossy().into_owned();
         let content = std::fs::read(entry.path())
             .map_err(|e| VerifyError::Broken { file: name.clone(), problem: e.to_string() })?;
@@ -76,8 +76,8 @@ pub fn verify(folder: &Path, key: Option<&PublicKey>) -> Result<VerifiedDataset,
     let (Some(responses), Some(cases)) = (keys.get("responses"), keys.get("cases")) else {
         return broken("datapackage.json", "it must describe the resources responses and cases");
     };
-    for (resource, theirs) in &keys {
-        if let Some(stray) = theirs.difference(cases).next() {
+    for (resource, key_values) in &keys {
+        if let Some(stray) = key_values.difference(cases).next() {
             return broken(
                 &format!("{resource}.csv"),
                 format!("case {stray} stands in no row of cases.csv"),
@@ -119,8 +119,8 @@ fn check_signature(
     let listed = manifest_json["files"].as_object().cloned().unwrap_or_default();
     for (name, content) in files.iter().filter(|(name, _)| *name != MANIFEST && *name != SIGNATURE)
     {
-        let theirs = &listed.get(name).unwrap_or(&Value::Null)["sha256"];
-        if theirs.as_str() != Some(&sha256_hex(content)) {
+        let listed_sum = &listed.get(name).unwrap_or(&Value::Null)["sha256"];
+        if listed_sum.as_str() != Some(&sha256_hex(content)) {
             return broken(name, format!("its hash is not what {MANIFEST} says"));
         }
     }

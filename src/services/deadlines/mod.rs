@@ -14,7 +14,7 @@ mod overview;
 mod versions;
 
 pub use overview::{ApplicationOverview, programme_overview};
-pub use versions::{freeze, freeze_as_it_stands, freeze_interim};
+pub use versions::{freeze, freeze_current_answers, freeze_interim};
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -117,19 +117,19 @@ pub async fn close_campaign(
     context: &AppContext,
     code: &str,
 ) -> Result<Vec<String>, DeadlineError> {
-    let (campaign, theirs) = {
+    let (campaign, of_campaign) = {
         let mut connection = context.database.read().await?;
         let campaign = campaigns::find(&mut connection, code)
             .await?
             .ok_or_else(|| DeadlineError::UnknownCampaign(code.to_owned()))?;
-        let theirs = applications::of_campaign(&mut connection, campaign.id).await?;
-        (campaign, theirs)
+        let of_campaign = applications::of_campaign(&mut connection, campaign.id).await?;
+        (campaign, of_campaign)
     };
     if campaign.state == CampaignState::Closed {
         return Err(DeadlineError::Closed(code.to_owned()));
     }
     let mut closed = Vec::new();
-    for application in theirs.iter().filter(|a| a.state == ApplicationState::InField) {
+    for application in of_campaign.iter().filter(|a| a.state == ApplicationState::InField) {
         closed.extend(close_field(context, application.id, ClosedBy::ByHand).await?);
     }
     Ok(closed)

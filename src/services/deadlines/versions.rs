@@ -148,7 +148,7 @@ pub async fn freeze_interim(context: &AppContext, code: &str) -> Result<u32, Dea
 
 /// Freezes an interim version of an application in the field, or a further version of a closed one.
 /// It never closes a field. Returns the kind and number of the version.
-pub async fn freeze_as_it_stands(
+pub async fn freeze_current_answers(
     context: &AppContext,
     code: &str,
 ) -> Result<(DatasetKind, u32), DeadlineError> {

@@ -252,7 +252,9 @@ pub async fn launch(
     if context.config.console.four_eyes {
         match draft.launch_requested_by.as_deref() {
             None => return Err(CampaignDraftError::LaunchNotRequested),
-            Some(asked) if asked == actor => return Err(CampaignDraftError::NeedsSecondPerson),
+            Some(requested_by) if requested_by == actor => {
+                return Err(CampaignDraftError::NeedsSecondPerson);
+            }
             Some(_) => {}
         }
     }

@@ -47,8 +47,8 @@ pub(super) fn begin(
 
 /// Lists the copies that others hold and decide about.
 pub(super) fn handed_over(copies: Vec<DeliveredVersion>) -> Value {
-    let shown = |copy: DeliveredVersion| json!({ "application": copy.application, "kind": copy.kind, "version": copy.version, "sha256": copy.sha256, "way": copy.channel });
-    Value::Array(copies.into_iter().map(shown).collect())
+    let copy_json = |copy: DeliveredVersion| json!({ "application": copy.application, "kind": copy.kind, "version": copy.version, "sha256": copy.sha256, "way": copy.channel });
+    Value::Array(copies.into_iter().map(copy_json).collect())
 }
 
 /// Returns the certificate as signed, with its signature in base64.

@@ -45,32 +45,32 @@ pub async fn export(
     if people.is_empty() {
         return Err(ErasureError::UnknownNumber);
     }
-    let (mut dossiers, mut shown) = (Vec::new(), Vec::new());
+    let (mut exports, mut held) = (Vec::new(), Vec::new());
     for (person, _) in people {
-        dossiers.push((person, subject_access_export::collect(&mut tx, person).await?));
+        exports.push((person, subject_access_export::collect(&mut tx, person).await?));
     }
     let suppressed = suppressions::of_number(&mut tx, &phone_hash).await?;
-    for (person, _) in &dossiers {
+    for (person, _) in &exports {
         context
             .audit(&mut tx, actor, Action::PersonExported, &format!("person:{}", person.0))
             .await?;
     }
     tx.commit().await?;
-    for (_, dossier) in dossiers {
-        shown.push(open_export(context, dossier)?);
+    for (_, export) in exports {
+        held.push(open_export(context, export)?);
     }
     let utc = |at: crate::domain::time::Timestamp| at.rfc3339(chrono_tz::UTC);
     let suppressed =
         suppressed.into_iter().map(|s| json!({ "scope": s.scope, "reason": s.reason, "since": utc(s.created_at), "until": s.expires_at.map(utc) }));
-    Ok(json!({ "held": shown, "not_to_be_contacted": suppressed.collect::<Vec<_>>() }))
+    Ok(json!({ "held": held, "not_to_be_contacted": suppressed.collect::<Vec<_>>() }))
 }
 
-fn open_export(context: &AppContext, dossier: SubjectAccessExport) -> Result<Value, ErasureError> {
-    let sealer = context.keys.sealer(&dossier.key_id)?;
-    let person = open_person(&sealer, &dossier.person_sealed)?;
+fn open_export(context: &AppContext, export: SubjectAccessExport) -> Result<Value, ErasureError> {
+    let sealer = context.keys.sealer(&export.key_id)?;
+    let person = open_person(&sealer, &export.person_sealed)?;
     let utc = |at: crate::domain::time::Timestamp| at.rfc3339(chrono_tz::UTC);
     let mut cases = Vec::new();
-    for case in dossier.cases {
+    for case in export.cases {
         let mut answers = BTreeMap::new();
         for (item, value) in case.answers {
             let text = match value {
@@ -87,29 +87,29 @@ fn open_export(context: &AppContext, dossier: SubjectAccessExport) -> Result<Val
         }));
     }
     let mut replies = Vec::new();
-    for (at, meaning, sealed) in dossier.replies {
+    for (at, meaning, sealed) in export.replies {
         let text =
             sealed.map(|sealed| sealer.open_text(seal_context::REPLY, &sealed)).transpose()?;
         replies.push(json!({ "at": utc(at), "meaning": meaning, "text": text }));
     }
     let mut calls = Vec::new();
-    for call in dossier.calls {
+    for call in export.calls {
         let note = call
             .note_sealed
             .map(|sealed| sealer.open_text(seal_context::CALL_NOTE, &sealed))
             .transpose()?;
         calls.push(json!({ "at": utc(call.at), "by": call.interviewer, "outcome": call.outcome, "note": note }));
     }
-    let consents = dossier
+    let consents = export
         .consents
         .into_iter()
         .map(|(version, given, withdrawn)| json!({ "notice": version, "given": utc(given), "withdrawn": withdrawn.map(utc) }));
-    let messages = dossier.messages.into_iter().map(
+    let messages = export.messages.into_iter().map(
         |(at, campaign, slot, gateway, state)| json!({ "at": utc(at), "campaign": campaign, "message": slot.label(), "gateway": gateway, "state": state }),
     );
     Ok(json!({
-        "programme": dossier.programme, "applicant": dossier.applicant, "since": utc(dossier.created_at),
-        "number": open_phone(&sealer, &dossier.phone_sealed)?.e164(), "language": dossier.language,
+        "programme": export.programme, "applicant": export.applicant, "since": utc(export.created_at),
+        "number": open_phone(&sealer, &export.phone_sealed)?.e164(), "language": export.language,
         "name": person.name.reveal(), "organisation": person.organisation.reveal(), "job_title": person.job_title.reveal(),
         "email": person.email.reveal(), "remark": person.remark.reveal(),
         "cases": cases, "consents": consents.collect::<Vec<_>>(), "messages": messages.collect::<Vec<_>>(), "calls": calls, "replies": replies,
@@ -156,18 +156,18 @@ pub(super) async fn erase_rows(
     let now = context.clock.now();
     let mut erased = ErasureResult::default();
     let mut tx = context.database.write().await?;
-    let mut theirs = Vec::new();
+    let mut erasable = Vec::new();
     for &(person, applicant) in people {
         let applicant = erasure::lock(&mut tx, applicant).await?;
         match purge::check_legal_hold(&applicant) {
             Err(ErasureError::LegalHold { code, .. }) => erased.held.push(code),
-            _ => theirs.push((person, applicant)),
+            _ => erasable.push((person, applicant)),
         }
     }
     // Cases are locked before invitations, here as everywhere.
     let (mut all_cases, mut answered) = (Vec::new(), Vec::new());
     let mut invitations = Vec::new();
-    for (person, _) in &theirs {
+    for (person, _) in &erasable {
         all_cases.extend(erasure::cases_of(&mut tx, *person).await?);
         for invitation in erasure::invitations_of(&mut tx, *person).await? {
             answered.extend(cases::lock_answered(&mut tx, invitation).await?);
@@ -199,7 +199,7 @@ pub(super) async fn erase_rows(
     for id in datasets::to_be_corrected(&mut tx).await? {
         let application = applications::get(&mut tx, id).await?;
         let is_theirs =
-            theirs.iter().any(|(_, applicant)| applicant.id == application.applicant_id);
+            erasable.iter().any(|(_, applicant)| applicant.id == application.applicant_id);
         if is_theirs && application.state == ApplicationState::Closed {
             let version = services::datasets::freeze(
                 context,
@@ -212,7 +212,7 @@ pub(super) async fn erase_rows(
             erased.corrected.push((application.code, version));
         }
     }
-    for (person, applicant) in &theirs {
+    for (person, applicant) in &erasable {
         let blanked = erasure::erase_personal_data(&mut tx, &[*person], now).await?;
         erased.people += blanked.people;
         let applications: Vec<String> = erasure::applications_of(&mut tx, applicant.id)

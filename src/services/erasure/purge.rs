@@ -34,12 +34,13 @@ pub enum PurgeStatus {
 
 impl PurgeStatus {
     /// Returns the labels in Chinese and English.
-    pub fn labels(&self, shown: impl Fn(Timestamp) -> String) -> (String, String) {
+    pub fn labels(&self, format_time: impl Fn(Timestamp) -> String) -> (String, String) {
         let plain = |zh: &str, en: &str| (zh.to_owned(), en.to_owned());
         match self {
-            PurgeStatus::Erased(at) => {
-                (format!("已于 {} 清除", shown(*at)), format!("forgotten on {}", shown(*at)))
-            }
+            PurgeStatus::Erased(at) => (
+                format!("已于 {} 清除", format_time(*at)),
+                format!("forgotten on {}", format_time(*at)),
+            ),
             PurgeStatus::LegalHold => plain("法律保全中", "under a legal hold"),
             PurgeStatus::InField => plain("调查进行中", "in the field"),
             PurgeStatus::NoList => plain("尚无名单", "no list yet"),
@@ -47,9 +48,10 @@ impl PurgeStatus {
                 "仅人工清除：项目未设保留期",
                 "by hand only: the programme sets no retention_months",
             ),
-            PurgeStatus::KeptUntil(due) => {
-                (format!("保留至 {}", shown(*due)), format!("kept until {}", shown(*due)))
-            }
+            PurgeStatus::KeptUntil(due) => (
+                format!("保留至 {}", format_time(*due)),
+                format!("kept until {}", format_time(*due)),
+            ),
             PurgeStatus::AwaitsScoring(missing) => {
                 let zh: Vec<String> = missing
                     .iter()
@@ -65,8 +67,8 @@ impl PurgeStatus {
                 )
             }
             PurgeStatus::Due(since) => (
-                format!("自 {} 起应清除", shown(*since)),
-                format!("to be forgotten since {}", shown(*since)),
+                format!("自 {} 起应清除", format_time(*since)),
+                format!("to be forgotten since {}", format_time(*since)),
             ),
         }
     }

@@ -76,10 +76,10 @@ pub(super) async fn load_forecast_input(
     let next_review = replicates::next_review_of(&mut connection, application.id).await?;
     let cells = quotas::cells(&mut connection, application.id).await?;
     let has_conditions = plan.steps.iter().any(Step::has_condition);
-    let theirs: Vec<InvitationId> =
+    let invitations: Vec<InvitationId> =
         if has_conditions { open.iter().map(|case| case.invitation).collect() } else { Vec::new() };
     let facts = if has_conditions {
-        calls::contact_facts(&mut connection, &theirs).await?
+        calls::contact_facts(&mut connection, &invitations).await?
     } else {
         HashMap::new()
     };

@@ -142,7 +142,7 @@ pub async fn forecast_campaign(
     context: &AppContext,
     code: &str,
 ) -> Result<Vec<ApplicationForecast>, ForecastError> {
-    let theirs = {
+    let applications_of_campaign = {
         let mut connection = context.database.read().await?;
         let campaign = campaigns::find(&mut connection, code)
             .await?
@@ -150,8 +150,9 @@ pub async fn forecast_campaign(
         applications::of_campaign(&mut connection, campaign.id).await?
     };
     let mut all = Vec::new();
-    for application in
-        theirs.into_iter().filter(|application| application.state == ApplicationState::InField)
+    for application in applications_of_campaign
+        .into_iter()
+        .filter(|application| application.state == ApplicationState::InField)
     {
         all.push(forecast_application(context, application).await?);
     }

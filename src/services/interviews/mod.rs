@@ -7,10 +7,10 @@
 //! is agreed to. A respondent's cases are asked one after another, in the order of their
 //! applications' codes. It knows no HTML and sends nothing.
 
+mod inbound;
 mod invitation_cases;
 mod launched_cache;
 mod lookup;
-mod inbound;
 mod respondent_requests;
 mod save_page;
 pub mod sms_conversation;

@@ -98,10 +98,10 @@ pub async fn withdraw_answers(
     for taken in answered.iter().filter(|taken| taken.is_complete) {
         quotas::subtract_complete(tx, taken.application, taken.cell_mask).await?;
     }
-    let theirs: Vec<CaseId> = answered.iter().map(|taken| taken.case).collect();
-    cases::mark_withdrawn(tx, &theirs, now).await?;
-    cases::correct_disposition(tx, &theirs, Disposition::Refusal, source, now).await?;
-    responses::delete_answers(tx, &theirs).await
+    let answered_cases: Vec<CaseId> = answered.iter().map(|taken| taken.case).collect();
+    cases::mark_withdrawn(tx, &answered_cases, now).await?;
+    cases::correct_disposition(tx, &answered_cases, Disposition::Refusal, source, now).await?;
+    responses::delete_answers(tx, &answered_cases).await
 }
 
 impl InterviewService {

@@ -1,5 +1,5 @@
-//! Saves pages of answers, each in one transaction: parsed, stored, and the case's outcome resolved.
-//! The respondent is thanked only when it is on disk (invariant I5).
+//! Saves pages of answers, each in one transaction: parsed, stored, and the case's outcome
+//! resolved. The respondent is thanked only when it is on disk (invariant I5).
 
 use std::collections::BTreeMap;
 
@@ -190,8 +190,7 @@ impl InterviewService {
             };
         };
         let sealer = self.context.keys.sealer(invitation_cases.key_id())?;
-        let response =
-            store_answers(&mut tx, &sealer, (current, submitted, &parsed), now).await?;
+        let response = store_answers(&mut tx, &sealer, (current, submitted, &parsed), now).await?;
         let saved = SavedPage { submitted, current, parsed: &parsed, response };
         let reservation = self.resolve_outcome(&mut tx, &invitation_cases, &saved, now).await?;
         invitations::mark_opened(&mut tx, invitation_cases.invitation.id, now).await?;

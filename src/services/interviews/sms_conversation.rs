@@ -128,7 +128,7 @@ async fn try_handle_reply(
 /// What comes after a reply.
 enum NextMessage {
     /// The item is asked.
-    Ask { asked: AskedQuestion, prefix: Prefix, corrections: u32 },
+    Ask { question: AskedQuestion, prefix: Prefix, corrections: u32 },
     /// All is asked, or nothing can be answered any more.
     End { is_complete: bool },
     /// The link, for whoever would rather go on there.
@@ -219,7 +219,7 @@ impl SmsConversation<'_> {
         let current = interview.current.clone();
         let again = || match interview.unclear_count {
             corrections if corrections < MAX_CORRECTIONS => NextMessage::Ask {
-                asked: current.clone(),
+                question: current.clone(),
                 prefix: Prefix::NotUnderstood,
                 corrections: corrections + 1,
             },
@@ -250,13 +250,13 @@ impl SmsConversation<'_> {
     /// is no answer to this item.
     async fn parse_reply(
         &self,
-        asked: &AskedQuestion,
+        question: &AskedQuestion,
         text: &str,
     ) -> Result<Option<String>, SmsInterviewError> {
         let invitation_cases =
             self.interview_service.open_invitation(&self.code, Mode::Sms).await?;
-        let Some((item, shown)) = find_item(&invitation_cases, asked) else { return Ok(None) };
-        Ok(match parse_reply(item, &shown, text) {
+        let Some((item, choices)) = find_item(&invitation_cases, question) else { return Ok(None) };
+        Ok(match parse_reply(item, &choices, text) {
             ParsedReply::Answer(raw) => Some(raw),
             ParsedReply::Skip => Some(String::new()),
             ParsedReply::Unclear => None,
@@ -265,12 +265,12 @@ impl SmsConversation<'_> {
 
     async fn save(
         &self,
-        asked: &AskedQuestion,
+        question: &AskedQuestion,
         raw: &str,
     ) -> Result<SaveOutcome, SmsInterviewError> {
         let invitation_cases =
             self.interview_service.open_invitation(&self.code, Mode::Sms).await?;
-        let Some(case) = invitation_cases.cases.get(asked.place) else {
+        let Some(case) = invitation_cases.cases.get(question.place) else {
             return Ok(SaveOutcome::NotAccepting);
         };
         let page = case
@@ -278,14 +278,14 @@ impl SmsConversation<'_> {
             .questionnaire
             .pages
             .iter()
-            .position(|page| page.items.iter().any(|item| item.id == asked.item))
+            .position(|page| page.items.iter().any(|item| item.id == question.item))
             .unwrap_or(0);
-        let fields = BTreeMap::from([(asked.item.clone(), raw.to_owned())]);
+        let fields = BTreeMap::from([(question.item.clone(), raw.to_owned())]);
         let sent = SubmittedPage {
             answer_context: BY_SMS,
-            case: asked.place,
+            case: question.place,
             page,
-            single_item: Some(&asked.item),
+            single_item: Some(&question.item),
             fields: &fields,
             language: invitation_cases.language(),
             device: DeviceClass::Phone,
@@ -334,9 +334,9 @@ impl SmsConversation<'_> {
                 .unwrap_or(AskedQuestion { place: 0, item: String::new() })
         };
         let (is_asking, current, text, corrections, kind) = match next {
-            NextMessage::Ask { asked, prefix, corrections } => {
-                let text = self.question_text(&invitation_cases, &asked, prefix);
-                (true, asked, text, corrections, MessageKind::Question)
+            NextMessage::Ask { question, prefix, corrections } => {
+                let text = self.question_text(&invitation_cases, &question, prefix);
+                (true, question, text, corrections, MessageKind::Question)
             }
             NextMessage::End { is_complete } => (
                 false,
@@ -371,11 +371,14 @@ impl SmsConversation<'_> {
     fn question_text(
         &self,
         invitation_cases: &InvitationCases,
-        asked: &AskedQuestion,
+        question: &AskedQuestion,
         prefix: Prefix,
     ) -> String {
-        let Some((item, shown)) = find_item(invitation_cases, asked) else { return String::new() };
-        let (case, language) = (&invitation_cases.cases[asked.place], invitation_cases.language());
+        let Some((item, choices)) = find_item(invitation_cases, question) else {
+            return String::new();
+        };
+        let (case, language) =
+            (&invitation_cases.cases[question.place], invitation_cases.language());
         let piped = TextPiping {
             questionnaire: &case.application.questionnaire,
             subject: &case.application.subject,
@@ -393,7 +396,7 @@ impl SmsConversation<'_> {
         compose_question(&QuestionMessage {
             item,
             text: &text,
-            shown: &shown,
+            options: &choices,
             position: place,
             signature: &self.plan.signature,
             subject,
@@ -406,15 +409,15 @@ impl SmsConversation<'_> {
 /// An item that was asked, and its options as this respondent sees them.
 fn find_item<'b>(
     invitation_cases: &'b InvitationCases,
-    asked: &AskedQuestion,
+    question: &AskedQuestion,
 ) -> Option<(&'b Item, Vec<&'b ChoiceOption>)> {
-    let case = invitation_cases.cases.get(asked.place)?;
-    let item = case.application.questionnaire.item(&asked.item)?;
-    let shown = match &item.kind {
+    let case = invitation_cases.cases.get(question.place)?;
+    let item = case.application.questionnaire.item(&question.item)?;
+    let choices = match &item.kind {
         ItemKind::Choice(choice) => choice.order_for(case.case.id.0, &item.id),
         _ => Vec::new(),
     };
-    Some((item, shown))
+    Some((item, choices))
 }
 
 /// The item to ask after this one: the next on the way without an answer, in this case or the next
@@ -426,8 +429,8 @@ fn next_question(invitation_cases: &InvitationCases, after: Option<&AskedQuestio
         let path = case.path();
         let items: Vec<&Item> = path.items().filter(|item| item.is_question()).collect();
         let from = match after {
-            Some(asked) if asked.place == place => {
-                items.iter().position(|item| item.id == asked.item).map_or(0, |at| at + 1)
+            Some(question) if question.place == place => {
+                items.iter().position(|item| item.id == question.item).map_or(0, |at| at + 1)
             }
             _ => 0,
         };
@@ -441,7 +444,7 @@ fn next_question(invitation_cases: &InvitationCases, after: Option<&AskedQuestio
             .or_else(|| items.iter().filter(|item| item.required).find(is_open));
         if let Some(item) = next {
             return NextMessage::Ask {
-                asked: AskedQuestion { place, item: item.id.clone() },
+                question: AskedQuestion { place, item: item.id.clone() },
                 prefix: Prefix::None,
                 corrections: 0,
             };

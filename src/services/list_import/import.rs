@@ -287,7 +287,7 @@ impl<'a> Import<'a> {
     /// later rows are merged into the first.
     fn merge_duplicates(&mut self, people: Vec<PreparedPerson>) -> Vec<PreparedPerson> {
         let mut first_row: HashMap<String, u32> = HashMap::with_capacity(people.len());
-        let mut kept = Vec::with_capacity(people.len());
+        let mut unique = Vec::with_capacity(people.len());
         for person in people {
             match first_row.entry(person.person.phone_hash.clone()) {
                 Entry::Occupied(first) => {
@@ -300,11 +300,11 @@ impl<'a> Import<'a> {
                 }
                 Entry::Vacant(free) => {
                     free.insert(person.row);
-                    kept.push(person);
+                    unique.push(person);
                 }
             }
         }
-        kept
+        unique
     }
 
     /// Returns the cases that are new for a person.

@@ -128,13 +128,13 @@ impl Preparer {
         application: &Application,
         fields: &BTreeMap<String, String>,
     ) -> Result<Option<Vec<u8>>, ListImportError> {
-        let kept: BTreeMap<&String, &String> =
+        let details: BTreeMap<&String, &String> =
             fields.iter().filter(|(name, _)| application.list_fields.contains_key(*name)).collect();
-        if kept.is_empty() {
+        if details.is_empty() {
             return Ok(None);
         }
         // A map of strings to strings can always be written as JSON.
-        let json = serde_json::to_vec(&kept).unwrap_or_default();
+        let json = serde_json::to_vec(&details).unwrap_or_default();
         Ok(Some(self.sealer.seal(seal_context::LIST_FIELDS, &json)?))
     }
 }

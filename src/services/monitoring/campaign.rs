@@ -44,7 +44,7 @@ pub struct StepProgress {
     /// The number of calls made.
     pub calls: u64,
     /// People for whom the step is still to come, or who wait to be called.
-    pub waiting: u64,
+    pub pending: u64,
 }
 
 pub struct ApplicationProgress {
@@ -94,19 +94,19 @@ pub async fn campaign_detail(
             _ => {}
         }
     }
-    for (step, count) in campaign_counts::waiting_by_step(&mut connection, campaign.id).await? {
+    for (step, count) in campaign_counts::pending_by_step(&mut connection, campaign.id).await? {
         if let Some(step) = steps.get_mut(step as usize) {
-            step.waiting += count;
+            step.pending += count;
         }
     }
-    for (step, handed_over, waiting, calls) in
+    for (step, handed_over, queued, calls) in
         campaign_counts::calls_by_step(&mut connection, campaign.id).await?
     {
         if let Some(step) = steps.get_mut(step as usize) {
-            (step.sent, step.waiting, step.calls) = (handed_over, step.waiting + waiting, calls);
+            (step.sent, step.pending, step.calls) = (handed_over, step.pending + queued, calls);
         }
     }
-    let mut pictures = BTreeMap::new();
+    let mut progress = BTreeMap::new();
     for application in applications::of_campaign(&mut connection, campaign.id).await? {
         let mut by_day: BTreeMap<NaiveDate, u32> = BTreeMap::new();
         for at in campaign_counts::completed_at(&mut connection, application.id).await? {
@@ -127,13 +127,15 @@ pub async fn campaign_detail(
             (day, sum)
         });
         let days = days.collect();
-        let kept = forecasts::of_application(&mut connection, application.id).await?;
-        let latest = kept.last().filter(|_| application.closed_by.is_none());
+        let forecasts_so_far = forecasts::of_application(&mut connection, application.id).await?;
+        let latest = forecasts_so_far.last().filter(|_| application.closed_by.is_none());
         let unreadable = |_| DatabaseError::Unreadable { what: "a forecast", value: String::new() };
         let forecast = latest
-            .map(|kept| serde_json::from_str(&kept.document).map_err(unreadable))
+            .map(|forecasts_so_far| {
+                serde_json::from_str(&forecasts_so_far.document).map_err(unreadable)
+            })
             .transpose()?;
-        pictures.insert(
+        progress.insert(
             application.code.clone(),
             ApplicationProgress { code: application.code, closes, days, forecast },
         );
@@ -141,7 +143,7 @@ pub async fn campaign_detail(
     let applications = status
         .applications
         .iter()
-        .filter_map(|application| pictures.remove(&application.code))
+        .filter_map(|application| progress.remove(&application.code))
         .collect();
     Ok(CampaignDetail {
         status,

@@ -65,7 +65,7 @@ impl PendingWork {
 pub async fn system_overview(context: &AppContext) -> Result<SystemOverview, MonitoringError> {
     let now = context.clock.now();
     let codes = programmes::codes(&mut *context.database.read().await?).await?;
-    let mut shown = Vec::with_capacity(codes.len());
+    let mut overviews = Vec::with_capacity(codes.len());
     for code in codes {
         let Some(applications) = deadlines::programme_overview(context, &code).await? else {
             continue;
@@ -74,7 +74,7 @@ pub async fn system_overview(context: &AppContext) -> Result<SystemOverview, Mon
             .await?
             .map(|(_, programme)| programme.name);
         let name = name.map_or_else(Default::default, |name| (name.zh, name.en));
-        shown.push(ProgrammeOverview { code, name, applications });
+        overviews.push(ProgrammeOverview { code, name, applications });
     }
     let mut connection = context.database.read().await?;
     let states = rates::states(&mut connection, now).await?;
@@ -91,7 +91,7 @@ pub async fn system_overview(context: &AppContext) -> Result<SystemOverview, Mon
     drop(connection);
     Ok(SystemOverview {
         at: now,
-        programmes: shown,
+        programmes: overviews,
         gateways,
         pending_work: pending_work(context).await?,
     })

@@ -98,13 +98,13 @@ pub async fn case_timeline(
                 Some(name) => name.clone(),
                 None => "…".to_owned(),
             };
-        let exchanges = stored::gateway_log(&mut connection, invitation).await?;
+        let log_entries = stored::gateway_log(&mut connection, invitation).await?;
         for message in stored::messages(&mut connection, invitation).await? {
             let step = name(message.slot);
-            let gateway_log = exchanges
+            let gateway_log = log_entries
                 .iter()
                 .filter(|(slot, ..)| *slot == message.slot)
-                .map(|(_, _, asked, answered, _)| (asked.clone(), answered.clone()));
+                .map(|(_, _, request, response, _)| (request.clone(), response.clone()));
             if let Some(at) = message.received_at.filter(|_| message.state == "delivered") {
                 push(at, TimelineEventKind::Delivered { step: step.clone() });
             }

@@ -78,7 +78,7 @@ mod tests {
             let (_, questionnaire) =
                 load_for_category(None, category).unwrap_or_else(|e| panic!("{e}"));
             let answers = std::collections::BTreeMap::from([("sat1".to_owned(), Answer::Point(9))]);
-            let asked = questionnaire
+            let question_count = questionnaire
                 .path(&answers, &RoutingFacts::default())
                 .pages
                 .iter()
@@ -93,8 +93,8 @@ mod tests {
                 .filter(|item| matches!(item.kind, ItemKind::Open { .. }))
                 .count();
             assert!(
-                (10..=15).contains(&asked) && open == 1,
-                "{category}: {asked} asked, {scales} scales, {open} open questions"
+                (10..=15).contains(&question_count) && open == 1,
+                "{category}: {question_count} asked, {scales} scales, {open} open questions"
             );
             for latent in [
                 Latent::Image,

@@ -108,8 +108,8 @@ async fn check_room(
     let held = quotas::reserved_by_others(tx, candidate.application, candidate.case, now).await?;
     let is_free = |cell: &QuotaCell| {
         // Reservations count in the total and in their own cells.
-        let kept = held.iter().filter(|mask| *mask & cell.bit() != 0).count();
-        cell.completes as usize + kept < cell.target as usize
+        let reserved = held.iter().filter(|mask| *mask & cell.bit() != 0).count();
+        cell.completes as usize + reserved < cell.target as usize
     };
     Ok(if limiting().all(is_free) {
         CellReservation::Granted

@@ -56,24 +56,24 @@ mod tests {
 
     #[test]
     fn five_failures_in_a_row_open_it_and_one_on_probation_does() {
-        let (breakers, failure, answer) = (
+        let (circuits, failure, answer) = (
             CircuitBreakers::default(),
             SubmitOutcome::TemporaryFailure { code: "x".into() },
             SubmitOutcome::RefusedNumber { code: "y".into() },
         );
         let four: Vec<CircuitChange> =
-            (0..4).map(|_| breakers.record_outcome("g", &failure, false)).collect();
+            (0..4).map(|_| circuits.record_outcome("g", &failure, false)).collect();
         assert!(four.iter().all(|&c| c == CircuitChange::Unchanged));
         assert_eq!(
-            breakers.record_outcome("g", &answer, false),
+            circuits.record_outcome("g", &answer, false),
             CircuitChange::Unchanged,
             "an answer begins the count anew"
         );
         (0..4).for_each(|_| {
-            assert_eq!(breakers.record_outcome("g", &failure, false), CircuitChange::Unchanged)
+            assert_eq!(circuits.record_outcome("g", &failure, false), CircuitChange::Unchanged)
         });
-        assert_eq!(breakers.record_outcome("g", &failure, false), CircuitChange::Opens);
-        assert_eq!(breakers.record_outcome("g", &failure, true), CircuitChange::Opens);
-        assert_eq!(breakers.record_outcome("g", &answer, true), CircuitChange::Closes);
+        assert_eq!(circuits.record_outcome("g", &failure, false), CircuitChange::Opens);
+        assert_eq!(circuits.record_outcome("g", &failure, true), CircuitChange::Opens);
+        assert_eq!(circuits.record_outcome("g", &answer, true), CircuitChange::Closes);
     }
 }

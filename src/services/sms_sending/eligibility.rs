@@ -238,11 +238,11 @@ mod tests {
             let launched = Timestamp(launched);
             let (mut sent, mut step) = (Vec::<Timestamp>::new(), 0u32);
             let (_, mut next) = plan.first_contact(launched, &zones, "hash", true);
-            for turn in 0..200 {
+            for round in 0..200 {
                 let Some(at) = next else { break };
                 prop_assert!(at >= launched);
                 // The dispatcher comes when it comes.
-                let now = Timestamp(at.0 + late[turn % late.len()]);
+                let now = Timestamp(at.0 + late[round % late.len()]);
                 let suppressed = match suppressed {
                     Some((from, for_good)) if now.0 >= launched.0 + from => if for_good { SuppressionStatus::Forever } else { SuppressionStatus::Until(Timestamp(launched.0 + from + 86_400_000)) },
                     _ => SuppressionStatus::NotSuppressed,
@@ -281,16 +281,16 @@ mod tests {
         ) {
             let contacts: Vec<Timestamp> = contacts.into_iter().map(Timestamp).collect();
             let caps = ContactCaps { per_hour, per_day, per_week, quiet: Duration::from_secs(quiet_hours * 3600) };
-            let kept = |at: Timestamp| {
+            let is_allowed = |at: Timestamp| {
                 let within = |span: i64| contacts.iter().filter(|c| at.0 - c.0 < span).count() as u32;
                 [(per_hour, 3_600_000), (per_day, 86_400_000), (per_week, 604_800_000)].iter().all(|&(cap, span)| cap == 0 || within(span) < cap)
                     && contacts.iter().all(|c| at.0 - c.0 >= caps.quiet.as_millis() as i64)
             };
             let at = earliest_within_caps(&contacts, &caps);
             let last = contacts.iter().max().copied().unwrap_or(Timestamp(0));
-            prop_assert!(kept(at.max(last)), "allowed at {at:?}");
+            prop_assert!(is_allowed(at.max(last)), "allowed at {at:?}");
             if at > last {
-                prop_assert!(!kept(Timestamp(at.0 - 1)), "could have been earlier than {at:?}");
+                prop_assert!(!is_allowed(Timestamp(at.0 - 1)), "could have been earlier than {at:?}");
             }
         }
     }

@@ -88,13 +88,13 @@ pub async fn settle(
                 batch.refunded_micros += claimed.cost_micros;
                 batch.withdrawn.push(claimed.key());
             }
-            SubmitEnding::BatchResult(outcome, exchange) => {
+            SubmitEnding::BatchResult(outcome, log_entry) => {
                 health.record(&mut tx, &outcome, &claimed, now).await?;
                 batch.record(
                     &job,
                     &gateway,
                     has_alternative,
-                    (claimed, outcome, exchange),
+                    (claimed, outcome, log_entry),
                     at,
                     now,
                 );
@@ -120,7 +120,7 @@ impl SettlementBatch {
         job: &DispatchJob,
         gateway: &str,
         has_alternative: bool,
-        (claimed, outcome, exchange): (ClaimedMessage, SubmitOutcome, GatewayExchange),
+        (claimed, outcome, log_entry): (ClaimedMessage, SubmitOutcome, GatewayExchange),
         at: Timestamp,
         now: Timestamp,
     ) {
@@ -162,8 +162,8 @@ impl SettlementBatch {
         self.gateway_log.push(gateway_log::GatewayLogEntry {
             message: claimed.key(),
             gateway: gateway.to_owned(),
-            request: exchange.request,
-            response: exchange.response,
+            request: log_entry.request,
+            response: log_entry.response,
             at,
         });
         self.settlements.push(Settlement {
@@ -297,13 +297,13 @@ impl GatewayHealth<'_> {
 }
 
 fn slow_down_for(retry_after: Option<Duration>, seed: &str) -> Duration {
-    let asked = retry_after
+    let requested_wait = retry_after
         .unwrap_or(Duration::from_secs(2))
         .clamp(Duration::from_secs(1), Duration::from_secs(600));
     // Never shorter than the gateway asks for.
     retry_after.map_or_else(
-        || jittered(asked, seed, 0),
-        |_| asked + jittered(Duration::from_secs(1), seed, 0),
+        || jittered(requested_wait, seed, 0),
+        |_| requested_wait + jittered(Duration::from_secs(1), seed, 0),
     )
 }
 

@@ -125,12 +125,12 @@ impl GatewaySubmission<'_> {
         messages: Vec<ClaimedMessage>,
         mut slots: Slots<'_>,
     ) -> Result<(), DispatchError> {
-        let mut waiting = messages.into_iter();
-        while let Some(first) = self.next_allowed(&mut waiting).await? {
+        let mut queue = messages.into_iter();
+        while let Some(first) = self.next_allowed(&mut queue).await? {
             // A place in flight before a slot: while a gateway is busy with all that it may have,
             // no slot passes unused. (The semaphore is never closed.)
             let permit = self.permits.clone().acquire_owned().await.ok();
-            let Some(request) = self.await_slot(first, &mut waiting, &mut slots).await? else {
+            let Some(request) = self.await_slot(first, &mut queue, &mut slots).await? else {
                 break;
             };
             self.submit(request, permit);
@@ -141,7 +141,7 @@ impl GatewaySubmission<'_> {
                 self.settle();
             }
         }
-        waiting.for_each(|claimed| self.withdraw(claimed));
+        queue.for_each(|claimed| self.withdraw(claimed));
         Ok(())
     }
 
@@ -151,16 +151,16 @@ impl GatewaySubmission<'_> {
     async fn await_slot(
         &mut self,
         first: ClaimedMessage,
-        waiting: &mut IntoIter<ClaimedMessage>,
+        queue: &mut IntoIter<ClaimedMessage>,
         slots: &mut Slots<'_>,
     ) -> Result<Option<Vec<ClaimedMessage>>, DispatchError> {
         let clock = self.job.context.clock.clone();
         let mut claimed = first;
-        while let Some(at) = slots.next_slot(waiting.len() + 1).await? {
+        while let Some(at) = slots.next_slot(queue.len() + 1).await? {
             clock.sleep_until(at).await;
-            while !self.is_allowed_now(&claimed, waiting.as_slice()).await? {
+            while !self.is_allowed_now(&claimed, queue.as_slice()).await? {
                 self.withdraw(claimed);
-                match self.next_allowed(waiting).await? {
+                match self.next_allowed(queue).await? {
                     Some(next) => claimed = next,
                     None => return Ok(None),
                 }
@@ -168,10 +168,10 @@ impl GatewaySubmission<'_> {
             if clock.now() <= at + SLOT_TOLERANCE {
                 let mut request = vec![claimed];
                 while request.len() < slots.group()
-                    && self.may_share_request(&request, waiting.as_slice())
+                    && self.may_share_request(&request, queue.as_slice())
                     && slots.take_another_at(at)
                 {
-                    request.extend(waiting.next());
+                    request.extend(queue.next());
                 }
                 return Ok(Some(request));
             }
@@ -182,8 +182,8 @@ impl GatewaySubmission<'_> {
 
     /// May the next one go in this request as well? (Looked at a moment ago; who was not comes into
     /// a request of its own.)
-    fn may_share_request(&self, request: &[ClaimedMessage], waiting: &[ClaimedMessage]) -> bool {
-        let (Some(first), Some(next)) = (request.first(), waiting.first()) else { return false };
+    fn may_share_request(&self, request: &[ClaimedMessage], queue: &[ClaimedMessage]) -> bool {
+        let (Some(first), Some(next)) = (request.first(), queue.first()) else { return false };
         let now = self.job.context.clock.now();
         let is_allowed = next.is_acknowledgement()
             || (self.snapshot.is_fresh(next.invitation, now)
@@ -205,15 +205,15 @@ impl GatewaySubmission<'_> {
     /// The next message that may go (invariant I2); those that may not are withdrawn.
     async fn next_allowed(
         &mut self,
-        waiting: &mut IntoIter<ClaimedMessage>,
+        queue: &mut IntoIter<ClaimedMessage>,
     ) -> Result<Option<ClaimedMessage>, DispatchError> {
-        while let Some(first) = waiting.as_slice().first() {
+        while let Some(first) = queue.as_slice().first() {
             if !first.is_acknowledgement()
                 && !self.snapshot.is_fresh(first.invitation, self.job.context.clock.now())
             {
-                self.refresh_snapshot(waiting.as_slice()).await?;
+                self.refresh_snapshot(queue.as_slice()).await?;
             }
-            let Some(claimed) = waiting.next() else { break };
+            let Some(claimed) = queue.next() else { break };
             if claimed.is_acknowledgement() || self.snapshot.allowed.contains(&claimed.invitation) {
                 return Ok(Some(claimed));
             }
@@ -226,11 +226,11 @@ impl GatewaySubmission<'_> {
     async fn is_allowed_now(
         &mut self,
         claimed: &ClaimedMessage,
-        waiting: &[ClaimedMessage],
+        queue: &[ClaimedMessage],
     ) -> Result<bool, DispatchError> {
         let now = self.job.context.clock.now();
         if !claimed.is_acknowledgement() && !self.snapshot.is_fresh(claimed.invitation, now) {
-            self.refresh_snapshot(std::iter::once(claimed).chain(waiting)).await?;
+            self.refresh_snapshot(std::iter::once(claimed).chain(queue)).await?;
         }
         let is_allowed =
             claimed.is_acknowledgement() || self.snapshot.allowed.contains(&claimed.invitation);
@@ -240,7 +240,7 @@ impl GatewaySubmission<'_> {
     /// Looks the rules up for those who are about to go while the look lasts.
     async fn refresh_snapshot<'c>(
         &mut self,
-        waiting: impl IntoIterator<Item = &'c ClaimedMessage>,
+        queue: impl IntoIterator<Item = &'c ClaimedMessage>,
     ) -> Result<(), DispatchError> {
         let context = &self.job.context;
         let now = context.clock.now();
@@ -250,7 +250,7 @@ impl GatewaySubmission<'_> {
             .min(MIN_SNAPSHOT_SIZE + 2 * self.snapshot.submitted_since as u32)
             .max(rate.group) as usize;
         let invitations: Vec<InvitationId> =
-            waiting.into_iter().take(soon).map(|claimed| claimed.invitation).collect();
+            queue.into_iter().take(soon).map(|claimed| claimed.invitation).collect();
         let mut connection = context.database.read().await?;
         let allowed = invitations::filter_sendable(
             &mut connection,
@@ -289,7 +289,7 @@ impl GatewaySubmission<'_> {
                     outcomes.next().unwrap_or(SubmitOutcome::InDoubt { code: "no_outcome".into() });
                 SubmitResult {
                     claimed,
-                    ending: SubmitEnding::BatchResult(outcome, response.exchange.clone()),
+                    ending: SubmitEnding::BatchResult(outcome, response.log_entry.clone()),
                     at,
                 }
             };

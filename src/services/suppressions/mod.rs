@@ -41,10 +41,10 @@ pub async fn suppress(
     if expires_at.is_some() {
         return Ok(());
     }
-    let theirs = invitations::list_by_phone(tx, phone_hash, programme).await?;
-    let open = cases::open_of_invitations(tx, &theirs).await?;
+    let invitation_ids = invitations::list_by_phone(tx, phone_hash, programme).await?;
+    let open = cases::open_of_invitations(tx, &invitation_ids).await?;
     cases::set_disposition(tx, &open, reason.disposition(), &[], source, now).await?;
-    invitations::cancel_next_contacts(tx, &theirs).await?;
+    invitations::cancel_next_contacts(tx, &invitation_ids).await?;
     Ok(())
 }
 

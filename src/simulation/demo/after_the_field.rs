@@ -113,9 +113,9 @@ pub async fn erase_after_retention(fixture: &Fixture) -> Result<ErasureReport> {
         people += applicant.people;
     }
     for application in applications::all(&mut *restored.database.read().await?).await? {
-        let theirs =
+        let phones =
             lists::sealed_persons(&mut *restored.database.read().await?, application.id).await?;
-        sealed.extend(theirs.into_iter().map(|(_, phone)| (application.key_id.clone(), phone)));
+        sealed.extend(phones.into_iter().map(|(_, phone)| (application.key_id.clone(), phone)));
     }
     services::erasure::remove_expired(&restored).await?;
     let readable = sealed

@@ -171,8 +171,8 @@ impl Fixture {
         }
         // The owners' committee requests an extension of a few days.
         let by = ChangedBy { actor: "demo", reason: "物业委员会要求延期" };
-        let standing = changes::extend(&self.context, EXTENDED, 3, by).await?;
-        let due = standing.dataset_due.map(|day| day.to_string()).unwrap_or_default();
+        let status = changes::extend(&self.context, EXTENDED, 3, by).await?;
+        let due = status.dataset_due.map(|day| day.to_string()).unwrap_or_default();
         lines.push(format!(
             "{EXTENDED} is extended by 3 days, with the reason written down: its \
             dataset is due on {due}"
@@ -186,19 +186,19 @@ impl Fixture {
 }
 
 fn prepare_folder(folder: &Path, seed: u64) -> Result<()> {
-    let shown = folder.display();
+    let path = folder.display();
     if folder.exists() {
         let is_empty = std::fs::read_dir(folder)
-            .with_context(|| format!("{shown} cannot be read"))?
+            .with_context(|| format!("{path} cannot be read"))?
             .next()
             .is_none();
         if !is_empty && !folder.join(MARKER_FILE).exists() {
-            bail!("{shown} holds something else than a demo; name another folder with --dir");
+            bail!("{path} holds something else than a demo; name another folder with --dir");
         }
-        std::fs::remove_dir_all(folder).with_context(|| format!("{shown} cannot be emptied"))?;
+        std::fs::remove_dir_all(folder).with_context(|| format!("{path} cannot be emptied"))?;
     }
     std::fs::create_dir_all(folder.join("keyring"))
-        .with_context(|| format!("{shown} cannot be made"))?;
+        .with_context(|| format!("{path} cannot be made"))?;
     std::fs::write(folder.join(MARKER_FILE), "made by fieldworkd demo\n")?;
     // The key is derived from the seed, so that the same seed gives the same datasets. It seals
     // only fictitious people.

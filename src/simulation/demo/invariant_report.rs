@@ -285,7 +285,7 @@ pub async fn invariant_report(
         phone_interviews: call_counts.interviews,
         fixed_line_completes,
         calls_outside_hours: call_counts.outside_hours,
-        call_backs_kept: call_counts.kept,
+        call_backs_kept: call_counts.on_time,
         call_backs_missed: call_counts.missed,
         sms_interviews: responses::completed_in(
             &mut *fixture.context.database.read().await?,
@@ -311,7 +311,7 @@ struct CallCounts {
     calls: u64,
     interviews: u64,
     outside_hours: u64,
-    kept: u64,
+    on_time: u64,
     missed: u64,
 }
 
@@ -332,7 +332,7 @@ async fn count_calls(fixture: &Fixture) -> Result<CallCounts> {
         {
             let is_on_time =
                 next.begun_at >= promised && next.begun_at.since(promised) <= CALL_BACK_TOLERANCE;
-            *if is_on_time { &mut call_counts.kept } else { &mut call_counts.missed } += 1;
+            *if is_on_time { &mut call_counts.on_time } else { &mut call_counts.missed } += 1;
         }
     }
     Ok(call_counts)

@@ -36,14 +36,14 @@ pub struct Demo {
 }
 
 /// Runs the whole programme in a folder.
-pub async fn play(folder: &Path, seed: u64, narrator: &mut dyn Narrator) -> Result<Demo> {
+pub async fn run(folder: &Path, seed: u64, narrator: &mut dyn Narrator) -> Result<Demo> {
     let began = Instant::now();
     let fixture = Fixture::create(folder, seed).await?;
     narrator.line(&format!(
         "fieldworkd demo, seed {seed}: everything on loopback, in {}",
         folder.display()
     ));
-    let listener = webhook_receiver::start(&fixture).await?;
+    let receiver = webhook_receiver::start(&fixture).await?;
     narrator.line("\nLists come in:");
     for line in fixture.import_lists().await? {
         narrator.line(&format!("  {line}"));
@@ -59,7 +59,7 @@ pub async fn play(folder: &Path, seed: u64, narrator: &mut dyn Narrator) -> Resu
     after_the_field::withdraw_one_consent(&fixture).await?;
     let scoring = after_the_field::accept_datasets(&fixture).await?;
     let console_report = console::browse_pages(&fixture).await?;
-    let webhooks = listener.deliver_and_count(&fixture).await?;
+    let webhooks = receiver.deliver_and_count(&fixture).await?;
     let erased = after_the_field::erase_after_retention(&fixture).await?;
     let report = invariant_report::invariant_report(
         &fixture,

@@ -41,17 +41,17 @@ pub async fn start(fixture: &Fixture) -> Result<Arc<WebhookReceiver>> {
     let kinds: Vec<EventKind> = EventKind::ALL.iter().copied().filter(is_wanted).collect();
     let secret =
         webhooks::add(&fixture.context, &Actor::command("demo"), "listener", &url, &kinds).await?;
-    let listener = Arc::new(WebhookReceiver {
+    let receiver = Arc::new(WebhookReceiver {
         check: Webhook::new(secret.reveal())?,
         received: Mutex::default(),
     });
-    let router = Router::new().route("/", post(receive_event)).with_state(listener.clone());
+    let router = Router::new().route("/", post(receive_event)).with_state(receiver.clone());
     tokio::spawn(async move { axum::serve(socket, router).await });
-    Ok(listener)
+    Ok(receiver)
 }
 
 async fn receive_event(
-    State(listener): State<Arc<WebhookReceiver>>,
+    State(receiver): State<Arc<WebhookReceiver>>,
     headers: HeaderMap,
     body: String,
 ) -> StatusCode {
@@ -60,11 +60,11 @@ async fn receive_event(
     // Signed again and compared: the library's own check would compare the demo's time with the
     // system clock.
     let at = text("webhook-timestamp").parse().unwrap_or_default();
-    let is_signed = listener
+    let is_signed = receiver
         .check
         .sign(text("webhook-id"), at, body.as_bytes())
         .is_ok_and(|good| good == text("webhook-signature"));
-    match listener.received.lock() {
+    match receiver.received.lock() {
         Ok(mut received) => _ = received.insert(text("webhook-id").to_owned(), is_signed),
         Err(_) => return StatusCode::INTERNAL_SERVER_ERROR,
     }

@@ -131,9 +131,9 @@ fn classify_details(message: &QueriedMessage, body: &str) -> QueryResult {
     if code != "OK" {
         return QueryResult::NoAnswer;
     }
-    let ours =
+    let detail =
         details.map(|d| d.list).unwrap_or_default().into_iter().find(|detail| detail.is(message));
-    match ours.map(|detail| detail.status) {
+    match detail.map(|detail| detail.status) {
         None => QueryResult::Unknown,
         Some(3) => QueryResult::Delivered { id: None },
         Some(2) => QueryResult::Undelivered { id: None },
@@ -144,6 +144,9 @@ fn classify_details(message: &QueriedMessage, body: &str) -> QueryResult {
 #[cfg(test)]
 mod tests {
     use super::super::super::approved_templates::tests::message;
+    use super::super::super::tests::{
+        PROXY_ANSWERS, accepted, account, deferred, in_doubt, refused, temporary, throttled,
+    };
     use super::*;
 
     #[test]
@@ -240,5 +243,127 @@ mod tests {
         };
         assert_eq!(in_a_batch("2026-03-02 10:00:02"), QueryResult::Delivered { id: None });
         assert_eq!(in_a_batch("2026-03-02 09:00:00"), QueryResult::Unknown);
+    }
+
+    #[test]
+    fn every_code_of_send_sms_has_its_outcome() {
+        for (code, outcome) in [
+            ("isv.MOBILE_NUMBER_ILLEGAL", refused as fn(&str) -> SubmitOutcome),
+            ("isv.BUSINESS_LIMIT_CONTROL", deferred),
+            ("isv.DAY_LIMIT_CONTROL", deferred),
+            ("isv.MONTH_LIMIT_CONTROL", deferred),
+            ("Throttling", throttled),
+            ("Throttling.User", throttled),
+            ("Throttling.Api", throttled),
+            ("isv.OUT_OF_SERVICE", account),
+            ("isv.AMOUNT_NOT_ENOUGH", account),
+            ("isv.ACCOUNT_ABNORMAL", account),
+            ("isv.ACCOUNT_NOT_EXISTS", account),
+            ("isv.PRODUCT_UN_SUBSCRIPT", account),
+            ("isv.SMS_TEMPLATE_ILLEGAL", account),
+            ("isv.SMS_SIGNATURE_ILLEGAL", account),
+            ("isv.TEMPLATE_MISSING_PARAMETERS", account),
+            ("isv.DENY_IP_RANGE", account),
+            ("SignatureDoesNotMatch", account),
+            ("InvalidAccessKeyId.NotFound", account),
+            ("isp.RAM_PERMISSION_DENY", account),
+            ("isp.SYSTEM_ERROR", temporary),
+            ("ServiceUnavailable", temporary),
+            ("isv.PARAM_LENGTH_LIMIT", temporary),
+            ("isv.BLACK_KEY_CONTROL_LIMIT", temporary),
+            ("isv.NEVER_HEARD_OF", temporary),
+            ("", temporary),
+        ] {
+            // The code decides, whatever the status.
+            for status in [200, 400, 503] {
+                let body = format!(r#"{{"Code":"{code}","Message":"x","RequestId":"F"}}"#);
+                assert_eq!(classify(status, &body), outcome(code), "{status} {code}");
+            }
+        }
+    }
+
+    #[test]
+    fn malformed_answers_of_send_sms_say_nothing() {
+        for (status, body, expected) in [
+            (200, r#"{"Code":"OK"}"#, SubmitOutcome::Accepted { id: None }),
+            (200, r#"{"BizId":"9^0","New":{"a":[1]},"Code":"OK"}"#, accepted("9^0")),
+            (200, "", in_doubt("http_200")),
+            (200, "{}", in_doubt("http_200")),
+            (200, "null", in_doubt("http_200")),
+            (200, "[]", in_doubt("http_200")),
+            (200, r#"{"Code":null}"#, in_doubt("http_200")),
+            (200, r#"{"Code":"OK","BizId":"9006^"#, in_doubt("http_200")),
+            (200, r#"{"Code":"isv.MOBILE_NUMBER_ILL"#, in_doubt("http_200")),
+            (400, r#"{"Code":"isv.MOBILE_NUMBER_ILL"#, temporary("http_400")),
+            (200, "<html>welcome to this network</html>", in_doubt("http_200")),
+        ] {
+            assert_eq!(classify(status, body), expected, "{status} {body}");
+        }
+        for (status, body, outcome, code) in PROXY_ANSWERS {
+            assert_eq!(classify(status, body), outcome(code), "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn what_one_answer_says_of_several_messages() {
+        for (code, expected) in [
+            ("isv.MOBILE_NUMBER_ILLEGAL", SubmitOutcome::BatchRefused),
+            ("isv.DAY_LIMIT_CONTROL", SubmitOutcome::BatchRefused),
+            ("isv.BLACK_KEY_CONTROL_LIMIT", SubmitOutcome::BatchRefused),
+            ("isv.PARAM_LENGTH_LIMIT", SubmitOutcome::BatchRefused),
+            ("isp.SYSTEM_ERROR", temporary("isp.SYSTEM_ERROR")),
+            ("isv.AMOUNT_NOT_ENOUGH", account("isv.AMOUNT_NOT_ENOUGH")),
+            ("Throttling.User", throttled("Throttling.User")),
+        ] {
+            let body = format!(r#"{{"Code":"{code}"}}"#);
+            assert_eq!(classify_all(200, &body, 3), vec![expected; 3], "{code}");
+        }
+        assert_eq!(classify_all(502, "<html>", 2), vec![in_doubt("http_502"); 2]);
+    }
+
+    #[test]
+    fn details_that_name_no_message_of_ours() {
+        let doubtful = QueriedMessage {
+            reference: "ref1".into(),
+            id: None,
+            to: message("13800138000").to,
+            submitted_at: Timestamp::from_local(
+                "2026-03-02T10:00:00".parse().unwrap(),
+                chrono_tz::Asia::Shanghai,
+            ),
+        };
+        for (details, expected) in [
+            ("null", QueryResult::Unknown),
+            ("{}", QueryResult::Unknown),
+            (r#"{"SmsSendDetailDTO":[]}"#, QueryResult::Unknown),
+            // A state that is neither failed nor delivered: it was taken.
+            (
+                r#"{"SmsSendDetailDTO":[{"SendStatus":7,"OutId":"ref1","New":1}]}"#,
+                QueryResult::Accepted { id: None },
+            ),
+            (r#"{"SmsSendDetailDTO":[{"SendStatus":3,"OutId":""}]}"#, QueryResult::Unknown),
+            (r#"{"SmsSendDetailDTO":[{"SendStatus":3}]}"#, QueryResult::Unknown),
+            (r#"{"SmsSendDetailDTO":[{"OutId":"ref1"}]}"#, QueryResult::NoAnswer),
+            // Of a request with several messages, the time decides.
+            (
+                r#"{"SmsSendDetailDTO":[{"SendStatus":2,"OutId":"batch-x","SendDate":"2026-03-02 10:05:00"}]}"#,
+                QueryResult::Undelivered { id: None },
+            ),
+            (
+                r#"{"SmsSendDetailDTO":[{"SendStatus":2,"OutId":"batch-x","SendDate":"2026-03-02 10:05:01"}]}"#,
+                QueryResult::Unknown,
+            ),
+            (
+                r#"{"SmsSendDetailDTO":[{"SendStatus":2,"OutId":"batch-x","SendDate":"soon"}]}"#,
+                QueryResult::Unknown,
+            ),
+            (r#"{"SmsSendDetailDTO":[{"SendStatus":2,"OutId":"batch-x"}]}"#, QueryResult::Unknown),
+        ] {
+            let body = format!(r#"{{"Code":"OK","SmsSendDetailDTOs":{details}}}"#);
+            assert_eq!(classify_details(&doubtful, &body), expected, "{details}");
+        }
+        for body in ["", "{}", "<html>", r#"{"Code":"OK","SmsSendDetailDTOs":{"#] {
+            assert_eq!(classify_details(&doubtful, body), QueryResult::NoAnswer, "{body}");
+        }
     }
 }

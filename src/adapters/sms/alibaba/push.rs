@@ -68,6 +68,7 @@ pub(super) fn replies(body: &[u8]) -> Result<Vec<Reply>, PushError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::tests::{describe_receipts, describe_replies};
     use super::*;
 
     #[test]
@@ -98,5 +99,98 @@ mod tests {
             (read[0].text.reveal(), read[0].id.as_ref().map(Personal::reveal)),
             ("R", Some("9"))
         );
+    }
+
+    #[test]
+    fn receipts_of_every_shape() {
+        let long = format!(r#"[{{"success":true,"out_id":"{}"}}]"#, "r".repeat(256));
+        for (body, expected) in [
+            ("[]", &[][..]),
+            (r#"[{"success":true,"out_id":"ref1"}]"#, &["reference=ref1 delivered"]),
+            // What the operator says of a delivery is no failure, even a dead number's code.
+            (
+                r#"[{"success":true,"out_id":"ref1","err_code":"MK:0001"}]"#,
+                &["reference=ref1 delivered"],
+            ),
+            (
+                r#"[{"success":false,"out_id":"ref1","err_code":"MOBILE_NOT_ON_SERVICE"}]"#,
+                &["reference=ref1 dead number code=MOBILE_NOT_ON_SERVICE"],
+            ),
+            (
+                r#"[{"success":false,"out_id":"ref1","err_code":"MK:0001"}]"#,
+                &["reference=ref1 dead number code=MK:0001"],
+            ),
+            (
+                r#"[{"success":false,"out_id":"ref1","err_code":"MOBILE_IN_BLACK"}]"#,
+                &["reference=ref1 undelivered code=MOBILE_IN_BLACK"],
+            ),
+            (r#"[{"success":false,"out_id":"ref1"}]"#, &["reference=ref1 undelivered"]),
+            (
+                r#"[{"success":false,"out_id":"ref1","err_code":""}]"#,
+                &["reference=ref1 undelivered"],
+            ),
+            // Fields that nobody has heard of.
+            (
+                r#"[{"new":{"x":[1]},"success":true,"out_id":"ref1","sms_size":"1"}]"#,
+                &["reference=ref1 delivered"],
+            ),
+            // Of a request with several messages: its id and the number.
+            (
+                r#"[{"phone_number":"13800138000","success":true,"biz_id":"9^0","out_id":"batch-ref7"},
+                    {"phone_number":"13900139000","success":false,"biz_id":"9^0","out_id":"batch-ref7","err_code":"MK:0001"}]"#,
+                &[
+                    "id=9^0 to=13800138000 delivered",
+                    "id=9^0 to=13900139000 dead number code=MK:0001",
+                ],
+            ),
+            (r#"[{"success":true,"biz_id":"9^0","out_id":""}]"#, &["id=9^0 delivered"]),
+            (r#"[{"success":true,"out_id":"batch-ref7"}]"#, &[r#"Missing("out_id")"#]),
+            (r#"[{"success":true,"out_id":"","biz_id":""}]"#, &[r#"Missing("out_id")"#]),
+            (&long, &[r#"Missing("out_id")"#]),
+            // One that names nothing: the gateway pushes them all again.
+            (r#"[{"success":true,"out_id":"ref1"},{"success":true}]"#, &[r#"Missing("out_id")"#]),
+            (r#"[{"out_id":"ref1"}]"#, &[r#"Form("a JSON array of SmsReport")"#]),
+            (r#"[{"success":"true","out_id":"ref1"}]"#, &[r#"Form("a JSON array of SmsReport")"#]),
+            (r#"{"success":true,"out_id":"ref1"}"#, &[r#"Form("a JSON array of SmsReport")"#]),
+            (r#"[{"success":true,"out_id":"re"#, &[r#"Form("a JSON array of SmsReport")"#]),
+            ("", &[r#"Form("a JSON array of SmsReport")"#]),
+            ("<html>", &[r#"Form("a JSON array of SmsReport")"#]),
+        ] {
+            assert_eq!(describe_receipts(receipts(body.as_bytes())), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn replies_of_every_shape() {
+        let reply = |content: &str| {
+            format!(r#"[{{"phone_number":"13800138000","content":"{content}","sequence_id":9}}]"#)
+        };
+        for (body, expected) in [
+            (reply("8"), &["13800138000: «8» id=«9»"][..]),
+            (reply("R"), &["13800138000: «R» id=«9»"]),
+            (reply("退订"), &["13800138000: «退订» id=«9»"]),
+            (reply("很好👍🏽"), &["13800138000: «很好👍🏽» id=«9»"]),
+            (reply(r"\ud83d\udc4d\n"), &["13800138000: «👍\n» id=«9»"]),
+            (reply(""), &["13800138000: «» id=«9»"]),
+            (r#"[{"phone_number":"13800138000","content":"T"}]"#.into(), &["13800138000: «T»"]),
+            (
+                r#"[{"phone_number":"13800138000","content":"T","sequence_id":null}]"#.into(),
+                &["13800138000: «T»"],
+            ),
+            (
+                r#"[{"phone_number":"13800138000","content":"1","sequence_id":1,"new":[]},
+                    {"phone_number":"13900139000","content":"2","sequence_id":2}]"#
+                    .into(),
+                &["13800138000: «1» id=«1»", "13900139000: «2» id=«2»"],
+            ),
+            ("[]".into(), &[]),
+            (r#"[{"phone_number":"13800138000"}]"#.into(), &[r#"Form("a JSON array of SmsUp")"#]),
+            (r#"[{"content":"T"}]"#.into(), &[r#"Form("a JSON array of SmsUp")"#]),
+            ("{}".into(), &[r#"Form("a JSON array of SmsUp")"#]),
+            (r#"[{"phone_number":"138"#.into(), &[r#"Form("a JSON array of SmsUp")"#]),
+            (String::new(), &[r#"Form("a JSON array of SmsUp")"#]),
+        ] {
+            assert_eq!(describe_replies(replies(body.as_bytes())), expected, "{body}");
+        }
     }
 }

@@ -123,6 +123,7 @@ fn text_of(coding: DataCoding, body: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::tests::{describe_receipts, describe_replies};
     use super::*;
     use rusmpp::types::{COctetString, OctetString};
     use rusmpp::values::EsmClass;
@@ -195,6 +196,98 @@ mod tests {
                 (replies[0].text.reveal(), replies[0].from.reveal()),
                 (text, "+8613800138000")
             );
+        }
+    }
+
+    #[test]
+    fn receipts_of_every_shape() {
+        for (text, receipt_id, expected) in [
+            ("id:10ab stat:DELIVRD err:000", ReceiptId::Same, &["id=10ab delivered"][..]),
+            ("ID: 10ab STAT: delivrd", ReceiptId::Same, &["id=10ab delivered"]),
+            (
+                "id:10ab sub:001 new:x stat:UNDELIV err:021",
+                ReceiptId::Same,
+                &["id=10ab undelivered code=UNDELIV:021"],
+            ),
+            (
+                "id:10ab stat:REJECTD text:id:99 stat:DELIVRD",
+                ReceiptId::Same,
+                &["id=10ab undelivered code=REJECTD"],
+            ),
+            // Not final.
+            ("id:10ab stat:ENROUTE", ReceiptId::Same, &[]),
+            ("id:10ab stat:ACCEPTD", ReceiptId::Same, &[]),
+            ("id:10ab stat:UNKNOWN", ReceiptId::Same, &[]),
+            ("id:10ab stat:NEVERHEARD", ReceiptId::Same, &[]),
+            ("id:10ab", ReceiptId::Same, &[]),
+            ("stat:DELIVRD", ReceiptId::Same, &[]),
+            ("id:10ab st", ReceiptId::Same, &[]),
+            ("<html>", ReceiptId::Same, &[]),
+            ("", ReceiptId::Same, &[]),
+            ("id:4267 stat:DELIVRD", ReceiptId::DecimalOfHex, &["id=10ab delivered"]),
+            ("id:10ab stat:DELIVRD", ReceiptId::DecimalOfHex, &[]),
+        ] {
+            let delivered = pdu(4, DataCoding::McSpecific, text.as_bytes());
+            let (receipts, replies) = read_delivery(&delivered, receipt_id);
+            assert!(replies.is_empty(), "{text}");
+            assert_eq!(describe_receipts(Ok(receipts)), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn states_in_optional_parameters() {
+        use rusmpp::tlvs::MessageDeliveryRequestTlvValue as Tlv;
+        for (state, text, expected) in [
+            (MessageState::Delivered, "", &["id=77 delivered"][..]),
+            (MessageState::Expired, "", &["id=77 undelivered code=EXPIRED"]),
+            (MessageState::Deleted, "", &["id=77 undelivered code=DELETED"]),
+            (MessageState::Undeliverable, "err:021", &["id=77 undelivered code=UNDELIV:021"]),
+            (MessageState::Rejected, "", &["id=77 undelivered code=REJECTD"]),
+            (MessageState::Enroute, "", &[]),
+            (MessageState::Accepted, "", &[]),
+            (MessageState::Unknown, "", &[]),
+            // The id of the parameter counts, and the state of the text.
+            (MessageState::Delivered, "id:1 stat:EXPIRED", &["id=77 undelivered code=EXPIRED"]),
+        ] {
+            let mut pdu = pdu(4, DataCoding::McSpecific, text.as_bytes());
+            pdu.push_tlv(Tlv::ReceiptedMessageId("77".parse().unwrap()));
+            pdu.push_tlv(Tlv::MessageState(state));
+            let (receipts, _) = read_delivery(&pdu, ReceiptId::Same);
+            assert_eq!(describe_receipts(Ok(receipts)), expected, "{state:?} {text}");
+        }
+    }
+
+    #[test]
+    fn replies_of_every_shape() {
+        let ucs2 = |text: &str| text.encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<u8>>();
+        let cut = [ucs2("好").as_slice(), &[0xd8]].concat();
+        for (from, coding, body, expected) in [
+            ("8613800138000", DataCoding::McSpecific, b"8".to_vec(), "+8613800138000: «8»"),
+            ("+8613800138000", DataCoding::McSpecific, b"TD".to_vec(), "+8613800138000: «TD»"),
+            // A service's short number is no number of a country.
+            ("10086", DataCoding::McSpecific, b"R".to_vec(), "10086: «R»"),
+            ("8613800138000", DataCoding::McSpecific, vec![0, 0x1b, 0x65], "+8613800138000: «@€»"),
+            ("8613800138000", DataCoding::Ucs2, ucs2("很好👍🏽"), "+8613800138000: «很好👍🏽»"),
+            ("8613800138000", DataCoding::Ucs2, cut, "+8613800138000: «好»"),
+            (
+                "8613800138000",
+                DataCoding::Ucs2,
+                ucs2("👍")[..2].to_vec(),
+                "+8613800138000: «\u{fffd}»",
+            ),
+            ("8613800138000", DataCoding::Latin1, vec![0xe9], "+8613800138000: «é»"),
+            ("8613800138000", DataCoding::Ia5, b"STOP".to_vec(), "+8613800138000: «STOP»"),
+            ("8613800138000", DataCoding::McSpecific, Vec::new(), "+8613800138000: «»"),
+        ] {
+            let delivered = DeliverSm::builder()
+                .source_addr(from.parse::<COctetString<1, 21>>().unwrap())
+                .data_coding(coding)
+                .short_message(OctetString::from_vec(body.clone()).unwrap())
+                .build();
+            let (receipts, replies) = read_delivery(&delivered, ReceiptId::Same);
+            assert!(receipts.is_empty(), "{body:?}");
+            // SMPP gives a reply no id.
+            assert_eq!(describe_replies(Ok(replies)), [expected], "{from} {coding:?} {body:?}");
         }
     }
 }

@@ -142,8 +142,8 @@ async fn run_connection<S>(
                 let Some(Ok(command)) = read else { break };
                 last_heard = Instant::now();
                 if is_response(&command) {
-                    if let Some(waiting) = pending.lock().await.remove(&command.sequence_number()) {
-                        let _ = waiting.send(command);
+                    if let Some(reply_to) = pending.lock().await.remove(&command.sequence_number()) {
+                        let _ = reply_to.send(command);
                     }
                     continue;
                 }

@@ -208,7 +208,7 @@ impl Smpp {
         let mut id = None;
         for (part, pdu) in pdus.into_iter().enumerate() {
             let answer = link.request(pdu).await;
-            let told = describe_answer(&answer);
+            let log_text = describe_answer(&answer);
             match classify(answer) {
                 Ok(given) => id = given,
                 // A part of a long message has already been sent: whatever the response to the
@@ -216,15 +216,15 @@ impl Smpp {
                 Err(_) if part > 0 => {
                     return (
                         SubmitOutcome::InDoubt { code: "part_refused".into() },
-                        format!("part {}: {told}", part + 1),
+                        format!("part {}: {log_text}", part + 1),
                     );
                 }
-                Err(outcome) => return (outcome, told),
+                Err(outcome) => return (outcome, log_text),
             }
         }
-        let told =
+        let log_text =
             format!("submit_sm_resp ESME_ROK, message_id {}", id.as_deref().unwrap_or_default());
-        (SubmitOutcome::Accepted { id }, told)
+        (SubmitOutcome::Accepted { id }, log_text)
     }
 }
 
@@ -314,3 +314,49 @@ impl Gateway for Smpp {
 
 /// Timeout of connecting and binding.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{account, in_doubt, refused, temporary, throttled};
+    use super::*;
+    use rusmpp::pdus::SubmitSmResp;
+
+    fn response(status: CommandStatus, pdu: impl Into<Pdu>) -> Result<Command, NoAnswer> {
+        Ok(Command::builder().status(status).sequence_number(1).pdu(pdu))
+    }
+
+    fn taken(id: &str) -> SubmitSmResp {
+        SubmitSmResp::builder().message_id(id.parse().unwrap()).build()
+    }
+
+    #[test]
+    fn answers_to_a_submit() {
+        use CommandStatus as Status;
+        for (answer, expected) in [
+            (response(Status::EsmeRok, taken("10ab")), Ok(Some("10ab".to_owned()))),
+            (response(Status::EsmeRok, taken("")), Ok(None)),
+            // An answer to something else.
+            (response(Status::EsmeRok, Pdu::EnquireLinkResp), Err(in_doubt("answer_unreadable"))),
+            (response(Status::EsmeRinvdstadr, taken("")), Err(refused("EsmeRinvdstadr"))),
+            (response(Status::EsmeRthrottled, taken("")), Err(throttled("EsmeRthrottled"))),
+            (response(Status::EsmeRmsgqful, taken("")), Err(throttled("EsmeRmsgqful"))),
+            (response(Status::EsmeRinvsrcadr, taken("")), Err(account("EsmeRinvsrcadr"))),
+            (response(Status::EsmeRinvbndsts, taken("")), Err(account("EsmeRinvbndsts"))),
+            (response(Status::EsmeRinvsysid, taken("")), Err(account("EsmeRinvsysid"))),
+            (response(Status::EsmeRinvpaswd, taken("")), Err(account("EsmeRinvpaswd"))),
+            (response(Status::EsmeRbindfail, taken("")), Err(account("EsmeRbindfail"))),
+            (response(Status::EsmeRsyserr, taken("")), Err(temporary("EsmeRsyserr"))),
+            (response(Status::EsmeRsubmitfail, taken("")), Err(temporary("EsmeRsubmitfail"))),
+            (response(Status::EsmeRinvmsglen, taken("")), Err(temporary("EsmeRinvmsglen"))),
+            // An id beside an error is no id.
+            (response(Status::EsmeRsyserr, taken("10ab")), Err(temporary("EsmeRsyserr"))),
+            (response(Status::Other(0x400), taken("")), Err(temporary("Other(1024)"))),
+            (Err(NoAnswer::NotSent), Err(temporary("no_connection"))),
+            (Err(NoAnswer::Lost), Err(in_doubt("connection_lost"))),
+            (Err(NoAnswer::TimedOut), Err(in_doubt("timeout"))),
+        ] {
+            let log_text = describe_answer(&answer);
+            assert_eq!(classify(answer), expected, "{log_text}");
+        }
+    }
+}

@@ -30,7 +30,7 @@ pub(super) fn classify(
     let code = find(&rules.code, &rules.code_text);
     let says = |list: &[String]| code.as_ref().is_some_and(|code| list.contains(code));
     // A code is stored only if the gateway's file lists it: an unknown one might repeat the number.
-    let shown = || match &code {
+    let code_text = || match &code {
         Some(code)
             if code.len() <= 60
                 && code.chars().all(|c| c.is_ascii_alphabetic() || "._- ".contains(c)) =>
@@ -41,29 +41,31 @@ pub(super) fn classify(
         _ => format!("http_{}", status),
     };
     if says(&rules.refused_number) {
-        return SubmitOutcome::RefusedNumber { code: shown() };
+        return SubmitOutcome::RefusedNumber { code: code_text() };
     }
     if says(&rules.deferred_number) {
-        return SubmitOutcome::DeferredNumber { code: shown() };
+        return SubmitOutcome::DeferredNumber { code: code_text() };
     }
     if says(&rules.slow_down) {
-        return SubmitOutcome::Throttled { code: shown(), retry_after };
+        return SubmitOutcome::Throttled { code: code_text(), retry_after };
     }
     if says(&rules.account) {
-        return SubmitOutcome::AccountFailure { code: shown() };
+        return SubmitOutcome::AccountFailure { code: code_text() };
     }
     if says(&rules.not_taken) {
-        return SubmitOutcome::TemporaryFailure { code: shown() };
+        return SubmitOutcome::TemporaryFailure { code: code_text() };
     }
     let text_fits = rules.accepted_text.as_ref().is_none_or(|pattern| pattern.is_match(body));
     if rules.accepted_status.contains(&status) && text_fits {
         return SubmitOutcome::Accepted { id: find(&rules.id, &rules.id_text) };
     }
     match outcome_of_status(status) {
-        SubmitOutcome::Throttled { .. } => SubmitOutcome::Throttled { code: shown(), retry_after },
-        SubmitOutcome::AccountFailure { .. } => SubmitOutcome::AccountFailure { code: shown() },
-        SubmitOutcome::InDoubt { .. } => SubmitOutcome::InDoubt { code: shown() },
-        _ => SubmitOutcome::TemporaryFailure { code: shown() },
+        SubmitOutcome::Throttled { .. } => {
+            SubmitOutcome::Throttled { code: code_text(), retry_after }
+        }
+        SubmitOutcome::AccountFailure { .. } => SubmitOutcome::AccountFailure { code: code_text() },
+        SubmitOutcome::InDoubt { .. } => SubmitOutcome::InDoubt { code: code_text() },
+        _ => SubmitOutcome::TemporaryFailure { code: code_text() },
     }
 }
 
@@ -95,6 +97,9 @@ pub(super) fn text_of(value: &Value) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::tests::{
+        PROXY_ANSWERS, accepted, account, deferred, in_doubt, refused, temporary, throttled,
+    };
     use super::super::file::GatewayFile;
     use super::*;
 
@@ -172,5 +177,110 @@ mod tests {
                 ),
             ],
         );
+    }
+
+    #[test]
+    fn rapidpros_answers() {
+        check(
+            include_str!("../../../../config/gateways/rapidpro.toml"),
+            &[
+                (200, r#"{"external_id":"x1"}"#, accepted("x1")),
+                (201, r#"{"external_id":7,"new":[]}"#, accepted("7")),
+                (202, "{}", SubmitOutcome::Accepted { id: None }),
+                (400, r#"{"error":"invalid_number"}"#, refused("invalid_number")),
+                (429, r#"{"error":"throttled"}"#, throttled("throttled")),
+                (200, r#"{"error":"throttled"}"#, throttled("throttled")),
+                (401, r#"{"error":"unauthorized"}"#, account("unauthorized")),
+                (400, r#"{"error":"something else"}"#, temporary("something else")),
+                (500, r#"{"error":"something else"}"#, in_doubt("something else")),
+                // What may repeat the number is not kept.
+                (400, r#"{"error":"13800138000 is no number"}"#, temporary("http_400")),
+                (400, r#"{"error":["invalid_number"]}"#, temporary("http_400")),
+                (400, r#"{"error":"invalid_num"#, temporary("http_400")),
+                (404, r#"{"error":404}"#, temporary("404")),
+            ],
+        );
+    }
+
+    #[test]
+    fn answers_of_the_shipped_gateways_that_are_not_theirs() {
+        for file in [
+            include_str!("../../../../config/gateways/simulator.toml"),
+            include_str!("../../../../config/gateways/kannel.toml"),
+            include_str!("../../../../config/gateways/rapidpro.toml"),
+        ] {
+            for (status, body, outcome, code) in PROXY_ANSWERS {
+                check(file, &[(status, body, outcome(code))]);
+            }
+        }
+        check(
+            include_str!("../../../../config/gateways/kannel.toml"),
+            &[
+                // Kannel's own text says whether it was taken: without it, that is unknown.
+                (202, "", in_doubt("http_202")),
+                (202, "<html>welcome to this network</html>", in_doubt("http_202")),
+                (202, "5: something", in_doubt("5")),
+                (202, "0: Acc", in_doubt("0")),
+                (400, "Missing receiver number, rejected", temporary("Missing receiver number")),
+            ],
+        );
+        check(
+            include_str!("../../../../config/gateways/simulator.toml"),
+            &[
+                (400, r#"{"error":"blocked"}"#, refused("blocked")),
+                (400, r#"{"error":"number_frequency","new":1}"#, deferred("number_frequency")),
+                (401, r#"{"error":"unauthorised"}"#, account("unauthorised")),
+                (400, r#"{"error":"invalid_num"#, temporary("http_400")),
+                (500, r#"{"error":"unavai"#, in_doubt("http_500")),
+            ],
+        );
+    }
+
+    #[test]
+    fn a_gateway_that_says_how_long_to_wait_is_believed() {
+        let file =
+            GatewayFile::parse(include_str!("../../../../config/gateways/simulator.toml")).unwrap();
+        let wait = Some(Duration::from_secs(7));
+        for (status, body, expected) in [
+            (
+                429,
+                r#"{"error":"throttled"}"#,
+                SubmitOutcome::Throttled { code: "throttled".into(), retry_after: wait },
+            ),
+            (
+                429,
+                "<html>",
+                SubmitOutcome::Throttled { code: "http_429".into(), retry_after: wait },
+            ),
+            (503, "", temporary("http_503")),
+        ] {
+            let outcome = classify(&file.submit.answer, status, wait, body);
+            assert_eq!(outcome, expected, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn answers_to_a_query() {
+        let file =
+            GatewayFile::parse(include_str!("../../../../config/gateways/simulator.toml")).unwrap();
+        let query = file.query.unwrap();
+        let id = || Some("s1".to_owned());
+        for (status, body, expected) in [
+            (200, r#"{"id":"s1","state":"accepted"}"#, QueryResult::Accepted { id: id() }),
+            (200, r#"{"id":"s1","state":"delivered"}"#, QueryResult::Delivered { id: id() }),
+            (200, r#"{"id":"s1","state":"undelivered"}"#, QueryResult::Undelivered { id: id() }),
+            (200, r#"{"state":"delivered","new":1}"#, QueryResult::Delivered { id: None }),
+            (404, r#"{"error":"unknown"}"#, QueryResult::Unknown),
+            (404, "", QueryResult::Unknown),
+            (200, r#"{"id":"s1","state":"never-heard-of"}"#, QueryResult::NoAnswer),
+            (200, r#"{"id":"s1","state":""}"#, QueryResult::NoAnswer),
+            (200, r#"{"id":"s1"}"#, QueryResult::NoAnswer),
+            (500, r#"{"id":"s1","state":"delivered"}"#, QueryResult::NoAnswer),
+            (200, r#"{"id":"s1","state":"deliv"#, QueryResult::NoAnswer),
+            (200, "", QueryResult::NoAnswer),
+            (502, "<html>", QueryResult::NoAnswer),
+        ] {
+            assert_eq!(classify_query(&query, status, body), expected, "{status} {body}");
+        }
     }
 }

@@ -91,6 +91,7 @@ fn time_of(raw: &str) -> Option<Timestamp> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::tests::{describe_receipts, describe_replies};
     use super::super::file::GatewayFile;
     use super::*;
 
@@ -126,5 +127,147 @@ mod tests {
 
         assert_eq!(receipts(&simulator, push("", b"x")).unwrap_err(), PushError::Form("JSON"));
         assert_eq!(receipts(&simulator, push("", b"{}")).unwrap_err(), PushError::Missing("state"));
+    }
+
+    fn shipped(name: &str) -> GatewayFile {
+        let text = match name {
+            "simulator" => include_str!("../../../../config/gateways/simulator.toml"),
+            "kannel" => include_str!("../../../../config/gateways/kannel.toml"),
+            _ => include_str!("../../../../config/gateways/rapidpro.toml"),
+        };
+        GatewayFile::parse(text).unwrap()
+    }
+
+    #[test]
+    fn receipts_of_every_shape() {
+        let long = format!(r#"{{"id":"{}","state":"delivered"}}"#, "s".repeat(201));
+        for (gateway, query, body, expected) in [
+            ("simulator", "", "[]", &[][..]),
+            (
+                "simulator",
+                "",
+                r#"{"id":"s1","reference":"r1","state":"delivered","new":{"x":[1]}}"#,
+                &["reference=r1 id=s1 delivered"],
+            ),
+            ("simulator", "", r#"{"id":1,"state":"delivered"}"#, &["id=1 delivered"]),
+            (
+                "simulator",
+                "",
+                r#"[{"id":"s1","state":"undelivered","error":"absent"},
+                    {"id":"s2","state":"undelivered","error":"unknown_subscriber"},
+                    {"id":"s3","state":"undelivered","error":"memory_full"},
+                    {"id":"s4","state":"undelivered"},{"id":"s5","state":"never-heard-of"}]"#,
+                &[
+                    "id=s1 dead number code=absent",
+                    "id=s2 dead number code=unknown_subscriber",
+                    "id=s3 undelivered code=memory_full",
+                    "id=s4 undelivered",
+                ],
+            ),
+            ("simulator", "", r#"{"state":"delivered"}"#, &[r#"Missing("id or reference")"#]),
+            (
+                "simulator",
+                "",
+                r#"{"id":"","reference":null,"state":"delivered"}"#,
+                &[r#"Missing("id or reference")"#],
+            ),
+            ("simulator", "", &long, &[r#"Missing("id or reference")"#]),
+            (
+                "simulator",
+                "",
+                r#"[{"id":"s1","state":"delivered"},{"id":"s2"}]"#,
+                &[r#"Missing("state")"#],
+            ),
+            ("simulator", "", "[1]", &[r#"Missing("state")"#]),
+            ("simulator", "", r#"{"id":"s1","state":"deli"#, &[r#"Form("JSON")"#]),
+            ("simulator", "", "\"delivered\"", &[r#"Form("JSON")"#]),
+            ("simulator", "", "<html>", &[r#"Form("JSON")"#]),
+            ("simulator", "", "", &[r#"Form("JSON")"#]),
+            ("kannel", "reference=r1&state=1&new=1", "", &["reference=r1 delivered"]),
+            ("kannel", "reference=r1&state=2", "", &["reference=r1 undelivered"]),
+            ("kannel", "reference=r1&state=16", "", &["reference=r1 undelivered"]),
+            // Buffered, or handed to the SMSC.
+            ("kannel", "reference=r1&state=4", "", &[]),
+            ("kannel", "reference=r1&state=8", "", &[]),
+            ("kannel", "state=1", "", &[r#"Missing("id or reference")"#]),
+            ("kannel", "reference=r1", "state=1", &[r#"Missing("state")"#]),
+            ("rapidpro", "", "id=r1&status=D&new=1", &["reference=r1 delivered"]),
+            ("rapidpro", "", "id=r1&status=delivered", &["reference=r1 delivered"]),
+            ("rapidpro", "", "id=r1&status=F", &["reference=r1 undelivered"]),
+            ("rapidpro", "", "id=r1&status=errored", &["reference=r1 undelivered"]),
+            ("rapidpro", "", "id=r1&status=S", &[]),
+            ("rapidpro", "", "id=&status=D", &[r#"Missing("id or reference")"#]),
+            ("rapidpro", "id=r1&status=D", "", &[r#"Missing("state")"#]),
+        ] {
+            let places = shipped(gateway).receipt.unwrap();
+            assert_eq!(
+                describe_receipts(receipts(&places, push(query, body.as_bytes()))),
+                expected,
+                "{gateway} {query} {body}"
+            );
+        }
+    }
+
+    #[test]
+    fn replies_of_every_shape() {
+        for (gateway, query, body, expected) in [
+            (
+                "simulator",
+                "",
+                r#"{"id":"m1","from":"+8613800138000","text":"8","at":1772415000}"#,
+                &["+8613800138000: «8» id=«m1» at=1772415000000"][..],
+            ),
+            (
+                "simulator",
+                "",
+                r#"{"id":2,"from":"+8613800138000","text":"退订","at":1772415000123}"#,
+                &["+8613800138000: «退订» id=«2» at=1772415000123"],
+            ),
+            (
+                "simulator",
+                "",
+                r#"{"id":"m1","from":"+8613800138000","text":"好👍","at":"2026-03-02T09:30:00+08:00"}"#,
+                &["+8613800138000: «好👍» id=«m1» at=1772415000000"],
+            ),
+            (
+                "simulator",
+                "",
+                r#"{"from":"+8613800138000","text":"","at":"soon","new":[]}"#,
+                &["+8613800138000: «»"],
+            ),
+            // A point that was answered with a number of JSON.
+            ("simulator", "", r#"{"from":"+8613800138000","text":8}"#, &["+8613800138000: «8»"]),
+            (
+                "simulator",
+                "",
+                r#"[{"id":"m1","from":"+8613800138000","text":"1"},{"id":"m2","from":"+8613900139000","text":"2"}]"#,
+                &["+8613800138000: «1» id=«m1»", "+8613900139000: «2» id=«m2»"],
+            ),
+            ("simulator", "", "[]", &[]),
+            ("simulator", "", r#"{"from":"+8613800138000"}"#, &[r#"Missing("text")"#]),
+            ("simulator", "", r#"{"from":"+8613800138000","text":null}"#, &[r#"Missing("text")"#]),
+            ("simulator", "", r#"{"text":"8"}"#, &[r#"Missing("from")"#]),
+            ("simulator", "", r#"{"from":"+86138"#, &[r#"Form("JSON")"#]),
+            ("simulator", "", "", &[r#"Form("JSON")"#]),
+            ("kannel", "from=%2B8613800138000&text=T", "", &["+8613800138000: «T»"]),
+            (
+                "kannel",
+                "from=%2B8613800138000&text=%E5%A5%BD+%F0%9F%91%8D&new=1",
+                "",
+                &["+8613800138000: «好 👍»"],
+            ),
+            ("kannel", "from=%2B8613800138000&text=", "", &["+8613800138000: «»"]),
+            ("kannel", "text=T", "", &[r#"Missing("from")"#]),
+            ("kannel", "", "from=%2B8613800138000&text=T", &[r#"Missing("from")"#]),
+            ("rapidpro", "", "from=%2B8613800138000&text=STOP", &["+8613800138000: «STOP»"]),
+            ("rapidpro", "", "from=%2B8613800138000", &[r#"Missing("text")"#]),
+        ] {
+            let places = shipped(gateway).reply.unwrap();
+            assert_eq!(
+                describe_replies(replies(&places, push(query, body.as_bytes()))),
+                expected,
+                "{gateway} {query} {body}"
+            );
+        }
     }
 }

@@ -119,12 +119,13 @@ pub(super) fn describe_request(
         }
         _ => "…".into(),
     };
-    let mut shown = format!("{} {}", form.method.as_str(), form.url.fill(value_of, str::to_owned));
+    let mut rendered =
+        format!("{} {}", form.method.as_str(), form.url.fill(value_of, str::to_owned));
     if let Some(body) = &form.body {
-        shown.push(' ');
-        shown.push_str(&body.fill(value_of, str::to_owned));
+        rendered.push(' ');
+        rendered.push_str(&body.fill(value_of, str::to_owned));
     }
-    shown
+    rendered
 }
 
 /// Escapes a value for the inside of a JSON string.

@@ -147,6 +147,9 @@ fn classify_pulled(message: &QueriedMessage, body: &str) -> QueryResult {
 #[cfg(test)]
 mod tests {
     use super::super::super::approved_templates::tests::message;
+    use super::super::super::tests::{
+        PROXY_ANSWERS, account, deferred, in_doubt, refused, temporary, throttled,
+    };
     use super::*;
     use crate::domain::time::Timestamp;
 
@@ -242,5 +245,124 @@ mod tests {
             QueryResult::Undelivered { id: Some("5".into()) }
         );
         assert_eq!(classify_pulled(&doubtful, &body("other", "SUCCESS")), QueryResult::NoAnswer);
+    }
+
+    #[test]
+    fn every_code_has_its_outcome_for_a_number_and_for_a_request() {
+        for (code, outcome) in [
+            ("InvalidParameterValue.IncorrectPhoneNumber", refused as fn(&str) -> SubmitOutcome),
+            ("FailedOperation.PhoneNumberInBlacklist", refused),
+            ("LimitExceeded.PhoneNumberDailyLimit", deferred),
+            ("LimitExceeded.PhoneNumberOneHourLimit", deferred),
+            ("LimitExceeded.PhoneNumberThirtySecondLimit", deferred),
+            ("LimitExceeded.PhoneNumberSameContentDailyLimit", deferred),
+            ("LimitExceeded.DeliveryFrequencyLimit", deferred),
+            ("RequestLimitExceeded", throttled),
+            ("LimitExceeded.GlobalSmsSendingRateLimit", throttled),
+            ("FailedOperation.InsufficientBalanceInSmsPackage", account),
+            ("FailedOperation.SignatureIncorrectOrUnapproved", account),
+            ("FailedOperation.TemplateIncorrectOrUnapproved", account),
+            ("InvalidParameterValue.ProhibitedUseUrlInTemplateParameter", account),
+            ("LimitExceeded.AppDailyLimit", account),
+            ("LimitExceeded.AppMainlandChinaDailyLimit", account),
+            ("AuthFailure.SignatureFailure", account),
+            ("AuthFailure.SecretIdNotFound", account),
+            ("UnauthorizedOperation.SmsSdkAppIdVerifyFail", account),
+            ("InternalError", temporary),
+            ("Never.HeardOf", temporary),
+            ("", temporary),
+        ] {
+            let of_number = format!(
+                r#"{{"Response":{{"SendStatusSet":[{{"SerialNo":"","PhoneNumber":"+861","Code":"{code}","New":1}}],"RequestId":"R"}}}}"#
+            );
+            let of_request = format!(
+                r#"{{"Response":{{"Error":{{"Code":"{code}","Message":"x"}},"RequestId":"R"}}}}"#
+            );
+            for body in [of_number, of_request.clone()] {
+                assert_eq!(classify_all(200, &body, &["+861"]), [outcome(code)], "{body}");
+            }
+            // A refusal that one number may have caused is found out one by one.
+            let expected = match outcome(code) {
+                SubmitOutcome::RefusedNumber { .. } | SubmitOutcome::DeferredNumber { .. } => {
+                    SubmitOutcome::BatchRefused
+                }
+                outcome => outcome,
+            };
+            assert_eq!(
+                classify_all(200, &of_request, &["+861", "+862"]),
+                vec![expected; 2],
+                "{code}"
+            );
+        }
+    }
+
+    #[test]
+    fn malformed_answers_of_send_sms_say_nothing() {
+        for (status, body, expected) in [
+            (
+                200,
+                r#"{"Response":{"SendStatusSet":[{"Code":"Ok"}]}}"#,
+                SubmitOutcome::Accepted { id: None },
+            ),
+            (200, r#"{"Response":{"SendStatusSet":[]}}"#, in_doubt("no_status")),
+            (200, r#"{"Response":{}}"#, in_doubt("no_status")),
+            (200, r#"{"Response":{"SendStatusSet":null}}"#, in_doubt("http_200")),
+            (200, r#"{"Response":{"SendStatusSet":[{"SerialNo":"5:1"}]}}"#, in_doubt("http_200")),
+            (200, r#"{"Response":{"Error":{"Message":"x"}}}"#, in_doubt("http_200")),
+            (200, "{}", in_doubt("http_200")),
+            (200, "", in_doubt("http_200")),
+            (200, r#"{"Response":{"SendStatusSet":[{"SerialNo":"5:"#, in_doubt("http_200")),
+            (200, "<html>welcome to this network</html>", in_doubt("http_200")),
+            (400, "{", temporary("http_400")),
+        ] {
+            assert_eq!(classify_all(status, body, &["+861"]), [expected], "{status} {body}");
+        }
+        for (status, body, outcome, code) in PROXY_ANSWERS {
+            assert_eq!(
+                classify_all(status, body, &["+861", "+862"]),
+                vec![outcome(code); 2],
+                "{status} {body}"
+            );
+        }
+    }
+
+    #[test]
+    fn reports_that_are_pulled() {
+        let doubtful = |id: Option<&str>| QueriedMessage {
+            reference: "ref1".into(),
+            id: id.map(str::to_owned),
+            to: message("13800138000").to,
+            submitted_at: Timestamp(0),
+        };
+        let delivered = || QueryResult::Delivered { id: Some("5".into()) };
+        let of = |report: &str| format!(r#"{{"Response":{{"PullSmsSendStatusSet":[{report}]}}}}"#);
+        for (id, body, expected) in [
+            (
+                None,
+                of(r#"{"SerialNo":"5","ReportStatus":"SUCCESS","SessionContext":"ref1","New":1}"#),
+                delivered(),
+            ),
+            (Some("5"), of(r#"{"SerialNo":"5","ReportStatus":"SUCCESS"}"#), delivered()),
+            (None, of(r#"{"SerialNo":"5","ReportStatus":"SUCCESS"}"#), QueryResult::NoAnswer),
+            (
+                Some("5"),
+                of(
+                    r#"{"SerialNo":"4","ReportStatus":"SUCCESS"},{"SerialNo":"5","ReportStatus":"FAIL"}"#,
+                ),
+                QueryResult::Undelivered { id: Some("5".into()) },
+            ),
+            (Some("5"), of(""), QueryResult::NoAnswer),
+            (Some("5"), of(r#"{"SerialNo":"5"}"#), QueryResult::NoAnswer),
+            (
+                Some("5"),
+                r#"{"Response":{"Error":{"Code":"InternalError"}}}"#.into(),
+                QueryResult::NoAnswer,
+            ),
+            (Some("5"), r#"{"Response":{"PullSms"#.into(), QueryResult::NoAnswer),
+            (Some("5"), "<html>".into(), QueryResult::NoAnswer),
+            (Some("5"), String::new(), QueryResult::NoAnswer),
+        ] {
+            assert_eq!(classify_pulled(&doubtful(id), &body), expected, "{id:?} {body}");
+        }
     }
 }

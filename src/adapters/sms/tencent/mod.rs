@@ -172,11 +172,11 @@ impl Gateway for Tencent {
 
     async fn submit(&self, batch: &[OutgoingMessage]) -> BatchResult {
         let Some(body) = self.send_sms(batch) else {
-            let exchange = GatewayExchange::new("no template for this step".into(), "", batch);
+            let log_entry = GatewayExchange::new("no template for this step".into(), "", batch);
             return BatchResult::all(
                 SubmitOutcome::AccountFailure { code: "no_template".into() },
                 batch.len(),
-                exchange,
+                log_entry,
             );
         };
         let request_log =

@@ -79,6 +79,7 @@ pub(super) fn replies(body: &[u8]) -> Result<Vec<Reply>, PushError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::tests::{describe_receipts, describe_replies};
     use super::*;
 
     #[test]
@@ -94,5 +95,96 @@ mod tests {
         assert!(receipts(b"x").is_err());
         let read = replies(r#"{"extend":"","mobile":"13800138000","nationcode":"86","sign":"质","text":"T","time":1772415000}"#.as_bytes()).unwrap();
         assert_eq!((read[0].from.reveal(), read[0].text.reveal()), ("+8613800138000", "T"));
+    }
+
+    #[test]
+    fn receipts_of_every_shape() {
+        let long_sid = format!(r#"[{{"report_status":"SUCCESS","sid":"{}"}}]"#, "5".repeat(201));
+        let long_code =
+            format!(r#"[{{"report_status":"FAIL","sid":"5:1","errmsg":"{}"}}]"#, "x".repeat(61));
+        for (body, expected) in [
+            ("[]", &[][..]),
+            (
+                r#"[{"report_status":"SUCCESS","errmsg":"DELIVRD","sid":"5:1"}]"#,
+                &["id=5:1 delivered"],
+            ),
+            (
+                r#"[{"report_status":"FAIL","errmsg":"MK:0001","sid":"5:1"}]"#,
+                &["id=5:1 dead number code=MK:0001"],
+            ),
+            (
+                r#"[{"report_status":"FAIL","errmsg":"UNKNOWN_NUMBER","sid":"5:1"}]"#,
+                &["id=5:1 dead number code=UNKNOWN_NUMBER"],
+            ),
+            (
+                r#"[{"report_status":"FAIL","errmsg":"EMPTY_NUMBER","sid":"5:1"}]"#,
+                &["id=5:1 dead number code=EMPTY_NUMBER"],
+            ),
+            (
+                r#"[{"report_status":"FAIL","errmsg":"MBBLACK","sid":"5:1"}]"#,
+                &["id=5:1 undelivered code=MBBLACK"],
+            ),
+            (r#"[{"report_status":"FAIL","sid":"5:1"}]"#, &["id=5:1 undelivered"]),
+            (&long_code, &["id=5:1 undelivered"]),
+            // One alone, and fields that nobody has heard of.
+            (
+                r#"{"new":{"x":[1]},"report_status":"SUCCESS","sid":"5:1","mobile":"13800138000"}"#,
+                &["id=5:1 delivered"],
+            ),
+            (
+                r#"[{"report_status":"SUCCESS","sid":"5:1"},{"report_status":"FAIL","errmsg":"MK:0001","sid":"5:2"}]"#,
+                &["id=5:1 delivered", "id=5:2 dead number code=MK:0001"],
+            ),
+            (r#"[{"report_status":"SUCCESS","sid":""}]"#, &[r#"Missing("sid")"#]),
+            (&long_sid, &[r#"Missing("sid")"#]),
+            (
+                r#"[{"report_status":"SUCCESS","sid":"5:1"},{"report_status":"FAIL","sid":""}]"#,
+                &[r#"Missing("sid")"#],
+            ),
+            (r#"[{"report_status":"SUCCESS"}]"#, &[r#"Form("JSON of status reports")"#]),
+            (r#"[{"sid":"5:1"}]"#, &[r#"Form("JSON of status reports")"#]),
+            (r#"[{"report_status":"SUCC"#, &[r#"Form("JSON of status reports")"#]),
+            ("", &[r#"Form("JSON of status reports")"#]),
+            ("<html>", &[r#"Form("JSON of status reports")"#]),
+        ] {
+            assert_eq!(describe_receipts(receipts(body.as_bytes())), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn replies_of_every_shape() {
+        let reply = |text: &str| {
+            format!(
+                r#"{{"mobile":"13800138000","nationcode":"86","text":"{text}","time":1772415000}}"#
+            )
+        };
+        for (body, expected) in [
+            (reply("8"), &["+8613800138000: «8» id=«1772415000 13800138000 8»"][..]),
+            (reply("T"), &["+8613800138000: «T» id=«1772415000 13800138000 T»"]),
+            (reply("退订"), &["+8613800138000: «退订» id=«1772415000 13800138000 退订»"]),
+            (reply("好👍"), &["+8613800138000: «好👍» id=«1772415000 13800138000 好👍»"]),
+            (reply(""), &["+8613800138000: «» id=«1772415000 13800138000 »"]),
+            (
+                r#"{"mobile":"13800138000","nationcode":"86","text":"T","new":[]}"#.into(),
+                &["+8613800138000: «T»"],
+            ),
+            (
+                format!("[{},{}]", reply("1"), reply("2")),
+                &[
+                    "+8613800138000: «1» id=«1772415000 13800138000 1»",
+                    "+8613800138000: «2» id=«1772415000 13800138000 2»",
+                ],
+            ),
+            ("[]".into(), &[]),
+            (r#"{"mobile":"13800138000","text":"T"}"#.into(), &[r#"Form("JSON of a reply")"#]),
+            (
+                r#"{"mobile":"13800138000","nationcode":"86"}"#.into(),
+                &[r#"Form("JSON of a reply")"#],
+            ),
+            (r#"{"mobile":"138"#.into(), &[r#"Form("JSON of a reply")"#]),
+            (String::new(), &[r#"Form("JSON of a reply")"#]),
+        ] {
+            assert_eq!(describe_replies(replies(body.as_bytes())), expected, "{body}");
+        }
     }
 }

@@ -78,6 +78,9 @@ fn classify_page(message: &QueriedMessage, body: &str) -> QueryResult {
 #[cfg(test)]
 mod tests {
     use super::super::super::approved_templates::tests::message;
+    use super::super::super::tests::{
+        PROXY_ANSWERS, accepted, account, in_doubt, refused, temporary, throttled,
+    };
     use super::*;
     use crate::domain::time::Timestamp;
 
@@ -141,5 +144,89 @@ mod tests {
             QueryResult::NoAnswer,
             "it may be another message to the same number"
         );
+    }
+
+    #[test]
+    fn every_code_has_its_outcome() {
+        let opted_out = |code: &str| SubmitOutcome::OptedOut { code: code.into() };
+        for (status, code, outcome) in [
+            (400, "21211", refused as fn(&str) -> SubmitOutcome),
+            (400, "21614", refused),
+            (400, "21217", refused),
+            (400, "21408", refused),
+            (400, "21610", opted_out),
+            (429, "20429", throttled),
+            (429, "14107", throttled),
+            (429, "30001", throttled),
+            (401, "20003", account),
+            (403, "20005", account),
+            (400, "21606", account),
+            (400, "21603", account),
+            (400, "21703", account),
+            (400, "30002", account),
+            (400, "21617", temporary),
+            (404, "20404", temporary),
+            (503, "20503", temporary),
+            (500, "20500", in_doubt),
+            (502, "20502", in_doubt),
+            (504, "20504", in_doubt),
+        ] {
+            let body = format!(r#"{{"code":{code},"message":"x","more_info":"x","new":[1]}}"#);
+            assert_eq!(classify(status, &body), outcome(code), "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn malformed_answers_say_nothing() {
+        for (status, body, expected) in [
+            (201, r#"{"sid":"SM1","code":null,"error_code":null}"#, accepted("SM1")),
+            (201, "{}", in_doubt("no_sid")),
+            (201, r#"{"sid":null}"#, in_doubt("no_sid")),
+            (201, "", in_doubt("http_201")),
+            (201, r#"{"sid":"SM"#, in_doubt("http_201")),
+            (200, "<html>welcome to this network</html>", in_doubt("http_200")),
+            (400, "{}", temporary("http_400")),
+            (400, r#"{"code":"21211"}"#, temporary("http_400")),
+            (400, r#"{"code":2121"#, temporary("http_400")),
+        ] {
+            assert_eq!(classify(status, body), expected, "{status} {body}");
+        }
+        for (status, body, outcome, code) in PROXY_ANSWERS {
+            assert_eq!(classify(status, body), outcome(code), "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn states_of_a_message_that_is_asked_about() {
+        let doubtful = QueriedMessage {
+            reference: "ref1".into(),
+            id: Some("SM1".into()),
+            to: message("13800138000").to,
+            submitted_at: Timestamp(0),
+        };
+        let id = || Some("SM1".to_owned());
+        for (state, expected) in [
+            ("delivered", QueryResult::Delivered { id: id() }),
+            ("undelivered", QueryResult::Undelivered { id: id() }),
+            ("failed", QueryResult::Undelivered { id: id() }),
+            ("queued", QueryResult::Accepted { id: id() }),
+            ("sent", QueryResult::Accepted { id: id() }),
+            ("never-heard-of", QueryResult::Accepted { id: id() }),
+        ] {
+            let page = format!(
+                r#"{{"messages":[{{"sid":"SM0","status":"failed"}},{{"sid":"SM1","status":"{state}","new":1}}]}}"#
+            );
+            assert_eq!(classify_page(&doubtful, &page), expected, "{state}");
+        }
+        for body in [
+            "",
+            "{}",
+            "<html>",
+            r#"{"messages":[{"sid":"SM1"}]}"#,
+            r#"{"messages":[{"sid":"SM1","sta"#,
+            r#"{"messages":[{"sid":"SM0","status":"delivered"}]}"#,
+        ] {
+            assert_eq!(classify_page(&doubtful, body), QueryResult::NoAnswer, "{body}");
+        }
     }
 }

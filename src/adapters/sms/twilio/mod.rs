@@ -178,3 +178,111 @@ impl Gateway for Twilio {
         ("text/xml", "<Response/>")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{describe_receipts, describe_replies};
+    use super::*;
+    use reqwest::header::{HeaderMap, HeaderValue};
+
+    const TOKEN: &str = "the-secret";
+    const URL: &str = "https://x.cn/hooks/g/s/receipts";
+
+    fn gateway() -> Twilio {
+        let config = GatewayConfig {
+            name: "g".into(),
+            definition: "kind = \"twilio\"\nfrom = \"+15005550006\"\n".into(),
+            rate_per_second: 10,
+            in_flight: 1,
+            price_per_part: 0.0,
+            currency: "CNY".into(),
+            user: "the-id".into(),
+            secret: Personal::new(TOKEN),
+            allowed_networks: Vec::new(),
+        };
+        Twilio::open(&config, "https://x.cn/hooks/g/s")
+            .unwrap_or_else(|problem| panic!("{problem}"))
+    }
+
+    #[test]
+    fn pushes_are_read_only_with_the_right_signature() {
+        let delivered = "MessageSid=SM1&MessageStatus=delivered";
+        let sha256 = "algorithm=HMAC_SHA256";
+        let url = format!("{URL}?reference=ref1");
+        let url_with_port = url.replace("x.cn", "x.cn:443");
+        // What was signed, with what; and what arrived.
+        for (signed_url, signed_body, token, algorithm, settings, body, is_good) in [
+            (url.as_str(), delivered, TOKEN, Algorithm::Sha1, "", delivered, true),
+            (&url_with_port, delivered, TOKEN, Algorithm::Sha1, "", delivered, true),
+            (&url, delivered, TOKEN, Algorithm::Sha256, sha256, delivered, true),
+            (
+                &url,
+                "MessageStatus=delivered&MessageSid=SM1",
+                TOKEN,
+                Algorithm::Sha1,
+                "",
+                delivered,
+                true,
+            ),
+            // Another secret, another algorithm than the one that is named, another address.
+            (&url, delivered, "guess", Algorithm::Sha1, "", delivered, false),
+            (&url, delivered, "", Algorithm::Sha1, "", delivered, false),
+            (&url, delivered, TOKEN, Algorithm::Sha1, sha256, delivered, false),
+            (&url, delivered, TOKEN, Algorithm::Sha256, "", delivered, false),
+            (URL, delivered, TOKEN, Algorithm::Sha1, "", delivered, false),
+            // Something was changed, added or taken away.
+            (
+                &url,
+                delivered,
+                TOKEN,
+                Algorithm::Sha1,
+                "",
+                "MessageSid=SM2&MessageStatus=delivered",
+                false,
+            ),
+            (
+                &url,
+                delivered,
+                TOKEN,
+                Algorithm::Sha1,
+                "",
+                "MessageSid=SM1&MessageStatus=delivered&ErrorCode=30005",
+                false,
+            ),
+            (&url, delivered, TOKEN, Algorithm::Sha1, "", "MessageSid=SM1", false),
+            (&url, delivered, TOKEN, Algorithm::Sha1, "", "", false),
+        ] {
+            let fields: Vec<(String, String)> =
+                form_urlencoded::parse(signed_body.as_bytes()).into_owned().collect();
+            let mut headers = HeaderMap::new();
+            let header = |text: &str| HeaderValue::from_str(text).unwrap();
+            headers.insert(
+                "x-twilio-signature",
+                header(&signature(signed_url, &fields, token, algorithm)),
+            );
+            headers.insert("x-twilio-webhooks-signature-settings", header(settings));
+            let push = Push {
+                url: URL,
+                query: "reference=ref1",
+                headers: &headers,
+                body: body.as_bytes(),
+            };
+            let expected = if is_good { "reference=ref1 id=SM1 delivered" } else { "Forged" };
+            assert_eq!(
+                describe_receipts(gateway().parse_receipts(push)),
+                [expected],
+                "{signed_url} {signed_body} {token} {algorithm:?} {settings}, then {body}"
+            );
+            // A receipt is no reply; without the signature it is not even looked at.
+            let expected = if is_good { r#"Missing("From")"# } else { "Forged" };
+            assert_eq!(describe_replies(gateway().parse_replies(push)), [expected]);
+        }
+        let unsigned = Push {
+            url: URL,
+            query: "reference=ref1",
+            headers: &HeaderMap::new(),
+            body: delivered.as_bytes(),
+        };
+        assert_eq!(describe_receipts(gateway().parse_receipts(unsigned)), ["Forged"]);
+    }
+}

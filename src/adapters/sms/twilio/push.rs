@@ -47,3 +47,94 @@ pub(super) fn reply(fields: &[(String, String)]) -> Result<Vec<Reply>, PushError
         at: None,
     }])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::tests::{describe_receipts, describe_replies};
+    use super::*;
+
+    fn form(body: &str) -> Vec<(String, String)> {
+        form_urlencoded::parse(body.as_bytes()).into_owned().collect()
+    }
+
+    #[test]
+    fn receipts_of_every_shape() {
+        for (body, query, expected) in [
+            (
+                "MessageSid=SM1&MessageStatus=delivered",
+                "reference=ref1",
+                &["reference=ref1 id=SM1 delivered"][..],
+            ),
+            ("MessageSid=SM1&MessageStatus=delivered", "", &["id=SM1 delivered"]),
+            (
+                "MessageSid=SM1&MessageStatus=undelivered&ErrorCode=30005",
+                "reference=ref1",
+                &["reference=ref1 id=SM1 dead number code=30005"],
+            ),
+            (
+                "MessageSid=SM1&MessageStatus=failed&ErrorCode=30006",
+                "reference=ref1",
+                &["reference=ref1 id=SM1 dead number code=30006"],
+            ),
+            (
+                "MessageSid=SM1&MessageStatus=undelivered&ErrorCode=30008",
+                "reference=ref1",
+                &["reference=ref1 id=SM1 undelivered code=30008"],
+            ),
+            (
+                "MessageSid=SM1&MessageStatus=failed",
+                "reference=ref1",
+                &["reference=ref1 id=SM1 undelivered"],
+            ),
+            (
+                "MessageSid=SM1&MessageStatus=failed&ErrorCode=",
+                "reference=ref1",
+                &["reference=ref1 id=SM1 undelivered"],
+            ),
+            (
+                "MessageSid=SM1&MessageStatus=failed&ErrorCode=12345678901",
+                "reference=ref1",
+                &["reference=ref1 id=SM1 undelivered"],
+            ),
+            // Fields that nobody has heard of, and a reference that needs decoding.
+            (
+                "New=1&MessageStatus=delivered&To=%2B8613800138000&MessageSid=SM1",
+                "other=1&reference=ref%201",
+                &["reference=ref 1 id=SM1 delivered"],
+            ),
+            // On the way.
+            ("MessageSid=SM1&MessageStatus=queued", "reference=ref1", &[]),
+            ("MessageSid=SM1&MessageStatus=sending", "reference=ref1", &[]),
+            ("MessageSid=SM1&MessageStatus=sent", "reference=ref1", &[]),
+            ("MessageSid=SM1&MessageStatus=", "reference=ref1", &[]),
+            ("MessageSid=SM1", "reference=ref1", &[r#"Missing("MessageStatus")"#]),
+            ("MessageStatus=delivered", "reference=ref1", &[r#"Missing("MessageSid")"#]),
+            ("", "reference=ref1", &[r#"Missing("MessageSid")"#]),
+            ("<html>", "", &[r#"Missing("MessageSid")"#]),
+        ] {
+            assert_eq!(describe_receipts(receipt(&form(body), query)), expected, "{body} {query}");
+        }
+    }
+
+    #[test]
+    fn replies_of_every_shape() {
+        for (body, expected) in [
+            ("From=%2B8613800138000&Body=8&MessageSid=SM1", "+8613800138000: «8» id=«SM1»"),
+            (
+                "From=%2B8613800138000&Body=STOP&MessageSid=SM1&OptOutType=STOP",
+                "+8613800138000: «STOP» id=«SM1»",
+            ),
+            (
+                "From=%2B8613800138000&Body=very+good+%F0%9F%91%8D&MessageSid=SM1",
+                "+8613800138000: «very good 👍» id=«SM1»",
+            ),
+            ("From=%2B8613800138000&Body=&MessageSid=SM1", "+8613800138000: «» id=«SM1»"),
+            ("From=%2B8613800138000&Body=8", r#"Missing("MessageSid")"#),
+            ("From=%2B8613800138000&MessageSid=SM1", r#"Missing("Body")"#),
+            ("Body=8&MessageSid=SM1", r#"Missing("From")"#),
+            ("", r#"Missing("From")"#),
+        ] {
+            assert_eq!(describe_replies(reply(&form(body))), [expected], "{body}");
+        }
+    }
+}

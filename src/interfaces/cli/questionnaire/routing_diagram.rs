@@ -85,9 +85,10 @@ fn draw_item(boxes: &mut String, item: &Item, y: i32, language: Language) {
         question.to_owned()
     };
     push_text(boxes, LEFT + 8, y + 18, "item", &format!("{} · {short}", item.id));
-    let shown = item.show_if.iter().map(|c| format!("⟨{}⟩", c.source()));
-    let conditions: Vec<String> =
-        shown.chain(item.screen_out_if.iter().map(|c| format!("4.1 ⟨{}⟩", c.source()))).collect();
+    let conditions = item.show_if.iter().map(|c| format!("⟨{}⟩", c.source()));
+    let conditions: Vec<String> = conditions
+        .chain(item.screen_out_if.iter().map(|c| format!("4.1 ⟨{}⟩", c.source())))
+        .collect();
     if !conditions.is_empty() {
         push_text(boxes, LEFT + 350, y + 18, "small", &conditions.join(" "));
     }

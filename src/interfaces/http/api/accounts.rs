@@ -202,7 +202,7 @@ pub struct NewTokenResponse {
 
 /// Creates a token.
 #[utoipa::path(post, path = "/api/v1/tokens", tag = "accounts", request_body = NewToken, responses((status = 201, body = NewTokenResponse)))]
-pub async fn make_token(
+pub async fn create_token(
     State(app): State<Arc<AppState>>,
     Extension(caller): Extension<Caller>,
     Body(new): Body<NewToken>,

@@ -159,7 +159,7 @@ pub async fn show(
     let history = application_events::of_application(&mut connection, stored.id).await?;
     drop(connection);
     let all = programme_overview(&app.context, &programme.code).await?.unwrap_or_default();
-    let standing = all
+    let overview = all
         .into_iter()
         .find(|other| other.application == application)
         .ok_or_else(Problem::not_found)?;
@@ -171,7 +171,7 @@ pub async fn show(
         who: event.actor,
     };
     Ok(Json(ApplicationResponse {
-        standing,
+        standing: overview,
         category: stored.category.as_str(),
         subject: stored.subject.title(),
         cap: programme.cap(stored.category),
@@ -251,11 +251,11 @@ pub async fn change_deadline(
 }
 
 impl From<changes::DeadlineStatus> for DeadlineResponse {
-    fn from(standing: changes::DeadlineStatus) -> DeadlineResponse {
+    fn from(status: changes::DeadlineStatus) -> DeadlineResponse {
         DeadlineResponse {
-            dataset_due: standing.dataset_due,
-            held_since: standing.held_since,
-            extended_days: standing.extended_days,
+            dataset_due: status.dataset_due,
+            held_since: status.held_since,
+            extended_days: status.extended_days,
         }
     }
 }

@@ -79,7 +79,7 @@ pub async fn list(
 
 /// Result of a verification.
 #[derive(Serialize, ToSchema)]
-pub struct VerifiedLog {
+pub struct LogVerificationResponse {
     is_whole: bool,
     /// Number of entries, if the log is intact.
     entries: Option<i64>,
@@ -90,23 +90,28 @@ pub struct VerifiedLog {
 }
 
 /// Verifies the hash chain of the audit log.
-#[utoipa::path(post, path = "/api/v1/audit/verify", tag = "audit", responses((status = 200, body = VerifiedLog)))]
-pub async fn verify(State(app): State<Arc<AppState>>) -> Result<Json<VerifiedLog>, Problem> {
+#[utoipa::path(post, path = "/api/v1/audit/verify", tag = "audit", responses((status = 200, body = LogVerificationResponse)))]
+pub async fn verify(
+    State(app): State<Arc<AppState>>,
+) -> Result<Json<LogVerificationResponse>, Problem> {
     let verified =
         log::verify(&mut *app.context.database.read().await?, app.context.keys.hasher(), None)
             .await?;
     Ok(Json(match verified {
-        LogVerification::Intact { entries, head } => VerifiedLog {
+        LogVerification::Intact { entries, head } => LogVerificationResponse {
             is_whole: true,
             entries: Some(entries),
             head: Some(head),
             broken_at: None,
         },
-        LogVerification::Broken { at } => {
-            VerifiedLog { is_whole: false, entries: None, head: None, broken_at: Some(at) }
-        }
+        LogVerification::Broken { at } => LogVerificationResponse {
+            is_whole: false,
+            entries: None,
+            head: None,
+            broken_at: Some(at),
+        },
         LogVerification::HeadNotFound => {
-            VerifiedLog { is_whole: false, entries: None, head: None, broken_at: None }
+            LogVerificationResponse { is_whole: false, entries: None, head: None, broken_at: None }
         }
     }))
 }

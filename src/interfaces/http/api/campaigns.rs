@@ -130,11 +130,12 @@ pub async fn forecasts(
         campaigns::find(&mut connection, &campaign).await?.ok_or_else(Problem::not_found)?;
     let mut items = Vec::new();
     for application in applications::of_campaign(&mut connection, campaign.id).await? {
-        if let Some(kept) = forecasts::of_application(&mut connection, application.id).await?.pop()
+        if let Some(forecast) =
+            forecasts::of_application(&mut connection, application.id).await?.pop()
         {
             let unreadable =
                 |_| DatabaseError::Unreadable { what: "a forecast", value: String::new() };
-            items.push(serde_json::from_str(&kept.document).map_err(unreadable)?);
+            items.push(serde_json::from_str(&forecast.document).map_err(unreadable)?);
         }
     }
     Ok(Json(Forecasts { items }))

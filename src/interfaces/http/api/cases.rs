@@ -113,8 +113,8 @@ pub struct CaseTimeline {
     story: Vec<TimelineEventResponse>,
 }
 
-fn timeline_event(told: &TimelineEvent) -> TimelineEventResponse {
-    let (what, detail) = match &told.kind {
+fn timeline_event(event: &TimelineEvent) -> TimelineEventResponse {
+    let (what, detail) = match &event.kind {
         TimelineEventKind::Message { step, message, .. } => {
             ("message", format!("{step}: {} by {}", message.state, message.gateway))
         }
@@ -133,7 +133,7 @@ fn timeline_event(told: &TimelineEvent) -> TimelineEventResponse {
             ("disposition", format!("{} ({source})", to.code()))
         }
     };
-    TimelineEventResponse { at: format_utc(told.at), what, detail }
+    TimelineEventResponse { at: format_utc(event.at), what, detail }
 }
 
 /// Returns the timeline of a case.
@@ -142,11 +142,11 @@ pub async fn timeline(
     State(app): State<Arc<AppState>>,
     Path(case): Path<i64>,
 ) -> Result<Json<CaseTimeline>, Problem> {
-    let story = timeline::case_timeline(&app.context, CaseId(case))
+    let case_timeline = timeline::case_timeline(&app.context, CaseId(case))
         .await?
         .ok_or_else(Problem::not_found)?;
-    let told = story.events.iter().map(timeline_event).collect();
-    Ok(Json(CaseTimeline { case: case_response(story.found.case), story: told }))
+    let events = case_timeline.events.iter().map(timeline_event).collect();
+    Ok(Json(CaseTimeline { case: case_response(case_timeline.found.case), story: events }))
 }
 
 /// A search for a person.

@@ -195,7 +195,7 @@ pub struct VerdictRequest {
 /// with 409.
 #[utoipa::path(post, path = "/api/v1/datasets/{application}/{version}/verdict", tag = "datasets",
     params(("application" = String, Path), ("version" = String, Path)), request_body = VerdictRequest, responses((status = 200, body = DatasetResponse)))]
-pub async fn judge(
+pub async fn record_verdict(
     State(app): State<Arc<AppState>>,
     Extension(caller): Extension<Caller>,
     Path((application, version)): Path<(String, String)>,
@@ -302,7 +302,7 @@ pub async fn freeze(
     State(app): State<Arc<AppState>>,
     Path(application): Path<String>,
 ) -> Result<(StatusCode, Json<FrozenVersionResponse>), Problem> {
-    match deadlines::freeze_as_it_stands(&app.context, &application).await {
+    match deadlines::freeze_current_answers(&app.context, &application).await {
         Ok((kind, version)) => {
             Ok((StatusCode::CREATED, Json(FrozenVersionResponse { kind: kind.as_str(), version })))
         }

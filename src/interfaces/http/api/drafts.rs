@@ -16,7 +16,7 @@ use crate::adapters::database::drafts::{self, CampaignDraft};
 use crate::domain::contact_plan::PlanFile;
 use crate::interfaces::http::state::AppState;
 use crate::services::campaigns::LaunchReport;
-use crate::services::drafts::campaigns::{self as setup, CampaignDraftError};
+use crate::services::drafts::campaigns::{self as campaign_drafts, CampaignDraftError};
 use crate::services::drafts::plan_form::PlanForm;
 use crate::services::forecasting::RehearsalForecast;
 use crate::services::sms_sending::one_off::OneOffResult;
@@ -89,7 +89,7 @@ pub async fn show(
     State(app): State<Arc<AppState>>,
     Path(draft): Path<String>,
 ) -> Result<Json<DraftResponse>, Problem> {
-    Ok(Json(draft_response(setup::find(&app.context, &draft).await?)))
+    Ok(Json(draft_response(campaign_drafts::find(&app.context, &draft).await?)))
 }
 
 /// A draft to save.
@@ -128,7 +128,7 @@ pub async fn put(
     if let Err(error) = serde_json::from_value::<PlanFile>(plan.clone()) {
         return Err(Problem::wrong(format!("plan: {error}")));
     }
-    setup::save(
+    campaign_drafts::save(
         &app.context,
         &caller.actor.name,
         &code,
@@ -138,7 +138,7 @@ pub async fn put(
         draft.budget,
     )
     .await?;
-    Ok(Json(draft_response(setup::find(&app.context, &code).await?)))
+    Ok(Json(draft_response(campaign_drafts::find(&app.context, &code).await?)))
 }
 
 /// Discards a draft.
@@ -147,8 +147,8 @@ pub async fn discard(
     State(app): State<Arc<AppState>>,
     Path(draft): Path<String>,
 ) -> Result<Json<Done>, Problem> {
-    setup::find(&app.context, &draft).await?;
-    setup::discard_draft(&app.context, &draft).await?;
+    campaign_drafts::find(&app.context, &draft).await?;
+    campaign_drafts::discard_draft(&app.context, &draft).await?;
     Ok(DONE)
 }
 
@@ -177,9 +177,9 @@ pub async fn rehearse(
     State(app): State<Arc<AppState>>,
     Path(draft): Path<String>,
 ) -> Result<Json<Rehearsal>, Problem> {
-    let draft = setup::find(&app.context, &draft).await?;
-    let checked = setup::check(&app.context, &draft).await?;
-    let day = |day: setup::CalendarDay| CalendarDay {
+    let draft = campaign_drafts::find(&app.context, &draft).await?;
+    let checked = campaign_drafts::check(&app.context, &draft).await?;
+    let day = |day: campaign_drafts::CalendarDay| CalendarDay {
         day: day.day,
         is_open: day.is_open,
         steps: day.steps,
@@ -210,10 +210,10 @@ pub async fn send_test(
     Path(draft): Path<String>,
     Body(message): Body<TestMessage>,
 ) -> Result<Json<Done>, Problem> {
-    let draft = setup::find(&app.context, &draft).await?;
+    let draft = campaign_drafts::find(&app.context, &draft).await?;
     let step =
         message.step.checked_sub(1).ok_or_else(|| Problem::wrong("steps are counted from 1"))?;
-    match setup::send_test(&app.context, &draft, step, &message.number).await? {
+    match campaign_drafts::send_test(&app.context, &draft, step, &message.number).await? {
         OneOffResult::Accepted => Ok(DONE),
         OneOffResult::DoNotRetry(problem) | OneOffResult::RetryLater(problem) => {
             Err(Problem::conflict(problem))
@@ -228,8 +228,8 @@ pub async fn ask(
     Extension(caller): Extension<Caller>,
     Path(draft): Path<String>,
 ) -> Result<Json<Done>, Problem> {
-    let draft = setup::find(&app.context, &draft).await?;
-    setup::request_launch(&app.context, &draft, &caller.actor.name).await?;
+    let draft = campaign_drafts::find(&app.context, &draft).await?;
+    campaign_drafts::request_launch(&app.context, &draft, &caller.actor.name).await?;
     Ok(DONE)
 }
 
@@ -247,7 +247,7 @@ pub async fn launch(
                 console",
         ));
     }
-    let draft = setup::find(&app.context, &draft).await?;
-    let (report, _) = setup::launch(&app.context, &draft, &caller.actor.name).await?;
+    let draft = campaign_drafts::find(&app.context, &draft).await?;
+    let (report, _) = campaign_drafts::launch(&app.context, &draft, &caller.actor.name).await?;
     Ok((StatusCode::CREATED, Json(report)))
 }

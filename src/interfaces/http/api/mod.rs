@@ -200,7 +200,7 @@ fn build_routes(app: &Arc<AppState>) -> ApiAuth {
         .audited(
             Datasets,
             (Action::VerdictRecorded, "application:{application}"),
-            routes!(datasets::judge),
+            routes!(datasets::record_verdict),
         )
         .secret(Reveal, routes!(datasets::review))
         .audited(
@@ -225,7 +225,7 @@ fn build_routes(app: &Arc<AppState>) -> ApiAuth {
         .secret(ManageAccounts, routes!(accounts::reset_password))
         .audited_by_service(ManageAccounts, routes!(accounts::reset_second_factor))
         .read_only(ManageAccounts, routes!(accounts::tokens))
-        .secret(ManageAccounts, routes!(accounts::make_token))
+        .secret(ManageAccounts, routes!(accounts::create_token))
         .audited_by_service(ManageAccounts, routes!(accounts::revoke_token))
         .read_only(ManageAccounts, routes!(webhooks::list))
         .secret(ManageAccounts, routes!(webhooks::add))

@@ -53,13 +53,13 @@ pub struct PendingWork {
 /// Returns the work that needs a person.
 #[utoipa::path(get, path = "/api/v1/waiting", tag = "work", responses((status = 200, body = PendingWork)))]
 pub async fn pending_work(State(app): State<Arc<AppState>>) -> Result<Json<PendingWork>, Problem> {
-    let waiting = overview::pending_work(&app.context).await?;
+    let pending = overview::pending_work(&app.context).await?;
     let dataset = |problem: crate::adapters::database::deliveries::DeliveryProblem| {
         UndeliveredVersionResponse {
             application: problem.application_code,
             kind: problem.kind,
             version: problem.version,
-            way: problem.channel.map(|way| way.as_str()),
+            way: problem.channel.map(|channel| channel.as_str()),
             reason: problem.reason,
             since: format_utc(problem.since),
         }
@@ -73,13 +73,13 @@ pub async fn pending_work(State(app): State<Arc<AppState>>) -> Result<Json<Pendi
         }
     };
     Ok(Json(PendingWork {
-        alarms: waiting.alarms.len(),
-        in_doubt: waiting.in_doubt,
-        replies: waiting.replies,
-        call_backs: waiting.call_backs,
-        datasets: waiting.problems.into_iter().map(dataset).collect(),
-        lists: waiting.rejected.into_iter().map(list).collect(),
-        webhooks: waiting.webhooks,
+        alarms: pending.alarms.len(),
+        in_doubt: pending.in_doubt,
+        replies: pending.replies,
+        call_backs: pending.call_backs,
+        datasets: pending.problems.into_iter().map(dataset).collect(),
+        lists: pending.rejected.into_iter().map(list).collect(),
+        webhooks: pending.webhooks,
     }))
 }
 

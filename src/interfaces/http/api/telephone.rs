@@ -62,7 +62,7 @@ pub struct Queue {
 /// Returns the call queue.
 #[utoipa::path(get, path = "/api/v1/telephone/queue", tag = "telephone", responses((status = 200, body = Queue)))]
 pub async fn queue(State(app): State<Arc<AppState>>) -> Result<Json<Queue>, Problem> {
-    let board = supervision::supervision_dashboard(&app.context).await?;
+    let dashboard = supervision::supervision_dashboard(&app.context).await?;
     let to_response = |row: QueueDashboardRow| QueueEntryResponse {
         invitation: row.invitation.0,
         campaign: row.campaign,
@@ -75,11 +75,11 @@ pub async fn queue(State(app): State<Arc<AppState>>) -> Result<Json<Queue>, Prob
         with: row.on_screen_of,
     };
     Ok(Json(Queue {
-        waiting: board.waiting,
-        due: board.due,
-        promised: board.promised,
-        on_screens: board.on_screens,
-        items: board.rows.into_iter().map(to_response).collect(),
+        waiting: dashboard.queued,
+        due: dashboard.due,
+        promised: dashboard.promised,
+        on_screens: dashboard.on_screens,
+        items: dashboard.rows.into_iter().map(to_response).collect(),
     }))
 }
 

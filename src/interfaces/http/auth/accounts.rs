@@ -226,7 +226,7 @@ pub async fn reset_second_factor(
     respond(&app, &staff, done.map(|()| None), "reset").await
 }
 
-pub async fn make_token(
+pub async fn create_token(
     State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,
     Extension(form): Extension<FormFields>,

@@ -53,6 +53,6 @@ pub fn routes(app: &Arc<AppState>) -> StaffRouter {
             Permission::ManageAccounts,
             accounts::reset_second_factor,
         )
-        .form("/tokens", Permission::ManageAccounts, accounts::make_token)
+        .form("/tokens", Permission::ManageAccounts, accounts::create_token)
         .form("/tokens/{name}/revoke", Permission::ManageAccounts, accounts::revoke_token)
 }

@@ -159,16 +159,16 @@ struct TimelinePage<'a> {
     may_erase: bool,
 }
 
-fn line(tr: Translator, told: &TimelineEvent) -> TimelineLine {
-    let (kind, text, talk) = match &told.kind {
-        TimelineEventKind::Message { step, gateway_log: talk, message } => {
+fn line(tr: Translator, event: &TimelineEvent) -> TimelineLine {
+    let (kind, text, log_entries) = match &event.kind {
+        TimelineEventKind::Message { step, gateway_log: log_entries, message } => {
             let code = message.code.as_deref().map(|code| format!(" ({code})")).unwrap_or_default();
             let state = tr.pair(state_of_message(&message.state));
             let parts = tr.t("条", "parts");
             (
                 tr.t("短信", "message"),
                 format!("{step}: {state}{code} · {} · {} {parts}", message.gateway, message.parts),
-                talk.clone(),
+                log_entries.clone(),
             )
         }
         TimelineEventKind::Delivered { step } => (
@@ -231,7 +231,7 @@ fn line(tr: Translator, told: &TimelineEvent) -> TimelineLine {
             Vec::new(),
         ),
     };
-    TimelineLine { at: format_time(told.at), kind, text, gateway_log: talk }
+    TimelineLine { at: format_time(event.at), kind, text, gateway_log: log_entries }
 }
 
 fn state_of_message(state: &str) -> (&'static str, &'static str) {
@@ -293,7 +293,7 @@ async fn render(
         problem: form_state.problem,
         may_erase: staff.may(Permission::Operate),
         disposition: tr.pair(timeline.found.case.disposition.labels()),
-        lines: timeline.events.iter().map(|told| line(tr, told)).collect(),
+        lines: timeline.events.iter().map(|event| line(tr, event)).collect(),
         next: timeline.next.as_ref().map(|(step, at)| format!("{step}: {}", format_time(*at))),
         reveals,
         timeline: &timeline,

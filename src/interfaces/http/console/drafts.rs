@@ -21,7 +21,7 @@ use crate::adapters::database::applications::{self, ApplicationState};
 use crate::adapters::database::drafts::CampaignDraft;
 use crate::services::campaigns::LaunchError;
 use crate::services::drafts::campaigns::{
-    self as setup, CalendarDay, CampaignDraftError, DraftCheck,
+    self as drafts, CalendarDay, CampaignDraftError, DraftCheck,
 };
 use crate::services::drafts::plan_form::{DAYS, PlanForm};
 use crate::services::drafts::trial_link;
@@ -112,7 +112,7 @@ pub async fn create(
         )
         .await;
     }
-    match setup::save(
+    match drafts::save(
         &app.context,
         actor,
         &code,
@@ -209,13 +209,13 @@ async fn render(
     flash: Option<&'static str>,
     problem: Option<String>,
 ) -> Result<Response, Failure> {
-    let draft = match setup::find(&app.context, code).await {
+    let draft = match drafts::find(&app.context, code).await {
         Ok(draft) => draft,
         Err(CampaignDraftError::NotFound) => return Err(Failure::NotFound),
         Err(error) => return Err(Failure::Internal(error.to_string())),
     };
     let tr = staff.tr;
-    let (checked, launch_problem) = match setup::check(&app.context, &draft).await {
+    let (checked, launch_problem) = match drafts::check(&app.context, &draft).await {
         Ok(checked) => (Some(checked), None),
         Err(CampaignDraftError::Launch(LaunchError::Database(error))) => return Err(error.into()),
         Err(CampaignDraftError::Launch(error)) => (None, Some(error.localized(tr))),
@@ -293,7 +293,7 @@ pub async fn show(
 }
 
 async fn draft_of(app: &AppState, code: &str) -> Result<CampaignDraft, Failure> {
-    match setup::find(&app.context, code).await {
+    match drafts::find(&app.context, code).await {
         Ok(draft) => Ok(draft),
         Err(CampaignDraftError::NotFound) => Err(Failure::NotFound),
         Err(error) => Err(Failure::Internal(error.to_string())),
@@ -316,7 +316,7 @@ pub async fn save(
         .filter(|budget| budget.is_finite() && *budget >= 0.0);
     let plan = PlanForm::from_fields(&form.0)
         .to_json_keeping_unknown(&serde_json::from_str(&draft.plan).unwrap_or_default());
-    let saved = setup::save(
+    let saved = drafts::save(
         &app.context,
         &draft.created_by,
         &code,
@@ -341,7 +341,7 @@ pub async fn send_test(
 ) -> Result<Response, Failure> {
     let draft = draft_of(&app, &code).await?;
     let step = form.text("step").parse().unwrap_or(0);
-    let problem = match setup::send_test(&app.context, &draft, step, form.text("number")).await {
+    let problem = match drafts::send_test(&app.context, &draft, step, form.text("number")).await {
         Ok(OneOffResult::Accepted) => {
             return Ok(Redirect::to(&format!("/drafts/{code}?noted=tested")).into_response());
         }
@@ -359,7 +359,7 @@ pub async fn ask(
     Path(code): Path<String>,
 ) -> Result<Response, Failure> {
     let draft = draft_of(&app, &code).await?;
-    match setup::request_launch(&app.context, &draft, &staff.session.account.name).await {
+    match drafts::request_launch(&app.context, &draft, &staff.session.account.name).await {
         Ok(()) => Ok(Redirect::to(&format!("/drafts/{code}?noted=asked")).into_response()),
         Err(CampaignDraftError::Database(error)) => Err(error.into()),
         Err(error) => {
@@ -379,7 +379,7 @@ pub async fn launch(
 ) -> Result<Response, Failure> {
     let draft = draft_of(&app, &code).await?;
     let launched = if form.text("seen") == draft.changed_at.0.to_string() {
-        setup::launch(&app.context, &draft, &staff.session.account.name).await
+        drafts::launch(&app.context, &draft, &staff.session.account.name).await
     } else {
         Err(CampaignDraftError::Changed)
     };
@@ -400,7 +400,7 @@ pub async fn discard(
     State(app): State<Arc<AppState>>,
     Path(code): Path<String>,
 ) -> Result<Redirect, Failure> {
-    setup::discard_draft(&app.context, &code)
+    drafts::discard_draft(&app.context, &code)
         .await
         .map_err(|error| Failure::Internal(error.to_string()))?;
     Ok(Redirect::to("/setup?noted=dropped"))

@@ -49,7 +49,7 @@ pub struct HomeLive<'a> {
     pub token: &'a str,
     pub may_operate: bool,
     pub at: String,
-    pub board: &'a SystemOverview,
+    pub overview: &'a SystemOverview,
     pub programmes: Vec<ProgrammeView<'a>>,
     pub gateways: Vec<GatewayView<'a>>,
 }
@@ -94,7 +94,7 @@ impl<'a> HomeLive<'a> {
         tr: Translator,
         token: &'a str,
         may_operate: bool,
-        board: &'a SystemOverview,
+        overview: &'a SystemOverview,
     ) -> HomeLive<'a> {
         let row = |overview: &'a ApplicationOverview| ApplicationRow {
             overview,
@@ -124,8 +124,8 @@ impl<'a> HomeLive<'a> {
             tr,
             token,
             may_operate,
-            at: board.at.in_zone(ZONE).format("%H:%M:%S").to_string(),
-            programmes: board
+            at: overview.at.in_zone(ZONE).format("%H:%M:%S").to_string(),
+            programmes: overview
                 .programmes
                 .iter()
                 .map(|programme| ProgrammeView {
@@ -134,8 +134,8 @@ impl<'a> HomeLive<'a> {
                     rows: programme.applications.iter().map(row).collect(),
                 })
                 .collect(),
-            gateways: board.gateways.iter().map(gateway).collect(),
-            board,
+            gateways: overview.gateways.iter().map(gateway).collect(),
+            overview,
         }
     }
 
@@ -163,9 +163,10 @@ pub async fn show(
     Extension(staff): Extension<Staff>,
     Query(query): Query<BTreeMap<String, String>>,
 ) -> Result<Response, Failure> {
-    let board = overview::system_overview(&app.context).await?;
+    let overview = overview::system_overview(&app.context).await?;
     let flash = query.get("noted").and_then(|what| flash_text(staff.tr, what));
-    let live = HomeLive::new(staff.tr, &staff.form_token, staff.may(Permission::Operate), &board);
+    let live =
+        HomeLive::new(staff.tr, &staff.form_token, staff.may(Permission::Operate), &overview);
     Ok(render_page(
         StatusCode::OK,
         &HomePage { layout: PageLayout::for_staff(&staff), flash, live },

@@ -37,9 +37,9 @@ impl OverviewCache {
         if let Some((_, known)) = latest.as_ref().filter(|(at, _)| now < *at + PUSH_INTERVAL / 2) {
             return Ok(known.clone());
         }
-        let board_now = Arc::new(system_overview(context).await?);
-        *latest = Some((now, board_now.clone()));
-        Ok(board_now)
+        let overview_now = Arc::new(system_overview(context).await?);
+        *latest = Some((now, overview_now.clone()));
+        Ok(overview_now)
     }
 }
 
@@ -58,11 +58,15 @@ pub async fn home(
             }
             let is_signed_in =
                 accounts::peek_session(context, staff.session.token.clone()).await.ok()?.is_some();
-            let board = app.overview_cache.get(context).await.ok().filter(|_| is_signed_in)?;
-            let live =
-                HomeLive::new(staff.tr, &staff.form_token, staff.may(Permission::Operate), &board)
-                    .render()
-                    .ok()?;
+            let overview = app.overview_cache.get(context).await.ok().filter(|_| is_signed_in)?;
+            let live = HomeLive::new(
+                staff.tr,
+                &staff.form_token,
+                staff.may(Permission::Operate),
+                &overview,
+            )
+            .render()
+            .ok()?;
             // A change of the time of day alone is not sent.
             let without_time =
                 live.lines().filter(|line| !line.contains("data-at")).collect::<String>();

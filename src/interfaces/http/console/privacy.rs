@@ -22,7 +22,7 @@ use crate::services::erasure::{ErasureError, ErasureOrder, certificate_files, is
 
 struct ApplicantRow {
     applicant: Applicant,
-    standing: String,
+    status_text: String,
     hold: Option<String>,
     /// Whether its data may be deleted by hand.
     may_purge: bool,
@@ -65,7 +65,7 @@ async fn render(
     let row = |review: PurgeReview| {
         let (zh, en) = review.status.labels(day);
         ApplicantRow {
-            standing: tr.t(&zh, &en).to_owned(),
+            status_text: tr.t(&zh, &en).to_owned(),
             hold: review
                 .applicant
                 .hold

@@ -84,7 +84,7 @@ pub async fn freeze(
     State(app): State<Arc<AppState>>,
     Path(application): Path<String>,
 ) -> Result<Response, Failure> {
-    match deadlines::freeze_as_it_stands(&app.context, &application).await {
+    match deadlines::freeze_current_answers(&app.context, &application).await {
         Ok(_) => Ok(redirect_to_deliveries("frozen")),
         Err(DeadlineError::UnknownApplication(_)) => Err(Failure::NotFound),
         Err(DeadlineError::NothingNew { .. } | DeadlineError::NothingToFreeze(_)) => {

@@ -70,7 +70,7 @@ fn format_time(at: Timestamp) -> String {
 fn view(
     tr: Translator,
     endpoint: Endpoint,
-    waiting: u64,
+    pending: u64,
     recent_events: Vec<EventDelivery>,
 ) -> WebhookView {
     let event = |event: EventDelivery| {
@@ -115,8 +115,8 @@ fn view(
                 .collect::<Vec<_>>()
                 .join(tr.t("、", ", ")),
         },
-        status_text: if waiting > 0 {
-            format!("{status_text} · {} {waiting}", tr.t("待送", "waiting:"))
+        status_text: if pending > 0 {
+            format!("{status_text} · {} {pending}", tr.t("待送", "waiting:"))
         } else {
             status_text
         },
@@ -139,9 +139,9 @@ async fn render(app: &AppState, staff: &Staff, form_state: FormState) -> Result<
     let mut webhooks = Vec::new();
     let mut connection = app.context.database.read().await?;
     for endpoint in stored::endpoints(&mut connection).await? {
-        let waiting = stored::count_pending(&mut connection, endpoint.id).await?;
+        let pending = stored::count_pending(&mut connection, endpoint.id).await?;
         let recent_events = stored::deliveries(&mut connection, endpoint.id, None, LISTED).await?;
-        webhooks.push(view(tr, endpoint, waiting, recent_events));
+        webhooks.push(view(tr, endpoint, pending, recent_events));
     }
     drop(connection);
     let status = if form_state.problem.is_some() {

@@ -129,13 +129,13 @@ async fn keep_alive(
                 .interview_service
                 .open_invitation(&call_screen.code, Mode::Telephone)
                 .await
-                .map_err(|error| Failure::from_collect_error(&app, error))?;
+                .map_err(|error| Failure::from_interview_error(&app, error))?;
             let accepts_answers = invitation_cases.cases.iter().any(|case| case.accepts_answers);
             let taken_over = app
                 .interview_service
                 .has_web_answers(&invitation_cases, call_screen.since)
                 .await
-                .map_err(|error| Failure::from_collect_error(&app, error))?;
+                .map_err(|error| Failure::from_interview_error(&app, error))?;
             match (taken_over, accepts_answers) {
                 (true, _) => "web",
                 (false, true) => "held",
@@ -174,7 +174,7 @@ async fn begin(
     let Some(call_screen) = leased_screen(&app, &staff, call).await? else {
         return Ok(Redirect::to("/interview?noted=over"));
     };
-    let failure = |error| Failure::from_collect_error(&app, error);
+    let failure = |error| Failure::from_interview_error(&app, error);
     let saved = app
         .interview_service
         .begin(
@@ -203,7 +203,7 @@ async fn answers(
     let Some(call_screen) = leased_screen(&app, &staff, call).await? else {
         return Ok(Redirect::to("/interview?noted=over").into_response());
     };
-    let failure = |error| Failure::from_collect_error(&app, error);
+    let failure = |error| Failure::from_interview_error(&app, error);
     let number = |field: &str| {
         form.text(field)
             .parse::<usize>()
@@ -278,7 +278,7 @@ async fn not_a_user(
     let Some(call_screen) = leased_screen(&app, &staff, call).await? else {
         return Ok(Redirect::to("/interview?noted=over"));
     };
-    let failure = |error| Failure::from_collect_error(&app, error);
+    let failure = |error| Failure::from_interview_error(&app, error);
     let case = form
         .text("case")
         .parse()
@@ -418,7 +418,7 @@ async fn render(
     wanted: Option<usize>,
     form_state: FormState<'_>,
 ) -> Result<Response, Failure> {
-    let failure = |error| Failure::from_collect_error(app, error);
+    let failure = |error| Failure::from_interview_error(app, error);
     let invitation_cases = app
         .interview_service
         .open_invitation(&call_screen.code, Mode::Telephone)

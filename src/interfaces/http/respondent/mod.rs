@@ -69,7 +69,7 @@ async fn show(
     Path(code): Path<String>,
     Query(query): Query<Fields>,
 ) -> Result<Response, Failure> {
-    let failure = |error| Failure::from_collect_error(&app, error);
+    let failure = |error| Failure::from_interview_error(&app, error);
     let invitation_cases = app
         .interview_service
         .open_invitation(parse_code(&code)?, Mode::Web)
@@ -101,7 +101,7 @@ async fn begin(
     Form(form): Form<Fields>,
 ) -> Result<Redirect, Failure> {
     let code = parse_code(&code)?;
-    let failure = |error| Failure::from_collect_error(&app, error);
+    let failure = |error| Failure::from_interview_error(&app, error);
     let language = language_of(&query).unwrap_or_default();
     match app
         .interview_service
@@ -123,12 +123,12 @@ async fn answers(
 ) -> Result<Response, Failure> {
     let form = merge_form_fields(form);
     let code = parse_code(&code)?;
-    let failure = |error| Failure::from_collect_error(&app, error);
+    let failure = |error| Failure::from_interview_error(&app, error);
     let language = language_of(&query).unwrap_or_default();
     let (case, page) = (number(&form, "case")?, number(&form, "page")?);
     let agent =
         headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
-    let shown_at = form.get("shown").and_then(|shown| shown.parse().ok()).map(Timestamp);
+    let shown_at = form.get("shown").and_then(|millis| millis.parse().ok()).map(Timestamp);
     let sent = SubmittedPage {
         answer_context: AnswerContext::WEB,
         case,
@@ -174,7 +174,7 @@ async fn later(
     Form(form): Form<Fields>,
 ) -> Result<Redirect, Failure> {
     let code = parse_code(&code)?;
-    let failure = |error| Failure::from_collect_error(&app, error);
+    let failure = |error| Failure::from_interview_error(&app, error);
     let when = ReminderTime::parse(text(&form, "when")?).ok_or_else(|| bad_request("when"))?;
     app.interview_service.remind_later(code, when).await.map_err(failure)?;
     Ok(redirect_with_confirmation(code, language_of(&query).unwrap_or_default(), "later"))
@@ -187,7 +187,7 @@ async fn call_me(
     Form(form): Form<Fields>,
 ) -> Result<Redirect, Failure> {
     let code = parse_code(&code)?;
-    let failure = |error| Failure::from_collect_error(&app, error);
+    let failure = |error| Failure::from_interview_error(&app, error);
     let when = CallTime::parse(text(&form, "when")?).ok_or_else(|| bad_request("when"))?;
     app.interview_service.request_call(code, when).await.map_err(failure)?;
     Ok(redirect_with_confirmation(code, language_of(&query).unwrap_or_default(), "call"))
@@ -199,7 +199,7 @@ async fn refuse(
     Query(query): Query<Fields>,
 ) -> Result<Redirect, Failure> {
     let code = parse_code(&code)?;
-    let failure = |error| Failure::from_collect_error(&app, error);
+    let failure = |error| Failure::from_interview_error(&app, error);
     app.interview_service.refuse(code).await.map_err(failure)?;
     Ok(redirect_to_page(code, language_of(&query).unwrap_or_default(), None))
 }
@@ -211,7 +211,7 @@ async fn not_a_user(
     Form(form): Form<Fields>,
 ) -> Result<Redirect, Failure> {
     let code = parse_code(&code)?;
-    let failure = |error| Failure::from_collect_error(&app, error);
+    let failure = |error| Failure::from_interview_error(&app, error);
     app.interview_service
         .mark_not_eligible(code, number(&form, "case")?, AnswerContext::WEB)
         .await

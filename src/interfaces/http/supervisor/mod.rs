@@ -58,7 +58,7 @@ async fn show(
     Query(query): Query<BTreeMap<String, String>>,
 ) -> Result<Response, Failure> {
     let now = app.context.clock.now();
-    let board = supervision_dashboard(&app.context).await?;
+    let dashboard = supervision_dashboard(&app.context).await?;
     let qualities = quality::of_interviewers(&app.context, now - QUALITY_PERIOD).await?;
     let names: Vec<String> =
         interviewers(&app.context).await?.into_iter().map(|account| account.name).collect();
@@ -71,7 +71,7 @@ async fn show(
     let flash = query.get("noted").map(String::as_str).unwrap_or_default();
     Ok(render_page(
         StatusCode::OK,
-        &SupervisionPage::new(&staff, flash, &board, &qualities, &names, &verifications, now),
+        &SupervisionPage::new(&staff, flash, &dashboard, &qualities, &names, &verifications, now),
     ))
 }
 

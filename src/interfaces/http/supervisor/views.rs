@@ -62,7 +62,7 @@ struct VerificationRow<'a> {
 pub struct SupervisionPage<'a> {
     layout: PageLayout<'a>,
     flash: Option<&'static str>,
-    board: &'a SupervisionDashboard,
+    dashboard: &'a SupervisionDashboard,
     queue: Vec<QueueRow<'a>>,
     qualities: Vec<QualityRow<'a>>,
     names: &'a [String],
@@ -73,7 +73,7 @@ impl<'a> SupervisionPage<'a> {
     pub fn new(
         staff: &'a Staff,
         what: &str,
-        board: &'a SupervisionDashboard,
+        dashboard: &'a SupervisionDashboard,
         qualities: &'a [InterviewerQuality],
         names: &'a [String],
         verifications: &'a [Verification],
@@ -103,8 +103,8 @@ impl<'a> SupervisionPage<'a> {
         SupervisionPage {
             layout: PageLayout::for_staff(staff),
             flash: flash_text(tr, what),
-            board,
-            queue: board
+            dashboard,
+            queue: dashboard
                 .rows
                 .iter()
                 .map(|row| QueueRow {

@@ -197,7 +197,8 @@ pub async fn prepare_launch(
     if campaigns::find(&mut tx, request.code).await?.is_some() {
         return Err(LaunchError::CodeTaken(request.code.to_owned()));
     }
-    let (programme, candidates) = checks::find_candidates(&mut tx, request.applications, now).await?;
+    let (programme, candidates) =
+        checks::find_candidates(&mut tx, request.applications, now).await?;
     let ids: Vec<ApplicationId> = candidates.iter().map(|c| c.application.id).collect();
     let people = lists::people_of(&mut tx, &ids).await?;
     let mobiles = people.iter().filter(|p| p.is_mobile).count() as u64;
@@ -213,14 +214,15 @@ pub async fn prepare_launch(
     let job = LaunchJob { context, request, plan: &plan, candidates: &candidates, now };
     let mut prepared = prepare_people(&job, &campaign_route.route, &windows, &people)?;
     let campaign = store_campaign(&job, &mut tx).await?;
-    let draw = store_invitations(&job, &mut tx, campaign, &people, &mut prepared.invitations).await?;
+    let draw =
+        store_invitations(&job, &mut tx, campaign, &people, &mut prepared.invitations).await?;
     let parts = &prepared.parts;
-    let shown = |at: Timestamp| at.rfc3339(programme.time_zone);
+    let formatted = |at: Timestamp| at.rfc3339(programme.time_zone);
     let steps =
         plan.steps.iter().zip(&windows).zip(parts).map(|((step, window), parts)| StepReport {
             name: step.name.clone(),
-            begins: window.map(|w| shown(w.begins)).unwrap_or_default(),
-            done: window.map(|w| shown(w.done)).unwrap_or_default(),
+            begins: window.map(|w| formatted(w.begins)).unwrap_or_default(),
+            done: window.map(|w| formatted(w.done)).unwrap_or_default(),
             parts: parts.total,
             longest_message_parts: parts.longest,
         });

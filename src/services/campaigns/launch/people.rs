@@ -54,15 +54,15 @@ pub fn prepare_people(
         ..PreparedPeople::default()
     };
     for person in people {
-        let theirs: Vec<&LaunchCandidate> =
+        let own_candidates: Vec<&LaunchCandidate> =
             person.applications.iter().filter_map(|id| by_id.get(id).copied()).collect();
-        let Some(first) = theirs.first() else { continue };
+        let Some(first) = own_candidates.first() else { continue };
         let key_id = &first.application.key_id;
         let sealer = job.context.keys.sealer(key_id)?;
         let code =
             job.context.keys.hasher().link_code(job.request.code, key_id, &person.phone_hash);
         if person.is_mobile {
-            prepared.count_parts(job, windows, &sealer, (person, &theirs, &code))?;
+            prepared.count_parts(job, windows, &sealer, (person, &own_candidates, &code))?;
         }
         prepared.plan_first_contact(job, route, &sealer, (person, &code))?;
     }
@@ -84,17 +84,17 @@ impl PreparedPeople {
         job: &LaunchJob<'_>,
         windows: &[Option<StepWindow>],
         sealer: &Sealer,
-        (person, theirs, code): (&ListedPerson, &[&LaunchCandidate], &str),
+        (person, own_candidates, code): (&ListedPerson, &[&LaunchCandidate], &str),
     ) -> Result<(), LaunchError> {
         let details = open_person(sealer, &person.person_sealed)?;
         let link = job.context.personal_link(code);
         let recipient = MessageRecipient {
             name: &details.name,
-            applicant: &theirs[0].application.applicant_name,
-            subjects: theirs.iter().map(|c| c.application.subject.title()).collect(),
+            applicant: &own_candidates[0].application.applicant_name,
+            subjects: own_candidates.iter().map(|c| c.application.subject.title()).collect(),
             link: &link,
             language: person.language,
-            field_closes_at: theirs.iter().map(|c| c.closes_at).min().unwrap_or(job.now),
+            field_closes_at: own_candidates.iter().map(|c| c.closes_at).min().unwrap_or(job.now),
         };
         for ((step, window), parts) in job.plan.steps.iter().zip(windows).zip(&mut self.parts) {
             let Some(texts) = step.texts() else { continue };

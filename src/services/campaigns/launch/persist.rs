@@ -94,9 +94,9 @@ async fn assign_cells(
     {
         return Err(LaunchError::ListField { code: code(), field: field.clone() });
     }
-    let kept: BTreeSet<&str> = application.list_fields.keys().map(String::as_str).collect();
+    let list_fields: BTreeSet<&str> = application.list_fields.keys().map(String::as_str).collect();
     quota
-        .check_names(&kept, questionnaire)
+        .check_names(&list_fields, questionnaire)
         .map_err(|error| LaunchError::Quota { code: code(), error })?;
     quotas::insert_cells(tx, application.id, quota).await?;
     if quota.cells.is_empty() {

@@ -16,11 +16,11 @@ pub(super) async fn copy(
 ) -> Result<(), DeliveryFailure> {
     let name = written.file_name().map(|name| name.to_owned()).unwrap_or_default();
     let target = to.join(&dataset.application_code).join(name);
-    let (from, shown) = (written.to_owned(), target.display().to_string());
+    let (from, target_text) = (written.to_owned(), target.display().to_string());
     match tokio::task::spawn_blocking(move || copy_files(&from, &target)).await {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(error)) => Err(DeliveryFailure::Retry(format!("{shown}: {error}"))),
-        Err(_) => Err(DeliveryFailure::Retry(format!("{shown}: the copying broke off"))),
+        Ok(Err(error)) => Err(DeliveryFailure::Retry(format!("{target_text}: {error}"))),
+        Err(_) => Err(DeliveryFailure::Retry(format!("{target_text}: the copying broke off"))),
     }
 }
 

@@ -35,7 +35,7 @@ fn configured_channels(context: &AppContext) -> Vec<DeliveryChannel> {
         (DeliveryChannel::S3, config.s3.is_some()),
         (DeliveryChannel::Webhook, config.webhook.is_some()),
     ];
-    all.into_iter().filter(|(_, is_set)| *is_set).map(|(way, _)| way).collect()
+    all.into_iter().filter(|(_, is_set)| *is_set).map(|(channel, _)| channel).collect()
 }
 
 /// Plans a version's deliveries in the transaction that records the version as written.
@@ -44,8 +44,8 @@ pub(super) async fn plan_deliveries(
     tx: &mut WriteTx,
     dataset: &Dataset,
 ) -> Result<(), DatabaseError> {
-    for way in configured_channels(context) {
-        deliveries::schedule(tx, dataset.id, way, context.clock.now()).await?;
+    for channel in configured_channels(context) {
+        deliveries::schedule(tx, dataset.id, channel, context.clock.now()).await?;
     }
     Ok(())
 }
@@ -100,18 +100,18 @@ async fn set_failed(
         }
         DeliveryFailure::Abandoned(problem) => (None, problem),
     };
-    let (application, way) = (&delivery.application_code, delivery.channel.as_str());
+    let (application, channel) = (&delivery.application_code, delivery.channel.as_str());
     match next {
         Some(_) => tracing::warn!(
             application,
-            way,
+            way = channel,
             attempt_count,
             problem,
             "a dataset did not arrive; it is tried again"
         ),
         None => tracing::error!(
             application,
-            way,
+            way = channel,
             attempt_count,
             problem,
             "a dataset could not be handed over; «dataset deliver» tries once more"
@@ -120,11 +120,11 @@ async fn set_failed(
     deliveries::set_failed(tx, delivery.id, next, &problem).await
 }
 
-#[tracing::instrument(name = "deliver dataset", level = "debug", skip_all, fields(application = dataset.application_code, way = way.as_str()))]
+#[tracing::instrument(name = "deliver dataset", level = "debug", skip_all, fields(application = dataset.application_code, way = channel.as_str()))]
 async fn send(
     context: &AppContext,
     dataset: &Dataset,
-    way: DeliveryChannel,
+    channel: DeliveryChannel,
     now: Timestamp,
 ) -> Result<(), DeliveryFailure> {
     let config = &context.config.delivery;
@@ -141,7 +141,7 @@ async fn send(
                 .into(),
         ));
     }
-    match way {
+    match channel {
         DeliveryChannel::Folder => {
             folder::copy(&written, &config.folder.clone().ok_or_else(not_configured)?, dataset)
                 .await

@@ -84,10 +84,10 @@ impl Report<'_> {
     }
 
     fn rates(&self) -> Vec<(&str, String)> {
-        let shown = |rate: &Option<f64>| {
+        let formatted = |rate: &Option<f64>| {
             rate.map_or("n/a".to_owned(), |rate| format!("{:.1} %", rate * 100.0))
         };
-        self.metadata.rates.iter().map(|(name, rate)| (name.as_str(), shown(rate))).collect()
+        self.metadata.rates.iter().map(|(name, rate)| (name.as_str(), formatted(rate))).collect()
     }
 
     /// Formats a count of people, masked where it is too small to publish.
@@ -102,8 +102,8 @@ impl Report<'_> {
 
     /// Returns how far a cell is filled, in percent; 0 for a cell that is too small to publish.
     fn fill_percent(&self, cell: &CellSummary) -> f64 {
-        let is_told = cell.completes == 0 || cell.completes >= self.metadata.smallest_cell;
-        if is_told && cell.target > 0 {
+        let is_reported = cell.completes == 0 || cell.completes >= self.metadata.smallest_cell;
+        if is_reported && cell.target > 0 {
             (f64::from(cell.completes) / f64::from(cell.target) * 100.0).min(100.0)
         } else {
             0.0
