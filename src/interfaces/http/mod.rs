@@ -17,6 +17,7 @@ pub mod interviewer;
 mod items;
 mod metrics;
 pub mod page_layout;
+mod problem_pages;
 pub mod respondent;
 mod state;
 pub mod supervisor;
@@ -57,6 +58,7 @@ fn build_router(app: Arc<AppState>) -> Router {
         .route("/readyz", get(health::readyz))
         .merge(respondent::routes())
         .merge(callbacks::routes())
+        .merge(problem_pages::routes())
         .merge(api::routes(&app))
         .merge(auth::public_routes())
         .merge(console::public_routes())

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use super::ListImportError;
 use super::headers::ColumnLayout;
 use super::prepare::{PreparedBatch, PreparedPerson, Preparer};
-use super::report::{ImportFinding, RowDecision};
+use super::report::{ImportFinding, RowDecision, RowReason};
 use super::source::ListSource;
 use super::table::{TableError, TableRow, TableRows};
 use crate::adapters::database::applications::{self, Application, ApplicationState};
@@ -291,12 +291,8 @@ impl<'a> Import<'a> {
         for person in people {
             match first_row.entry(person.person.phone_hash.clone()) {
                 Entry::Occupied(first) => {
-                    let same = format!("the same number as row {}", first.get());
-                    self.record_finding(finding_about(
-                        &person,
-                        RowDecision::Merged,
-                        format!("{same}; {DUPLICATE_ADVICE}"),
-                    ));
+                    let reason = RowReason::SameAsRow(*first.get());
+                    self.record_finding(finding_about(&person, RowDecision::Merged, reason));
                 }
                 Entry::Vacant(free) => {
                     free.insert(person.row);
@@ -322,35 +318,26 @@ impl<'a> Import<'a> {
             self.record_finding(finding_about(
                 &person,
                 RowDecision::Merged,
-                format!("the same number as an earlier row; {DUPLICATE_ADVICE}"),
+                RowReason::SameAsEarlierRow,
             ));
             return Vec::new();
         }
         if respondent <= self.last_known {
-            let (decision, message) = if is_new {
-                (
-                    RowDecision::AcceptedWithNotice,
-                    "on an earlier list of this applicant: stays one person and gets one \
-                        invitation for all applications",
-                )
+            let (decision, reason) = if is_new {
+                (RowDecision::AcceptedWithNotice, RowReason::KnownToApplicant)
             } else {
-                (
-                    RowDecision::Merged,
-                    "on an earlier list of this application already; nothing to do",
-                )
+                (RowDecision::Merged, RowReason::KnownToApplication)
             };
-            self.record_finding(finding_about(&person, decision, message.to_owned()));
+            self.record_finding(finding_about(&person, decision, reason));
         }
         if !is_new {
             return Vec::new();
         }
         if is_suppressed {
-            let message = "suppressed (an opt-out, a complaint or an invalid number): stays on \
-                the list and is not contacted; nothing to do";
             self.record_finding(finding_about(
                 &person,
                 RowDecision::AcceptedWithNotice,
-                message.to_owned(),
+                RowReason::Suppressed,
             ));
         }
         self.outcome.accepted += 1;
@@ -420,17 +407,12 @@ impl<'a> Import<'a> {
     }
 }
 
-const DUPLICATE_ADVICE: &str =
-    "nothing to do unless they are two people, then ask for the second one's number";
-
-fn finding_about(person: &PreparedPerson, decision: RowDecision, message: String) -> ImportFinding {
-    ImportFinding {
-        row: person.row,
-        column: String::new(),
-        value: person.masked.clone(),
-        decision,
-        message,
-    }
+fn finding_about(
+    person: &PreparedPerson,
+    decision: RowDecision,
+    reason: RowReason,
+) -> ImportFinding {
+    ImportFinding::new(person.row, String::new(), person.masked.clone(), decision, reason)
 }
 
 impl ImportOutcome {

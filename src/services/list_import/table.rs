@@ -27,7 +27,8 @@ impl TableRow {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
+#[strum(prefix = "table.", serialize_all = "snake_case")]
 pub enum TableError {
     #[error("the file is empty; hand in the list with at least one row")]
     Empty,

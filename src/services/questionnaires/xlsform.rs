@@ -15,15 +15,18 @@ use super::xpath::{QuestionTypes, translate_condition};
 use crate::domain::questionnaire::{Questionnaire, QuestionnaireError};
 use crate::services::list_import::table::{TableError, TableRow, sheets};
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(prefix = "xlsform.", serialize_all = "snake_case")]
 pub enum XlsFormError {
     #[error(transparent)]
+    #[strum(transparent)]
     Workbook(#[from] TableError),
     #[error("there is no sheet «{0}»; an XLSForm has the sheets survey and choices")]
     NoSheet(&'static str),
     #[error("sheet {sheet}, row {row}: {problem}")]
     Row { sheet: &'static str, row: u32, problem: String },
     #[error("read so far, but {0}")]
+    #[strum(transparent)]
     Questionnaire(#[from] QuestionnaireError),
 }
 
