@@ -41,6 +41,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::adapters::clock::SystemClock;
 use crate::adapters::config::Config;
+use crate::adapters::spreadsheets;
 use crate::domain::audit::Action;
 use crate::interfaces::errors;
 use crate::services::context::AppContext;
@@ -141,8 +142,23 @@ enum Command {
     Simulator(simulator::SimulatorArguments),
 }
 
+/// The first argument of the child process that reads a spreadsheet; people do not use it.
+const READ_SPREADSHEET: &str = "read-spreadsheet";
+
+/// Returns which sheets to read, if this process is such a child.
+fn child_argument() -> Option<String> {
+    let mut arguments = std::env::args().skip(1);
+    (arguments.next()? == READ_SPREADSHEET).then(|| arguments.next().unwrap_or_default())
+}
+
 /// Runs the program and returns its exit status.
 pub fn main() -> ExitCode {
+    if let Some(which) = child_argument() {
+        return spreadsheets::serve_parent(&which)
+            .map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
+    }
+    // Also the right program when its file has been replaced meanwhile.
+    spreadsheets::in_child_process("/proc/self/exe".into(), READ_SPREADSHEET);
     let arguments = Arguments::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

@@ -105,8 +105,8 @@ pub fn import(bytes: &[u8]) -> Result<ImportedQuestionnaire, XlsFormError> {
     let sheet = |name: &'static str| {
         sheets
             .iter()
-            .find(|(n, _)| n.trim().eq_ignore_ascii_case(name))
-            .map(|(_, rows)| read_named_rows(rows))
+            .find(|sheet| sheet.name.trim().eq_ignore_ascii_case(name))
+            .map(|sheet| read_named_rows(&sheet.rows))
     };
     let survey = sheet("survey").ok_or(XlsFormError::NoSheet("survey"))?;
     let choices = sheet("choices").unwrap_or_default();
