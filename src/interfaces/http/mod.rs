@@ -19,13 +19,13 @@ mod metrics;
 pub mod page_layout;
 mod problem_pages;
 pub mod respondent;
+mod server;
 mod state;
 pub mod supervisor;
 mod translations;
 mod upload;
 
 use std::future::Future;
-use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
 
 use axum::Router;
@@ -107,13 +107,15 @@ pub async fn serve(
     listener: TcpListener,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
+    let proxies = context.config.proxies.clone();
     let app = build_state(context);
-    let service = build_router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    let router = build_router(app.clone());
     let stop = async move {
         stop.await;
         app.stopping.send_replace(true);
     };
-    axum::serve(listener, service).with_graceful_shutdown(stop).await
+    server::serve(router, listener, proxies, stop).await;
+    Ok(())
 }
 
 /// Headers of every response. Cloning the values does not copy.

@@ -15,7 +15,7 @@ use super::headers::ColumnLayout;
 use super::prepare::{PreparedBatch, PreparedPerson, Preparer};
 use super::report::{ImportFinding, RowDecision, RowReason};
 use super::source::ListSource;
-use super::table::{TableError, TableRow, TableRows};
+use super::table::{self, TableError, TableRow, TableRows};
 use crate::adapters::database::applications::{self, Application, ApplicationState};
 use crate::adapters::database::lists::{self, ImportCounts, NewRespondent};
 use crate::adapters::database::{WriteTx, cases, programmes, suppressions};
@@ -77,6 +77,14 @@ pub async fn import_list(
     });
     seen.map_err(|error| wrong(error.into()))?;
     let content_hash = fingerprint.end();
+    // Before the transaction: while a large spreadsheet is read, others can write.
+    let content = request.content.clone();
+    let opened = table::beside(move || {
+        let mut rows = TableRows::open(&content)?;
+        let sample = rows.by_ref().take(SAMPLE_ROWS).collect::<Result<Vec<TableRow>, _>>()?;
+        if sample.is_empty() { Err(TableError::Empty) } else { Ok((sample, rows)) }
+    });
+    let (sample, rows) = opened.await.map_err(wrong)?;
     let mut tx = context.database.write().await?;
     let applications = find_applications(&mut tx, request.applications).await?;
     check_cut_off(&mut tx, &applications, now).await?;
@@ -87,12 +95,6 @@ pub async fn import_list(
         return Ok(ImportOutcome { names, already_imported: true, ..ImportOutcome::empty() });
     }
 
-    let mut rows = TableRows::open(&request.content).map_err(wrong)?;
-    let sample: Vec<TableRow> =
-        rows.by_ref().take(SAMPLE_ROWS).collect::<Result<_, _>>().map_err(wrong)?;
-    if sample.is_empty() {
-        return Err(wrong(TableError::Empty));
-    }
     let preparer = Arc::new(preparer(context, request, &applications, &sample)?);
     let sample = sample.into_iter().skip(preparer.layout.first_data_row);
     let mut import = Import::begin(tx, request.file, applications, now).await?;

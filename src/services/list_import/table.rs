@@ -67,6 +67,19 @@ pub fn read(bytes: &[u8]) -> Result<Vec<TableRow>, TableError> {
     if rows.is_empty() { Err(TableError::Empty) } else { Ok(rows) }
 }
 
+/// As [`read`], beside the other tasks.
+pub async fn read_beside(content: Vec<u8>) -> Result<Vec<TableRow>, TableError> {
+    beside(move || read(&content)).await
+}
+
+/// Runs the reading of a file where it holds up no other task.
+pub(super) async fn beside<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, TableError> + Send + 'static,
+) -> Result<T, TableError> {
+    let read = tokio::task::spawn_blocking(read).await;
+    read.unwrap_or_else(|_| Err(TableError::Unreadable("the reading broke off".into())))
+}
+
 /// The rows of a table in order, without the empty ones.
 pub enum TableRows {
     Spreadsheet { rows: std::vec::IntoIter<TableRow>, all: u64, read: u64 },

@@ -63,7 +63,7 @@ pub async fn import_suppressions(
     defaults: &SuppressionDefaults<'_>,
 ) -> Result<u64, SuppressionError> {
     let region = context.config.default_region.parse().unwrap_or(country::CN);
-    let rows = table::read(content)?;
+    let rows = table::read_beside(content.to_vec()).await?;
     let column = |names: &[&str]| {
         rows.first().and_then(|row| {
             row.cells.iter().position(|cell| names.contains(&cell.trim().to_lowercase().as_str()))
