@@ -53,15 +53,36 @@ async fn unauthorised_requests_and_cross_site_forms_change_nothing() {
             403
         );
         // Five wrong passwords lock the account, even for the right password; it unlocks a quarter
-        // of an hour later.
+        // of an hour later. The answers are those for a name that does not exist.
+        let mut known = Browser::new(&app);
+        assert_eq!(known.sign_in("li", PASSWORD).await, 303);
         let mut thief = Browser::new(&app);
         for _ in 0..5 {
             assert_eq!(thief.sign_in("li", "a wrong password again").await, 401);
         }
-        assert_eq!(thief.sign_in("li", PASSWORD).await, 429, "{}", app.engine);
-        assert_eq!(thief.sign_in("nobody of that name", PASSWORD).await, 401);
+        let page = async |name: &str, password: &str| {
+            let thief = Browser::new(&app);
+            let fields = [("name", name), ("password", password)];
+            let (status, _, page) = thief.post("/staff/sign-in", &fields).await;
+            (status, page.replace(&format!("value=\"{name}\""), ""))
+        };
+        let locked = page("li", PASSWORD).await;
+        assert_eq!(locked.0, 401, "{}", app.engine);
+        assert_eq!(page("nobody", PASSWORD).await, locked);
+        assert_eq!(page("li", "a wrong password again").await, locked);
+        // A browser that has signed in before is let in, but not with a wrong password, and not to
+        // another account.
+        known.cookie = known.device.clone();
+        assert_eq!(known.sign_in("li", "a wrong password again").await, 401);
+        known.cookie = known.device.clone();
+        assert_eq!(known.sign_in("li", PASSWORD).await, 303, "{}", app.engine);
+        for _ in 0..5 {
+            assert_eq!(thief.sign_in("wu", "a wrong password again").await, 401);
+        }
+        known.cookie = known.device.clone();
+        assert_eq!(known.sign_in("wu", PASSWORD).await, 401, "{}", app.engine);
         app.clock.advance_to(app.clock_now() + Duration::from_secs(16 * 60));
-        assert_eq!(thief.sign_in("li", PASSWORD).await, 303, "{}", app.engine);
+        assert_eq!(thief.sign_in("wu", PASSWORD).await, 303, "{}", app.engine);
         // Sessions end when idle, signed out, disabled, or with a new password.
         app.clock.advance_to(app.clock_now() + Duration::from_secs(90 * 60));
         assert_eq!(wu.get("/interview").await.0, 200, "it goes on while it is used");
@@ -245,6 +266,20 @@ async fn a_second_factor_asks_for_a_code_once_and_recovery_codes_open_once() {
                 app.engine
             );
         }
+        // A right one-time code beside the right password passes the lock that strangers made.
+        let stranger = Browser::new(&app);
+        let attempt = async |password: &str, code: &str| {
+            let fields = [("name", "zhao"), ("password", password), ("code", code)];
+            stranger.post("/staff/sign-in", &fields).await.0
+        };
+        for _ in 0..6 {
+            assert_eq!(attempt("a wrong password again", "").await, 401);
+        }
+        assert_eq!(attempt(PASSWORD, "").await, 401, "{}: it is locked", app.engine);
+        app.clock.advance_to(app.clock_now() + Duration::from_secs(30));
+        assert_eq!(attempt("a wrong password again", &code()).await, 401);
+        assert_eq!(attempt(PASSWORD, "000000").await, 401);
+        assert_eq!(attempt(PASSWORD, &code()).await, 303, "{}", app.engine);
         // Five minutes after the password, the code is too late.
         let mut late = Browser::new(&app);
         let (_, location, _) =
@@ -353,4 +388,24 @@ async fn administrators_make_accounts_and_tokens_and_others_change_their_own_pas
     );
     app.clock.advance_to(app.clock_now() + Duration::from_secs(31 * 86_400));
     assert!(tokens::find_valid(&app.context, &token).await.unwrap().is_none(), "its time is over");
+}
+
+/// Of many guesses at once no more are judged than of one after the other, and an address that
+/// guesses is refused without keeping others out.
+#[tokio::test(flavor = "multi_thread")]
+async fn guesses_at_once_are_counted_before_they_are_judged() {
+    for app in TestApp::on_each_engine(silent(), &[]).await {
+        add_account(&app, "li", Role::Operator).await;
+        let guess = async |n: usize| {
+            let password = format!("guess number {n} of the thief");
+            let browser = Browser::new(&app);
+            browser.post("/staff/sign-in", &[("name", "li"), ("password", &password)]).await.0
+        };
+        let answers = futures_util::future::join_all((0..25).map(guess)).await;
+        assert!(answers.iter().all(|status| *status == 401), "{}: {answers:?}", app.engine);
+        let counted = "SELECT 1 / CASE WHEN failed_sign_ins = 5 THEN 1 ELSE 0 END FROM account";
+        app.execute_sql(counted).await.unwrap_or_else(|error| panic!("{}: {error}", app.engine));
+        let more = futures_util::future::join_all((0..10).map(guess)).await;
+        assert!(more.contains(&429), "{}: {more:?}", app.engine);
+    }
 }

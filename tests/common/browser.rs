@@ -32,11 +32,14 @@ pub async fn add_account(app: &TestApp, name: &str, role: Role) {
 pub struct Browser<'a> {
     pub app: &'a TestApp,
     pub cookie: Option<String>,
+    /// The cookie of a browser that has signed in; it is sent only where a test puts it into
+    /// `cookie`.
+    pub device: Option<String>,
 }
 
 impl<'a> Browser<'a> {
     pub fn new(app: &'a TestApp) -> Browser<'a> {
-        Browser { app, cookie: None }
+        Browser { app, cookie: None, device: None }
     }
 
     /// Returns a signed-in browser.
@@ -85,8 +88,14 @@ impl<'a> Browser<'a> {
                 .unwrap_or_default()
                 .to_owned()
         };
+        let cookies: Vec<&str> = answer
+            .headers()
+            .get_all(header::SET_COOKIE)
+            .iter()
+            .filter_map(|cookie| cookie.to_str().ok())
+            .collect();
         let (status, location) =
-            (answer.status().as_u16(), header(header::LOCATION) + &header(header::SET_COOKIE));
+            (answer.status().as_u16(), header(header::LOCATION) + &cookies.join("; "));
         (status, location, answer.text().await.unwrap())
     }
 
@@ -97,6 +106,9 @@ impl<'a> Browser<'a> {
             let cookie = &set_cookie[at..];
             assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Strict"), "{cookie}");
             self.cookie = cookie.split(';').next().map(str::to_owned);
+        }
+        if let Some(at) = set_cookie.find("fieldworkd_device=") {
+            self.device = set_cookie[at..].split(';').next().map(str::to_owned);
         }
         status
     }

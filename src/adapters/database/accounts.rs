@@ -135,12 +135,26 @@ pub async fn set_password(
     Ok(())
 }
 
-/// Counts a failed password attempt. Returns the number of consecutive failures.
-pub async fn count_failed(tx: &mut AnyConnection, id: AccountId) -> Result<u32> {
-    let sql = "UPDATE account SET failed_sign_ins = failed_sign_ins + 1 WHERE id = $1 RETURNING \
-        failed_sign_ins";
-    let failed: i64 = sqlx::query_scalar(sql).bind(id.0).fetch_one(tx).await?;
-    Ok(u32::try_from(failed).unwrap_or(u32::MAX))
+/// Counts an attempt to sign in. Returns the number of those that were not right in a row, or
+/// `None` while the account is locked.
+pub async fn count_attempt(
+    tx: &mut AnyConnection,
+    id: AccountId,
+    now: Timestamp,
+) -> Result<Option<u32>> {
+    let sql = "UPDATE account SET failed_sign_ins = failed_sign_ins + 1 WHERE id = $1 AND \
+        (locked_until IS NULL OR locked_until <= $2) RETURNING failed_sign_ins";
+    let count: Option<i64> =
+        sqlx::query_scalar(sql).bind(id.0).bind(now.0).fetch_optional(tx).await?;
+    Ok(count.map(|count| u32::try_from(count).unwrap_or(u32::MAX)))
+}
+
+/// Takes back a counted attempt, which was right, and the lock that it may have brought.
+pub async fn uncount_attempt(tx: &mut AnyConnection, id: AccountId) -> Result<()> {
+    let sql = "UPDATE account SET failed_sign_ins = CASE WHEN failed_sign_ins > 0 THEN \
+        failed_sign_ins - 1 ELSE 0 END, locked_until = NULL WHERE id = $1";
+    sqlx::query(sql).bind(id.0).execute(tx).await?;
+    Ok(())
 }
 
 pub async fn lock(tx: &mut AnyConnection, id: AccountId, until: Timestamp) -> Result<()> {

@@ -9,6 +9,7 @@
 pub mod api;
 pub mod auth;
 pub mod callbacks;
+mod client_address;
 mod console;
 mod error_page;
 mod failed_attempt_limiter;
@@ -26,10 +27,12 @@ mod translations;
 mod upload;
 
 use std::future::Future;
+use std::num::NonZeroU32;
 use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{MatchedPath, Request};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::HeaderValue;
 use axum::http::header::{self, HeaderName};
 use axum::middleware::{self, Next};
@@ -44,8 +47,14 @@ use crate::services::context::AppContext;
 use crate::services::interviews::InterviewService;
 use auth::{RouteSpec, StaffRouter};
 use error_page::Failure;
-use failed_attempt_limiter::FailedAttemptLimiter;
+use failed_attempt_limiter::{FailedAttemptLimiter, KeyedLimiter};
 use state::AppState;
+
+/// Sign-in attempts of an address and of a browser: so many at once, and one more after each period.
+const ADDRESS_ATTEMPTS: NonZeroU32 = NonZeroU32::MIN.saturating_add(29);
+const ADDRESS_PERIOD: Duration = Duration::from_secs(2);
+const DEVICE_ATTEMPTS: NonZeroU32 = NonZeroU32::MIN.saturating_add(9);
+const DEVICE_PERIOD: Duration = Duration::from_secs(90);
 
 /// Returns the router of the whole site.
 pub fn router(context: Arc<AppContext>) -> Router {
@@ -64,6 +73,7 @@ fn build_router(app: Arc<AppState>) -> Router {
         .merge(console::public_routes())
         .merge(staff_routes(&app).router())
         .fallback(async || Failure::NotFound)
+        .layer(middleware::map_response_with_state(app.clone(), require_tls))
         .layer(middleware::from_fn(add_headers_and_trace))
         .with_state(app)
 }
@@ -89,12 +99,16 @@ pub fn staff_route_table(context: Arc<AppContext>) -> Vec<RouteSpec> {
 fn build_state(context: Arc<AppContext>) -> Arc<AppState> {
     let interview_service = InterviewService::new(context.clone());
     let failed_links = FailedAttemptLimiter::new(context.clock.clone());
-    let sign_in_attempts = FailedAttemptLimiter::new(context.clock.clone());
+    let sign_ins_by_address =
+        KeyedLimiter::new(context.clock.clone(), ADDRESS_ATTEMPTS, ADDRESS_PERIOD);
+    let sign_ins_by_device =
+        KeyedLimiter::new(context.clock.clone(), DEVICE_ATTEMPTS, DEVICE_PERIOD);
     Arc::new(AppState {
         context,
         interview_service,
         failed_links,
-        sign_in_attempts,
+        sign_ins_by_address,
+        sign_ins_by_device,
         overview_cache: console::OverviewCache::default(),
         metrics_cache: metrics::MetricsCache::default(),
         stopping: watch::Sender::new(false),
@@ -134,6 +148,15 @@ static SECURITY_HEADERS: LazyLock<Vec<(HeaderName, HeaderValue)>> = LazyLock::ne
         .chain(fixed)
         .collect()
 });
+
+/// Tells browsers to come by TLS only, if the public URL uses it (RFC 6797).
+async fn require_tls(State(app): State<Arc<AppState>>, mut response: Response) -> Response {
+    if app.context.config.public_url.starts_with("https:") {
+        let year = HeaderValue::from_static("max-age=31536000");
+        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, year);
+    }
+    response
+}
 
 /// Adds the security headers, and logs one line per request: its route, never its URL.
 async fn add_headers_and_trace(request: Request, next: Next) -> Response {

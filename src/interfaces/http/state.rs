@@ -1,10 +1,11 @@
 //! State shared by all handlers.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::failed_attempt_limiter::FailedAttemptLimiter;
+use super::failed_attempt_limiter::{FailedAttemptLimiter, KeyedLimiter};
 use super::{console, metrics};
 use crate::services::context::AppContext;
 use crate::services::interviews::InterviewService;
@@ -19,6 +20,8 @@ pub struct AppState {
     /// Cached overview of the home pages.
     pub(super) overview_cache: console::OverviewCache,
     pub(super) metrics_cache: metrics::MetricsCache,
-    /// Limits sign-in attempts.
-    pub(super) sign_in_attempts: FailedAttemptLimiter,
+    /// Limits sign-in attempts by the client's address; many interviewers may share one.
+    pub(super) sign_ins_by_address: KeyedLimiter<IpAddr>,
+    /// Limits sign-in attempts by the device cookie, which passes an account's lock.
+    pub(super) sign_ins_by_device: KeyedLimiter<String>,
 }

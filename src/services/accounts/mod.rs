@@ -5,6 +5,8 @@
 //! programs. Consecutive wrong passwords or codes lock an account for a while. The answers do not
 //! reveal whether a name exists.
 
+mod devices;
+mod password_work;
 pub mod second_factor;
 mod signing_in;
 pub mod tokens;
@@ -12,7 +14,7 @@ pub mod tokens;
 use std::time::Duration;
 
 use crate::adapters::crypto::SealError;
-use crate::adapters::crypto::password::{NoRandom, hash_password, is_password};
+use crate::adapters::crypto::password::NoRandom;
 use crate::adapters::database::accounts::{self, Credentials};
 use crate::adapters::database::{DatabaseError, WriteTx};
 use crate::domain::audit::{Action, Actor};
@@ -20,7 +22,10 @@ use crate::domain::language::Language;
 use crate::domain::personal::Personal;
 use crate::domain::role::Role;
 use crate::services::context::AppContext;
-pub use signing_in::{Session, SignedIn, confirm, peek_session, resume_session, sign_in, sign_out};
+pub use devices::{DEVICE_TIME, issue_device};
+pub use signing_in::{
+    Session, SignInAttempt, SignedIn, confirm, peek_session, resume_session, sign_in, sign_out,
+};
 
 /// The number of consecutive wrong passwords or codes that lock an account, and the lock's
 /// duration.
@@ -50,8 +55,10 @@ pub enum AccountError {
             quarter of an hour"
     )]
     Locked,
-    #[error("the name or the password is wrong")]
+    #[error("the name or the password is wrong, or there were too many attempts")]
     WrongCredentials,
+    #[error("too many people are signing in; try again in a few seconds")]
+    Busy,
     #[error("the code is wrong, or was used already")]
     WrongCode,
     #[error("there is no secret to confirm; begin again")]
@@ -146,10 +153,7 @@ async fn check_and_hash(password: Personal) -> Result<String, AccountError> {
     if !(MIN_PASSWORD_CHARS..=MAX_PASSWORD_CHARS).contains(&password.reveal().chars().count()) {
         return Err(AccountError::InvalidPassword);
     }
-    let hash = tokio::task::spawn_blocking(move || hash_password(&password))
-        .await
-        .map_err(|_| AccountError::TaskPanicked)?;
-    Ok(hash?)
+    password_work::hash(password).await
 }
 
 /// Disables an account and ends its sessions.
@@ -172,50 +176,62 @@ async fn reauthenticate(
     let credentials = find_active_account(context, &session.account.name)
         .await?
         .ok_or(AccountError::WrongCredentials)?;
-    let hash = credentials.password_hash.clone();
-    if !verify_password(password, Some(hash)).await? {
+    if !reserve_attempt(context, &credentials).await? {
+        return Err(AccountError::Locked);
+    }
+    if !password_work::verify(password, Some(credentials.password_hash.clone())).await? {
         record_failed_attempt(context, &credentials).await?;
         return Err(AccountError::WrongCredentials);
     }
+    release_attempt(context, &credentials).await?;
     Ok(credentials)
 }
 
-/// Finds an account that may sign in now. Returns [`AccountError::Locked`] while it is locked.
+/// Finds an account that is not disabled.
 async fn find_active_account(
     context: &AppContext,
     name: &str,
 ) -> Result<Option<Credentials>, AccountError> {
-    let credentials = accounts::find_credentials(&mut *context.database.read().await?, name)
-        .await?
-        .filter(|credentials| credentials.account.disabled_at.is_none());
-    if credentials.as_ref().is_some_and(|credentials| {
-        credentials.locked_until.is_some_and(|until| until > context.clock.now())
-    }) {
-        return Err(AccountError::Locked);
+    let found = accounts::find_credentials(&mut *context.database.read().await?, name).await?;
+    Ok(found.filter(|credentials| credentials.account.disabled_at.is_none()))
+}
+
+/// Counts an attempt before it is judged, so that of many at once no more are judged than of one
+/// after the other. Returns false while the account is locked. The last attempt of a row locks it,
+/// until [`release_attempt`] or a session says that it was right.
+async fn reserve_attempt(
+    context: &AppContext,
+    credentials: &Credentials,
+) -> Result<bool, AccountError> {
+    let now = context.clock.now();
+    let mut tx: WriteTx = context.database.write().await?;
+    let id = credentials.account.id;
+    let Some(count) = accounts::count_attempt(&mut tx, id, now).await? else { return Ok(false) };
+    if count % MAX_FAILED_ATTEMPTS == 0 {
+        accounts::lock(&mut tx, id, now + LOCK_DURATION).await?;
     }
-    Ok(credentials)
+    tx.commit().await?;
+    Ok(true)
 }
 
-async fn verify_password(password: Personal, hash: Option<String>) -> Result<bool, AccountError> {
-    tokio::task::spawn_blocking(move || is_password(&password, hash.as_deref()))
-        .await
-        .map_err(|_| AccountError::TaskPanicked)
+/// Takes back a reserved attempt, which was right.
+async fn release_attempt(
+    context: &AppContext,
+    credentials: &Credentials,
+) -> Result<(), AccountError> {
+    let mut tx: WriteTx = context.database.write().await?;
+    accounts::uncount_attempt(&mut tx, credentials.account.id).await?;
+    tx.commit().await?;
+    Ok(())
 }
 
-/// Counts a wrong password or code, and locks the account after too many in a row.
+/// Writes down a wrong password or code.
 async fn record_failed_attempt(
     context: &AppContext,
     credentials: &Credentials,
 ) -> Result<(), AccountError> {
-    let (name, now) = (&credentials.account.name, context.clock.now());
+    let name = &credentials.account.name;
     let mut tx: WriteTx = context.database.write().await?;
-    if accounts::count_failed(&mut tx, credentials.account.id).await? % MAX_FAILED_ATTEMPTS == 0 {
-        accounts::lock(&mut tx, credentials.account.id, now + LOCK_DURATION).await?;
-        tracing::warn!(
-            account = name,
-            "an account is locked: its password or code was wrong again and again"
-        );
-    }
     context
         .audit(&mut tx, &Actor::console(name), Action::SignInFailed, &format!("account:{name}"))
         .await?;

@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+use super::devices::is_known_device;
 use super::second_factor::use_code;
-use super::{AccountError, find_active_account, record_failed_attempt, verify_password};
+use super::{
+    AccountError, find_active_account, password_work, record_failed_attempt, release_attempt,
+    reserve_attempt,
+};
 use crate::adapters::crypto::password::new_token;
 use crate::adapters::database::accounts::{self, Account, StoredSession};
 use crate::domain::audit::{Action, Actor};
@@ -48,24 +52,52 @@ pub enum SignedIn {
     AwaitsCode(Personal),
 }
 
-/// Signs in with a name and a password.
+/// What somebody signs in with.
+pub struct SignInAttempt<'a> {
+    pub name: &'a str,
+    pub password: Personal,
+    /// A one-time or recovery code, if it was given with the password.
+    pub code: Option<&'a str>,
+    /// The cookie of a browser that has signed in before ([`super::issue_device`]).
+    pub device: Option<Personal>,
+}
+
+/// Signs in. Too many wrong attempts lock the account for everybody but a browser that has signed
+/// in to it before, and a right one-time code beside the right password.
+///
+/// # Errors
+/// [`AccountError::WrongCredentials`] for all that is wrong, also for an unknown name and a locked
+/// account; it takes the same work.
 pub async fn sign_in(
     context: &AppContext,
-    name: &str,
-    password: Personal,
+    attempt: SignInAttempt<'_>,
 ) -> Result<SignedIn, AccountError> {
-    let credentials = find_active_account(context, name).await?;
-    let is_right = verify_password(
-        password,
-        credentials.as_ref().map(|credentials| credentials.password_hash.clone()),
-    )
-    .await?;
+    let credentials = find_active_account(context, attempt.name).await?;
+    let is_known = credentials
+        .as_ref()
+        .zip(attempt.device.as_ref())
+        .is_some_and(|(credentials, device)| is_known_device(context, credentials, device));
+    let is_judged = match &credentials {
+        Some(_) if is_known => true,
+        Some(credentials) => reserve_attempt(context, credentials).await?,
+        None => false,
+    };
+    let hash = credentials.as_ref().map(|credentials| credentials.password_hash.clone());
+    let is_right = password_work::verify(attempt.password, hash).await?;
     let Some(credentials) = credentials else { return Err(AccountError::WrongCredentials) };
-    if !is_right {
+    let has_code = match attempt.code.filter(|_| is_right && credentials.totp_sealed.is_some()) {
+        Some(code) => use_code(context, &credentials, code).await?,
+        None => false,
+    };
+    let is_wrong_code = attempt.code.is_some() && credentials.totp_sealed.is_some() && !has_code;
+    if !is_right || is_wrong_code || !(is_judged || has_code) {
         record_failed_attempt(context, &credentials).await?;
         return Err(AccountError::WrongCredentials);
     }
-    let awaits_code = credentials.account.has_second_factor;
+    let awaits_code = credentials.account.has_second_factor && !has_code;
+    if awaits_code && !is_known {
+        release_attempt(context, &credentials).await?;
+    }
     let token = begin_session(context, &credentials.account, awaits_code).await?;
     Ok(if awaits_code {
         SignedIn::AwaitsCode(token)
@@ -120,6 +152,9 @@ pub async fn confirm(
     let credentials = find_active_account(context, &pending.account.name)
         .await?
         .ok_or(AccountError::WrongCredentials)?;
+    if !reserve_attempt(context, &credentials).await? {
+        return Err(AccountError::Locked);
+    }
     if !use_code(context, &credentials, code).await? {
         record_failed_attempt(context, &credentials).await?;
         return Err(AccountError::WrongCode);

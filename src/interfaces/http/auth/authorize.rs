@@ -24,8 +24,21 @@ use crate::interfaces::http::page_layout::{ErrorPage, Translator, content_securi
 use crate::interfaces::http::upload::{MAX_UPLOAD, UploadedFile, read_upload};
 use crate::services::accounts::{self, Session};
 
-pub(super) const SESSION: &str = "fieldworkd_session";
 pub(super) const LANGUAGE: &str = "fieldworkd_language";
+
+/// Returns the names of the session's and the browser's cookie. With TLS their prefix makes browsers
+/// take them from this very host only (RFC 6265bis, 4.1.3.2).
+pub(super) fn session_cookie(app: &AppState) -> &'static str {
+    if uses_tls(app) { "__Host-fieldworkd_session" } else { "fieldworkd_session" }
+}
+
+pub(super) fn device_cookie(app: &AppState) -> &'static str {
+    if uses_tls(app) { "__Host-fieldworkd_device" } else { "fieldworkd_device" }
+}
+
+pub(super) fn uses_tls(app: &AppState) -> bool {
+    app.context.config.public_url.starts_with("https:")
+}
 
 /// The signed-in user, for handlers behind `authorize`.
 #[derive(Clone)]
@@ -91,7 +104,7 @@ async fn check_request(
 ) -> Result<(Request, Option<i64>), Box<Response>> {
     let language = language_of(request.headers());
     let internal = |error: String| Box::new(Failure::Internal(error).into_response());
-    let session = match cookie_of(request.headers(), SESSION).map(Personal::new) {
+    let session = match cookie_of(request.headers(), session_cookie(app)).map(Personal::new) {
         Some(token) if route.is_background => accounts::peek_session(&app.context, token)
             .await
             .map_err(|error| internal(error.to_string()))?,

@@ -1,27 +1,30 @@
 //! Sign-in and sign-out.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use askama::Template;
-use axum::extract::{Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::extract::{ConnectInfo, Query, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{AppendHeaders, IntoResponse, Redirect, Response};
 use axum::{Extension, Form};
 use cookie::{Cookie, SameSite};
 use serde::Deserialize;
 
 use super::super::Failure;
+use super::super::client_address::{client_address, subscriber};
 use super::super::state::AppState;
 use super::authorize::{
-    LANGUAGE, SESSION, cookie_of, error_page, is_same_site, language_of, local_path_or_home,
-    with_security_policy,
+    LANGUAGE, cookie_of, device_cookie, error_page, is_same_site, language_of, local_path_or_home,
+    session_cookie, uses_tls, with_security_policy,
 };
 use super::{FormFields, Staff};
 use crate::domain::language::Language;
 use crate::domain::personal::Personal;
 use crate::interfaces::http::page_layout::{ErrorPage, render_page};
 use crate::interfaces::http::page_layout::{PageLayout, Translator};
-use crate::services::accounts::{self, AccountError, Session, SignedIn};
+use crate::services::accounts::{self, AccountError, Session, SignInAttempt, SignedIn};
 
 #[derive(Template)]
 #[template(path = "staff/sign-in.html")]
@@ -44,6 +47,9 @@ struct CodePage<'a> {
 pub struct SignIn {
     name: String,
     password: String,
+    /// A one-time code; it may also follow on a page of its own.
+    #[serde(default)]
+    code: String,
     #[serde(default)]
     next: String,
 }
@@ -76,9 +82,11 @@ pub async fn form(Query(parameters): Query<NextParameter>, headers: HeaderMap) -
 
 pub async fn sign_in(
     State(app): State<Arc<AppState>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
     Form(form): Form<SignIn>,
 ) -> Result<Response, Failure> {
+    let began = Instant::now();
     let tr = Translator(language_of(&headers).unwrap_or_default());
     if !is_same_site(&headers) {
         return Ok(error_page(StatusCode::FORBIDDEN, tr, ErrorPage::OtherSession));
@@ -95,33 +103,62 @@ pub async fn sign_in(
             },
         )))
     };
-    if !app.sign_in_attempts.allow() {
+    if !is_address_allowed(&app, peer, &headers) {
         return again(StatusCode::TOO_MANY_REQUESTS, too_many(tr));
     }
-    match accounts::sign_in(&app.context, name, Personal::new(form.password)).await {
-        Ok(SignedIn::Complete(session)) => Ok(signed_in(&app, &session, next)),
+    let device = cookie_of(&headers, device_cookie(&app))
+        .filter(|cookie| app.sign_ins_by_device.allow(cookie));
+    let attempt = SignInAttempt {
+        name,
+        password: Personal::new(form.password),
+        code: Some(form.code.trim()).filter(|code| !code.is_empty()),
+        device: device.map(Personal::new),
+    };
+    match accounts::sign_in(&app.context, attempt).await {
+        Ok(SignedIn::Complete(session)) => signed_in(&app, &session, next).await,
         Ok(SignedIn::AwaitsCode(token)) => {
             let to = format!(
                 "/staff/code?next={}",
                 form_urlencoded::byte_serialize(next.as_bytes()).collect::<String>()
             );
-            Ok((
-                [(header::SET_COOKIE, secure_cookie(&app, SESSION, token.reveal().to_owned()))],
-                Redirect::to(&to),
-            )
-                .into_response())
+            let cookie = secure_cookie(&app, session_cookie(&app), token.reveal().to_owned());
+            Ok(([(header::SET_COOKIE, cookie)], Redirect::to(&to)).into_response())
         }
-        Err(AccountError::WrongCredentials) => again(
-            StatusCode::UNAUTHORIZED,
-            tr.t("用户名或密码不正确。", "The name or the password is wrong."),
-        ),
-        Err(AccountError::Locked) => again(StatusCode::TOO_MANY_REQUESTS, locked(tr)),
+        Err(AccountError::WrongCredentials) => {
+            tokio::time::sleep_until((began + FAILURE_TIME).into()).await;
+            again(
+                StatusCode::UNAUTHORIZED,
+                tr.t(
+                    "用户名或密码不正确，或尝试次数过多；一刻钟后可再试，已绑定动态口令的可一并填写口令。",
+                    "The name or the password is wrong, or there were too many attempts. Try \
+                        again in a quarter of an hour, or give your one-time code as well.",
+                ),
+            )
+        }
+        Err(AccountError::Busy) => {
+            let mut response = again(StatusCode::SERVICE_UNAVAILABLE, busy(tr))?;
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+            Ok(response)
+        }
         Err(error) => Err(Failure::Internal(error.to_string())),
     }
 }
 
+/// How long every failed attempt takes at least, so that its answer tells nothing by its time.
+const FAILURE_TIME: Duration = Duration::from_millis(500);
+
+/// Counts an attempt of the client's address.
+fn is_address_allowed(app: &AppState, peer: SocketAddr, headers: &HeaderMap) -> bool {
+    let address = client_address(&app.context.config.proxies, peer, headers);
+    app.sign_ins_by_address.allow(&subscriber(address))
+}
+
 fn too_many(tr: Translator) -> &'static str {
     tr.t("尝试次数过多，请稍后再试。", "Too many attempts; try again in a while.")
+}
+
+fn busy(tr: Translator) -> &'static str {
+    tr.t("登录的人较多，请几秒后再试。", "Many people are signing in; try again in a few seconds.")
 }
 
 fn locked(tr: Translator) -> &'static str {
@@ -131,12 +168,16 @@ fn locked(tr: Translator) -> &'static str {
     )
 }
 
-fn signed_in(app: &AppState, session: &Session, next: &str) -> Response {
-    (
-        [(header::SET_COOKIE, secure_cookie(app, SESSION, session.token.reveal().to_owned()))],
-        Redirect::to(next),
-    )
-        .into_response()
+/// Begins the session in the browser, which is known from now on.
+async fn signed_in(app: &AppState, session: &Session, next: &str) -> Result<Response, Failure> {
+    let device = accounts::issue_device(&app.context, &session.account.name)
+        .await
+        .map_err(|error| Failure::Internal(error.to_string()))?;
+    let session = secure_cookie(app, session_cookie(app), session.token.reveal().to_owned());
+    let time = i64::try_from(accounts::DEVICE_TIME.as_secs()).unwrap_or(i64::MAX);
+    let device = new_cookie(app, device_cookie(app), device.reveal().to_owned(), Some(time));
+    let cookies = AppendHeaders([(header::SET_COOKIE, session), (header::SET_COOKIE, device)]);
+    Ok((cookies, Redirect::to(next)).into_response())
 }
 
 /// Shows the form for the one-time code, after the password.
@@ -154,6 +195,7 @@ pub async fn code_form(Query(parameters): Query<NextParameter>, headers: HeaderM
 
 pub async fn code(
     State(app): State<Arc<AppState>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
     Form(form): Form<Code>,
 ) -> Result<Response, Failure> {
@@ -168,12 +210,12 @@ pub async fn code(
             &CodePage { layout: PageLayout::signed_out(tr), problem: Some(problem), next },
         )))
     };
-    if !app.sign_in_attempts.allow() {
+    if !is_address_allowed(&app, peer, &headers) {
         return again(StatusCode::TOO_MANY_REQUESTS, too_many(tr));
     }
-    let token = Personal::new(cookie_of(&headers, SESSION).unwrap_or_default());
+    let token = Personal::new(cookie_of(&headers, session_cookie(&app)).unwrap_or_default());
     match accounts::confirm(&app.context, token, form.code.trim()).await {
-        Ok(session) => Ok(signed_in(&app, &session, next)),
+        Ok(session) => signed_in(&app, &session, next).await,
         // The password step has expired or never took place.
         Err(AccountError::WrongCredentials) => Ok(Redirect::to("/staff/sign-in").into_response()),
         Err(AccountError::WrongCode) => again(
@@ -200,11 +242,8 @@ pub async fn sign_out(
     accounts::sign_out(&app.context, &staff.session)
         .await
         .map_err(|error| Failure::Internal(error.to_string()))?;
-    let mut expired = Cookie::new(SESSION, "");
-    expired.set_path("/");
-    expired.set_max_age(cookie::time::Duration::ZERO);
-    Ok(([(header::SET_COOKIE, expired.to_string())], Redirect::to("/staff/sign-in"))
-        .into_response())
+    let expired = new_cookie(&app, session_cookie(&app), String::new(), Some(0));
+    Ok(([(header::SET_COOKIE, expired)], Redirect::to("/staff/sign-in")).into_response())
 }
 
 pub async fn set_language(
@@ -222,10 +261,16 @@ pub async fn set_language(
 /// Returns a cookie that scripts cannot read and other sites cannot send. It is limited to TLS if
 /// the public URL uses https.
 fn secure_cookie(app: &AppState, name: &'static str, value: String) -> String {
+    new_cookie(app, name, value, None)
+}
+
+/// `seconds` is the time for which browsers keep it; `None` until they are closed.
+fn new_cookie(app: &AppState, name: &'static str, value: String, seconds: Option<i64>) -> String {
     let mut cookie = Cookie::new(name, value);
     cookie.set_path("/");
     cookie.set_http_only(true);
     cookie.set_same_site(SameSite::Strict);
-    cookie.set_secure(app.context.config.public_url.starts_with("https:"));
+    cookie.set_secure(uses_tls(app));
+    cookie.set_max_age(seconds.map(cookie::time::Duration::seconds));
     cookie.to_string()
 }

@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 
 use super::Failure;
+use super::client_address::client_address;
 use super::state::AppState;
 use crate::adapters::crypto::sha256_hex;
 use crate::adapters::sms::{Gateway, Push, PushError};
@@ -35,7 +36,12 @@ async fn receipts(
     State(app): State<Arc<AppState>>,
     (Path((name, secret)), from, uri, headers, body): PushParts,
 ) -> Result<Response, Failure> {
-    let gateway = authorised_gateway(&app, &name, &secret, sender_address(&app, from, &headers))?;
+    let gateway = authorised_gateway(
+        &app,
+        &name,
+        &secret,
+        client_address(&app.context.config.proxies, from.0, &headers),
+    )?;
     let url = format!("{}{}", app.context.config.public_url, uri.path());
     let push =
         Push { url: &url, query: uri.query().unwrap_or_default(), headers: &headers, body: &body };
@@ -48,7 +54,12 @@ async fn replies(
     State(app): State<Arc<AppState>>,
     (Path((name, secret)), from, uri, headers, body): PushParts,
 ) -> Result<Response, Failure> {
-    let gateway = authorised_gateway(&app, &name, &secret, sender_address(&app, from, &headers))?;
+    let gateway = authorised_gateway(
+        &app,
+        &name,
+        &secret,
+        client_address(&app.context.config.proxies, from.0, &headers),
+    )?;
     let url = format!("{}{}", app.context.config.public_url, uri.path());
     let push =
         Push { url: &url, query: uri.query().unwrap_or_default(), headers: &headers, body: &body };
@@ -61,19 +72,6 @@ async fn replies(
 fn acknowledgement(gateway: &dyn Gateway) -> Response {
     let (content_type, body) = gateway.push_response();
     ([(header::CONTENT_TYPE, content_type)], body).into_response()
-}
-
-/// Returns the sender's address: the peer, or the address that a trusted proxy forwards.
-fn sender_address(
-    app: &AppState,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    headers: &HeaderMap,
-) -> IpAddr {
-    let peer = peer.ip().to_canonical();
-    let is_proxy = app.context.config.proxies.iter().any(|network| network.contains(&peer));
-    let forwarded =
-        || headers.get("x-forwarded-for")?.to_str().ok()?.rsplit(',').next()?.trim().parse().ok();
-    if is_proxy { forwarded().unwrap_or(peer) } else { peer }
 }
 
 fn authorised_gateway<'a>(
