@@ -18,6 +18,7 @@ mod drafts;
 mod erasure;
 mod forecasting;
 mod gateways;
+mod hostile;
 mod interviewer_pages;
 mod interviews;
 mod invariants;

@@ -1,0 +1,232 @@
+//! What strangers send to the daemon: it goes on, its memory stays bounded, and nobody else notices.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpSocket, TcpStream};
+
+use crate::common::by_size;
+use crate::common::deployment::{Daemon, Deployment};
+use fieldworkd::simulation::Scenario;
+
+const PASSWORD: &str = "many words make a good password";
+
+/// Peak memory of a process, in MB.
+fn peak_memory(daemon: &Daemon) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.0.id())).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
+}
+
+fn add_operator(deployment: &Deployment) {
+    std::fs::write(deployment.path().join("password"), PASSWORD).unwrap();
+    let arguments = ["user", "add", "qian", "--role", "operator", "--password-file", "password"];
+    deployment.run_command(&arguments);
+}
+
+/// Writes a ZIP of these parts; a part is its text and how often it stands there.
+fn zip_of(path: &Path, parts: &[(&str, &[(&str, usize)])]) {
+    let mut zip = zip::ZipWriter::new(std::fs::File::create(path).unwrap());
+    for (name, content) in parts {
+        zip.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+        for (text, times) in *content {
+            for _ in 0..*times {
+                zip.write_all(text.as_bytes()).unwrap();
+            }
+        }
+    }
+    zip.finish().unwrap();
+}
+
+fn xlsx(path: &Path, sheet: &[(&str, usize)], strings: &[(&str, usize)]) {
+    const MAIN: &str = "http://schemas.openxmlformats.org/spreadsheetml/2006/main";
+    const OFFICE: &str = "http://schemas.openxmlformats.org/officeDocument/2006/relationships";
+    const PACKAGE: &str = "http://schemas.openxmlformats.org/package/2006/relationships";
+    let root = format!(
+        "<Relationships xmlns=\"{PACKAGE}\"><Relationship Id=\"r1\" Type=\"{OFFICE}/officeDocument\" \
+         Target=\"xl/workbook.xml\"/></Relationships>"
+    );
+    let workbook = format!(
+        "<workbook xmlns=\"{MAIN}\" xmlns:r=\"{OFFICE}\"><sheets><sheet name=\"S\" sheetId=\"1\" \
+         r:id=\"r1\"/></sheets></workbook>"
+    );
+    let relations = format!(
+        "<Relationships xmlns=\"{PACKAGE}\"><Relationship Id=\"r1\" Type=\"{OFFICE}/worksheet\" \
+         Target=\"worksheets/sheet1.xml\"/><Relationship Id=\"r2\" Type=\"{OFFICE}/sharedStrings\" \
+         Target=\"sharedStrings.xml\"/></Relationships>"
+    );
+    let begin = format!("<worksheet xmlns=\"{MAIN}\"><sheetData>");
+    let sheet = [&[(begin.as_str(), 1)], sheet, &[("</sheetData></worksheet>", 1)]].concat();
+    let begin = format!("<sst xmlns=\"{MAIN}\">");
+    let strings = [&[(begin.as_str(), 1)], strings, &[("</sst>", 1)]].concat();
+    zip_of(
+        path,
+        &[
+            ("_rels/.rels", &[(&root, 1)]),
+            ("xl/workbook.xml", &[(&workbook, 1)]),
+            ("xl/_rels/workbook.xml.rels", &[(&relations, 1)]),
+            ("xl/worksheets/sheet1.xml", &sheet),
+            ("xl/sharedStrings.xml", &strings),
+        ],
+    );
+}
+
+fn ods(path: &Path, rows: &str) {
+    let content = format!(
+        "<office:document-content xmlns:office=\"o\" xmlns:table=\"t\" xmlns:text=\"x\"><office:body>\
+         <office:spreadsheet><table:table table:name=\"S\">{rows}</table:table></office:spreadsheet>\
+         </office:body></office:document-content>"
+    );
+    zip_of(path, &[("content.xml", &[(&content, 1)])]);
+}
+
+/// Files of a few kilobytes that unfold to gigabytes, each with a word of its refusal.
+fn spreadsheet_bombs(folder: &Path) -> Vec<(&'static str, &'static str)> {
+    let at = |name: &str| folder.join(name);
+    let text =
+        |at: &str, text: &str| format!("<c r=\"{at}\" t=\"inlineStr\"><is><t>{text}</t></is></c>");
+    let first = format!("<row r=\"1\">{}</row>", text("A1", "a note"));
+    let corner = format!("{first}<row r=\"1048576\">{}</row>", text("XFD1048576", "the other"));
+    xlsx(&at("corner.xlsx"), &[(&corner, 1)], &[]);
+    let wide = format!("{first}<row r=\"6000\">{}</row>", text("XFD6000", "the other"));
+    xlsx(&at("wide.xlsx"), &[(&wide, 1)], &[]);
+    let row = format!("<row>{}</row>", "<c t=\"s\"><v>0</v></c>".repeat(100));
+    let long = format!("<si><t>{}</t></si>", "x".repeat(30_000));
+    xlsx(&at("shared.xlsx"), &[(&row, 20_000)], &[(&long, 1)]);
+    xlsx(&at("strings.xlsx"), &[(&first, 1)], &[("<si/>", 40_000_000)]);
+    let row = format!("<row>{}</row>", "<c><v>1</v></c>".repeat(1000));
+    xlsx(&at("cells.xlsx"), &[(&row, 8000)], &[]);
+    zip_of(&at("spaces.xlsx"), &[("xl/worksheets/sheet1.xml", &[(&" ".repeat(1024 * 1024), 300)])]);
+    let cell = |text: &str, times: &str| {
+        format!(
+            "<table:table-cell table:number-columns-repeated=\"{times}\" office:value-type=\"string\">\
+             <text:p>{text}</text:p></table:table-cell>"
+        )
+    };
+    let row = |cells: &str, times: &str| {
+        format!("<table:table-row table:number-rows-repeated=\"{times}\">{cells}</table:table-row>")
+    };
+    ods(&at("rows.ods"), &row(&cell("x", "1"), "1048576"));
+    ods(&at("columns.ods"), &row(&cell("x", "16384"), "1000000"));
+    ods(&at("largest.ods"), &row(&cell("x", "4294967295"), "4294967295"));
+    let spaces = format!("x{}", "<text:s text:c=\"999999999\"/>".repeat(100_000));
+    ods(&at("spaces.ods"), &row(&cell(&spaces, "16384"), "1000000"));
+    // A list of people with a stray cell is no bomb, but has no number here.
+    vec![
+        ("corner.xlsx", "row 1: this is not a telephone number"),
+        ("wide.xlsx", "row 1: this is not a telephone number"),
+        ("shared.xlsx", "128 MB of text"),
+        ("strings.xlsx", "1 GB of memory"),
+        ("cells.xlsx", "6,000,000 cells"),
+        ("spaces.xlsx", "256 MB when it is unpacked"),
+        ("rows.ods", "200,000 rows"),
+        ("columns.ods", "cells"),
+        ("largest.ods", "cells"),
+        ("spaces.ods", "128 MB of text"),
+    ]
+}
+
+/// An applicant's file cannot take the process along, whatever it unfolds to (found with a
+/// workbook of 1.4 kB with the cells A1 and XFD1048576).
+#[test]
+fn a_spreadsheet_ends_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = "[gateway.simulator]\nfile = \"simulator.toml\"\nrate_per_second = 1\n";
+    let definition = include_str!("../config/gateways/simulator.toml");
+    std::fs::write(folder.path().join("fieldworkd.toml"), config).unwrap();
+    std::fs::write(folder.path().join("simulator.toml"), definition).unwrap();
+    for (file, refusal) in spreadsheet_bombs(folder.path()) {
+        // The program itself has little more than its own size; its child has its own limit.
+        let output = std::process::Command::new("sh")
+            .arg("-c")
+            .arg("ulimit -d 400000; exec \"$0\" --config fieldworkd.toml suppress import \"$1\"")
+            .arg(env!("CARGO_BIN_EXE_fieldworkd"))
+            .arg(file)
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{file}: {error}");
+        assert_eq!(error.trim_end().lines().count(), 1, "{file}: {error}");
+        assert!(error.contains(refusal), "{file}: {error}");
+    }
+}
+
+/// Connects from an address of the loopback network, which the server tells apart.
+async fn connect_from(source: [u8; 4], port: u16) -> std::io::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind(SocketAddr::from((source, 0)))?;
+    socket.connect(SocketAddr::from(([127, 0, 0, 1], port))).await
+}
+
+fn raise_open_files() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+}
+
+/// Half-sent requests, in the head and in the body, and connections that say nothing keep nobody
+/// out: neither from many addresses nor from the respondents' own (carriers share addresses).
+#[tokio::test(flavor = "multi_thread")]
+async fn half_sent_requests_keep_nobody_out() {
+    raise_open_files();
+    let many = by_size(1_500, 5_000, 5_000);
+    for deployment in Deployment::on_each_engine(5, &Scenario::faultless(1, 100), 50).await {
+        let daemon = deployment.start_daemon(&[]).await;
+        let port = deployment.port;
+        let head = "POST /staff/sign-in HTTP/1.1\r\nHost: x\r\nContent-Type: \
+                    application/x-www-form-urlencoded\r\nContent-Length: 1000\r\n";
+        let begun = ["", "GET /i/", "GET / HTTP/1.1\r\nX-A: ", head, &format!("{head}\r\nname=")];
+        let mut held = Vec::new();
+        for n in 0..many {
+            // A third comes from the address of everybody else.
+            let source = [127, 0, 0, if n % 3 == 0 { 1 } else { 2 + (n % 7) as u8 }];
+            let Ok(mut stream) = connect_from(source, port).await else { continue };
+            let _ = stream.write_all(begun[n % begun.len()].as_bytes()).await;
+            held.push(stream);
+        }
+        assert!(held.len() > many * 9 / 10, "{} connected", held.len());
+        let respondents = (0..50).map(async |_| {
+            let http = fieldworkd::adapters::http_client::new(Duration::from_secs(20)).unwrap();
+            for _ in 0..3 {
+                let url = format!("http://127.0.0.1:{port}/readyz");
+                let answer = http.get(url).send().await;
+                assert!(answer.is_ok_and(|answer| answer.status().is_success()));
+            }
+        });
+        join_all(respondents).await;
+        drop(held);
+        daemon.signal("TERM");
+        assert_eq!(tokio::task::spawn_blocking(|| daemon.wait_for_exit()).await.unwrap(), Some(0));
+    }
+}
+
+/// Sixty sign-ins at once took a gigabyte, as each hashes a password in 19 MiB.
+#[tokio::test(flavor = "multi_thread")]
+async fn sign_ins_at_once_wait_for_their_turn() {
+    for deployment in Deployment::on_each_engine(5, &Scenario::faultless(1, 100), 50).await {
+        add_operator(&deployment);
+        let daemon = deployment.start_daemon(&[]).await;
+        let http = fieldworkd::adapters::http_client::new(Duration::from_secs(60)).unwrap();
+        let sign_in = async |n: usize| {
+            let form = format!("name=qian&password=guess+number+{n}+of+somebody+else");
+            let request = http
+                .post(format!("http://127.0.0.1:{}/staff/sign-in", deployment.port))
+                .header("content-type", "application/x-www-form-urlencoded")
+                .header("x-forwarded-for", format!("198.51.100.{n}"))
+                .body(form);
+            let answer = request.send().await.unwrap();
+            let retry_after = answer.headers().contains_key("retry-after");
+            (answer.status().as_u16(), retry_after)
+        };
+        let answers = join_all((0..60).map(sign_in)).await;
+        let known = [(401, false), (503, true)];
+        assert!(answers.iter().all(|answer| known.contains(answer)), "{answers:?}");
+        assert!(answers.contains(&(503, true)), "{answers:?}");
+        assert!(peak_memory(&daemon) < 250, "{} MB", peak_memory(&daemon));
+    }
+}
