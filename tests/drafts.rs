@@ -355,7 +355,7 @@ async fn a_launch_needs_two_people_where_configured() {
             "{}: nobody has asked",
             app.engine
         );
-        assert_eq!(qian.submit("/drafts/C1/ask", &[]).await.1, "/drafts/C1?noted=asked");
+        assert_eq!(qian.submit("/drafts/C1/request-launch", &[]).await.1, "/drafts/C1?noted=asked");
         assert_eq!(
             qian.submit("/drafts/C1/launch", &[("seen", &seen().await)]).await.0,
             409,
@@ -375,7 +375,7 @@ async fn a_launch_needs_two_people_where_configured() {
             "{}: it was changed",
             app.engine
         );
-        qian.submit("/drafts/C1/ask", &[]).await;
+        qian.submit("/drafts/C1/request-launch", &[]).await;
         assert_eq!(
             sun.submit("/drafts/C1/launch", &[("seen", &seen().await)]).await.1,
             "/campaigns/C1?noted=launched",

@@ -107,7 +107,7 @@ async fn a_person_sees_everything_and_is_erased_from_every_list() {
         let context = &app.context;
         let exported =
             person::export(context, &number(0), &Actor::command("tester")).await.unwrap();
-        let held = exported["held"].as_array().unwrap();
+        let held = exported["records"].as_array().unwrap();
         assert_eq!(
             (held.len(), held[0]["name"].as_str(), held[1]["applicant"].as_str()),
             (2, Some("受访者0"), Some("b公司")),
@@ -261,8 +261,8 @@ async fn staff_export_erase_back_up_and_purge_by_command() {
         let exported: Value = serde_json::from_str(&said).unwrap();
         assert!(
             status == 0
-                && exported["held"][0]["name"] == "受访者1"
-                && exported["held"][0]["messages"].as_array().unwrap().len() == 1,
+                && exported["records"][0]["name"] == "受访者1"
+                && exported["records"][0]["messages"].as_array().unwrap().len() == 1,
             "{said}"
         );
         let (status, said) = run(&["person", "export", "12"], "");

@@ -310,7 +310,7 @@ async fn what_the_api_says_of_problems() {
             &all,
             "POST",
             "/applications/A1/deadline",
-            br#"{"what":"extend","days":0,"reason":"asked"}"#.to_vec(),
+            br#"{"action":"extend","days":0,"reason":"asked"}"#.to_vec(),
         ),
         (422, &all, "POST", "/applications/B1/list", b"\x89PNG".to_vec()),
         (409, &all, "POST", "/applications/A1/list", list_of(0..1).into_bytes()),

@@ -118,5 +118,5 @@ fn sms_text(problems: &[DeliveryProblem]) -> String {
 
 pub(super) fn problem_json(problem: &DeliveryProblem) -> Value {
     json!({ "application": problem.application_code, "kind": problem.kind, "version": problem.version, "problem": problem_en(problem),
-            "way": problem.channel.map(|channel| channel.as_str()), "reason": problem.reason })
+            "channel": problem.channel.map(|channel| channel.as_str()), "reason": problem.reason })
 }
