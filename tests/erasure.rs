@@ -326,13 +326,13 @@ async fn staff_export_erase_back_up_and_purge_by_command() {
         let (status, said) = run_on(&url, &["restore", "before.backup"], "");
         assert!(
             status == 0
-                && said.contains("forgotten again")
-                && said.contains("the people of 1 applicants"),
+                && said.contains("deleted again")
+                && said.contains("the personal data of 1 applicants"),
             "{said}"
         );
         let (status, said) = run_on(&url, &["restore", "before.backup"], "");
         assert!(status == 1 && said.contains("there is a database already"), "{said}");
-        assert!(run_on(&url, &["purge", "--dry-run"], "").1.contains("forgotten on"));
+        assert!(run_on(&url, &["purge", "--dry-run"], "").1.contains("deleted on"));
         daemon.signal("TERM");
         assert_eq!(daemon.wait_for_exit(), Some(0));
     }

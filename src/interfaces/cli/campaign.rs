@@ -337,7 +337,7 @@ fn print_status(status: &services::campaigns::CampaignStatus) -> Result<()> {
         status.currency
     );
     if let Some(until) = &status.gateway_paused_until {
-        print_line!("gateway {} is held still until {until}", status.gateway);
+        print_line!("gateway {} is paused until {until}", status.gateway);
     }
     if status.replicates_held_back > 0 {
         let (released, held_back, people) =

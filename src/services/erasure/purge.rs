@@ -39,7 +39,7 @@ impl PurgeStatus {
         match self {
             PurgeStatus::Erased(at) => (
                 format!("已于 {} 清除", format_time(*at)),
-                format!("forgotten on {}", format_time(*at)),
+                format!("deleted on {}", format_time(*at)),
             ),
             PurgeStatus::LegalHold => plain("法律保全中", "under a legal hold"),
             PurgeStatus::InField => plain("调查进行中", "in the field"),
@@ -68,7 +68,7 @@ impl PurgeStatus {
             }
             PurgeStatus::Due(since) => (
                 format!("自 {} 起应清除", format_time(*since)),
-                format!("to be forgotten since {}", format_time(*since)),
+                format!("to be deleted since {}", format_time(*since)),
             ),
         }
     }

@@ -87,7 +87,7 @@ pub enum DoubtResolution {
 
 #[derive(Debug, thiserror::Error)]
 pub enum DoubtResolutionError {
-    #[error("no message has the reference {0}; «message doubts» lists those in doubt")]
+    #[error("no message has the reference {0}; «message in-doubt» lists those in doubt")]
     Unknown(String),
     #[error("message {reference} is {state}, not in doubt; there is nothing to decide")]
     NotInDoubt { reference: String, state: String },
