@@ -331,7 +331,9 @@ fn form_of(page: &str) -> Vec<(String, String)> {
 
 #[tokio::test]
 async fn a_launch_needs_two_people_where_configured() {
-    for app in TestApp::on_each_engine(silent(), &[("CONSOLE__LAUNCH", "four_eyes")]).await {
+    for app in
+        TestApp::on_each_engine(silent(), &[("CONSOLE__LAUNCH_APPROVAL", "second_person")]).await
+    {
         with_application(&app).await;
         app.import(&["A1"], list_of(0..20).as_bytes()).await.unwrap();
         add_account(&app, "sun", Role::Operator).await;

@@ -94,7 +94,7 @@ fn smpp_file(port: u16) -> String {
 fn use_account(config: &mut String) {
     *config = config
         .replace("in_flight = 8", "in_flight = 4\nuser = \"fieldwork\"")
-        .replace("show_doubt_after = \"2h\"", "show_doubt_after = \"1s\"");
+        .replace("escalate_in_doubt_after = \"2h\"", "escalate_in_doubt_after = \"1s\"");
 }
 
 const SECRET: (&str, &str) = ("FIELDWORKD_GATEWAY__SIMULATOR__SECRET", "secret");

@@ -14,7 +14,7 @@ pub enum MessageCommand {
     /// List messages in doubt that no gateway has resolved
     #[command(alias = "doubts")]
     InDoubt {
-        /// Include those in doubt for less than dispatch.show_doubt_after
+        /// Include those in doubt for less than dispatch.escalate_in_doubt_after
         #[arg(long)]
         all: bool,
         #[arg(long)]
