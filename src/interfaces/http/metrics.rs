@@ -101,11 +101,7 @@ fn encode_metrics(health: &HealthMetrics) -> Result<String, std::fmt::Error> {
         gateways().map(|(name, .., held)| (name.clone(), *held)),
     );
     registry.add_gauge("messages_in_doubt", "Messages in doubt", health.in_doubt as f64);
-    registry.add_gauge(
-        "unhandled_replies",
-        "Replies that need a person",
-        health.replies as f64,
-    );
+    registry.add_gauge("unhandled_replies", "Replies that need a person", health.replies as f64);
     registry.add_gauge("due_calls", "People who may be called now", health.calls_due as f64);
     registry.add_gauge(
         "undelivered_datasets",

@@ -166,7 +166,7 @@ pub async fn purge_due(context: &AppContext) -> Result<u64, ErasureError> {
                 tracing::warn!(
                     applicant = applicant.code,
                     missing = missing.join(", "),
-                    "people are not forgotten: datasets are not handed over"
+                    "personal data not deleted: scoring has not everything"
                 );
             }
             _ => {}
@@ -272,7 +272,7 @@ pub async fn finish_purges(context: &AppContext) -> Result<(), ErasureError> {
             tracing::info!(
                 applicant = pending.applicant_code,
                 certificate = pending.id,
-                "the people of an applicant are forgotten"
+                "the personal data of an applicant is deleted"
             );
         }
     }

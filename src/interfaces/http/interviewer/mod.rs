@@ -158,8 +158,8 @@ async fn dial(
     let Some(dialer) = &app.context.dialer else { return Err(Failure::NotFound) };
     match dialer.dial(&call_screen.phone, &staff.session.account.name).await {
         Ok(()) => Ok(Redirect::to("/interview?noted=dialling")),
-        Err(problem) => {
-            tracing::warn!(problem, "a call could not be connected");
+        Err(error) => {
+            tracing::warn!(error, "a call could not be connected");
             Ok(Redirect::to("/interview?noted=dial_failed"))
         }
     }
