@@ -327,7 +327,7 @@ async fn outcome(
         render(&app, &staff, &call_screen, None, form_state).await
     };
     let Some(outcome) = CallOutcome::parse(form.text("outcome")) else {
-        return render_problem(tr.t("请选择通话结果。", "Choose what the call came to.").into())
+        return render_problem(tr.t("请选择通话结果。", "Choose the outcome of the call.").into())
             .await;
     };
     let at = form.text("at").trim();
