@@ -71,7 +71,7 @@ pub async fn doctor(config: Config) -> Result<()> {
                 check_keys(&context).await.err().map(|e| e.to_string()),
             );
             report(
-                "people are forgotten when their time is over",
+                "personal data is deleted when its retention period has ended",
                 check_retention(&context).await.unwrap_or_else(|e| Some(e.to_string())),
             );
         }

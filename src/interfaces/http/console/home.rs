@@ -149,9 +149,7 @@ impl<'a> HomeLive<'a> {
 
 fn flash_text(tr: Translator, what: &str) -> Option<&'static str> {
     Some(match what {
-        "taken" => {
-            tr.t("警报已确认，不再重复。", "Alarm acknowledged; it is not repeated.")
-        }
+        "taken" => tr.t("警报已确认，不再重复。", "Alarm acknowledged; it is not repeated."),
         "no-alarm" => tr.t("此警报已不存在。", "There is no such alarm any more."),
         _ => return None,
     })
