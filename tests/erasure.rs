@@ -298,7 +298,7 @@ async fn staff_export_erase_back_up_and_purge_by_command() {
         done(&["legal-hold", "lift", "--programme", "p26", "--applicant", "a"]);
         done(&purge);
         let (status, said) = run(&purge, "");
-        assert!(status == 1 && said.contains("forgotten already"), "{said}");
+        assert!(status == 1 && said.contains("deleted already"), "{said}");
         assert_eq!(run(&["doctor"], "").0, 0, "{}", run(&["doctor"], "").1);
         let certificates: Value =
             serde_json::from_str(&run(&["certificate", "list", "--json"], "").1).unwrap();

@@ -279,7 +279,7 @@ CREATE INDEX disposition_change_by_case ON disposition_change (case_id);
 CREATE TABLE next_contact (
     invitation_id  BIGINT PRIMARY KEY REFERENCES invitation (id),
     campaign_id    BIGINT NOT NULL,
-    next_kind      TEXT NOT NULL,
+    next_kind      BIGINT NOT NULL,
     next_number    BIGINT NOT NULL,
     resume_step    BIGINT,
     next_at        BIGINT
@@ -287,6 +287,8 @@ CREATE TABLE next_contact (
 CREATE INDEX next_contact_due ON next_contact (campaign_id, next_at, invitation_id)
     WHERE next_at IS NOT NULL;
 
+-- A kind is a number, as every claim and settlement compares it: 0 step, 1 call_link, 2 sms_link,
+-- 3 question, 4 question_reminder, 5 goodbye, 6 confirmation.
 -- The primary key enforces invariant I1: each step of the plan, and each message beside it, is
 -- one row, whenever a daemon crashes.
 -- A reference begins with the invitation's id, so it needs no index. The transaction that writes a
@@ -295,9 +297,7 @@ CREATE INDEX next_contact_due ON next_contact (campaign_id, next_at, invitation_
 -- neighbouring messages share the index pages that they write.
 CREATE TABLE message (
     invitation_id       BIGINT NOT NULL,
-    kind                TEXT NOT NULL CHECK (kind IN (
-                            'step', 'call_link', 'sms_link', 'question',
-                            'question_reminder', 'goodbye', 'confirmation')),
+    kind                BIGINT NOT NULL CHECK (kind BETWEEN 0 AND 6),
     number              BIGINT NOT NULL,
     gateway             TEXT NOT NULL,
     reference           TEXT NOT NULL,
@@ -366,7 +366,7 @@ CREATE TABLE gateway_rate (
 CREATE TABLE gateway_log (
     id             INTEGER PRIMARY KEY,
     invitation_id  BIGINT NOT NULL,
-    kind           TEXT NOT NULL,
+    kind           BIGINT NOT NULL,
     number         BIGINT NOT NULL,
     gateway        TEXT NOT NULL,
     request        TEXT NOT NULL,

@@ -21,6 +21,12 @@ pub fn install_ring_provider() {
 )]
 pub struct ClientError(String);
 
+impl From<&ClientError> for &'static str {
+    fn from(_: &ClientError) -> &'static str {
+        "system.no_https"
+    }
+}
+
 /// Returns the message of an error's innermost source.
 fn innermost(error: &dyn Error) -> String {
     let mut at = error;

@@ -7,5 +7,6 @@ pub mod crypto;
 pub mod database;
 pub mod http_client;
 pub mod sms;
+pub mod spreadsheets;
 pub mod telemetry;
 pub mod transports;

@@ -20,7 +20,8 @@ pub struct Interval {
     to: u32,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
+#[strum(prefix = "contact_hours.", serialize_all = "snake_case")]
 pub enum ContactHoursError {
     #[error(
         "«{0}» is not a stretch of a day; write it like 09:00-12:00, the end after the beginning"

@@ -33,7 +33,8 @@ impl PhoneKind {
 
 /// The reason for which a text is not a telephone number. The message says what to do and does not
 /// repeat the number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
+#[strum(prefix = "phone.", serialize_all = "snake_case")]
 pub enum PhoneError {
     #[error("no telephone number stands here; fill it in")]
     Empty,

@@ -43,7 +43,8 @@ pub struct Programme {
     pub privacy: PrivacyNotice,
 }
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(prefix = "programme.", serialize_all = "snake_case")]
 pub enum ProgrammeError {
     #[error("{0}")]
     Toml(String),

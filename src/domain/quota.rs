@@ -98,7 +98,8 @@ pub struct Cell {
     pub kind: CellKind,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
+#[strum(prefix = "quota.", serialize_all = "snake_case")]
 pub enum QuotaError {
     #[error("quota.target is {target}, but category {category} allows at most {cap}")]
     OverCap { target: u32, category: Category, cap: u32 },

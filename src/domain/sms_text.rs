@@ -162,7 +162,8 @@ impl Placeholder {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
+#[strum(prefix = "sms_text.", serialize_all = "snake_case")]
 pub enum TemplateError {
     #[error("{{{name}}} is not a placeholder; use {}", Placeholder::ALL.map(|p| format!("{{{}}}", p.as_str())).join(", "))]
     UnknownPlaceholder { name: String },

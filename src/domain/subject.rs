@@ -12,7 +12,8 @@ pub struct Subject {
 }
 
 /// A violated rule of the programme, with its name and the remedy.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
+#[strum(prefix = "subject.", serialize_all = "snake_case")]
 pub enum SubjectError {
     #[error("rule «{rule}»: subject.{field} is missing; {remedy}")]
     Missing { rule: &'static str, field: &'static str, remedy: &'static str },

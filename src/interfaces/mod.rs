@@ -3,4 +3,5 @@
 //! `services` and `domain`.
 
 pub mod cli;
+pub mod errors;
 pub mod http;

@@ -19,13 +19,17 @@ pub struct AppContext {
     pub dialer: Option<Dialer>,
 }
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(prefix = "start.", serialize_all = "snake_case")]
 pub enum ContextError {
     #[error(transparent)]
+    #[strum(transparent)]
     Database(#[from] DatabaseError),
     #[error(transparent)]
+    #[strum(transparent)]
     Keys(#[from] KeyRingError),
     #[error(transparent)]
+    #[strum(transparent)]
     Gateway(#[from] GatewayError),
     #[error("{0}")]
     Dial(String),

@@ -244,7 +244,7 @@ async fn people_are_erased_after_retention_and_no_backup_reveals_them() {
                 .await
                 .unwrap_err()
                 .to_string()
-                .contains("were forgotten on 2026-04-04")
+                .contains("was deleted on 2026-04-04")
         );
 
         // The earlier backup is restored: its people can never be unsealed, and are erased again.

@@ -192,6 +192,12 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
+impl From<&ConfigError> for &'static str {
+    fn from(_: &ConfigError) -> &'static str {
+        "configuration.invalid"
+    }
+}
+
 impl Config {
     /// Returns the route of this name, or a route through the gateway of this name.
     pub fn route(&self, name: &str) -> Option<Route> {

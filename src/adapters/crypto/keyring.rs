@@ -32,7 +32,8 @@ pub struct KeyRing {
     opened: Mutex<HashMap<String, Sealer>>,
 }
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(prefix = "key_ring.", serialize_all = "snake_case")]
 pub enum KeyRingError {
     #[error("key ring {path}: {error}; check keys.ring and the folder's rights")]
     Io { path: PathBuf, error: io::Error },
@@ -59,9 +60,10 @@ pub enum KeyRingError {
             whole; restore it from its backup"
     )]
     Missing { key_id: String },
-    #[error("the key {key_id} was destroyed: the applicant's people are forgotten")]
+    #[error("the key {key_id} was destroyed: the applicant's personal data is deleted")]
     Destroyed { key_id: String },
     #[error(transparent)]
+    #[strum(transparent)]
     Seal(#[from] SealError),
 }
 

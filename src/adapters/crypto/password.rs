@@ -13,6 +13,12 @@ use crate::domain::personal::Personal;
 #[error("the machine gives no random numbers")]
 pub struct NoRandom;
 
+impl From<&NoRandom> for &'static str {
+    fn from(_: &NoRandom) -> &'static str {
+        "system.no_random"
+    }
+}
+
 /// Returns the hash of a password in the PHC string format. It takes some hundredths of a second of
 /// a core.
 pub fn hash_password(password: &Personal) -> Result<String, NoRandom> {

@@ -10,7 +10,8 @@ pub struct Sealer {
     cipher: XChaCha20Poly1305,
 }
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(prefix = "seal.", serialize_all = "snake_case")]
 pub enum SealError {
     #[error(
         "a sealed value cannot be opened with its applicant's key; the key ring does not belong \

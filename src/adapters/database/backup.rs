@@ -12,7 +12,8 @@ use super::Database;
 use super::dialect::{self, Engine};
 use crate::adapters::transports::parent_of;
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(prefix = "backup.", serialize_all = "snake_case")]
 pub enum BackupError {
     #[error("{0} exists; name a file that does not")]
     Exists(PathBuf),

@@ -3,6 +3,8 @@
 use sqlx::AnyConnection;
 
 use super::Result;
+use super::dialect::statement;
+use super::messages::STEP;
 use crate::domain::ids::{ApplicationId, CampaignId};
 use crate::domain::time::Timestamp;
 
@@ -22,12 +24,13 @@ pub async fn messages_by_step(
     connection: &mut AnyConnection,
     campaign: CampaignId,
 ) -> Result<Vec<(u32, String, u64)>> {
-    let sql = "SELECT m.number, m.state, COUNT(*) FROM invitation i JOIN message m ON \
-        m.invitation_id = i.id
-               WHERE i.campaign_id = $1 AND m.kind = 'step' GROUP BY m.number, m.state \
-               ORDER BY m.number, m.state";
+    let sql = format!(
+        "SELECT m.number, m.state, COUNT(*) FROM invitation i JOIN message m ON m.invitation_id = i.id
+               WHERE i.campaign_id = $1 AND m.kind = {STEP} GROUP BY m.number, m.state \
+               ORDER BY m.number, m.state"
+    );
     let rows: Vec<(i64, String, i64)> =
-        sqlx::query_as(sql).bind(campaign.0).fetch_all(connection).await?;
+        sqlx::query_as(statement(sql)).bind(campaign.0).fetch_all(connection).await?;
     Ok(rows
         .into_iter()
         .map(|(step, state, count)| {
@@ -41,10 +44,12 @@ pub async fn pending_by_step(
     connection: &mut AnyConnection,
     campaign: CampaignId,
 ) -> Result<Vec<(u32, u64)>> {
-    let sql = "SELECT next_number, COUNT(*) FROM next_contact WHERE campaign_id = $1 AND next_at \
-        IS NOT NULL AND next_kind = 'step'
-               GROUP BY next_number ORDER BY next_number";
-    let rows: Vec<(i64, i64)> = sqlx::query_as(sql).bind(campaign.0).fetch_all(connection).await?;
+    let sql = format!(
+        "SELECT next_number, COUNT(*) FROM next_contact WHERE campaign_id = $1 AND next_at IS NOT NULL \
+            AND next_kind = {STEP} GROUP BY next_number ORDER BY next_number"
+    );
+    let rows: Vec<(i64, i64)> =
+        sqlx::query_as(statement(sql)).bind(campaign.0).fetch_all(connection).await?;
     Ok(rows
         .into_iter()
         .map(|(step, count)| (u32::try_from(step).unwrap_or(0), u64::try_from(count).unwrap_or(0)))

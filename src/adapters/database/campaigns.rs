@@ -141,7 +141,7 @@ pub async fn refund(tx: &mut AnyConnection, message: MessageKey) -> Result<()> {
                WHERE i.id = $1)";
     sqlx::query(sql)
         .bind(message.invitation.0)
-        .bind(message.slot.kind.as_str())
+        .bind(message.slot.kind.code())
         .bind(i64::from(message.slot.number))
         .execute(tx)
         .await?;

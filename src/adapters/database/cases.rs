@@ -6,6 +6,7 @@ use sqlx::AnyConnection;
 
 use super::bulk_params::{ColumnType, HexBytes, to_param};
 use super::dialect::{Engine, statement};
+use super::messages::STEP;
 use super::{Result, WriteTx, decode_enum};
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::{ApplicationId, CampaignId, CaseId, InvitationId, RespondentId};
@@ -378,7 +379,8 @@ pub async fn outcomes(
     campaign: CampaignId,
 ) -> Result<Vec<OutcomeRow>> {
     type Row = (String, String, Option<String>, Option<i64>, String, i64);
-    let sql = "SELECT code, segment, mode, CASE WHEN call_step > wave OR wave IS NULL THEN \
+    let sql = format!(
+        "SELECT code, segment, mode, CASE WHEN call_step > wave OR wave IS NULL THEN \
         COALESCE(call_step, wave) ELSE wave END AS wave, disposition, COUNT(*)
                FROM (
                    SELECT a.code, c.segment, c.disposition,
@@ -397,7 +399,7 @@ pub async fn outcomes(
                              AND (p.begun_at <= COALESCE(r.started_at, c.disposed_at) OR \
                              c.is_open = 1)) AS call_step,
                           (SELECT MAX(m.number) FROM message m
-                           WHERE m.invitation_id = c.invitation_id AND m.kind = 'step'
+                           WHERE m.invitation_id = c.invitation_id AND m.kind = {STEP}
                              AND (m.submitted_at <= COALESCE(r.started_at, c.disposed_at) OR \
                              c.disposition IN ('2.20', '2.21', '2.22', '3.11', '3.12', '3.13', \
                              '3.19'))
@@ -407,8 +409,10 @@ pub async fn outcomes(
                    JOIN application a ON a.id = c.application_id
                    LEFT JOIN response r ON r.case_id = c.id
                    WHERE a.campaign_id = $1 AND c.is_sampled = 1) AS outcome
-               GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5";
-    let rows: Vec<Row> = sqlx::query_as(sql).bind(campaign.0).fetch_all(connection).await?;
+               GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5"
+    );
+    let rows: Vec<Row> =
+        sqlx::query_as(statement(sql)).bind(campaign.0).fetch_all(connection).await?;
     let row = |(application, segment, mode, wave, disposition, cases): Row| {
         Ok(OutcomeRow {
             application,

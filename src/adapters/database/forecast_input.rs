@@ -8,6 +8,7 @@ use sqlx::{AnyConnection, Row};
 
 use super::bulk_params::{ColumnType, to_param};
 use super::dialect::{Engine, statement};
+use super::messages::STEP;
 use super::{Result, decode_enum};
 use crate::domain::disposition::Disposition;
 use crate::domain::forecast::{BINS, ContactOrdinal, ContactOutcome, ObservedCount, StepCounts};
@@ -32,9 +33,11 @@ pub struct ExposureRow {
 
 /// The contacts of an application's cases: messages that a gateway accepted, and the times at which
 /// people were added to the call queue (for an earlier telephone step: the time of the first call).
-const CONTACTS: &str = "
+fn contacts() -> String {
+    format!(
+        "
     SELECT s.id AS case_id, m.number AS step, m.submitted_at AS contacted_at FROM survey_case s
-    JOIN message m ON m.invitation_id = s.invitation_id AND m.kind = 'step' AND m.submitted_at IS \
+    JOIN message m ON m.invitation_id = s.invitation_id AND m.kind = {STEP} AND m.submitted_at IS \
     NOT NULL WHERE s.application_id = $1
     UNION ALL
     SELECT s.id, q.step, q.entered_at FROM survey_case s JOIN call_queue q ON q.invitation_id = \
@@ -43,7 +46,9 @@ const CONTACTS: &str = "
     SELECT s.id, p.step, MIN(p.begun_at) FROM survey_case s
     JOIN call_queue q ON q.invitation_id = s.invitation_id JOIN phone_call p ON p.invitation_id \
     = s.invitation_id AND p.step < q.step
-    WHERE s.application_id = $1 GROUP BY s.id, p.step";
+    WHERE s.application_id = $1 GROUP BY s.id, p.step"
+    )
+}
 
 /// Returns the result of each contact of an application up to the next contact, in whole hours. A
 /// case that was closed because a cell was full, or only with the field, had that long to answer
@@ -73,13 +78,14 @@ pub async fn exposures(
                       LEAD(m.contacted_at) OVER (PARTITION BY c.id ORDER BY m.step) AS next_at
                FROM survey_case c
                JOIN application a ON a.id = c.application_id
-               JOIN ({CONTACTS}) AS m ON m.case_id = c.id
+               JOIN ({}) AS m ON m.case_id = c.id
                WHERE c.application_id = $1 AND c.is_sampled = 1
                  AND (c.disposition NOT IN ('{complete}', '{filled}', {by_itself}) OR \
                  m.contacted_at <= c.disposed_at)
                  AND (c.is_open = 1 OR m.contacted_at <= COALESCE(a.closed_at, c.disposed_at))) \
                  AS contact
          GROUP BY segment, step, outcome, hours ORDER BY segment, step, outcome, hours",
+        contacts(),
         complete = Disposition::Complete.code(),
         filled = Disposition::QuotaFilled.code(),
     );
@@ -127,20 +133,21 @@ pub async fn open_cases(
     connection: &mut AnyConnection,
     application: ApplicationId,
 ) -> Result<Vec<OpenCase>> {
-    let sql =
+    let sql = format!(
         "SELECT i.id, c.segment, c.cell_mask, c.is_quota_decided, i.replicate, c.is_sampled, \
             m.number AS message_step, m.submitted_at, q.step AS call_step, q.entered_at,
-                CASE WHEN n.next_kind = 'step' THEN n.next_number END AS next_step, n.next_at, r.phone_hash, r.zone, r.phone_kind, r.language
+                CASE WHEN n.next_kind = {STEP} THEN n.next_number END AS next_step, n.next_at, r.phone_hash, r.zone, r.phone_kind, r.language
                FROM survey_case c
                JOIN invitation i ON i.id = c.invitation_id
                JOIN respondent r ON r.id = i.respondent_id
                JOIN next_contact n ON n.invitation_id = i.id
                LEFT JOIN call_queue q ON q.invitation_id = i.id
                LEFT JOIN message m ON m.invitation_id = i.id AND m.submitted_at IS NOT NULL
-                    AND m.kind = 'step' AND m.number = (SELECT MAX(l.number) FROM message l \
-                    WHERE l.invitation_id = i.id AND l.kind = 'step' AND l.submitted_at IS NOT NULL)
-               WHERE c.application_id = $1 AND c.is_open = 1 ORDER BY i.replicate, c.id";
-    let rows = sqlx::query(sql).bind(application.0).fetch_all(connection).await?;
+                    AND m.kind = {STEP} AND m.number = (SELECT MAX(l.number) FROM message l \
+                    WHERE l.invitation_id = i.id AND l.kind = {STEP} AND l.submitted_at IS NOT NULL)
+               WHERE c.application_id = $1 AND c.is_open = 1 ORDER BY i.replicate, c.id"
+    );
+    let rows = sqlx::query(statement(sql)).bind(application.0).fetch_all(connection).await?;
     rows.iter().map(open_case).collect()
 }
 

@@ -23,7 +23,7 @@ pub async fn add(tx: &mut AnyConnection, log_entries: &[GatewayLogEntry]) -> Res
     }
     let columns = [
         ("invitation_id", ColumnType::Number),
-        ("kind", ColumnType::Text),
+        ("kind", ColumnType::Number),
         ("number", ColumnType::Number),
         ("gateway", ColumnType::Text),
         ("request", ColumnType::Text),
@@ -37,7 +37,7 @@ pub async fn add(tx: &mut AnyConnection, log_entries: &[GatewayLogEntry]) -> Res
     let rows = to_param(log_entries.iter().map(|e| {
         (
             e.message.invitation.0,
-            e.message.slot.kind.as_str(),
+            e.message.slot.kind.code(),
             e.message.slot.number,
             &e.gateway,
             &e.request,
@@ -58,7 +58,7 @@ pub async fn of_message(
         AND kind = $2 AND number = $3 ORDER BY at, id";
     let rows: Vec<(String, String, String, i64)> = sqlx::query_as(sql)
         .bind(message.invitation.0)
-        .bind(message.slot.kind.as_str())
+        .bind(message.slot.kind.code())
         .bind(i64::from(message.slot.number))
         .fetch_all(connection)
         .await?;

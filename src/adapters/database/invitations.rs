@@ -8,7 +8,7 @@ use sqlx::{AnyConnection, Row};
 
 use super::bulk_params::{ColumnType, to_param};
 use super::dialect::{Engine, statement};
-use super::messages::read_slot;
+use super::messages::{STEP, read_slot};
 use super::{DatabaseError, Result, decode_enum};
 use crate::domain::category::Category;
 use crate::domain::contact_plan::{MessageSlot, Upcoming};
@@ -65,7 +65,7 @@ pub async fn add(
     let ids: HashMap<i64, i64> = ids.into_iter().collect();
     let sql = format!(
         "INSERT INTO next_contact (invitation_id, campaign_id, next_kind, next_number, \
-            resume_step, next_at) SELECT v.invitation_id, $1, 'step', v.next_step, v.next_step, v.next_at FROM ({}) AS v",
+            resume_step, next_at) SELECT v.invitation_id, $1, {STEP}, v.next_step, v.next_step, v.next_at FROM ({}) AS v",
         engine.select_rows(
             2,
             &[
@@ -129,7 +129,7 @@ pub async fn list_due(
 ) -> Result<Vec<DueInvitation>> {
     type DueRow = (
         i64,
-        String,
+        i64,
         i64,
         Option<i64>,
         String,
@@ -180,7 +180,7 @@ pub async fn list_due(
             )| {
                 Ok(DueInvitation {
                     id: InvitationId(id),
-                    upcoming: read_upcoming(&kind, number, resume_step)?,
+                    upcoming: read_upcoming(kind, number, resume_step)?,
                     phone_hash,
                     phone_sealed,
                     person_sealed,
@@ -221,14 +221,14 @@ pub async fn lock_due(
             FROM (SELECT next_kind, next_number {those}{}) AS taken",
         engine.skip_locked()
     );
-    type Counted = (i64, Option<String>, Option<String>, Option<i64>, Option<i64>);
+    type Counted = (i64, Option<i64>, Option<i64>, Option<i64>, Option<i64>);
     let (count, first_kind, last_kind, first, last): Counted = sqlx::query_as(statement(counted))
         .bind(ids.clone())
         .bind(now.0)
         .fetch_one(&mut *tx)
         .await?;
     let is_as_seen = |slot: MessageSlot| {
-        Some(i64::from(slot.number)) == first && Some(slot.kind.as_str()) == first_kind.as_deref()
+        Some(i64::from(slot.number)) == first && Some(slot.kind.code()) == first_kind
     };
     let is_uniform = first == last && first_kind == last_kind;
     if count == seen.len() as i64 && is_uniform && seen.iter().all(|(_, slot)| is_as_seen(*slot)) {
@@ -238,12 +238,12 @@ pub async fn lock_due(
         "SELECT invitation_id, next_kind, next_number {those}{}",
         engine.skip_locked()
     ));
-    let rows: Vec<(i64, String, i64)> =
+    let rows: Vec<(i64, i64, i64)> =
         sqlx::query_as(listed).bind(ids).bind(now.0).fetch_all(tx).await?;
     let slots: HashMap<InvitationId, MessageSlot> = seen.iter().copied().collect();
     let mut taken = HashSet::new();
     for (id, kind, number) in rows {
-        if slots.get(&InvitationId(id)) == Some(&read_slot(&kind, number)?) {
+        if slots.get(&InvitationId(id)) == Some(&read_slot(kind, number)?) {
             taken.insert(InvitationId(id));
         }
     }
@@ -368,7 +368,7 @@ pub async fn set_next_contacts(tx: &mut AnyConnection, next: &[NextContact]) -> 
             1,
             &[
                 ("invitation_id", ColumnType::Number),
-                ("next_kind", ColumnType::Text),
+                ("next_kind", ColumnType::Number),
                 ("next_number", ColumnType::Number),
                 ("resume_step", ColumnType::Number),
                 ("next_at", ColumnType::Number)
@@ -378,7 +378,7 @@ pub async fn set_next_contacts(tx: &mut AnyConnection, next: &[NextContact]) -> 
     sqlx::query(statement(sql))
         .bind(to_param(next.iter().map(|n| {
             let Upcoming { slot, resume_step } = n.upcoming;
-            (n.id.0, slot.kind.as_str(), slot.number, resume_step, n.at.map(|t| t.0))
+            (n.id.0, slot.kind.code(), slot.number, resume_step, n.at.map(|t| t.0))
         })))
         .execute(tx)
         .await?;
@@ -448,9 +448,9 @@ pub async fn next_contact(
 ) -> Result<Option<(MessageSlot, Timestamp)>> {
     let sql = "SELECT next_kind, next_number, next_at FROM next_contact WHERE invitation_id = $1 AND next_at \
         IS NOT NULL";
-    let row: Option<(String, i64, i64)> =
+    let row: Option<(i64, i64, i64)> =
         sqlx::query_as(sql).bind(invitation.0).fetch_optional(connection).await?;
-    row.map(|(kind, number, at)| Ok((read_slot(&kind, number)?, Timestamp(at)))).transpose()
+    row.map(|(kind, number, at)| Ok((read_slot(kind, number)?, Timestamp(at)))).transpose()
 }
 
 /// Returns the next message, whether or not a time is planned for it.
@@ -460,15 +460,15 @@ pub async fn upcoming(
 ) -> Result<Upcoming> {
     let sql = "SELECT next_kind, next_number, resume_step FROM next_contact \
         WHERE invitation_id = $1";
-    let row: Option<(String, i64, Option<i64>)> =
+    let row: Option<(i64, i64, Option<i64>)> =
         sqlx::query_as(sql).bind(invitation.0).fetch_optional(connection).await?;
     row.map_or(Ok(Upcoming::step(0)), |(kind, number, resume_step)| {
-        read_upcoming(&kind, number, resume_step)
+        read_upcoming(kind, number, resume_step)
     })
 }
 
 /// Decodes the next message from its three columns.
-pub(super) fn read_upcoming(kind: &str, number: i64, resume_step: Option<i64>) -> Result<Upcoming> {
+pub(super) fn read_upcoming(kind: i64, number: i64, resume_step: Option<i64>) -> Result<Upcoming> {
     let resume_step = resume_step.and_then(|step| u32::try_from(step).ok());
     Ok(Upcoming { slot: read_slot(kind, number)?, resume_step })
 }
@@ -480,10 +480,16 @@ pub async fn reschedule_step(
     step: u32,
     to: Timestamp,
 ) -> Result<bool> {
-    let sql = "UPDATE next_contact SET next_at = $3 WHERE invitation_id = $1 AND next_kind = 'step' \
-        AND next_number = $2 AND next_at IS NOT NULL";
-    let done =
-        sqlx::query(sql).bind(invitation.0).bind(i64::from(step)).bind(to.0).execute(tx).await?;
+    let sql = format!(
+        "UPDATE next_contact SET next_at = $3 WHERE invitation_id = $1 AND next_kind = {STEP} \
+            AND next_number = $2 AND next_at IS NOT NULL"
+    );
+    let done = sqlx::query(statement(sql))
+        .bind(invitation.0)
+        .bind(i64::from(step))
+        .bind(to.0)
+        .execute(tx)
+        .await?;
     Ok(done.rows_affected() == 1)
 }
 

@@ -7,7 +7,7 @@ use sqlx::{AnyConnection, Row as _};
 use super::bulk_params::{ColumnType, to_param};
 use super::dialect::{Engine, statement};
 use super::invitations::read_upcoming;
-use super::{DatabaseError, Result, decode_enum};
+use super::{DatabaseError, Result};
 use crate::adapters::crypto::invitation_of_reference;
 use crate::domain::contact_plan::{MessageKind, MessageSlot, Upcoming};
 use crate::domain::ids::{CampaignId, InvitationId, MessageKey};
@@ -35,7 +35,7 @@ pub async fn mark_submitting(
     }
     let columns = [
         ("invitation_id", ColumnType::Number),
-        ("kind", ColumnType::Text),
+        ("kind", ColumnType::Number),
         ("number", ColumnType::Number),
         ("gateway", ColumnType::Text),
         ("reference", ColumnType::Text),
@@ -58,7 +58,7 @@ pub async fn mark_submitting(
     let new = to_param(messages.iter().map(|m| {
         (
             m.key.invitation.0,
-            m.key.slot.kind.as_str(),
+            m.key.slot.kind.code(),
             m.key.slot.number,
             &m.gateway,
             &m.reference,
@@ -93,20 +93,26 @@ async fn already_sent(
             {among}"
     );
     let invitations = to_param(messages.iter().map(|message| message.key.invitation.0));
-    let rows: Vec<(i64, String, i64)> =
+    let rows: Vec<(i64, i64, i64)> =
         sqlx::query_as(statement(sql)).bind(invitations).fetch_all(tx).await?;
     let wanted: HashSet<MessageKey> = messages.iter().map(|message| message.key).collect();
-    let keys = rows.into_iter().map(|(invitation, kind, number)| key(invitation, &kind, number));
+    let keys = rows.into_iter().map(|(invitation, kind, number)| key(invitation, kind, number));
     Ok(keys.collect::<Result<Vec<_>>>()?.into_iter().filter(|key| wanted.contains(key)).collect())
 }
 
-fn key(invitation: i64, kind: &str, number: i64) -> Result<MessageKey> {
+fn key(invitation: i64, kind: i64, number: i64) -> Result<MessageKey> {
     Ok(MessageKey { invitation: InvitationId(invitation), slot: read_slot(kind, number)? })
 }
 
+/// The number under which steps of the plan are stored, for statements that count only them.
+pub(super) const STEP: i64 = MessageKind::Step.code();
+
 /// Decodes a message's slot from its two columns.
-pub(super) fn read_slot(kind: &str, number: i64) -> Result<MessageSlot> {
-    let kind = decode_enum("a kind of message", kind, MessageKind::parse)?;
+pub(super) fn read_slot(kind: i64, number: i64) -> Result<MessageSlot> {
+    let kind = MessageKind::from_code(kind).ok_or_else(|| DatabaseError::Unreadable {
+        what: "a kind of message",
+        value: kind.to_string(),
+    })?;
     Ok(MessageSlot { kind, number: u32::try_from(number).unwrap_or(u32::MAX) })
 }
 
@@ -132,7 +138,7 @@ pub async fn settle(
     }
     let columns = [
         ("invitation_id", ColumnType::Number),
-        ("kind", ColumnType::Text),
+        ("kind", ColumnType::Number),
         ("number", ColumnType::Number),
         ("state", ColumnType::Text),
         ("gateway_message_id", ColumnType::Text),
@@ -154,7 +160,7 @@ pub async fn settle(
     let answered = to_param(settlements.iter().map(|s| {
         (
             s.key.invitation.0,
-            s.key.slot.kind.as_str(),
+            s.key.slot.kind.code(),
             s.key.slot.number,
             s.state,
             &s.gateway_message_id,
@@ -175,7 +181,7 @@ pub async fn release_unsent(tx: &mut AnyConnection, messages: &[MessageKey]) -> 
                    WHERE state = 'submitting' AND invitation_id = $1 AND kind = $2 AND number = $3";
         sqlx::query(sql)
             .bind(message.invitation.0)
-            .bind(message.slot.kind.as_str())
+            .bind(message.slot.kind.code())
             .bind(i64::from(message.slot.number))
             .execute(&mut *tx)
             .await?;
@@ -194,7 +200,7 @@ pub async fn settle_doubt(tx: &mut AnyConnection, settlement: &Settlement) -> Re
         .bind(settlement.gateway_message_id.clone())
         .bind(settlement.code.clone())
         .bind(settlement.submitted_at.0)
-        .bind(settlement.key.slot.kind.as_str())
+        .bind(settlement.key.slot.kind.code())
         .bind(i64::from(settlement.key.slot.number))
         .execute(tx)
         .await?;
@@ -253,7 +259,7 @@ pub async fn in_doubt(
     settled_before: Timestamp,
     limit: u32,
 ) -> Result<Vec<MessageInDoubt>> {
-    type Row = (i64, String, i64, String, Option<String>, i64, Vec<u8>, String);
+    type Row = (i64, i64, i64, String, Option<String>, i64, Vec<u8>, String);
     let sql = "SELECT m.invitation_id, m.kind, m.number, m.reference, m.gateway_message_id, \
         COALESCE(m.submitted_at, m.claimed_at), r.phone_sealed, a.key_id
                FROM message m
@@ -279,7 +285,7 @@ pub async fn in_doubt(
         key_id,
     ): Row| {
         Ok(MessageInDoubt {
-            key: key(invitation, &kind, number)?,
+            key: key(invitation, kind, number)?,
             reference,
             gateway_message_id,
             submitted_at: Timestamp(at),
@@ -307,7 +313,7 @@ pub async fn list_in_doubt(
     connection: &mut AnyConnection,
     since: Timestamp,
 ) -> Result<Vec<DoubtSummary>> {
-    type Row = (String, String, Option<String>, String, i64, String, Option<String>, i64);
+    type Row = (String, String, Option<String>, i64, i64, String, Option<String>, i64);
     let sql = format!(
         "SELECT m.reference, k.code,
                 (SELECT {} FROM survey_case c JOIN application a ON a.id = c.application_id \
@@ -325,7 +331,7 @@ pub async fn list_in_doubt(
             reference,
             campaign,
             applications: applications.unwrap_or_default(),
-            slot: read_slot(&kind, number)?,
+            slot: read_slot(kind, number)?,
             gateway,
             code,
             submitted_at: Timestamp(at),
@@ -377,7 +383,7 @@ pub async fn find(connection: &mut AnyConnection, reference: &str) -> Result<Opt
     row.map(|row| {
         let small = |n: i64| u32::try_from(n).unwrap_or(u32::MAX);
         Ok(MessageState {
-            key: key(row.try_get(0)?, &row.try_get::<String, _>(2)?, row.try_get(3)?)?,
+            key: key(row.try_get(0)?, row.try_get(2)?, row.try_get(3)?)?,
             campaign: CampaignId(row.try_get(1)?),
             state: row.try_get(4)?,
             gateway: row.try_get(5)?,
@@ -387,11 +393,7 @@ pub async fn find(connection: &mut AnyConnection, reference: &str) -> Result<Opt
             claimed_at: Timestamp(row.try_get(9)?),
             submitted_at: row.try_get::<Option<i64>, _>(10)?.map(Timestamp),
             received_at: row.try_get::<Option<i64>, _>(11)?.map(Timestamp),
-            next: read_upcoming(
-                &row.try_get::<String, _>(12)?,
-                row.try_get(13)?,
-                row.try_get(14)?,
-            )?,
+            next: read_upcoming(row.try_get(12)?, row.try_get(13)?, row.try_get(14)?)?,
         })
     })
     .transpose()
@@ -407,7 +409,7 @@ pub async fn record_query(
         $1 AND kind = $2 AND number = $4";
     sqlx::query(sql)
         .bind(message.invitation.0)
-        .bind(message.slot.kind.as_str())
+        .bind(message.slot.kind.code())
         .bind(now.0)
         .bind(i64::from(message.slot.number))
         .execute(tx)
@@ -431,7 +433,7 @@ pub async fn recent_contacts(
                WHERE r.phone_hash {} LIMIT 1000000) AS theirs
          JOIN message m ON m.invitation_id = theirs.id
          WHERE m.state IN ('submitting', 'in_doubt', 'accepted', 'delivered', 'undelivered') AND \
-         m.claimed_at >= $2 AND m.kind = 'step'",
+         m.claimed_at >= $2 AND m.kind = {STEP}",
         Engine::of_connection(connection).in_list(1, ColumnType::Text)
     );
     let rows: Vec<(String, i64)> = sqlx::query_as(statement(sql))
@@ -444,9 +446,14 @@ pub async fn recent_contacts(
 
 /// Counts the messages of SMS interviews.
 pub async fn questions_asked(connection: &mut AnyConnection) -> Result<u64> {
-    let sql = "SELECT COUNT(*) FROM message WHERE kind IN ('question', 'question_reminder', 'goodbye') AND state IN \
-        ('accepted', 'delivered', 'undelivered', 'in_doubt')";
-    let count: i64 = sqlx::query_scalar(sql).fetch_one(connection).await?;
+    let kinds = MessageKind::ALL.into_iter().filter(|kind| kind.is_interview());
+    let codes: Vec<String> = kinds.map(|kind| kind.code().to_string()).collect();
+    let sql = format!(
+        "SELECT COUNT(*) FROM message WHERE kind IN ({}) AND state IN \
+            ('accepted', 'delivered', 'undelivered', 'in_doubt')",
+        codes.join(", ")
+    );
+    let count: i64 = sqlx::query_scalar(statement(sql)).fetch_one(connection).await?;
     Ok(u64::try_from(count).unwrap_or(0))
 }
 
@@ -459,7 +466,7 @@ pub async fn submitted_at(
         state IN ('accepted', 'delivered', 'undelivered', 'in_doubt')";
     let at: Option<Option<i64>> = sqlx::query_scalar(sql)
         .bind(key.invitation.0)
-        .bind(key.slot.kind.as_str())
+        .bind(key.slot.kind.code())
         .bind(i64::from(key.slot.number))
         .fetch_optional(connection)
         .await?;
@@ -471,9 +478,12 @@ pub async fn steps_sent(
     connection: &mut AnyConnection,
     invitation: InvitationId,
 ) -> Result<Vec<u32>> {
-    let sql = "SELECT number FROM message WHERE invitation_id = $1 AND kind = 'step' AND state IN ('accepted', \
-        'delivered', 'undelivered', 'in_doubt') ORDER BY number";
-    let steps: Vec<i64> = sqlx::query_scalar(sql).bind(invitation.0).fetch_all(connection).await?;
+    let sql = format!(
+        "SELECT number FROM message WHERE invitation_id = $1 AND kind = {STEP} AND state IN \
+            ('accepted', 'delivered', 'undelivered', 'in_doubt') ORDER BY number"
+    );
+    let steps: Vec<i64> =
+        sqlx::query_scalar(statement(sql)).bind(invitation.0).fetch_all(connection).await?;
     Ok(steps.into_iter().filter_map(|step| u32::try_from(step).ok()).collect())
 }
 
@@ -490,9 +500,12 @@ pub async fn failed_over(connection: &mut AnyConnection) -> Result<u64> {
 
 /// Counts the opt-out confirmations that a gateway has accepted.
 pub async fn confirmed_opt_outs(connection: &mut AnyConnection) -> Result<u64> {
-    let sql = "SELECT COUNT(*) FROM message WHERE kind = 'confirmation' AND state IN ('accepted', \
-        'delivered', 'undelivered', 'in_doubt')";
-    let count: i64 = sqlx::query_scalar(sql).fetch_one(connection).await?;
+    let sql = format!(
+        "SELECT COUNT(*) FROM message WHERE kind = {} AND state IN ('accepted', 'delivered', \
+            'undelivered', 'in_doubt')",
+        MessageKind::Confirmation.code()
+    );
+    let count: i64 = sqlx::query_scalar(statement(sql)).fetch_one(connection).await?;
     Ok(u64::try_from(count).unwrap_or(0))
 }
 

@@ -72,7 +72,8 @@ pub struct Database {
     claim_semaphore: Arc<Semaphore>,
 }
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(prefix = "database.", serialize_all = "snake_case")]
 pub enum DatabaseError {
     #[error("database {url}: {error}; check database.url")]
     Connect { url: String, error: sqlx::Error },

@@ -66,7 +66,7 @@ pub async fn collect(
         message m ON m.invitation_id = i.id
                JOIN campaign c ON c.id = i.campaign_id WHERE i.respondent_id = $1 ORDER BY \
                m.claimed_at, m.kind, m.number";
-    let messages: Vec<(i64, String, String, i64, String, String)> =
+    let messages: Vec<(i64, String, i64, i64, String, String)> =
         sqlx::query_as(sql).bind(person.0).fetch_all(&mut *connection).await?;
     let sql = "SELECT c.begun_at, a.name, c.outcome, c.note_sealed FROM invitation i JOIN \
         phone_call c ON c.invitation_id = i.id
@@ -98,7 +98,7 @@ pub async fn collect(
         messages: messages
             .into_iter()
             .map(|(at, campaign, kind, number, gateway, state)| {
-                Ok((Timestamp(at), campaign, read_slot(&kind, number)?, gateway, state))
+                Ok((Timestamp(at), campaign, read_slot(kind, number)?, gateway, state))
             })
             .collect::<Result<_>>()?,
         calls: calls

@@ -138,19 +138,8 @@ pub async fn messages(
     connection: &mut AnyConnection,
     invitation: InvitationId,
 ) -> Result<Vec<MessageDetails>> {
-    type Row = (
-        String,
-        i64,
-        String,
-        String,
-        String,
-        Option<String>,
-        i64,
-        i64,
-        i64,
-        Option<i64>,
-        Option<i64>,
-    );
+    type Row =
+        (i64, i64, String, String, String, Option<String>, i64, i64, i64, Option<i64>, Option<i64>);
     let sql =
         "SELECT kind, number, gateway, reference, state, code, parts, attempt_count, claimed_at, \
         submitted_at, received_at FROM message
@@ -170,7 +159,7 @@ pub async fn messages(
         received,
     ): Row| {
         Ok(MessageDetails {
-            slot: read_slot(&kind, number)?,
+            slot: read_slot(kind, number)?,
             gateway,
             reference,
             state,
@@ -192,11 +181,11 @@ pub async fn gateway_log(
 ) -> Result<Vec<(MessageSlot, String, String, String, Timestamp)>> {
     let sql = "SELECT kind, number, gateway, request, response, at FROM gateway_log WHERE invitation_id \
         = $1 ORDER BY at, id";
-    let rows: Vec<(String, i64, String, String, String, i64)> =
+    let rows: Vec<(i64, i64, String, String, String, i64)> =
         sqlx::query_as(sql).bind(invitation.0).fetch_all(connection).await?;
     rows.into_iter()
         .map(|(kind, number, gateway, request, response, at)| {
-            Ok((read_slot(&kind, number)?, gateway, request, response, Timestamp(at)))
+            Ok((read_slot(kind, number)?, gateway, request, response, Timestamp(at)))
         })
         .collect()
 }

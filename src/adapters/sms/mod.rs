@@ -181,7 +181,8 @@ pub struct Push<'a> {
 
 /// A push that cannot be parsed. The text names the key of the gateway's file to check, and
 /// contains nothing of the push.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
+#[strum(prefix = "push.", serialize_all = "snake_case")]
 pub enum PushError {
     #[error("the push is not {0}; check «form» in the gateway's file")]
     Form(&'static str),
@@ -280,6 +281,12 @@ pub type Gateways = BTreeMap<String, Arc<dyn Gateway>>;
 pub struct GatewayError {
     pub name: String,
     pub problem: String,
+}
+
+impl From<&GatewayError> for &'static str {
+    fn from(_: &GatewayError) -> &'static str {
+        "gateway.definition"
+    }
 }
 
 /// The first line of every gateway's file; each kind parses the rest.

@@ -18,7 +18,8 @@ const PART: usize = 8 * 1024 * 1024;
 /// Timeout of one part.
 const TIMEOUT: Duration = Duration::from_secs(120);
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(prefix = "bucket.", serialize_all = "snake_case")]
 pub enum BucketError {
     #[error("{0}")]
     Storage(#[from] object_store::Error),

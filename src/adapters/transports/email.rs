@@ -10,7 +10,8 @@ use crate::adapters::config::EmailConfig;
 const TIME_OUT: Duration = Duration::from_secs(30);
 
 /// An error of sending, described without any address.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(prefix = "email.", serialize_all = "snake_case")]
 pub enum EmailError {
     #[error("the e-mail cannot be written: {0}")]
     Message(String),

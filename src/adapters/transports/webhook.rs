@@ -12,7 +12,8 @@ const TIME_OUT: Duration = Duration::from_secs(20);
 
 /// The reason for which a post did not arrive. It contains nothing of the payload, and only the
 /// status of the response.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(prefix = "webhook.", serialize_all = "snake_case")]
 pub enum WebhookError {
     #[error("the secret is not whsec_ and base64")]
     Secret,

@@ -18,7 +18,8 @@ use crate::domain::time::{days, parse_duration};
 const MAX_STEPS: usize = 100;
 
 /// What is wrong with a plan, with the key where it stands.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(prefix = "plan.", serialize_all = "snake_case")]
 pub enum ContactPlanError {
     #[error("{0}")]
     Toml(String),
@@ -27,6 +28,7 @@ pub enum ContactPlanError {
     #[error("hours.{day}: {error}")]
     Hours { day: String, error: ContactHoursError },
     #[error("hours: {0}")]
+    #[strum(transparent)]
     AllHours(ContactHoursError),
     #[error("step {step} ({name}): after = «{value}» is no duration; write it like 3d or 12h")]
     Delay { step: usize, name: String, value: String },
@@ -48,6 +50,15 @@ pub enum ContactPlanError {
     Link { language: Language, error: TemplateError },
     #[error("a plan may have {MAX_STEPS} steps at most")]
     TooManySteps,
+    #[error("step {step} ({name}): only a step with mode = \"telephone\" has calls")]
+    CallsBySms { step: usize, name: String },
+    #[error(
+        "step {step} ({name}): a step by telephone has no text; the interviewer reads the \
+            questionnaire"
+    )]
+    TelephoneText { step: usize, name: String },
+    #[error("step {step} ({name}): calls = {calls} must be between 1 and 30")]
+    Calls { step: usize, name: String, calls: u32 },
     #[error("step {step} ({name}): {problem}")]
     Step { step: usize, name: String, problem: String },
 }
@@ -280,7 +291,7 @@ impl StepFile {
             });
         }
         if self.calls.is_some() {
-            return self.wrong(number, "only a step with mode = \"telephone\" has calls");
+            return Err(ContactPlanError::CallsBySms { step: number, name });
         }
         if self.text.is_empty() {
             return Err(ContactPlanError::NoText { step: number, name });
@@ -312,14 +323,11 @@ impl StepFile {
 
     fn checked_calls(&self, number: usize) -> Result<u32, ContactPlanError> {
         if !self.text.is_empty() {
-            return self.wrong(
-                number,
-                "a step by telephone has no text; the interviewer reads the questionnaire",
-            );
+            return Err(ContactPlanError::TelephoneText { step: number, name: self.name.clone() });
         }
         match self.calls.unwrap_or(DEFAULT_CALLS) {
             calls @ 1..=30 => Ok(calls),
-            calls => self.wrong(number, format!("calls = {calls} must be between 1 and 30")),
+            calls => Err(ContactPlanError::Calls { step: number, name: self.name.clone(), calls }),
         }
     }
 

@@ -31,7 +31,16 @@ impl MessageKind {
         MessageKind::Confirmation,
     ];
 
-    /// The word under which it is stored.
+    /// The number under which it is stored: its place in [`MessageKind::ALL`]. Only ever added to.
+    pub const fn code(self) -> i64 {
+        self as i64
+    }
+
+    pub fn from_code(code: i64) -> Option<MessageKind> {
+        MessageKind::ALL.into_iter().find(|kind| kind.code() == code)
+    }
+
+    /// The word for it in listings and files.
     pub fn as_str(self) -> &'static str {
         match self {
             MessageKind::Step => "step",
@@ -42,10 +51,6 @@ impl MessageKind {
             MessageKind::Goodbye => "goodbye",
             MessageKind::Confirmation => "confirmation",
         }
-    }
-
-    pub fn parse(word: &str) -> Option<MessageKind> {
-        MessageKind::ALL.into_iter().find(|kind| kind.as_str() == word)
     }
 
     /// A message of an interview by SMS whose text was composed with the reply before it.
@@ -134,16 +139,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_is_stored_under_a_word_of_its_own_and_has_seeds_of_its_own() {
+    fn every_kind_is_stored_under_a_number_of_its_own_and_has_seeds_of_its_own() {
         let mut seeds = std::collections::BTreeSet::new();
         for kind in MessageKind::ALL {
-            assert_eq!(MessageKind::parse(kind.as_str()), Some(kind));
+            assert_eq!(MessageKind::from_code(kind.code()), Some(kind));
             assert!(
                 (0..if kind == MessageKind::Confirmation { 1 } else { 1000 })
                     .all(|number| seeds.insert(MessageSlot::new(kind, number).seed()))
             );
         }
-        assert_eq!(MessageKind::parse("telegram"), None);
+        let stored: Vec<&str> =
+            (0..7).filter_map(MessageKind::from_code).map(MessageKind::as_str).collect();
+        let words = ["step", "call_link", "sms_link", "question", "question_reminder", "goodbye"];
+        assert_eq!(stored, [&words[..], &["confirmation"]].concat(), "as the migration says");
+        assert_eq!(MessageKind::from_code(7), None);
         assert_eq!(MessageSlot::step(2).seed(), 2);
     }
 

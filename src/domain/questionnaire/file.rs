@@ -12,7 +12,8 @@ use crate::domain::condition::Condition;
 use crate::domain::language::LocalizedText;
 use crate::domain::programme::is_code;
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(prefix = "questionnaire.", serialize_all = "snake_case")]
 pub enum QuestionnaireError {
     #[error("{0}")]
     Toml(String),

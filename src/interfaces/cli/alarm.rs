@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::output;
 use crate::adapters::database::{alarms, applications, deliveries, notices};
+use crate::interfaces::errors::CommandError;
 use crate::services::alerts;
 use crate::services::context::AppContext;
 
@@ -121,7 +122,9 @@ async fn acknowledge(context: &AppContext, code: &str, note: &str) -> Result<()>
     if !alarms::acknowledge(&mut tx, application.id, &output::os_user(), note, context.clock.now())
         .await?
     {
-        bail!("application {code} has no alarm that waits to be acknowledged");
+        bail!(CommandError::NothingToDo(format!(
+            "application {code} has no alarm that waits to be acknowledged"
+        )));
     }
     tx.commit().await?;
     print_line!("the alarm of {code} is acknowledged");
@@ -131,7 +134,9 @@ async fn acknowledge(context: &AppContext, code: &str, note: &str) -> Result<()>
 async fn send_test_notice(context: Arc<AppContext>) -> Result<()> {
     let channels = alerts::write_test_notice(&context).await?;
     if channels.is_empty() {
-        bail!("no channel is set up; fill in notify.email, notify.webhook or notify.sms");
+        bail!(CommandError::NotConfigured(
+            "no channel is set up; fill in notify.email, notify.webhook or notify.sms".into()
+        ));
     }
     alerts::send_due_notices(&context).await?;
     let latest = notices::latest(
@@ -153,7 +158,13 @@ async fn send_test_notice(context: Arc<AppContext>) -> Result<()> {
             }
         }
     }
-    if failed { bail!("not every notice went out; the daemon tries again") } else { Ok(()) }
+    if failed {
+        bail!(CommandError::NotDelivered(
+            "not every notice went out; the daemon tries again".into()
+        ))
+    } else {
+        Ok(())
+    }
 }
 
 async fn show_notices(context: &AppContext, as_json: bool) -> Result<()> {

@@ -7,6 +7,7 @@ use serde_json::json;
 use super::output;
 use crate::adapters::database::audit::{self, AuditFilter, LogVerification};
 use crate::domain::audit::{Action, AuditEntry};
+use crate::interfaces::errors::CommandError;
 use crate::services::context::AppContext;
 
 #[derive(Subcommand)]
@@ -108,19 +109,23 @@ async fn verify(context: &AppContext, expected_head: Option<&str>, as_json: bool
             Ok(())
         }
         LogVerification::Broken { at: 1 } => {
-            bail!(
+            bail!(CommandError::AuditBroken(
                 "the audit log is not what was written from its first entry on, or the key ring \
                     is another installation's"
-            )
+                    .into()
+            ))
         }
         LogVerification::Broken { at } => {
-            bail!("the audit log is not what was written from entry {at} on")
+            bail!(CommandError::AuditBroken(format!(
+                "the audit log is not what was written from entry {at} on"
+            )))
         }
         LogVerification::HeadNotFound => {
-            bail!(
+            bail!(CommandError::AuditBroken(
                 "the audit log is intact in itself, but the head that was noted elsewhere is not \
                     in it: entries were taken off its end"
-            )
+                    .into()
+            ))
         }
     }
 }

@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 use crate::adapters::clock::{Clock, SystemClock};
 use crate::adapters::config::Config;
 use crate::adapters::database::{applications, erasure, lists};
+use crate::interfaces::errors::CommandError;
 use crate::services::context::AppContext;
 use crate::services::erasure::purge::{self, PurgeReview, PurgeStatus};
 use crate::services::questionnaires;
@@ -29,7 +30,7 @@ pub fn check_config(config: &Config) -> Result<()> {
         );
     }
     if !problems.is_empty() {
-        bail!("{}", problems.join("\nfieldworkd: "));
+        bail!(CommandError::Unhealthy(problems.join("\nfieldworkd: ")));
     }
     print_line!(
         "the configuration is good: {} gateway(s), five questionnaires",
@@ -76,7 +77,11 @@ pub async fn doctor(config: Config) -> Result<()> {
             );
         }
     }
-    if is_healthy { Ok(()) } else { bail!("not all is well; see above") }
+    if is_healthy {
+        Ok(())
+    } else {
+        bail!(CommandError::Unhealthy("not all is well; see above".into()))
+    }
 }
 
 fn check_questionnaires(config: &Config) -> Option<String> {

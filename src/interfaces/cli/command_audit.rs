@@ -162,6 +162,7 @@ pub fn audit_spec(command: &Command) -> Option<AuditSpec> {
         | Command::Restore { .. }
         | Command::Simulator(_)
         | Command::Openapi
+        | Command::Explain(_)
         | Command::Completions { .. }
         | Command::Manual { .. } => return None,
     };

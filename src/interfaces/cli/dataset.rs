@@ -12,6 +12,7 @@ use super::output;
 use crate::adapters::crypto::PublicKey;
 use crate::adapters::database::datasets;
 use crate::adapters::database::deliveries::{self, Verdict};
+use crate::interfaces::errors::CommandError;
 use crate::services;
 use crate::services::context::AppContext;
 use crate::services::datasets::delivery;
@@ -235,10 +236,10 @@ async fn review(
     }
     if answers.is_empty() {
         let name = dataset.version_name();
-        bail!(
+        bail!(CommandError::NothingToDo(format!(
             "{name} of {code} holds no open answer; let it go with «dataset release {code} \
                 --version {name}»"
-        );
+        )));
     }
     let cells = |a: &services::datasets::OpenAnswer| {
         vec![a.number.to_string(), a.case.clone(), a.variable.clone(), a.text.clone()]

@@ -4,6 +4,7 @@ use anyhow::{Result, bail};
 use clap::Args;
 
 use super::output;
+use crate::interfaces::errors::CommandError;
 use crate::services::context::AppContext;
 use crate::services::forecasting::{self, ApplicationForecast, ForecastBand};
 
@@ -24,7 +25,9 @@ pub struct RehearseArguments {
 
 pub async fn rehearse(context: &AppContext, arguments: RehearseArguments) -> Result<()> {
     if let Some(rate) = arguments.response_rate.filter(|rate| !(0.01..=0.99).contains(rate)) {
-        bail!("--response-rate {rate}: must be between 0.01 and 0.99");
+        bail!(CommandError::InvalidOption(format!(
+            "--response-rate {rate}: must be between 0.01 and 0.99"
+        )));
     }
     let rehearsals =
         forecasting::rehearse(context, &arguments.code, arguments.response_rate, arguments.seed)

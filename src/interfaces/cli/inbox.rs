@@ -7,6 +7,7 @@ use serde_json::json;
 use super::output;
 use crate::adapters::database::replies::{self, InboxEntry};
 use crate::domain::audit::Action;
+use crate::interfaces::errors::CommandError;
 use crate::services::context::AppContext;
 use crate::services::sealing::seal_context;
 
@@ -37,7 +38,7 @@ pub async fn run(context: &AppContext, command: InboxCommand) -> Result<()> {
         InboxCommand::Handle { id } => {
             let mut tx = context.database.write().await?;
             if !replies::mark_handled(&mut tx, id, context.clock.now()).await? {
-                bail!("no reply {id} waits to be handled");
+                bail!(CommandError::NothingToDo(format!("no reply {id} waits to be handled")));
             }
             tx.commit().await?;
             print_line!("reply {id} is handled");
@@ -78,10 +79,12 @@ async fn list(context: &AppContext, call_backs: bool, all: bool, as_json: bool) 
 async fn read(context: &AppContext, id: i64) -> Result<()> {
     let mut tx = context.database.write().await?;
     let Some(sealed) = replies::sealed_text(&mut tx, id).await? else {
-        bail!("no reply has the number {id}")
+        bail!(CommandError::UnknownItem(format!("no reply has the number {id}")))
     };
     let Some((sealed, key_id)) = sealed else {
-        bail!("reply {id} came from a number that was never written to; only its meaning was kept")
+        bail!(CommandError::UnknownItem(format!(
+            "reply {id} came from a number that was never written to; only its meaning was kept"
+        )))
     };
     context
         .audit(&mut tx, &output::current_actor(), Action::ReplyViewed, &format!("reply:{id}"))

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::output;
 use crate::adapters::database::{gateway_log, messages};
+use crate::interfaces::errors::CommandError;
 use crate::services::context::AppContext;
 use crate::services::sms_sending::in_doubt::{self, DoubtResolution};
 
@@ -96,7 +97,7 @@ async fn list_in_doubt(context: &AppContext, all: bool, as_json: bool) -> Result
 async fn show(context: &AppContext, reference: &str, as_json: bool) -> Result<()> {
     let mut connection = context.database.read().await?;
     let Some(message) = messages::find(&mut connection, reference).await? else {
-        bail!("no message has the reference {reference}")
+        bail!(CommandError::UnknownItem(format!("no message has the reference {reference}")))
     };
     let log_entries = gateway_log::of_message(&mut connection, message.key).await?;
     let at = |at: crate::domain::time::Timestamp| at.rfc3339(chrono_tz::UTC);

@@ -18,6 +18,7 @@ mod check;
 mod command_audit;
 mod dataset;
 mod demo;
+mod explain;
 mod forecast;
 mod gateways;
 mod inbox;
@@ -40,7 +41,9 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::adapters::clock::SystemClock;
 use crate::adapters::config::Config;
+use crate::adapters::spreadsheets;
 use crate::domain::audit::Action;
+use crate::interfaces::errors;
 use crate::services::context::AppContext;
 
 #[derive(Parser)]
@@ -98,6 +101,8 @@ enum Command {
     /// API tokens
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// Show the cause and remedy of an error code
+    Explain(explain::ExplainArguments),
     /// Print completions for a shell
     Completions { shell: clap_complete::Shell },
     /// Write manual pages into a folder, one for each command
@@ -137,8 +142,23 @@ enum Command {
     Simulator(simulator::SimulatorArguments),
 }
 
+/// The first argument of the child process that reads a spreadsheet; people do not use it.
+const READ_SPREADSHEET: &str = "read-spreadsheet";
+
+/// Returns which sheets to read, if this process is such a child.
+fn child_argument() -> Option<String> {
+    let mut arguments = std::env::args().skip(1);
+    (arguments.next()? == READ_SPREADSHEET).then(|| arguments.next().unwrap_or_default())
+}
+
 /// Runs the program and returns its exit status.
 pub fn main() -> ExitCode {
+    if let Some(which) = child_argument() {
+        return spreadsheets::serve_parent(&which)
+            .map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
+    }
+    // Also the right program when its file has been replaced meanwhile.
+    spreadsheets::in_child_process("/proc/self/exe".into(), READ_SPREADSHEET);
     let arguments = Arguments::parse();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -150,8 +170,12 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Prints a failure with the command that mends it, if there is one, and the error's code.
 fn report_failure(error: &anyhow::Error) -> ExitCode {
-    eprintln!("fieldworkd: {error:#}");
+    let code = errors::code_of_any(error);
+    let hint = errors::entry(code).and_then(|entry| entry.command.as_deref());
+    let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+    eprintln!("fieldworkd: {error:#}{hint} [{code}]");
     ExitCode::FAILURE
 }
 
@@ -164,6 +188,7 @@ async fn run(arguments: Arguments) -> Result<()> {
         Command::Migrate => check::migrate(config()?).await,
         Command::Doctor => check::doctor(config()?).await,
         Command::Questionnaire(command) => questionnaire::run(command),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut Arguments::command(), "fieldworkd", &mut text);
@@ -238,6 +263,7 @@ async fn run_with_context(context: Arc<AppContext>, command: Command) -> Result<
         | Command::Questionnaire(_)
         | Command::Simulator(_)
         | Command::Restore { .. }
+        | Command::Explain(_)
         | Command::Completions { .. }
         | Command::Manual { .. } => Ok(()),
     }

@@ -11,6 +11,7 @@ use super::output;
 use crate::adapters::database;
 use crate::adapters::database::erasure::{Applicant, Certificate};
 use crate::domain::time::Timestamp;
+use crate::interfaces::errors::CommandError;
 use crate::services;
 use crate::services::context::AppContext;
 use crate::services::erasure::purge::{self, PurgeReview, PurgeStatus};
@@ -244,13 +245,13 @@ pub async fn certificate(context: &AppContext, command: CertificateCommand) -> R
         }
         CertificateCommand::Export { id, folder } => {
             let Some(certificate) = all.iter().find(|certificate| certificate.id == id) else {
-                bail!("no certificate has the number {id}")
+                bail!(CommandError::UnknownItem(format!("no certificate has the number {id}")))
             };
             if certificate.signature.is_none() {
-                bail!(
+                bail!(CommandError::NotIssued(format!(
                     "certificate {id} is not issued yet: the deletion is not done to the end; \
                         «purge» does the rest"
-                );
+                )));
             }
             std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
             for (name, content) in services::erasure::certificate_files(certificate) {
@@ -289,10 +290,10 @@ pub async fn person(context: &AppContext, command: PersonCommand) -> Result<()> 
             }
             crate::services::datasets::write_pending(context).await?;
             if !erased.held.is_empty() {
-                bail!(
+                bail!(CommandError::LegalHold(format!(
                     "under a legal hold, and kept: {}; erase again when «legal-hold lift» is done",
                     erased.held.join(", ")
-                );
+                )));
             }
             Ok(())
         }

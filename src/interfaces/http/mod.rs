@@ -17,14 +17,15 @@ pub mod interviewer;
 mod items;
 mod metrics;
 pub mod page_layout;
+mod problem_pages;
 pub mod respondent;
+mod server;
 mod state;
 pub mod supervisor;
 mod translations;
 mod upload;
 
 use std::future::Future;
-use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
 
 use axum::Router;
@@ -57,6 +58,7 @@ fn build_router(app: Arc<AppState>) -> Router {
         .route("/readyz", get(health::readyz))
         .merge(respondent::routes())
         .merge(callbacks::routes())
+        .merge(problem_pages::routes())
         .merge(api::routes(&app))
         .merge(auth::public_routes())
         .merge(console::public_routes())
@@ -105,13 +107,15 @@ pub async fn serve(
     listener: TcpListener,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
+    let proxies = context.config.proxies.clone();
     let app = build_state(context);
-    let service = build_router(app.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    let router = build_router(app.clone());
     let stop = async move {
         stop.await;
         app.stopping.send_replace(true);
     };
-    axum::serve(listener, service).with_graceful_shutdown(stop).await
+    server::serve(router, listener, proxies, stop).await;
+    Ok(())
 }
 
 /// Headers of every response. Cloning the values does not copy.

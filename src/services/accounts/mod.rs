@@ -31,7 +31,8 @@ const LOCK_DURATION: Duration = Duration::from_secs(15 * 60);
 const MIN_PASSWORD_CHARS: usize = 15;
 const MAX_PASSWORD_CHARS: usize = 256;
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(prefix = "account.", serialize_all = "snake_case")]
 pub enum AccountError {
     #[error("a name has 1 to 40 letters, digits, «-», «_» and «.»")]
     InvalidName,
@@ -58,12 +59,15 @@ pub enum AccountError {
     #[error("a token is for one scope at least, and for 1 to 730 days")]
     InvalidToken,
     #[error(transparent)]
+    #[strum(transparent)]
     Seal(#[from] SealError),
     #[error(transparent)]
+    #[strum(transparent)]
     NoRandom(#[from] NoRandom),
     #[error("the work on a password broke off")]
     TaskPanicked,
     #[error(transparent)]
+    #[strum(transparent)]
     Database(#[from] DatabaseError),
 }
 

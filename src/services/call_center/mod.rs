@@ -21,7 +21,8 @@ use crate::domain::contact_plan::ContactPlanError;
 use crate::domain::time::Timestamp;
 use crate::services::sms_sending::DispatchError;
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(prefix = "call.", serialize_all = "snake_case")]
 pub enum CallCenterError {
     #[error("the call is over, or its person is with somebody else by now")]
     CallOver,
@@ -40,11 +41,15 @@ pub enum CallCenterError {
     #[error("campaign {code}: its stored plan cannot be read: {error}")]
     Plan { code: String, error: ContactPlanError },
     #[error(transparent)]
+    #[strum(transparent)]
     Database(#[from] DatabaseError),
     #[error(transparent)]
+    #[strum(transparent)]
     Keys(#[from] KeyRingError),
     #[error(transparent)]
+    #[strum(transparent)]
     Seal(#[from] SealError),
     #[error(transparent)]
+    #[strum(transparent)]
     Dispatch(#[from] DispatchError),
 }

@@ -13,15 +13,18 @@ use crate::domain::deadline::{risk_order, schedule_lag};
 use crate::domain::outcome_rates::{OutcomeCounts, OutcomeRate};
 use crate::services::context::AppContext;
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(prefix = "campaign.", serialize_all = "snake_case")]
 pub enum CampaignError {
     #[error("no campaign has the code {0}")]
     UnknownCampaign(String),
     #[error("campaign {code} is {state}; it cannot be {wanted}")]
     WrongState { code: String, state: &'static str, wanted: &'static str },
     #[error("the campaign's plan, as launched, cannot be read: {0}")]
+    #[strum(transparent)]
     Plan(#[from] ContactPlanError),
     #[error(transparent)]
+    #[strum(transparent)]
     Database(#[from] DatabaseError),
 }
 

@@ -36,7 +36,8 @@ use crate::services::context::AppContext;
 use crate::services::interviews::InterviewError;
 use frozen::Frozen;
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(prefix = "dataset.", serialize_all = "snake_case")]
 pub enum DatasetError {
     #[error("dataset {folder}: {error}")]
     Write { folder: String, error: std::io::Error },
@@ -44,7 +45,7 @@ pub enum DatasetError {
     NotLaunched(String),
     #[error("application {0} has no version that waits for a reader")]
     NothingToReview(String),
-    #[error("the open answers of this version of {0} wait for a reader; «dataset review»")]
+    #[error("the open answers of this version of {0} have not been reviewed yet")]
     NotReleased(String),
     #[error(
         "no way of delivery is set up; fill in delivery.folder, delivery.s3 or delivery.webhook"
@@ -56,19 +57,24 @@ pub enum DatasetError {
     NoReason,
     #[error("{0} has its verdict already, and it was another one")]
     VerdictExists(String),
-    #[error("no open answer has the number {0}; «dataset review» lists them")]
+    #[error("no open answer has the number {0}")]
     UnknownAnswer(usize),
     #[error("dataset of {0}: {1}")]
     Format(String, String),
     #[error("the questionnaire as launched cannot be read: {0}")]
+    #[strum(transparent)]
     Questionnaire(#[from] QuestionnaireError),
     #[error(transparent)]
+    #[strum(transparent)]
     Interview(#[from] InterviewError),
     #[error(transparent)]
+    #[strum(transparent)]
     Database(#[from] DatabaseError),
     #[error(transparent)]
+    #[strum(transparent)]
     Keys(#[from] KeyRingError),
     #[error(transparent)]
+    #[strum(transparent)]
     Seal(#[from] SealError),
 }
 

@@ -9,7 +9,8 @@ use serde_json::Value;
 use super::package::{MANIFEST, SIGNATURE, SUMS};
 use crate::adapters::crypto::{PublicKey, sha256_hex};
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(prefix = "verify.", serialize_all = "snake_case")]
 pub enum VerifyError {
     #[error("{0} is no dataset folder: {1}")]
     NoDataset(String, String),

@@ -14,9 +14,10 @@ use crate::services::context::AppContext;
 const SECONDS_PER_DAY: u64 = 86_400;
 const MAX_DAYS: u32 = 366;
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(prefix = "deadline_change.", serialize_all = "snake_case")]
 pub enum ChangeError {
-    #[error("no application has the code {0}; register it with «application add»")]
+    #[error("no application has the code {0}")]
     UnknownApplication(String),
     #[error("application {0} is closed; its days no longer run")]
     Closed(String),
@@ -31,6 +32,7 @@ pub enum ChangeError {
     #[error("{0} days: extend by 1 to 366 days")]
     Days(u32),
     #[error(transparent)]
+    #[strum(transparent)]
     Database(#[from] DatabaseError),
 }
 

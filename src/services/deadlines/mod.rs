@@ -41,19 +41,24 @@ use crate::services::context::AppContext;
 use crate::services::datasets::{self, DatasetError};
 use crate::services::sealing::open_fields;
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(prefix = "deadline.", serialize_all = "snake_case")]
 pub enum DeadlineError {
     #[error("no campaign has the code {0}")]
     UnknownCampaign(String),
     #[error("campaign {0} is closed already")]
     Closed(String),
     #[error("the questionnaire of an application, as launched, cannot be read: {0}")]
+    #[strum(transparent)]
     Questionnaire(#[from] QuestionnaireError),
     #[error(transparent)]
+    #[strum(transparent)]
     Forecast(#[from] services::forecasting::ForecastError),
     #[error(transparent)]
+    #[strum(transparent)]
     Database(#[from] DatabaseError),
     #[error(transparent)]
+    #[strum(transparent)]
     Dataset(#[from] DatasetError),
     #[error("no application has the code {0}")]
     UnknownApplication(String),
@@ -65,10 +70,13 @@ pub enum DeadlineError {
     )]
     NothingNew { code: String, version: u32 },
     #[error(transparent)]
+    #[strum(transparent)]
     Replicates(#[from] services::quotas::replicates::ReplicateError),
     #[error(transparent)]
+    #[strum(transparent)]
     Keys(#[from] KeyRingError),
     #[error(transparent)]
+    #[strum(transparent)]
     Seal(#[from] SealError),
 }
 

@@ -27,9 +27,11 @@ use crate::services::sms_sending::one_off::{OneOffResult, send_one_message};
 /// The number of days that a calendar shows at most.
 const MAX_CALENDAR_DAYS: i64 = 130;
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(prefix = "campaign_draft.", serialize_all = "snake_case")]
 pub enum CampaignDraftError {
     #[error(transparent)]
+    #[strum(transparent)]
     Launch(#[from] LaunchError),
     #[error("there is no such draft any more")]
     NotFound,
@@ -40,12 +42,15 @@ pub enum CampaignDraftError {
     #[error("nobody has asked for the launch yet")]
     LaunchNotRequested,
     #[error("{0}")]
+    #[strum(transparent)]
     Number(PhoneError),
     #[error("the plan has no message of this number")]
     NoMessage,
     #[error(transparent)]
+    #[strum(transparent)]
     Forecast(#[from] ForecastError),
     #[error(transparent)]
+    #[strum(transparent)]
     Database(#[from] DatabaseError),
 }
 

@@ -20,11 +20,13 @@ const MAX_CELL_CHARS: usize = 2_000;
 const MAX_CELLS_PER_ROW: usize = 100;
 const SEAL_CONTEXT: &str = "list_draft.rows";
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(prefix = "list_draft.", serialize_all = "snake_case")]
 pub enum ListDraftError {
     #[error(transparent)]
+    #[strum(transparent)]
     Import(#[from] ListImportError),
-    #[error("the list has {0} rows; more than {MAX_ROWS} are imported with «list import»")]
+    #[error("the list has {0} rows; a page takes at most {MAX_ROWS}")]
     TooManyRows(usize),
     #[error(
         "row {row} has a cell of {length} characters, or more than {MAX_CELLS_PER_ROW} cells; is \
@@ -36,10 +38,13 @@ pub enum ListDraftError {
     #[error("there is no such list any more")]
     NotFound,
     #[error(transparent)]
+    #[strum(transparent)]
     Database(#[from] DatabaseError),
     #[error(transparent)]
+    #[strum(transparent)]
     Keys(#[from] KeyRingError),
     #[error(transparent)]
+    #[strum(transparent)]
     Seal(#[from] SealError),
 }
 

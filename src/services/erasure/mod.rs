@@ -25,18 +25,19 @@ use crate::services::datasets::DatasetError;
 use crate::services::interviews::InterviewError;
 use crate::services::sms_sending::DispatchError;
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(prefix = "erasure.", serialize_all = "snake_case")]
 pub enum ErasureError {
-    #[error("programme {programme} has no applicant {applicant}; «purge --dry-run» lists them")]
+    #[error("programme {programme} has no applicant {applicant}")]
     UnknownApplicant { programme: String, applicant: String },
     #[error("applicant {0} still has applications in the field; close them first")]
     InField(String),
     #[error(
         "applicant {code} is under a legal hold since {since} ({reason}); nothing is deleted \
-            until «legal-hold lift»"
+            until it is lifted"
     )]
     LegalHold { code: String, since: String, reason: String },
-    #[error("the people of applicant {0} are forgotten already")]
+    #[error("the personal data of applicant {0} is deleted already")]
     AlreadyErased(String),
     #[error("applicant {0} is under no legal hold")]
     NoLegalHold(String),
@@ -51,16 +52,22 @@ pub enum ErasureError {
     #[error("a certificate cannot be read: {0}")]
     Certificate(String),
     #[error(transparent)]
+    #[strum(transparent)]
     Database(#[from] DatabaseError),
     #[error(transparent)]
+    #[strum(transparent)]
     Keys(#[from] KeyRingError),
     #[error(transparent)]
+    #[strum(transparent)]
     Seal(#[from] SealError),
     #[error(transparent)]
+    #[strum(transparent)]
     Interview(#[from] InterviewError),
     #[error(transparent)]
+    #[strum(transparent)]
     Dispatch(#[from] DispatchError),
     #[error(transparent)]
+    #[strum(transparent)]
     Dataset(#[from] DatasetError),
 }
 

@@ -34,7 +34,8 @@ use crate::domain::segment::Segment;
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(prefix = "forecast.", serialize_all = "snake_case")]
 pub enum ForecastError {
     #[error("no campaign has the code {0}")]
     UnknownCampaign(String),
@@ -43,6 +44,7 @@ pub enum ForecastError {
     #[error("the forecast was stopped")]
     Stopped,
     #[error(transparent)]
+    #[strum(transparent)]
     Database(#[from] DatabaseError),
 }
 

@@ -32,7 +32,8 @@ use crate::services::sms_sending::DispatchError;
 use launched_cache::LaunchedCache;
 use lookup::LinkLookup;
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(prefix = "interview.", serialize_all = "snake_case")]
 pub enum InterviewError {
     #[error("no invitation has this link")]
     UnknownLink,
@@ -43,15 +44,19 @@ pub enum InterviewError {
     #[error("the plan of campaign {campaign}, as launched, cannot be read: {error}")]
     Plan { campaign: String, error: ContactPlanError },
     #[error(transparent)]
+    #[strum(transparent)]
     Database(#[from] DatabaseError),
     /// Of a look that served several.
     #[error(transparent)]
     Lookup(#[from] Arc<DatabaseError>),
     #[error(transparent)]
+    #[strum(transparent)]
     Keys(#[from] KeyRingError),
     #[error(transparent)]
+    #[strum(transparent)]
     Seal(#[from] SealError),
     #[error(transparent)]
+    #[strum(transparent)]
     Dispatch(#[from] DispatchError),
 }
 

@@ -45,19 +45,25 @@ const MIN_READING_TIME: Duration = Duration::from_secs(4);
 /// again.
 const MAX_ATTEMPTS: usize = 5;
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(prefix = "sms_interview.", serialize_all = "snake_case")]
 pub enum SmsInterviewError {
     #[error("campaign {code}: its stored plan cannot be read: {error}")]
     Plan { code: String, error: ContactPlanError },
     #[error(transparent)]
+    #[strum(transparent)]
     Database(#[from] DatabaseError),
     #[error(transparent)]
+    #[strum(transparent)]
     Interview(#[from] InterviewError),
     #[error(transparent)]
+    #[strum(transparent)]
     Dispatch(#[from] DispatchError),
     #[error(transparent)]
+    #[strum(transparent)]
     Keys(#[from] KeyRingError),
     #[error(transparent)]
+    #[strum(transparent)]
     Seal(#[from] SealError),
 }
 

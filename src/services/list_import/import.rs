@@ -13,9 +13,9 @@ use tokio::task::JoinHandle;
 use super::ListImportError;
 use super::headers::ColumnLayout;
 use super::prepare::{PreparedBatch, PreparedPerson, Preparer};
-use super::report::{ImportFinding, RowDecision};
+use super::report::{ImportFinding, RowDecision, RowReason};
 use super::source::ListSource;
-use super::table::{TableError, TableRow, TableRows};
+use super::table::{self, TableError, TableRow, TableRows};
 use crate::adapters::database::applications::{self, Application, ApplicationState};
 use crate::adapters::database::lists::{self, ImportCounts, NewRespondent};
 use crate::adapters::database::{WriteTx, cases, programmes, suppressions};
@@ -77,6 +77,14 @@ pub async fn import_list(
     });
     seen.map_err(|error| wrong(error.into()))?;
     let content_hash = fingerprint.end();
+    // Before the transaction: while a large spreadsheet is read, others can write.
+    let content = request.content.clone();
+    let opened = table::beside(move || {
+        let mut rows = TableRows::open(&content)?;
+        let sample = rows.by_ref().take(SAMPLE_ROWS).collect::<Result<Vec<TableRow>, _>>()?;
+        if sample.is_empty() { Err(TableError::Empty) } else { Ok((sample, rows)) }
+    });
+    let (sample, rows) = opened.await.map_err(wrong)?;
     let mut tx = context.database.write().await?;
     let applications = find_applications(&mut tx, request.applications).await?;
     check_cut_off(&mut tx, &applications, now).await?;
@@ -87,12 +95,6 @@ pub async fn import_list(
         return Ok(ImportOutcome { names, already_imported: true, ..ImportOutcome::empty() });
     }
 
-    let mut rows = TableRows::open(&request.content).map_err(wrong)?;
-    let sample: Vec<TableRow> =
-        rows.by_ref().take(SAMPLE_ROWS).collect::<Result<_, _>>().map_err(wrong)?;
-    if sample.is_empty() {
-        return Err(wrong(TableError::Empty));
-    }
     let preparer = Arc::new(preparer(context, request, &applications, &sample)?);
     let sample = sample.into_iter().skip(preparer.layout.first_data_row);
     let mut import = Import::begin(tx, request.file, applications, now).await?;
@@ -291,12 +293,8 @@ impl<'a> Import<'a> {
         for person in people {
             match first_row.entry(person.person.phone_hash.clone()) {
                 Entry::Occupied(first) => {
-                    let same = format!("the same number as row {}", first.get());
-                    self.record_finding(finding_about(
-                        &person,
-                        RowDecision::Merged,
-                        format!("{same}; {DUPLICATE_ADVICE}"),
-                    ));
+                    let reason = RowReason::SameAsRow(*first.get());
+                    self.record_finding(finding_about(&person, RowDecision::Merged, reason));
                 }
                 Entry::Vacant(free) => {
                     free.insert(person.row);
@@ -322,35 +320,26 @@ impl<'a> Import<'a> {
             self.record_finding(finding_about(
                 &person,
                 RowDecision::Merged,
-                format!("the same number as an earlier row; {DUPLICATE_ADVICE}"),
+                RowReason::SameAsEarlierRow,
             ));
             return Vec::new();
         }
         if respondent <= self.last_known {
-            let (decision, message) = if is_new {
-                (
-                    RowDecision::AcceptedWithNotice,
-                    "on an earlier list of this applicant: stays one person and gets one \
-                        invitation for all applications",
-                )
+            let (decision, reason) = if is_new {
+                (RowDecision::AcceptedWithNotice, RowReason::KnownToApplicant)
             } else {
-                (
-                    RowDecision::Merged,
-                    "on an earlier list of this application already; nothing to do",
-                )
+                (RowDecision::Merged, RowReason::KnownToApplication)
             };
-            self.record_finding(finding_about(&person, decision, message.to_owned()));
+            self.record_finding(finding_about(&person, decision, reason));
         }
         if !is_new {
             return Vec::new();
         }
         if is_suppressed {
-            let message = "suppressed (an opt-out, a complaint or an invalid number): stays on \
-                the list and is not contacted; nothing to do";
             self.record_finding(finding_about(
                 &person,
                 RowDecision::AcceptedWithNotice,
-                message.to_owned(),
+                RowReason::Suppressed,
             ));
         }
         self.outcome.accepted += 1;
@@ -420,17 +409,12 @@ impl<'a> Import<'a> {
     }
 }
 
-const DUPLICATE_ADVICE: &str =
-    "nothing to do unless they are two people, then ask for the second one's number";
-
-fn finding_about(person: &PreparedPerson, decision: RowDecision, message: String) -> ImportFinding {
-    ImportFinding {
-        row: person.row,
-        column: String::new(),
-        value: person.masked.clone(),
-        decision,
-        message,
-    }
+fn finding_about(
+    person: &PreparedPerson,
+    decision: RowDecision,
+    reason: RowReason,
+) -> ImportFinding {
+    ImportFinding::new(person.row, String::new(), person.masked.clone(), decision, reason)
 }
 
 impl ImportOutcome {

@@ -20,7 +20,7 @@ pub mod table;
 mod text;
 
 pub use import::{ImportOutcome, ImportRequest, import_list};
-pub use report::{ImportFinding, RowDecision, write_report};
+pub use report::{ImportFinding, RowDecision, RowReason, write_report};
 pub use source::ListSource;
 pub use table::{TableError, TableRow, read as read_table};
 
@@ -28,11 +28,12 @@ use crate::adapters::crypto::{KeyRingError, SealError};
 use crate::adapters::database::DatabaseError;
 use crate::domain::category::Category;
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(prefix = "list.", serialize_all = "snake_case")]
 pub enum ListImportError {
     #[error("{file}: {error}")]
     Table { file: String, error: TableError },
-    #[error("no application has the code {0}; register it with «application add»")]
+    #[error("no application has the code {0}")]
     UnknownApplication(String),
     #[error(
         "applications {0} and {1} belong to different applicants; a list is one applicant's, so \
@@ -71,9 +72,12 @@ pub enum ListImportError {
     #[error("the import was stopped: {0}; nothing was imported")]
     Stopped(String),
     #[error(transparent)]
+    #[strum(transparent)]
     Database(#[from] DatabaseError),
     #[error(transparent)]
+    #[strum(transparent)]
     Keys(#[from] KeyRingError),
     #[error(transparent)]
+    #[strum(transparent)]
     Seal(#[from] SealError),
 }

@@ -7,7 +7,7 @@ use phonenumber::country;
 
 use super::ListImportError;
 use super::headers::{ColumnLayout, ListColumn};
-use super::report::{ImportFinding, RowDecision};
+use super::report::{ImportFinding, RowDecision, RowReason};
 use super::row::read_row;
 use super::table::TableRow;
 use crate::adapters::crypto::{Hasher, Sealer};
@@ -77,15 +77,13 @@ impl Preparer {
             let is_fixed_line = listed.phone.kind() == PhoneKind::FixedLine;
             let masked = masked(listed.phone.e164());
             if is_fixed_line {
-                batch.findings.push(ImportFinding {
-                    row: row.number,
-                    column: self.layout.column_label(number_column),
-                    value: masked.clone(),
-                    decision: RowDecision::AcceptedWithNotice,
-                    message: "a fixed line: kept for the telephone, gets no SMS; ask the \
-                        applicant for a mobile number if there is one"
-                        .into(),
-                });
+                batch.findings.push(ImportFinding::new(
+                    row.number,
+                    self.layout.column_label(number_column),
+                    masked.clone(),
+                    RowDecision::AcceptedWithNotice,
+                    RowReason::FixedLine,
+                ));
             }
             let hash = self.hasher.phone_hash(&listed.phone);
             let case = |application: &Application| {

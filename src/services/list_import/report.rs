@@ -7,6 +7,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::adapters::transports::csv_safe_cell;
+use crate::domain::phone::PhoneError;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "lowercase")]
@@ -38,8 +39,61 @@ pub struct ImportFinding {
     /// The masked value; never the value itself.
     pub value: String,
     pub decision: RowDecision,
+    /// Stable, such as `phone.digits_lost`; docs/errors.md lists them.
+    pub code: &'static str,
     #[serde(rename = "what")]
     pub message: String,
+    #[serde(skip)]
+    pub reason: RowReason,
+}
+
+impl ImportFinding {
+    pub fn new(
+        row: u32,
+        column: String,
+        value: String,
+        decision: RowDecision,
+        reason: RowReason,
+    ) -> ImportFinding {
+        let (code, message) = ((&reason).into(), reason.to_string());
+        ImportFinding { row, column, value, decision, code, message, reason }
+    }
+}
+
+/// Why a row was not imported as it is.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
+#[strum(prefix = "row.", serialize_all = "snake_case")]
+pub enum RowReason {
+    #[error(transparent)]
+    #[strum(transparent)]
+    Phone(#[from] PhoneError),
+    #[error(
+        "a fixed line: kept for the telephone, gets no SMS; ask the applicant for a mobile number \
+            if there is one"
+    )]
+    FixedLine,
+    #[error(
+        "the same number as row {0}; nothing to do unless they are two people, then ask for the \
+            second one's number"
+    )]
+    SameAsRow(u32),
+    #[error(
+        "the same number as an earlier row; nothing to do unless they are two people, then ask \
+            for the second one's number"
+    )]
+    SameAsEarlierRow,
+    #[error(
+        "on an earlier list of this applicant: stays one person and gets one invitation for all \
+            applications"
+    )]
+    KnownToApplicant,
+    #[error("on an earlier list of this application already; nothing to do")]
+    KnownToApplication,
+    #[error(
+        "suppressed (an opt-out, a complaint or an invalid number): stays on the list and is not \
+            contacted; nothing to do"
+    )]
+    Suppressed,
 }
 
 /// Writes findings as CSV with a byte-order mark (so that spreadsheets read it as UTF-8), under a

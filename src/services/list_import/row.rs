@@ -59,16 +59,13 @@ pub fn read_row(
         ],
         region,
     )
-    .map_err(|(column, error, value)| ImportFinding {
-        row: row.number,
-        column: if layout.columns.contains_key(&column) {
+    .map_err(|(column, error, value)| {
+        let column = if layout.columns.contains_key(&column) {
             layout.column_label(column)
         } else {
             layout.column_label(ListColumn::Phone)
-        },
-        value: masked(value),
-        decision: RowDecision::Rejected,
-        message: error.to_string(),
+        };
+        ImportFinding::new(row.number, column, masked(value), RowDecision::Rejected, error.into())
     })?;
     Ok(ListedRow {
         phone,

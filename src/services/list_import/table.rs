@@ -1,33 +1,22 @@
 //! Reads the rows of a file in any supported format.
 
-use std::io::{self, Cursor, Read};
-
-use calamine::{Data, Reader};
+use std::io;
 
 use super::source::ListSource;
 use super::text::{Utf8Reader, detect_encoding};
+use crate::adapters::spreadsheets::{self, Sheet, Sheets, SpreadsheetError, is_spreadsheet};
 
-/// The size limits of a spreadsheet, which is loaded as a whole.
-const MAX_SPREADSHEET: u64 = 32 * 1024 * 1024;
-const MAX_UNPACKED: u64 = 256 * 1024 * 1024;
-const MAX_SPREADSHEET_ROWS: usize = 200_000;
+pub use crate::adapters::spreadsheets::Row as TableRow;
+
 /// The row limit of a text file, which is read row by row.
 const MAX_TEXT_ROWS: u32 = 10_000_000;
 
-/// A row with its number as its program shows it, from 1.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TableRow {
-    pub number: u32,
-    pub cells: Vec<String>,
+fn is_empty(row: &TableRow) -> bool {
+    row.cells.iter().all(|cell| cell.trim().is_empty())
 }
 
-impl TableRow {
-    fn is_empty(&self) -> bool {
-        self.cells.iter().all(|cell| cell.trim().is_empty())
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
+#[strum(prefix = "table.", serialize_all = "snake_case")]
 pub enum TableError {
     #[error("the file is empty; hand in the list with at least one row")]
     Empty,
@@ -35,7 +24,7 @@ pub enum TableError {
         "the file is larger than {0}; save a larger list as CSV, or check that it is the right \
             file"
     )]
-    TooLarge(&'static str),
+    TooLarge(String),
     #[error("the text's encoding is not known; save it as CSV UTF-8 or as XLSX")]
     Encoding,
     #[error(
@@ -49,6 +38,15 @@ pub enum TableError {
     NoNumbers,
     #[error("it cannot be read: {0}")]
     Unreadable(String),
+}
+
+impl From<SpreadsheetError> for TableError {
+    fn from(error: SpreadsheetError) -> TableError {
+        match error {
+            SpreadsheetError::Unreadable(problem) => TableError::Spreadsheet(problem),
+            SpreadsheetError::TooLarge(limit) => TableError::TooLarge(limit),
+        }
+    }
 }
 
 impl From<io::Error> for TableError {
@@ -69,6 +67,19 @@ pub fn read(bytes: &[u8]) -> Result<Vec<TableRow>, TableError> {
     if rows.is_empty() { Err(TableError::Empty) } else { Ok(rows) }
 }
 
+/// As [`read`], beside the other tasks.
+pub async fn read_beside(content: Vec<u8>) -> Result<Vec<TableRow>, TableError> {
+    beside(move || read(&content)).await
+}
+
+/// Runs the reading of a file where it holds up no other task.
+pub(super) async fn beside<T: Send + 'static>(
+    read: impl FnOnce() -> Result<T, TableError> + Send + 'static,
+) -> Result<T, TableError> {
+    let read = tokio::task::spawn_blocking(read).await;
+    read.unwrap_or_else(|_| Err(TableError::Unreadable("the reading broke off".into())))
+}
+
 /// The rows of a table in order, without the empty ones.
 pub enum TableRows {
     Spreadsheet { rows: std::vec::IntoIter<TableRow>, all: u64, read: u64 },
@@ -80,13 +91,13 @@ impl TableRows {
         let mut start = [0u8; 8];
         let n = source.open()?.read_prefix(&mut start)?;
         let start = &start[..n];
-        if start.starts_with(b"PK\x03\x04") || start.starts_with(&[0xd0, 0xcf, 0x11, 0xe0]) {
-            const LIMIT: &str = "32 MB or 200,000 rows, which is the most for a spreadsheet";
-            let content = source.read_up_to(MAX_SPREADSHEET)?.ok_or(TableError::TooLarge(LIMIT))?;
-            let rows = read_first_filled_sheet(&content)?;
-            if rows.len() > MAX_SPREADSHEET_ROWS {
-                return Err(TableError::TooLarge(LIMIT));
-            }
+        if is_spreadsheet(start) {
+            let content = source
+                .read_up_to(spreadsheets::MAX_BYTES)?
+                .ok_or_else(|| TableError::TooLarge("32 MB".into()))?;
+            let sheets = spreadsheets::read(&content, Sheets::FirstFilled)?;
+            let rows = sheets.into_iter().find(|sheet| !sheet.rows.is_empty());
+            let rows = rows.ok_or(TableError::Empty)?.rows;
             return Ok(TableRows::Spreadsheet {
                 all: rows.len() as u64,
                 rows: rows.into_iter(),
@@ -135,7 +146,7 @@ impl Iterator for TableRows {
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             match self.next_row()? {
-                Ok(row) if row.is_empty() => {}
+                Ok(row) if is_empty(&row) => {}
                 other => return Some(other),
             }
         }
@@ -160,61 +171,9 @@ impl ReadPrefix for Box<dyn io::Read + Send> {
     }
 }
 
-/// Reads the first sheet with any content.
-fn read_first_filled_sheet(bytes: &[u8]) -> Result<Vec<TableRow>, TableError> {
-    let holds = |(_, rows): &(String, Vec<TableRow>)| {
-        rows.iter().any(|row| row.cells.iter().any(|cell| !cell.is_empty()))
-    };
-    sheets(bytes)?.into_iter().find(holds).map(|(_, rows)| rows).ok_or(TableError::Empty)
-}
-
 /// Returns the sheets of a spreadsheet with their names, in order.
-pub fn sheets(bytes: &[u8]) -> Result<Vec<(String, Vec<TableRow>)>, TableError> {
-    check_unpacked_size(bytes)?;
-    let unreadable = |e: calamine::Error| TableError::Spreadsheet(e.to_string());
-    let mut workbook =
-        calamine::open_workbook_auto_from_rs(Cursor::new(bytes)).map_err(unreadable)?;
-    let mut sheets = Vec::new();
-    for name in workbook.sheet_names() {
-        let range = workbook.worksheet_range(&name).map_err(unreadable)?;
-        let first_row = range.start().map_or(0, |(row, _)| row);
-        let rows = range.rows().zip(first_row + 1..).map(|(cells, number)| TableRow {
-            number,
-            cells: cells.iter().map(cell_text).collect(),
-        });
-        sheets.push((name, rows.collect()));
-    }
-    Ok(sheets)
-}
-
-/// Checks the unpacked size of a spreadsheet, which is a ZIP of texts: one far larger than any list
-/// is a ZIP bomb. The sizes in its directory are not trusted; every part is unpacked and counted.
-fn check_unpacked_size(bytes: &[u8]) -> Result<(), TableError> {
-    const LIMIT: &str = "256 MB when it is unpacked, which no list is";
-    if !bytes.starts_with(b"PK\x03\x04") {
-        return Ok(());
-    }
-    let broken = |error: zip::result::ZipError| TableError::Spreadsheet(error.to_string());
-    let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(broken)?;
-    let mut remaining = MAX_UNPACKED;
-    for part in 0..archive.len() {
-        let part = archive.by_index(part).map_err(broken)?;
-        let unpacked = io::copy(&mut part.take(remaining + 1), &mut io::sink())
-            .map_err(|error| TableError::Spreadsheet(error.to_string()))?;
-        remaining = remaining.checked_sub(unpacked).ok_or(TableError::TooLarge(LIMIT))?;
-    }
-    Ok(())
-}
-
-/// Returns a cell as its user sees it; a whole number without exponent and without a fraction.
-fn cell_text(cell: &Data) -> String {
-    match cell {
-        Data::Float(number) if number.fract() == 0.0 && number.abs() < 1e15 => {
-            format!("{number:.0}")
-        }
-        Data::Empty | Data::Error(_) => String::new(),
-        other => other.to_string(),
-    }
+pub fn sheets(bytes: &[u8]) -> Result<Vec<Sheet>, TableError> {
+    Ok(spreadsheets::read(bytes, Sheets::All)?)
 }
 
 /// Reads the next record of a text. `number` is the row's number, `line` the reader's line before
@@ -246,7 +205,7 @@ fn next_record(
         });
     }
     if *number > MAX_TEXT_ROWS {
-        return Err(TableError::TooLarge("10,000,000 rows"));
+        return Err(TableError::TooLarge("10,000,000 rows".into()));
     }
     Ok(Some(TableRow { number: *number, cells: record.iter().map(str::to_owned).collect() }))
 }

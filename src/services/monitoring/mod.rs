@@ -13,18 +13,25 @@ use crate::adapters::crypto::{KeyRingError, SealError};
 use crate::adapters::database::DatabaseError;
 use crate::services::deadlines::DeadlineError;
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum MonitoringError {
     #[error(transparent)]
+    #[strum(transparent)]
     Database(#[from] DatabaseError),
     #[error(transparent)]
+    #[strum(transparent)]
     Keys(#[from] KeyRingError),
     #[error(transparent)]
+    #[strum(transparent)]
     Seal(#[from] SealError),
     #[error(transparent)]
+    #[strum(transparent)]
     Deadline(#[from] DeadlineError),
     #[error(transparent)]
+    #[strum(transparent)]
     Forecast(#[from] crate::services::forecasting::ForecastError),
     #[error(transparent)]
+    #[strum(transparent)]
     Campaign(#[from] crate::services::campaigns::CampaignError),
 }

@@ -16,21 +16,29 @@ use crate::domain::subject::{Subject, SubjectError};
 use crate::domain::time::{Timestamp, days};
 use crate::services::context::AppContext;
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(prefix = "registration.", serialize_all = "snake_case")]
 pub enum RegistrationError {
     #[error("{0}")]
     Toml(String),
     #[error(transparent)]
+    #[strum(transparent)]
     Programme(#[from] ProgrammeError),
     #[error(
         "privacy: another text stands under version {0} already, and respondents may have agreed \
             to it; raise the version"
     )]
     ChangedNotice(String),
-    #[error("no programme has the code {0}; create it with «programme apply»")]
+    #[error("no programme has the code {0}")]
     UnknownProgramme(String),
     #[error("the file has no [[application]]")]
     NoApplications,
+    #[error(
+        "application {0}: code and applicant.code take letters, digits, «-» and «_», at most 40"
+    )]
+    InvalidCode(String),
+    #[error("application {0}: applicant.name is empty; respondents read it on the page")]
+    NoApplicantName(String),
     #[error("application {code}: {problem}")]
     Field { code: String, problem: String },
     #[error("application {code}: {error}")]
@@ -38,7 +46,7 @@ pub enum RegistrationError {
     #[error("application {code}: {error}")]
     Quota { code: String, error: QuotaError },
     #[error(
-        "the people of applicant {code} were forgotten on {day}, and its key is destroyed; \
+        "the personal data of applicant {code} was deleted on {day}, and its key is destroyed; \
             register it under another code"
     )]
     ApplicantErased { code: String, day: NaiveDate },
@@ -48,8 +56,10 @@ pub enum RegistrationError {
     )]
     NotOpen(String),
     #[error(transparent)]
+    #[strum(transparent)]
     Database(#[from] DatabaseError),
     #[error(transparent)]
+    #[strum(transparent)]
     Keys(#[from] KeyRingError),
 }
 
@@ -240,12 +250,10 @@ impl ApplicationFile {
             problem: problem.to_owned(),
         };
         if !is_code(&self.code) || !is_code(&self.applicant.code) {
-            return Err(field(
-                "code and applicant.code take letters, digits, «-» and «_», at most 40",
-            ));
+            return Err(RegistrationError::InvalidCode(self.code.clone()));
         }
         if self.applicant.name.trim().is_empty() {
-            return Err(field("applicant.name is empty; respondents read it on the page"));
+            return Err(RegistrationError::NoApplicantName(self.code.clone()));
         }
         let known = Category::ALL.map(Category::as_str).join(", ");
         let category = Category::parse(&self.category).ok_or_else(|| {

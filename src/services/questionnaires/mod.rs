@@ -11,7 +11,8 @@ use std::path::Path;
 use crate::domain::category::Category;
 use crate::domain::questionnaire::{Finding, Questionnaire, QuestionnaireError, Severity, review};
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(prefix = "questionnaire_file.", serialize_all = "snake_case")]
 pub enum QuestionnaireSourceError {
     #[error("questionnaire {file}: {error}; check questionnaires.folder")]
     Unreadable { file: String, error: std::io::Error },

@@ -15,15 +15,18 @@ use super::xpath::{QuestionTypes, translate_condition};
 use crate::domain::questionnaire::{Questionnaire, QuestionnaireError};
 use crate::services::list_import::table::{TableError, TableRow, sheets};
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(prefix = "xlsform.", serialize_all = "snake_case")]
 pub enum XlsFormError {
     #[error(transparent)]
+    #[strum(transparent)]
     Workbook(#[from] TableError),
     #[error("there is no sheet «{0}»; an XLSForm has the sheets survey and choices")]
     NoSheet(&'static str),
     #[error("sheet {sheet}, row {row}: {problem}")]
     Row { sheet: &'static str, row: u32, problem: String },
     #[error("read so far, but {0}")]
+    #[strum(transparent)]
     Questionnaire(#[from] QuestionnaireError),
 }
 
@@ -102,8 +105,8 @@ pub fn import(bytes: &[u8]) -> Result<ImportedQuestionnaire, XlsFormError> {
     let sheet = |name: &'static str| {
         sheets
             .iter()
-            .find(|(n, _)| n.trim().eq_ignore_ascii_case(name))
-            .map(|(_, rows)| read_named_rows(rows))
+            .find(|sheet| sheet.name.trim().eq_ignore_ascii_case(name))
+            .map(|sheet| read_named_rows(&sheet.rows))
     };
     let survey = sheet("survey").ok_or(XlsFormError::NoSheet("survey"))?;
     let choices = sheet("choices").unwrap_or_default();

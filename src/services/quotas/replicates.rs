@@ -13,11 +13,13 @@ use crate::domain::replicates::{is_urgent, next_review_after, replicates_needed}
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(prefix = "replicate.", serialize_all = "snake_case")]
 pub enum ReplicateError {
     #[error("the plan of campaign {code}, as launched, cannot be read: {error}")]
     Plan { code: String, error: ContactPlanError },
     #[error(transparent)]
+    #[strum(transparent)]
     Database(#[from] DatabaseError),
 }
 

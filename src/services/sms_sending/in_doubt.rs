@@ -85,15 +85,18 @@ pub enum DoubtResolution {
     NotSent,
 }
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(prefix = "in_doubt.", serialize_all = "snake_case")]
 pub enum DoubtResolutionError {
-    #[error("no message has the reference {0}; «message in-doubt» lists those in doubt")]
+    #[error("no message has the reference {0}")]
     Unknown(String),
     #[error("message {reference} is {state}, not in doubt; there is nothing to decide")]
     NotInDoubt { reference: String, state: String },
     #[error(transparent)]
+    #[strum(transparent)]
     Dispatch(#[from] DispatchError),
     #[error(transparent)]
+    #[strum(transparent)]
     Database(#[from] DatabaseError),
 }
 

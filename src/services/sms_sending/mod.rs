@@ -48,13 +48,17 @@ use circuit_breakers::CircuitBreakers;
 /// So many loops drive each gateway of the daemon.
 pub const WORKERS_PER_ROUTE: u32 = 3;
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(prefix = "dispatch.", serialize_all = "snake_case")]
 pub enum DispatchError {
     #[error(transparent)]
+    #[strum(transparent)]
     Database(#[from] DatabaseError),
     #[error(transparent)]
+    #[strum(transparent)]
     Keys(#[from] KeyRingError),
     #[error(transparent)]
+    #[strum(transparent)]
     Seal(#[from] SealError),
     #[error("campaign {code}: its stored plan cannot be read: {error}")]
     Plan { code: String, error: ContactPlanError },

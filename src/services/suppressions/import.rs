@@ -32,9 +32,11 @@ struct RequestedSuppression {
 }
 
 /// What can be wrong, with the row; nothing of the file is taken then.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(prefix = "suppression.", serialize_all = "snake_case")]
 pub enum SuppressionError {
     #[error("{0}")]
+    #[strum(transparent)]
     Table(#[from] table::TableError),
     #[error("row {row}: {problem}")]
     Row { row: u32, problem: String },
@@ -43,6 +45,7 @@ pub enum SuppressionError {
     #[error("no number was given")]
     NoNumbers,
     #[error(transparent)]
+    #[strum(transparent)]
     Database(#[from] crate::adapters::database::DatabaseError),
 }
 
@@ -60,7 +63,7 @@ pub async fn import_suppressions(
     defaults: &SuppressionDefaults<'_>,
 ) -> Result<u64, SuppressionError> {
     let region = context.config.default_region.parse().unwrap_or(country::CN);
-    let rows = table::read(content)?;
+    let rows = table::read_beside(content.to_vec()).await?;
     let column = |names: &[&str]| {
         rows.first().and_then(|row| {
             row.cells.iter().position(|cell| names.contains(&cell.trim().to_lowercase().as_str()))

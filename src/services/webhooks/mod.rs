@@ -22,9 +22,11 @@ use crate::domain::personal::Personal;
 use crate::services::accounts::{AccountError, check_name};
 use crate::services::context::AppContext;
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(prefix = "webhook_endpoint.", serialize_all = "snake_case")]
 pub enum EndpointError {
     #[error(transparent)]
+    #[strum(transparent)]
     Name(AccountError),
     #[error(
         "an address begins with https:// (http:// only within one's own network) and holds no \
@@ -36,6 +38,7 @@ pub enum EndpointError {
     #[error("there is no endpoint of the name {0}")]
     Unknown(String),
     #[error(transparent)]
+    #[strum(transparent)]
     Database(#[from] DatabaseError),
 }
 

@@ -13,6 +13,7 @@ use serde_json::json;
 use super::output;
 use crate::domain::language::Language;
 use crate::domain::questionnaire::{Questionnaire, Severity, review};
+use crate::interfaces::errors::CommandError;
 
 #[derive(Subcommand)]
 pub enum QuestionnaireCommand {
@@ -78,7 +79,7 @@ fn check(
     json: bool,
 ) -> Result<()> {
     let Some(language) = Language::parse(language) else {
-        bail!("--language {language}: take zh or en")
+        bail!(CommandError::InvalidOption(format!("--language {language}: take zh or en")))
     };
     let questionnaire = Questionnaire::parse(&super::read_text(file)?)
         .with_context(|| file.display().to_string())?;
@@ -115,10 +116,10 @@ fn check(
         );
     }
     if mistakes > 0 {
-        bail!(
+        bail!(CommandError::QuestionnaireMistakes(format!(
             "{}: {mistakes} of these cannot be meant so; correct them before the launch",
             file.display()
-        );
+        )));
     }
     Ok(())
 }

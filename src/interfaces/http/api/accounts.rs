@@ -22,10 +22,12 @@ impl From<AccountError> for Problem {
     fn from(error: AccountError) -> Problem {
         match error {
             AccountError::Unknown(_) => Problem::not_found(),
-            AccountError::Taken(_) => Problem::conflict(error.to_string()),
+            AccountError::Taken(_) => Problem::from_error(StatusCode::CONFLICT, &error),
             AccountError::InvalidName
             | AccountError::InvalidPassword
-            | AccountError::InvalidToken => Problem::wrong(error.to_string()),
+            | AccountError::InvalidToken => {
+                Problem::from_error(StatusCode::UNPROCESSABLE_ENTITY, &error)
+            }
             other => Problem::internal(&other.to_string()),
         }
     }

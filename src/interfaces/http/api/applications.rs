@@ -116,8 +116,10 @@ pub async fn import(
             | ListImportError::Stopped(_)),
         ) => Err(Problem::internal(&error.to_string())),
         Err(ListImportError::UnknownApplication(_)) => Err(Problem::not_found()),
-        Err(error @ ListImportError::NotOpen(_)) => Err(Problem::conflict(error.to_string())),
-        Err(error) => Err(Problem::wrong(error.to_string())),
+        Err(error @ ListImportError::NotOpen(_)) => {
+            Err(Problem::from_error(StatusCode::CONFLICT, &error))
+        }
+        Err(error) => Err(Problem::from_error(StatusCode::UNPROCESSABLE_ENTITY, &error)),
     }
 }
 
@@ -265,8 +267,10 @@ impl From<ChangeError> for Problem {
         match error {
             ChangeError::UnknownApplication(_) => Problem::not_found(),
             ChangeError::Database(error) => error.into(),
-            ChangeError::NoReason | ChangeError::Days(_) => Problem::wrong(error.to_string()),
-            error => Problem::conflict(error.to_string()),
+            ChangeError::NoReason | ChangeError::Days(_) => {
+                Problem::from_error(StatusCode::UNPROCESSABLE_ENTITY, &error)
+            }
+            error => Problem::from_error(StatusCode::CONFLICT, &error),
         }
     }
 }

@@ -275,9 +275,9 @@ async fn begin_idempotent(
         if before.fingerprint != fingerprint {
             return Err(Problem::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
-                "this Idempotency-Key was \
-                used for another request",
-            ));
+                "this Idempotency-Key was used for another request",
+            )
+            .with_code("api.idempotency_key_reused"));
         }
         if before.status == 0 {
             let says = if now < before.at + ABANDONED_AFTER {

@@ -40,9 +40,7 @@ impl From<CampaignError> for Problem {
     fn from(error: CampaignError) -> Problem {
         match error {
             CampaignError::UnknownCampaign(_) => Problem::not_found(),
-            CampaignError::WrongState { .. } => {
-                Problem::new(StatusCode::CONFLICT, error.to_string())
-            }
+            CampaignError::WrongState { .. } => Problem::from_error(StatusCode::CONFLICT, &error),
             other => Problem::internal(&other.to_string()),
         }
     }
@@ -236,8 +234,8 @@ pub fn launch_problem(error: LaunchError) -> Problem {
         LaunchError::Keys(_) | LaunchError::Seal(_) | LaunchError::Questionnaire(_) => {
             Problem::internal(&error.to_string())
         }
-        LaunchError::CodeTaken(_) => Problem::conflict(error.to_string()),
-        error => Problem::wrong(error.to_string()),
+        LaunchError::CodeTaken(_) => Problem::from_error(StatusCode::CONFLICT, &error),
+        error => Problem::from_error(StatusCode::UNPROCESSABLE_ENTITY, &error),
     }
 }
 
@@ -276,7 +274,7 @@ pub async fn change_state(
             Ok(_) => {}
             Err(DeadlineError::UnknownCampaign(_)) => return Err(Problem::not_found()),
             Err(error @ DeadlineError::Closed(_)) => {
-                return Err(Problem::new(StatusCode::CONFLICT, error.to_string()));
+                return Err(Problem::from_error(StatusCode::CONFLICT, &error));
             }
             Err(error) => return Err(Problem::internal(&error.to_string())),
         },

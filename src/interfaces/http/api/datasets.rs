@@ -317,7 +317,7 @@ pub async fn freeze(
         }
         Err(DeadlineError::UnknownApplication(_)) => Err(Problem::not_found()),
         Err(error @ (DeadlineError::NothingNew { .. } | DeadlineError::NothingToFreeze(_))) => {
-            Err(Problem::conflict(error.to_string()))
+            Err(Problem::from_error(StatusCode::CONFLICT, &error))
         }
         Err(error) => Err(Problem::internal(&error.to_string())),
     }

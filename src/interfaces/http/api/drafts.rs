@@ -29,9 +29,11 @@ impl From<CampaignDraftError> for Problem {
             CampaignDraftError::NotFound => Problem::not_found(),
             CampaignDraftError::Changed
             | CampaignDraftError::NeedsSecondPerson
-            | CampaignDraftError::LaunchNotRequested => Problem::conflict(error.to_string()),
+            | CampaignDraftError::LaunchNotRequested => {
+                Problem::from_error(StatusCode::CONFLICT, &error)
+            }
             CampaignDraftError::Number(_) | CampaignDraftError::NoMessage => {
-                Problem::wrong(error.to_string())
+                Problem::from_error(StatusCode::UNPROCESSABLE_ENTITY, &error)
             }
             CampaignDraftError::Forecast(error) => Problem::internal(&error.to_string()),
         }

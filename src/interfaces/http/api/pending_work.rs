@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Body, Caller, Path, Problem, format_utc};
+use axum::http::StatusCode;
+
 use crate::adapters::database::{alarms, applications, messages, rates, replies};
 use crate::interfaces::http::state::AppState;
 use crate::services::monitoring::overview;
@@ -299,7 +301,7 @@ pub async fn resolve_message(
         Ok(_) => Ok(DONE),
         Err(DoubtResolutionError::Unknown(_)) => Err(Problem::not_found()),
         Err(error @ DoubtResolutionError::NotInDoubt { .. }) => {
-            Err(Problem::conflict(error.to_string()))
+            Err(Problem::from_error(StatusCode::CONFLICT, &error))
         }
         Err(error) => Err(Problem::internal(&error.to_string())),
     }

@@ -10,6 +10,8 @@ use utoipa::ToSchema;
 
 use super::pending_work::{DONE, Done};
 use super::{Body, Caller, Path, Problem, format_utc};
+use axum::http::StatusCode;
+
 use crate::adapters::database::erasure::{self, Applicant, LegalHold};
 use crate::domain::ids::CaseId;
 use crate::domain::phone::Phone;
@@ -25,11 +27,11 @@ impl From<ErasureError> for Problem {
             ErasureError::UnknownApplicant { .. } | ErasureError::UnknownNumber => {
                 Problem::not_found()
             }
-            ErasureError::NoReason => Problem::wrong(error.to_string()),
+            ErasureError::NoReason => Problem::from_error(StatusCode::UNPROCESSABLE_ENTITY, &error),
             ErasureError::InField(_)
             | ErasureError::LegalHold { .. }
             | ErasureError::AlreadyErased(_)
-            | ErasureError::NoLegalHold(_) => Problem::conflict(error.to_string()),
+            | ErasureError::NoLegalHold(_) => Problem::from_error(StatusCode::CONFLICT, &error),
             other => Problem::internal(&other.to_string()),
         }
     }

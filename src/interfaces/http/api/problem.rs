@@ -1,22 +1,37 @@
 //! Errors of the API as problem details (RFC 9457).
 
+use std::error::Error;
+
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use crate::adapters::database::DatabaseError;
 use crate::domain::role::Permission;
+use crate::interfaces::errors::code_of;
 use crate::interfaces::http::error_page::log_with_reference;
 use crate::services::datasets::DatasetError;
 
 pub struct Problem {
     status: StatusCode,
+    code: &'static str,
     detail: String,
 }
 
 impl Problem {
+    /// A refusal of the API itself; its code is the status's.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Problem {
-        Problem { status, detail: detail.into() }
+        Problem { status, code: code_of_status(status), detail: detail.into() }
+    }
+
+    /// A refusal with the error's own code and text.
+    pub fn from_error(status: StatusCode, error: &(dyn Error + 'static)) -> Problem {
+        let code = code_of(error).unwrap_or_else(|| code_of_status(status));
+        Problem { status, code, detail: error.to_string() }
+    }
+
+    pub fn with_code(self, code: &'static str) -> Problem {
+        Problem { code, ..self }
     }
 
     /// The request breaks a rule (422).
@@ -60,6 +75,23 @@ impl Problem {
     }
 }
 
+fn code_of_status(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::BAD_REQUEST => "api.bad_request",
+        StatusCode::UNAUTHORIZED => "api.unauthorized",
+        StatusCode::FORBIDDEN => "api.forbidden",
+        StatusCode::NOT_FOUND => "api.not_found",
+        StatusCode::METHOD_NOT_ALLOWED => "api.method_not_allowed",
+        StatusCode::CONFLICT => "api.conflict",
+        StatusCode::PAYLOAD_TOO_LARGE => "api.payload_too_large",
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => "api.unsupported_media_type",
+        StatusCode::UNPROCESSABLE_ENTITY => "api.invalid",
+        StatusCode::TOO_MANY_REQUESTS => "api.too_many_requests",
+        StatusCode::SERVICE_UNAVAILABLE => "api.unavailable",
+        _ => "api.internal",
+    }
+}
+
 impl From<DatabaseError> for Problem {
     fn from(error: DatabaseError) -> Problem {
         Problem::internal(&error.to_string())
@@ -71,12 +103,10 @@ impl From<DatasetError> for Problem {
         match error {
             DatasetError::VerdictExists(_)
             | DatasetError::HashMismatch { .. }
-            | DatasetError::NoDeliveryChannel => {
-                Problem::new(StatusCode::CONFLICT, error.to_string())
-            }
-            DatasetError::NothingToReview(_) => Problem::conflict(error.to_string()),
+            | DatasetError::NoDeliveryChannel
+            | DatasetError::NothingToReview(_) => Problem::from_error(StatusCode::CONFLICT, &error),
             DatasetError::UnknownAnswer(_) | DatasetError::NoReason => {
-                Problem::new(StatusCode::UNPROCESSABLE_ENTITY, error.to_string())
+                Problem::from_error(StatusCode::UNPROCESSABLE_ENTITY, &error)
             }
             other => Problem::internal(&other.to_string()),
         }
@@ -86,8 +116,10 @@ impl From<DatasetError> for Problem {
 /// Body of an error response (RFC 9457).
 #[derive(Serialize, utoipa::ToSchema)]
 pub struct ProblemDetails {
-    /// `about:blank`: the status is the type.
-    r#type: &'static str,
+    /// The address, on this server, of the page that explains the code.
+    r#type: String,
+    /// Stable, such as `launch.no_list`; docs/errors.md lists them.
+    code: &'static str,
     title: Option<&'static str>,
     #[schema(minimum = 400, maximum = 599)]
     status: u16,
@@ -98,8 +130,8 @@ pub struct ProblemDetails {
 impl Problem {
     pub fn to_json(&self) -> String {
         let (title, status) = (self.status.canonical_reason(), self.status.as_u16());
-        let details =
-            ProblemDetails { r#type: "about:blank", title, status, detail: self.detail.clone() };
+        let (r#type, code) = (format!("/problems/{}", self.code), self.code);
+        let details = ProblemDetails { r#type, code, title, status, detail: self.detail.clone() };
         serde_json::to_string(&details).unwrap_or_default()
     }
 }

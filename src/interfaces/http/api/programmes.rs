@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Body, Path, Problem};
+use axum::http::StatusCode;
+
 use crate::adapters::database::programmes;
 use crate::domain::category::Category;
 use crate::domain::programme::Programme;
@@ -21,7 +23,7 @@ impl From<RegistrationError> for Problem {
         match error {
             RegistrationError::Database(error) => error.into(),
             RegistrationError::Keys(error) => Problem::internal(&error.to_string()),
-            error => Problem::wrong(error.to_string()),
+            error => Problem::from_error(StatusCode::UNPROCESSABLE_ENTITY, &error),
         }
     }
 }
@@ -99,8 +101,8 @@ pub async fn put(
     {
         return Err(Problem::wrong("code is another one than the address has"));
     }
-    let programme: Programme =
-        serde_json::from_value(rules.into()).map_err(|error| Problem::wrong(error.to_string()))?;
+    let programme: Programme = serde_json::from_value(rules.into())
+        .map_err(|error| Problem::from_error(StatusCode::UNPROCESSABLE_ENTITY, &error))?;
     let programme = put_programme(&app.context, programme).await?;
     Ok(Json(Rules::from_programme(&programme)?))
 }

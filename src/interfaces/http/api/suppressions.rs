@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{Body, PageParams, Problem, Query, format_utc};
+use axum::http::StatusCode;
+
 use crate::adapters::database::suppressions;
 use crate::domain::suppression::SuppressionReason;
 use crate::interfaces::http::state::AppState;
@@ -52,7 +54,7 @@ pub async fn suppress(
     match import_suppressions(&app.context, lines.as_bytes(), &defaults).await {
         Ok(numbers) => Ok(Json(SuppressResponse { numbers })),
         Err(SuppressionError::Database(error)) => Err(error.into()),
-        Err(error) => Err(Problem::wrong(error.to_string())),
+        Err(error) => Err(Problem::from_error(StatusCode::UNPROCESSABLE_ENTITY, &error)),
     }
 }
 

@@ -10,6 +10,8 @@ use utoipa::ToSchema;
 
 use super::pending_work::{DONE, Done};
 use super::{Body, Caller, Path, Problem, format_utc};
+use axum::http::StatusCode;
+
 use crate::adapters::database::verifications;
 use crate::domain::ids::InvitationId;
 use crate::interfaces::http::state::AppState;
@@ -25,8 +27,10 @@ impl From<CallCenterError> for Problem {
     fn from(error: CallCenterError) -> Problem {
         match error {
             CallCenterError::Database(error) => error.into(),
-            CallCenterError::NotInQueue => Problem::conflict(error.to_string()),
-            CallCenterError::UnknownInterviewer(_) => Problem::wrong(error.to_string()),
+            CallCenterError::NotInQueue => Problem::from_error(StatusCode::CONFLICT, &error),
+            CallCenterError::UnknownInterviewer(_) => {
+                Problem::from_error(StatusCode::UNPROCESSABLE_ENTITY, &error)
+            }
             other => Problem::internal(&other.to_string()),
         }
     }

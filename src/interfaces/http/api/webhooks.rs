@@ -20,8 +20,10 @@ impl From<EndpointError> for Problem {
         match error {
             EndpointError::Database(error) => error.into(),
             EndpointError::Unknown(_) => Problem::not_found(),
-            EndpointError::Taken(_) => Problem::conflict(error.to_string()),
-            EndpointError::Name(_) | EndpointError::Address => Problem::wrong(error.to_string()),
+            EndpointError::Taken(_) => Problem::from_error(StatusCode::CONFLICT, &error),
+            EndpointError::Name(_) | EndpointError::Address => {
+                Problem::from_error(StatusCode::UNPROCESSABLE_ENTITY, &error)
+            }
         }
     }
 }

@@ -16,9 +16,9 @@ use super::super::auth::{FormFields, Staff};
 use super::super::page_layout::{PageLayout, Translator, render_page};
 use super::super::state::AppState;
 use super::chart::{Curve, curve};
-use super::localized_errors::LocalizedError;
 use crate::adapters::database::applications::{self, ApplicationState};
 use crate::adapters::database::drafts::CampaignDraft;
+use crate::interfaces::errors::LocalizedError;
 use crate::services::campaigns::LaunchError;
 use crate::services::drafts::campaigns::{
     self as drafts, CalendarDay, CampaignDraftError, DraftCheck,
@@ -131,7 +131,7 @@ pub async fn create(
                 &app,
                 &staff,
                 StatusCode::UNPROCESSABLE_ENTITY,
-                Some(error.localized(staff.tr)),
+                Some(error.localized(staff.tr.0)),
                 code,
                 &chosen,
             )
@@ -218,7 +218,7 @@ async fn render(
     let (checked, launch_problem) = match drafts::check(&app.context, &draft).await {
         Ok(checked) => (Some(checked), None),
         Err(CampaignDraftError::Launch(LaunchError::Database(error))) => return Err(error.into()),
-        Err(CampaignDraftError::Launch(error)) => (None, Some(error.localized(tr))),
+        Err(CampaignDraftError::Launch(error)) => (None, Some(error.localized(tr.0))),
         Err(error) => return Err(Failure::Internal(error.to_string())),
     };
     let band = |low: u32, median: u32, high: u32| format!("{median} ({low}–{high})");
@@ -347,7 +347,7 @@ pub async fn send_test(
         }
         Ok(OneOffResult::DoNotRetry(problem) | OneOffResult::RetryLater(problem)) => problem,
         Err(CampaignDraftError::Database(error)) => return Err(error.into()),
-        Err(error) => error.localized(staff.tr),
+        Err(error) => error.localized(staff.tr.0),
     };
     render(&app, &staff, &code, StatusCode::UNPROCESSABLE_ENTITY, None, Some(problem)).await
 }
@@ -363,8 +363,15 @@ pub async fn ask(
         Ok(()) => Ok(Redirect::to(&format!("/drafts/{code}?noted=asked")).into_response()),
         Err(CampaignDraftError::Database(error)) => Err(error.into()),
         Err(error) => {
-            render(&app, &staff, &code, StatusCode::CONFLICT, None, Some(error.localized(staff.tr)))
-                .await
+            render(
+                &app,
+                &staff,
+                &code,
+                StatusCode::CONFLICT,
+                None,
+                Some(error.localized(staff.tr.0)),
+            )
+            .await
         }
     }
 }
@@ -391,7 +398,7 @@ pub async fn launch(
             CampaignDraftError::Database(error)
             | CampaignDraftError::Launch(LaunchError::Database(error)),
         ) => return Err(error.into()),
-        Err(error) => error.localized(staff.tr),
+        Err(error) => error.localized(staff.tr.0),
     };
     render(&app, &staff, &code, StatusCode::CONFLICT, None, Some(problem)).await
 }

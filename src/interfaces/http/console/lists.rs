@@ -14,8 +14,8 @@ use super::super::auth::{FormFields, Staff};
 use super::super::page_layout::{PageLayout, Translator, render_page};
 use super::super::state::AppState;
 use super::super::upload::UploadedFile;
-use super::localized_errors::LocalizedError;
 use super::setup::show_application;
+use crate::interfaces::errors::LocalizedError;
 use crate::services::drafts::lists::{
     ListDraftError, Preview, PreviewRow, correct as apply_corrections, create_list_draft,
     discard_draft, import_list_draft, preview,
@@ -48,36 +48,8 @@ struct ListPage<'a> {
 
 /// Returns the text of a finding in the reader's language.
 fn finding_text(tr: Translator, finding: &ImportFinding) -> String {
-    let zh = match finding.message.as_str() {
-        "no telephone number stands here; fill it in" => "没有电话号码，请填写",
-        what if what.starts_with("the spreadsheet has cut digits off") => {
-            "表格软件截去了末尾数字（如 1.38E+10）；请将该列设为文本后重新填写"
-        }
-        what if what.starts_with("this is not a telephone number") => {
-            "不是电话号码；固定电话请加区号，境外号码请加 + 国家代码"
-        }
-        what if what.starts_with("no such number exists") => "号段不存在；请向申报单位核实",
-        what if what.starts_with("a fixed line") => {
-            "固定电话：可电话访问，不能收短信；请向申报单位索要手机号"
-        }
-        what if what.starts_with("the same number as") => {
-            "与前面某行号码相同，视为同一人；如确为两人，请更正号码"
-        }
-        what if what.starts_with("on an earlier list of this applicant") => {
-            "已在该单位较早的名单中：仍为一人，各申报共一次邀请"
-        }
-        what if what.starts_with("on an earlier list of this application") => {
-            "已在本申报较早的名单中，无需处理"
-        }
-        what if what.starts_with("suppressed") => "在免打扰名单中：保留在名单上，不联系",
-        _ => "",
-    };
-    let words = if tr.tag() == "zh" && !zh.is_empty() { zh } else { &finding.message };
-    if finding.column.is_empty() {
-        words.to_owned()
-    } else {
-        format!("{}: {words}", finding.column)
-    }
+    let text = finding.reason.localized(tr.0);
+    if finding.column.is_empty() { text } else { format!("{}: {text}", finding.column) }
 }
 
 fn view(tr: Translator, row: &PreviewRow) -> RowView<'_> {
@@ -107,7 +79,7 @@ async fn render(
     let (to_correct, flagged_rows): (Vec<RowView<'_>>, Vec<RowView<'_>>) =
         with_findings.into_iter().map(|row| view(tr, row)).partition(|row| row.is_rejected);
     let problem =
-        problem.or_else(|| preview.outcome.as_ref().err().map(|error| error.localized(tr)));
+        problem.or_else(|| preview.outcome.as_ref().err().map(|error| error.localized(tr.0)));
     let template = ListPage {
         layout: PageLayout::for_staff(staff),
         flash,
@@ -167,7 +139,7 @@ pub async fn upload(
                 &code,
                 StatusCode::UNPROCESSABLE_ENTITY,
                 None,
-                Some(error.localized(staff.tr)),
+                Some(error.localized(staff.tr.0)),
             )
             .await
         }
@@ -236,7 +208,7 @@ pub async fn import(
                 id,
                 StatusCode::UNPROCESSABLE_ENTITY,
                 None,
-                Some(error.localized(staff.tr)),
+                Some(error.localized(staff.tr.0)),
             )
             .await
         }

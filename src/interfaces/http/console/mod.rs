@@ -15,7 +15,6 @@ mod home;
 mod home_stream;
 mod inbox;
 mod lists;
-mod localized_errors;
 mod privacy;
 mod questionnaires;
 mod review;

@@ -16,7 +16,6 @@ use super::super::page_layout::{PageLayout, Translator, render_page};
 use super::super::state::AppState;
 use super::ZONE;
 use super::home::state_label;
-use super::localized_errors::LocalizedError;
 use crate::adapters::database::application_events::{self, ApplicationEvent};
 use crate::adapters::database::applications::{self, Application, ApplicationState};
 use crate::adapters::database::drafts::{self, CampaignDraft, ListDraft};
@@ -25,6 +24,8 @@ use crate::domain::category::Category;
 use crate::domain::language::LocalizedText;
 use crate::domain::programme::Programme;
 use crate::domain::subject::required_fields;
+use crate::interfaces::errors::LocalizedError;
+use crate::interfaces::errors::subject_field_zh;
 use crate::services::deadlines::changes;
 use crate::services::deadlines::{ApplicationOverview, programme_overview};
 use crate::services::programmes::{
@@ -150,20 +151,7 @@ async fn render(
 /// Returns the label of a subject's field, in Chinese and English; the English label is the rule's
 /// own text.
 fn field_label(field: &'static str, remedy: &'static str) -> (&'static str, &'static str) {
-    (field_label_zh(field), remedy)
-}
-
-pub fn field_label_zh(field: &str) -> &'static str {
-    match field {
-        "name" => "名称",
-        "brand" => "品牌（一个）",
-        "product" => "产品（一种）",
-        "model" => "型号",
-        "specification" => "规格",
-        "place" => "地点（市、区、路）",
-        "number" => "楼号",
-        _ => "服务（具体一项，而非机构名）",
-    }
+    (subject_field_zh(field), remedy)
 }
 
 pub async fn show(
@@ -222,7 +210,7 @@ async fn refused(
                 staff,
                 StatusCode::UNPROCESSABLE_ENTITY,
                 None,
-                (Some(error.localized(staff.tr)), form.0),
+                (Some(error.localized(staff.tr.0)), form.0),
             )
             .await
         }
@@ -369,7 +357,7 @@ pub async fn settle_fee(
                 &code,
                 StatusCode::UNPROCESSABLE_ENTITY,
                 None,
-                Some(error.localized(staff.tr)),
+                Some(error.localized(staff.tr.0)),
             )
             .await
         }

@@ -13,11 +13,11 @@ use super::super::Failure;
 use super::super::auth::{FormFields, Staff};
 use super::super::page_layout::{PageLayout, Translator, render_page};
 use super::super::state::AppState;
-use super::localized_errors::LocalizedError;
 use super::{ZONE, csv_download};
 use crate::adapters::database::{programmes, suppressions};
 use crate::domain::suppression::SuppressionReason;
 use crate::domain::time::Timestamp;
+use crate::interfaces::errors::LocalizedError;
 use crate::services::suppressions::{SuppressionDefaults, SuppressionError, import_suppressions};
 
 struct Row {
@@ -133,7 +133,7 @@ pub async fn add(
                 &staff,
                 StatusCode::UNPROCESSABLE_ENTITY,
                 None,
-                Some(error.localized(staff.tr)),
+                Some(error.localized(staff.tr.0)),
             )
             .await
         }

@@ -83,13 +83,15 @@ pub struct LaunchedApplication {
     pub dataset_due: String,
 }
 
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(prefix = "launch.", serialize_all = "snake_case")]
 pub enum LaunchError {
     #[error("campaign code «{0}»: use letters, digits, «-» and «_», at most 40")]
     InvalidCode(String),
     #[error("a campaign {0} exists already; choose another code")]
     CodeTaken(String),
     #[error("contact plan: {0}")]
+    #[strum(transparent)]
     Plan(ContactPlanError),
     #[error("no gateway is called {name}; configured are: {known}")]
     UnknownGateway { name: String, known: String },
@@ -99,20 +101,17 @@ pub enum LaunchError {
         "the gateways of {route} charge in different currencies ({currencies}); a budget needs one"
     )]
     Currencies { route: String, currencies: String },
-    #[error("no application has the code {0}; register it with «application add»")]
+    #[error("no application has the code {0}")]
     UnknownApplication(String),
     #[error("application {0} is in the field or closed already")]
     NotOpen(String),
     #[error("application {0} belongs to another programme than {1}; launch them in two campaigns")]
     OtherProgramme(String, String),
-    #[error("application {0} has no list; import one with «list import»")]
+    #[error("application {0} has no list")]
     NoList(String),
-    #[error(
-        "application {0}: its survey fee is not settled, and the programme begins with that; \
-            write it down with «application fee»"
-    )]
+    #[error("application {0}: its survey fee is not settled, and the programme begins with that")]
     FeeNotSettled(String),
-    #[error("application {0} is on hold; release it with «application release»")]
+    #[error("application {0} is on hold")]
     OnHold(String),
     #[error(
         "{0} share people with these applications; launch them together, so that nobody is asked \
@@ -134,6 +133,7 @@ pub enum LaunchError {
     )]
     TooManyParts { number: usize, name: String, people: usize, parts: u32, max: u32 },
     #[error(transparent)]
+    #[strum(transparent)]
     Questionnaire(#[from] QuestionnaireSourceError),
     #[error(
         "application {code}: its questionnaire looks at the list field {field}, which the \
@@ -146,10 +146,13 @@ pub enum LaunchError {
     )]
     ChangedQuestionnaire { code: String, version: u32 },
     #[error(transparent)]
+    #[strum(transparent)]
     Database(#[from] DatabaseError),
     #[error(transparent)]
+    #[strum(transparent)]
     Keys(#[from] KeyRingError),
     #[error(transparent)]
+    #[strum(transparent)]
     Seal(#[from] SealError),
 }
 

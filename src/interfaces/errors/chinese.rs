@@ -1,7 +1,5 @@
-//! Refusals in the reader's language. Chinese texts are here; English is the error's own text
-//! without hints at commands.
+//! Errors in the reader's language: the Chinese texts. English is the error's own text.
 
-use super::super::page_layout::Translator;
 use crate::domain::category::Category;
 use crate::domain::contact_plan::ContactPlanError;
 use crate::domain::contact_window::ContactHoursError;
@@ -15,7 +13,7 @@ use crate::services::campaigns::LaunchError;
 use crate::services::deadlines::changes::ChangeError;
 use crate::services::drafts::campaigns::CampaignDraftError;
 use crate::services::drafts::lists::ListDraftError;
-use crate::services::list_import::{ListImportError, TableError};
+use crate::services::list_import::{ListImportError, RowReason, TableError};
 use crate::services::programmes::RegistrationError;
 use crate::services::questionnaires::QuestionnaireSourceError;
 use crate::services::suppressions::SuppressionError;
@@ -26,30 +24,11 @@ pub trait LocalizedError: std::error::Error {
     /// English text.
     fn zh(&self) -> Option<String>;
 
-    fn localized(&self, tr: Translator) -> String {
-        match tr.0 {
+    fn localized(&self, language: Language) -> String {
+        match language {
             Language::Zh => self.zh().unwrap_or_else(|| self.to_string()),
-            Language::En => strip_command_hints(&self.to_string()),
+            Language::En => self.to_string(),
         }
-    }
-}
-
-/// Removes hints at commands such as «; import one with «list import»». Pages have their own forms
-/// for them.
-fn strip_command_hints(said: &str) -> String {
-    const COMMANDS: [&str; 6] = [
-        "«application add»",
-        "«list import»",
-        "«application fee»",
-        "«application release»",
-        "«programme apply»",
-        "«purge --dry-run»",
-    ];
-    match said.rsplit_once("; ") {
-        Some((what, hint)) if COMMANDS.iter().any(|command| hint.contains(command)) => {
-            what.to_owned()
-        }
-        _ => said.to_owned(),
     }
 }
 
@@ -161,7 +140,16 @@ impl LocalizedError for ContactPlanError {
             }
             ContactPlanError::TooManySteps => "步骤过多".to_owned(),
             ContactPlanError::Step { step: n, name, problem } => {
-                format!("{}：{}", step_zh(*n, name), step_problem_zh(problem))
+                format!("{}：{problem}", step_zh(*n, name))
+            }
+            ContactPlanError::CallsBySms { step: n, name } => {
+                format!("{}：只有电话步骤才有拨打次数", step_zh(*n, name))
+            }
+            ContactPlanError::TelephoneText { step: n, name } => {
+                format!("{}：电话步骤没有文本，由访问员读问卷", step_zh(*n, name))
+            }
+            ContactPlanError::Calls { step: n, name, .. } => {
+                format!("{}：拨打次数为 1 到 30", step_zh(*n, name))
             }
         })
     }
@@ -179,17 +167,6 @@ fn weekday_zh(day: &str) -> &str {
         ("holidays", "节假日"),
     ];
     all.into_iter().find(|(code, _)| *code == day).map_or(day, |(_, zh)| zh)
-}
-
-fn step_problem_zh(problem: &str) -> String {
-    match problem {
-        "only a step with mode = \"telephone\" has calls" => "只有电话步骤才有拨打次数".to_owned(),
-        "a step by telephone has no text; the interviewer reads the questionnaire" => {
-            "电话步骤没有文本，由访问员读问卷".to_owned()
-        }
-        problem if problem.starts_with("calls = ") => "拨打次数为 1 到 30".to_owned(),
-        problem => problem.to_owned(),
-    }
 }
 
 impl LocalizedError for ContactHoursError {
@@ -238,9 +215,23 @@ impl LocalizedError for QuotaError {
     }
 }
 
+/// The label of a subject's field.
+pub fn subject_field_zh(field: &str) -> &'static str {
+    match field {
+        "name" => "名称",
+        "brand" => "品牌（一个）",
+        "product" => "产品（一种）",
+        "model" => "型号",
+        "specification" => "规格",
+        "place" => "地点（市、区、路）",
+        "number" => "楼号",
+        _ => "服务（具体一项，而非机构名）",
+    }
+}
+
 impl LocalizedError for SubjectError {
     fn zh(&self) -> Option<String> {
-        let named = |field: &str| super::setup::field_label_zh(field);
+        let named = |field: &str| subject_field_zh(field);
         Some(match self {
             SubjectError::Missing { field, .. } => format!("请填写：{}", named(field)),
             SubjectError::Broken { field, .. } => format!("请只填一个具体的对象：{}", named(field)),
@@ -265,12 +256,10 @@ impl LocalizedError for RegistrationError {
                 format!("隐私告知 {version} 版已有另一文本，受访者可能已同意；请提高版本号")
             }
             RegistrationError::UnknownProgramme(code) => format!("没有代码为 {code} 的项目"),
-            RegistrationError::Field { code, problem } if problem.starts_with("applicant.name") => {
+            RegistrationError::NoApplicantName(code) => {
                 format!("申报 {code}：请填写申报单位名称，受访者会看到")
             }
-            RegistrationError::Field { code, problem }
-                if problem.starts_with("code and applicant.code") =>
-            {
+            RegistrationError::InvalidCode(code) => {
                 format!("申报 {code}：申报和单位代码请用字母、数字、- 和 _，最多 40 个")
             }
             RegistrationError::Field { code, problem } => format!("申报 {code}：{problem}"),
@@ -398,6 +387,28 @@ impl LocalizedError for PhoneError {
     }
 }
 
+impl LocalizedError for RowReason {
+    fn zh(&self) -> Option<String> {
+        Some(match self {
+            RowReason::Phone(error) => return error.zh(),
+            RowReason::FixedLine => {
+                "固定电话：可电话访问，不能收短信；请向申报单位索要手机号".to_owned()
+            }
+            RowReason::SameAsRow(row) => {
+                format!("与第 {row} 行号码相同，视为同一人；如确为两人，请更正号码")
+            }
+            RowReason::SameAsEarlierRow => {
+                "与前面某行号码相同，视为同一人；如确为两人，请更正号码".to_owned()
+            }
+            RowReason::KnownToApplicant => {
+                "已在该单位较早的名单中：仍为一人，各申报共一次邀请".to_owned()
+            }
+            RowReason::KnownToApplication => "已在本申报较早的名单中，无需处理".to_owned(),
+            RowReason::Suppressed => "在免打扰名单中：保留在名单上，不联系".to_owned(),
+        })
+    }
+}
+
 impl LocalizedError for SuppressionError {
     fn zh(&self) -> Option<String> {
         Some(match self {
@@ -432,12 +443,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pages_hint_at_no_commands() {
+    fn an_error_is_told_in_the_reader_s_language() {
         let error = LaunchError::NoList("A1".into());
-        assert_eq!(error.localized(Translator(Language::Zh)), "申报 A1 没有名单，请先上传");
-        assert_eq!(error.localized(Translator(Language::En)), "application A1 has no list");
+        assert_eq!(error.localized(Language::Zh), "申报 A1 没有名单，请先上传");
+        assert_eq!(error.localized(Language::En), "application A1 has no list");
         assert_eq!(
-            LaunchError::SharesPeople("B1".into()).localized(Translator(Language::En)),
+            LaunchError::SharesPeople("B1".into()).localized(Language::En),
             LaunchError::SharesPeople("B1".into()).to_string()
         );
     }
@@ -451,7 +462,7 @@ mod tests {
             error: TemplateError::NoOptOut,
         });
         assert_eq!(
-            error.localized(Translator(Language::Zh)),
+            error.localized(Language::Zh),
             "联系计划：第 2 步（提醒），中文文本：没有退订说明，请加上“拒收请回复R”"
         );
         let error = ContactPlanError::Hours {
@@ -459,7 +470,7 @@ mod tests {
             error: ContactHoursError::BadInterval("9-12".into()),
         };
         assert_eq!(
-            error.localized(Translator(Language::Zh)),
+            error.localized(Language::Zh),
             "周一 的联系时段：“9-12”不是时段，请写作 09:00-12:00，止在起之后"
         );
     }

@@ -1,0 +1,292 @@
+//! Reads spreadsheets of strangers (XLSX, XLS, XLSB, ODS) within fixed limits.
+//!
+//! Cells are read one by one and only filled ones are kept: a file of a kilobyte may have its two
+//! cells at opposite corners of the sheet, or one row that is repeated a million times. The program
+//! reads each file in a process of its own with limited memory and time ([`in_child_process`]), so
+//! that a file which beats the limits ends that process and nothing else.
+
+mod child_process;
+mod ods;
+
+use std::io::{self, Cursor, Read};
+
+use calamine::{Data, DataRef, Reader, Xls, Xlsb, Xlsx};
+use serde::{Deserialize, Serialize};
+
+pub use child_process::{in_child_process, serve_parent};
+
+/// Size limit of a file; it is loaded as a whole.
+pub const MAX_BYTES: u64 = 32 * 1024 * 1024;
+const MAX_UNPACKED: u64 = 256 * 1024 * 1024;
+/// Limits over all sheets that are read: filled rows, filled cells, and cells including the empty
+/// ones to the left of a filled one.
+const MAX_ROWS: usize = 200_000;
+const MAX_FILLED: usize = 6_000_000;
+const MAX_CELLS: usize = 12_000_000;
+/// Limit of the text of all cells, in bytes; a text that many cells share counts for each.
+const MAX_TEXT: usize = 128 * 1024 * 1024;
+
+/// A row with its number as its program shows it, from 1.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Row {
+    pub number: u32,
+    pub cells: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sheet {
+    pub name: String,
+    /// The rows that have a filled cell, in order.
+    pub rows: Vec<Row>,
+}
+
+/// Which sheets of a workbook are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sheets {
+    /// The first one with a filled cell.
+    FirstFilled,
+    All,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum SpreadsheetError {
+    /// It is damaged, protected by a password, or something else.
+    Unreadable(String),
+    /// It exceeds a limit, which is named.
+    TooLarge(String),
+}
+
+impl SpreadsheetError {
+    fn unreadable(error: impl std::fmt::Display) -> SpreadsheetError {
+        SpreadsheetError::Unreadable(error.to_string())
+    }
+}
+
+pub type Result<T> = std::result::Result<T, SpreadsheetError>;
+
+/// Returns whether a file is a spreadsheet, by its first bytes.
+pub fn is_spreadsheet(start: &[u8]) -> bool {
+    is_zip(start) || start.starts_with(&[0xd0, 0xcf, 0x11, 0xe0])
+}
+
+fn is_zip(start: &[u8]) -> bool {
+    start.starts_with(b"PK\x03\x04")
+}
+
+/// Reads sheets of a workbook, in a process of its own if the program does so.
+pub fn read(bytes: &[u8], which: Sheets) -> Result<Vec<Sheet>> {
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(SpreadsheetError::TooLarge("32 MB".into()));
+    }
+    child_process::read(bytes, which).unwrap_or_else(|| read_here(bytes, which))
+}
+
+fn read_here(bytes: &[u8], which: Sheets) -> Result<Vec<Sheet>> {
+    check_unpacked_size(bytes)?;
+    let mut budget = Budget::default();
+    let mut sheets = Vec::new();
+    let mut add = |name: String, rows: SparseRows| -> Result<bool> {
+        let sheet = Sheet { name, rows: budget.finish(rows)? };
+        let is_enough = which == Sheets::FirstFilled && !sheet.rows.is_empty();
+        sheets.push(sheet);
+        Ok(is_enough)
+    };
+    let is_ods = is_zip(bytes) && part_names(bytes)?.iter().any(|name| name == "content.xml");
+    if is_ods {
+        ods::for_each_sheet(bytes, &mut add)?;
+    } else if is_zip(bytes) && part_names(bytes)?.iter().any(|name| name.ends_with(".bin")) {
+        let mut workbook: Xlsb<_> =
+            Xlsb::new(Cursor::new(bytes)).map_err(SpreadsheetError::unreadable)?;
+        for name in workbook.sheet_names() {
+            let mut rows = SparseRows::default();
+            let mut cells = match workbook.worksheet_cells_reader(&name) {
+                Ok(cells) => cells,
+                Err(_) => continue, // A chart has no cells.
+            };
+            while let Some(cell) = cells.next_cell().map_err(SpreadsheetError::unreadable)? {
+                rows.add(cell.get_position(), shown(&cell.get_value().clone().into()))?;
+            }
+            if add(name, rows)? {
+                break;
+            }
+        }
+    } else if is_zip(bytes) {
+        let mut workbook: Xlsx<_> =
+            Xlsx::new(Cursor::new(bytes)).map_err(SpreadsheetError::unreadable)?;
+        for name in workbook.sheet_names() {
+            let mut rows = SparseRows::default();
+            let mut cells = match workbook.worksheet_cells_reader(&name) {
+                Ok(cells) => cells,
+                Err(calamine::XlsxError::NotAWorksheet(_)) => continue,
+                Err(error) => return Err(SpreadsheetError::unreadable(error)),
+            };
+            while let Some(cell) = cells.next_cell().map_err(SpreadsheetError::unreadable)? {
+                if !matches!(cell.get_value(), DataRef::Empty) {
+                    rows.add(cell.get_position(), shown(&cell.get_value().clone().into()))?;
+                }
+            }
+            if add(name, rows)? {
+                break;
+            }
+        }
+    } else {
+        let mut workbook: Xls<_> =
+            Xls::new(Cursor::new(bytes)).map_err(SpreadsheetError::unreadable)?;
+        for name in workbook.sheet_names() {
+            let range = workbook.worksheet_range(&name).map_err(SpreadsheetError::unreadable)?;
+            let (first_row, first_column) = range.start().unwrap_or_default();
+            let mut rows = SparseRows::default();
+            for (row, column, value) in range.used_cells() {
+                let at = |first: u32, n: usize| first.saturating_add(n as u32);
+                rows.add((at(first_row, row), at(first_column, column)), shown(value))?;
+            }
+            if add(name, rows)? {
+                break;
+            }
+        }
+    }
+    Ok(sheets)
+}
+
+/// The filled cells of a sheet: rows in the order of the file, each with its cells by column.
+#[derive(Default)]
+struct SparseRows {
+    rows: Vec<(u32, Vec<(u32, String)>)>,
+    filled: usize,
+    text: usize,
+}
+
+impl SparseRows {
+    /// Adds a cell; row and column count from 0. An empty text is no cell.
+    fn add(&mut self, (row, column): (u32, u32), text: String) -> Result<()> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        self.filled += 1;
+        self.text += text.len();
+        if self.filled > MAX_FILLED {
+            return Err(too_many_cells());
+        }
+        if self.text > MAX_TEXT {
+            return Err(too_much_text());
+        }
+        let is_full = self.rows.len() >= MAX_ROWS;
+        match self.rows.last_mut() {
+            Some((last, cells)) if *last == row => cells.push((column, text)),
+            _ if is_full => return Err(too_many_rows()),
+            _ => self.rows.push((row, vec![(column, text)])),
+        }
+        Ok(())
+    }
+}
+
+fn too_many_rows() -> SpreadsheetError {
+    SpreadsheetError::TooLarge("200,000 rows, which is the most for a spreadsheet".into())
+}
+
+fn too_many_cells() -> SpreadsheetError {
+    SpreadsheetError::TooLarge("6,000,000 cells, which is the most for a spreadsheet".into())
+}
+
+fn too_much_text() -> SpreadsheetError {
+    SpreadsheetError::TooLarge("128 MB of text, which no list has".into())
+}
+
+/// What has been read of a workbook.
+#[derive(Default)]
+struct Budget {
+    text: usize,
+    rows: usize,
+    filled: usize,
+    cells: usize,
+}
+
+impl Budget {
+    /// Turns the filled cells of a sheet into rows, each as wide as its last filled cell.
+    fn finish(&mut self, mut sparse: SparseRows) -> Result<Vec<Row>> {
+        // Files of other programs may have rows out of order, or one row twice.
+        if !sparse.rows.is_sorted_by(|one, next| one.0 < next.0) {
+            sparse.rows.sort_by_key(|(row, _)| *row);
+            sparse.rows.dedup_by(|next, kept| {
+                let is_same = kept.0 == next.0;
+                if is_same {
+                    kept.1.append(&mut next.1);
+                }
+                is_same
+            });
+        }
+        self.rows += sparse.rows.len();
+        self.filled += sparse.filled;
+        self.text += sparse.text;
+        if self.rows > MAX_ROWS {
+            return Err(too_many_rows());
+        }
+        let width = |cells: &[(u32, String)]| cells.iter().map(|(at, _)| *at as usize + 1).max();
+        let first = sparse.rows.iter().flat_map(|(_, cells)| cells.iter().map(|(at, _)| *at)).min();
+        let first = first.unwrap_or(0);
+        self.cells += sparse.rows.iter().filter_map(|(_, cells)| width(cells)).sum::<usize>();
+        if self.filled > MAX_FILLED || self.cells > MAX_CELLS {
+            return Err(too_many_cells());
+        }
+        if self.text > MAX_TEXT {
+            return Err(too_much_text());
+        }
+        let row = |(number, cells): (u32, Vec<(u32, String)>)| {
+            let mut row = vec![String::new(); width(&cells).unwrap_or(0) - first as usize];
+            for (at, text) in cells {
+                row[(at - first) as usize] = text;
+            }
+            Row { number: number.saturating_add(1), cells: row }
+        };
+        Ok(sparse.rows.into_iter().map(row).collect())
+    }
+}
+
+fn archive(bytes: &[u8]) -> Result<zip::ZipArchive<Cursor<&[u8]>>> {
+    zip::ZipArchive::new(Cursor::new(bytes)).map_err(SpreadsheetError::unreadable)
+}
+
+fn part_names(bytes: &[u8]) -> Result<Vec<String>> {
+    let archive = archive(bytes)?;
+    archive
+        .file_names()
+        .map(|name| Ok(name.map_err(SpreadsheetError::unreadable)?.into_owned()))
+        .collect()
+}
+
+/// Checks the unpacked size of a spreadsheet, which is a ZIP of texts: one far larger than any list
+/// is a ZIP bomb. The sizes in its directory are not trusted; every part is unpacked and counted.
+fn check_unpacked_size(bytes: &[u8]) -> Result<()> {
+    const LIMIT: &str = "256 MB when it is unpacked, which no list is";
+    if !is_zip(bytes) {
+        return Ok(());
+    }
+    let mut archive = archive(bytes)?;
+    let mut remaining = MAX_UNPACKED;
+    for part in 0..archive.len() {
+        let part = archive.by_index(part).map_err(SpreadsheetError::unreadable)?;
+        let unpacked = io::copy(&mut part.take(remaining + 1), &mut io::sink())
+            .map_err(SpreadsheetError::unreadable)?;
+        remaining = remaining
+            .checked_sub(unpacked)
+            .ok_or_else(|| SpreadsheetError::TooLarge(LIMIT.into()))?;
+    }
+    Ok(())
+}
+
+/// Returns a cell as its user sees it; a whole number without exponent and without a fraction.
+fn shown(cell: &Data) -> String {
+    match cell {
+        Data::Float(number) => shown_number(*number),
+        Data::Empty | Data::Error(_) => String::new(),
+        other => other.to_string(),
+    }
+}
+
+fn shown_number(number: f64) -> String {
+    if number.fract() == 0.0 && number.abs() < 1e15 {
+        format!("{number:.0}")
+    } else {
+        number.to_string()
+    }
+}

@@ -1,0 +1,170 @@
+//! OpenDocument spreadsheets: `content.xml`, read as a stream. Rows and cells carry repeat counts;
+//! a repeated empty row or cell is only counted, a filled one is repeated up to the limits.
+
+use std::io::{BufReader, Read};
+
+use quick_xml::Reader;
+use quick_xml::events::{BytesStart, Event};
+
+use super::{MAX_TEXT, Result, SparseRows, SpreadsheetError, archive, shown_number, too_much_text};
+
+/// A cell holds 32,767 characters at most in every program.
+const MAX_CELL_BYTES: usize = 4 * 32_767;
+
+/// A cell being read.
+#[derive(Default)]
+struct OpenCell {
+    repeated: u32,
+    /// The value of a number, a date or a truth value; the text of others is what is shown.
+    value: Option<String>,
+    paragraphs: Vec<String>,
+    /// Notes of a cell are none of its content.
+    annotations: u32,
+}
+
+/// Passes each sheet to `add` until it returns true.
+pub fn for_each_sheet(
+    bytes: &[u8],
+    add: &mut impl FnMut(String, SparseRows) -> Result<bool>,
+) -> Result<()> {
+    let mut archive = archive(bytes)?;
+    if let Ok(manifest) = archive.by_name("META-INF/manifest.xml") {
+        let mut text = String::new();
+        let _ = manifest.take(1024 * 1024).read_to_string(&mut text);
+        if text.contains("encryption-data") {
+            return Err(SpreadsheetError::Unreadable("it has a password".into()));
+        }
+    }
+    let content = archive.by_name("content.xml").map_err(SpreadsheetError::unreadable)?;
+    let mut reader = Reader::from_reader(BufReader::new(content));
+    reader.config_mut().expand_empty_elements = true;
+    let mut buffer = Vec::new();
+    let mut name = String::new();
+    let mut rows = SparseRows::default();
+    let (mut row, mut row_repeated, mut column) = (0u32, 1u32, 0u32);
+    let mut row_text = 0usize;
+    let mut cells: Vec<(u32, String)> = Vec::new();
+    let mut cell: Option<OpenCell> = None;
+    loop {
+        buffer.clear();
+        match reader.read_event_into(&mut buffer).map_err(SpreadsheetError::unreadable)? {
+            Event::Start(tag) => match tag.local_name().as_ref() {
+                "table" => {
+                    name = attribute(&tag, "table:name").unwrap_or_default();
+                    (rows, row) = (SparseRows::default(), 0);
+                }
+                "table-row" => {
+                    row_repeated = repeat_count(&tag, "table:number-rows-repeated");
+                    (column, row_text) = (0, 0);
+                    cells.clear();
+                }
+                "table-cell" | "covered-table-cell" => {
+                    cell = Some(OpenCell {
+                        repeated: repeat_count(&tag, "table:number-columns-repeated"),
+                        value: value_of(&tag),
+                        ..OpenCell::default()
+                    });
+                }
+                "annotation" => {
+                    if let Some(cell) = &mut cell {
+                        cell.annotations += 1;
+                    }
+                }
+                "p" => {
+                    if let Some(cell) = cell.as_mut().filter(|cell| cell.annotations == 0) {
+                        cell.paragraphs.push(String::new());
+                    }
+                }
+                "s" => push_text(&mut cell, &" ".repeat(spaces(&tag))),
+                "tab" => push_text(&mut cell, "\t"),
+                "line-break" => push_text(&mut cell, "\n"),
+                _ => {}
+            },
+            Event::Text(text) => {
+                push_text(&mut cell, &text);
+            }
+            Event::CData(text) => {
+                push_text(&mut cell, &text);
+            }
+            Event::GeneralRef(entity) => {
+                let raw = format!("&{};", &*entity);
+                let text = quick_xml::escape::unescape(&raw).map(|text| text.into_owned());
+                push_text(&mut cell, &text.map_err(SpreadsheetError::unreadable)?);
+            }
+            Event::End(tag) => match tag.local_name().as_ref() {
+                "annotation" => {
+                    if let Some(cell) = &mut cell {
+                        cell.annotations = cell.annotations.saturating_sub(1);
+                    }
+                }
+                "table-cell" | "covered-table-cell" => {
+                    let Some(done) = cell.take() else { continue };
+                    let text = done.value.unwrap_or_else(|| done.paragraphs.join("\n"));
+                    if !text.is_empty() {
+                        // A sheet has 16,384 columns at most.
+                        let repeated = done.repeated.min(16_384);
+                        row_text += text.len() * repeated as usize;
+                        if row_text > MAX_TEXT {
+                            return Err(too_much_text());
+                        }
+                        for at in 0..repeated {
+                            cells.push((column.saturating_add(at), text.clone()));
+                        }
+                    }
+                    column = column.saturating_add(done.repeated);
+                }
+                "table-row" => {
+                    if !cells.is_empty() {
+                        for at in 0..row_repeated {
+                            for (column, text) in &cells {
+                                rows.add((row.saturating_add(at), *column), text.clone())?;
+                            }
+                        }
+                    }
+                    row = row.saturating_add(row_repeated);
+                }
+                "table" if add(std::mem::take(&mut name), std::mem::take(&mut rows))? => {
+                    return Ok(());
+                }
+                _ => {}
+            },
+            Event::Eof => return Ok(()),
+            _ => {}
+        }
+    }
+}
+
+fn push_text(cell: &mut Option<OpenCell>, text: &str) {
+    if let Some(cell) = cell.as_mut().filter(|cell| cell.annotations == 0)
+        && let Some(paragraph) = cell.paragraphs.last_mut()
+    {
+        // Longer than any cell may be; the rest cannot be meant.
+        if paragraph.len() < MAX_CELL_BYTES {
+            paragraph.push_str(text);
+        }
+    }
+}
+
+fn attribute(tag: &BytesStart<'_>, name: &str) -> Option<String> {
+    let attribute = tag.try_get_attribute(name).ok().flatten()?;
+    let raw = attribute.value;
+    Some(quick_xml::escape::unescape(&raw).map_or_else(|_| raw.to_string(), |t| t.into_owned()))
+}
+
+fn repeat_count(tag: &BytesStart<'_>, name: &str) -> u32 {
+    attribute(tag, name).and_then(|count| count.parse().ok()).unwrap_or(1)
+}
+
+/// The number of spaces that `text:s` stands for, up to what a cell may have.
+fn spaces(tag: &BytesStart<'_>) -> usize {
+    attribute(tag, "text:c").and_then(|count| count.parse().ok()).unwrap_or(1).min(1000)
+}
+
+fn value_of(tag: &BytesStart<'_>) -> Option<String> {
+    match attribute(tag, "office:value-type")?.as_str() {
+        "float" => attribute(tag, "office:value")?.parse().ok().map(shown_number),
+        "date" => attribute(tag, "office:date-value"),
+        "boolean" => attribute(tag, "office:boolean-value"),
+        _ => None,
+    }
+}
