@@ -101,7 +101,7 @@ def take(version, token, key, into):
 
 
 def look(api, token, key, into):
-    for version in json.loads(call(f"{api}/api/v1/datasets", token))["datasets"]:
+    for version in json.loads(call(f"{api}/api/v1/datasets", token))["items"]:
         if version["verdict"] is None:
             take(version, token, key, into)
 

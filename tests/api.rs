@@ -147,7 +147,7 @@ async fn programs_do_what_the_console_does_within_their_scopes() {
         assert_eq!(
             all.post(
                 "/applications/A1/deadline",
-                json!({ "what": "extend", "days": 3, "reason": "asked" })
+                json!({ "action": "extend", "days": 3, "reason": "asked" })
             )
             .await
             .1["extended_days"],
@@ -156,7 +156,7 @@ async fn programs_do_what_the_console_does_within_their_scopes() {
         assert_eq!(
             all.post(
                 "/applications/A1/deadline",
-                json!({ "what": "extend", "days": 0, "reason": "asked" })
+                json!({ "action": "extend", "days": 0, "reason": "asked" })
             )
             .await
             .0,
@@ -184,12 +184,12 @@ async fn programs_do_what_the_console_does_within_their_scopes() {
             );
         }
         let case =
-            all.post("/cases/search", json!({ "who": number(3) })).await.1["items"][0]["case"]
+            all.post("/cases/search", json!({ "query": number(3) })).await.1["items"][0]["case"]
                 .as_i64()
                 .unwrap();
         let (_, timeline) = watcher.get(&format!("/cases/{case}")).await;
         assert!(
-            timeline["story"].as_array().unwrap().len() > 2
+            timeline["timeline"].as_array().unwrap().len() > 2
                 && !timeline.to_string().contains(&number(3)),
             "{}: {timeline}",
             app.engine
@@ -205,7 +205,7 @@ async fn programs_do_what_the_console_does_within_their_scopes() {
                 .unwrap()
                 .is_empty()
         );
-        assert_eq!(all.post(&format!("/replies/{reply}/done"), json!({})).await.0, 200);
+        assert_eq!(all.post(&format!("/replies/{reply}/handle"), json!({})).await.0, 200);
         assert_eq!(
             all.post("/suppressions", json!({ "numbers": [number(7)], "reason": "complaint" }))
                 .await
@@ -257,7 +257,7 @@ async fn programs_do_what_the_console_does_within_their_scopes() {
             app.engine
         );
         assert!(!format!("{log:?}").contains(&number(3)), "{log:?}");
-        let (_, body) = all.get("/audit?who=all&action=case_revealed").await;
+        let (_, body) = all.get("/audit?actor=all&action=case_revealed").await;
         assert_eq!(body["items"][0]["object"], format!("case:{case}"), "{body}");
     }
 }
@@ -332,13 +332,13 @@ async fn the_api_prepares_campaigns_and_administers_as_the_console_does() {
         assert!(
             of["names"] == 10
                 && of["category"] == "brand"
-                && of["history"][0]["what"] == "fee_settled",
+                && of["history"][0]["kind"] == "fee_settled",
             "{}: {of}",
             app.engine
         );
         let draft = json!({ "applications": ["B1"], "gateway": "simulator", "plan": plan(), "budget": 100.0 });
         assert_eq!(
-            send(&operator, Method::PUT, "/drafts/D1", draft.clone()).await.1["made_by"],
+            send(&operator, Method::PUT, "/drafts/D1", draft.clone()).await.1["created_by"],
             "operator"
         );
         assert_eq!(
@@ -434,12 +434,12 @@ async fn the_api_prepares_campaigns_and_administers_as_the_console_does() {
         assert_eq!(operator.post("/campaigns/D9/forecasts", json!({})).await.0, 404);
         // The export of a person's data, the erasure, and the purge.
         let case =
-            all.post("/cases/search", json!({ "who": number(5) })).await.1["items"][0]["case"]
+            all.post("/cases/search", json!({ "query": number(5) })).await.1["items"][0]["case"]
                 .as_i64()
                 .unwrap();
         let (_, held) = all.post(&format!("/cases/{case}/export"), json!({})).await;
         assert!(
-            held["held"][0]["number"].as_str().unwrap().ends_with(&number(5)),
+            held["records"][0]["number"].as_str().unwrap().ends_with(&number(5)),
             "{}: {held}",
             app.engine
         );
@@ -463,7 +463,7 @@ async fn the_api_prepares_campaigns_and_administers_as_the_console_does() {
             app.engine
         );
         assert_eq!(
-            all.post(&format!("/cases/{case}/erase"), json!({ "reason": "asked" })).await.1["held"],
+            all.post(&format!("/cases/{case}/erase"), json!({ "reason": "asked" })).await.1["under_legal_hold"],
             json!(["a"]),
             "{}",
             app.engine
@@ -471,7 +471,7 @@ async fn the_api_prepares_campaigns_and_administers_as_the_console_does() {
         assert_eq!(send(&all, Method::PUT, hold, json!({ "reason": "again" })).await.0, 409);
         assert_eq!(send(&all, Method::DELETE, hold, json!({})).await.0, 200);
         assert_eq!(
-            all.post(&format!("/cases/{case}/erase"), json!({ "reason": "asked" })).await.1["people"],
+            all.post(&format!("/cases/{case}/erase"), json!({ "reason": "asked" })).await.1["erased_rows"],
             1,
             "{}",
             app.engine
@@ -487,12 +487,12 @@ async fn the_api_prepares_campaigns_and_administers_as_the_console_does() {
             app.engine
         );
         assert_eq!(
-            all.post("/applicants/p26/a/forget", json!({ "reason": "over" })).await.0,
+            all.post("/applicants/p26/a/purge", json!({ "reason": "over" })).await.0,
             409,
             "{}: it is in the field",
             app.engine
         );
-        assert_eq!(all.post("/applicants/p26/x/forget", json!({ "reason": "over" })).await.0, 404);
+        assert_eq!(all.post("/applicants/p26/x/purge", json!({ "reason": "over" })).await.0, 404);
         assert_eq!(
             all.get("/applicants").await.1["items"].as_array().unwrap().len(),
             2,
@@ -513,7 +513,7 @@ async fn the_api_prepares_campaigns_and_administers_as_the_console_does() {
         );
         assert_eq!(all.post("/datasets/A1/v1/release", json!({})).await.0, 409);
         // Pending work, and suppressions.
-        let (_, pending) = operator.get("/waiting").await;
+        let (_, pending) = operator.get("/pending-work").await;
         assert!(
             pending["alarms"] == 1 && pending["replies"].as_u64() > Some(0),
             "{}: {pending}",
@@ -619,7 +619,7 @@ async fn the_api_prepares_campaigns_and_administers_as_the_console_does() {
         assert_eq!(send(&all, Method::DELETE, "/webhooks/scoring", json!({})).await.0, 200);
         assert_eq!(all.get("/webhooks/scoring/events").await.0, 404);
         // The telephone queue, and the log.
-        assert_eq!(all.get("/telephone/queue").await.1["waiting"], 0);
+        assert_eq!(all.get("/telephone/queue").await.1["queued"], 0);
         assert_eq!(
             all.post("/telephone/verifications", json!({})).await.1["interviews"],
             0,
@@ -632,7 +632,7 @@ async fn the_api_prepares_campaigns_and_administers_as_the_console_does() {
         }
         let (_, verified) = all.post("/audit/verify", json!({})).await;
         assert!(
-            verified["is_whole"] == true && verified["entries"].as_i64() > Some(15),
+            verified["is_intact"] == true && verified["entries"].as_i64() > Some(15),
             "{}: {verified}",
             app.engine
         );
@@ -661,7 +661,7 @@ async fn a_request_that_comes_twice_is_done_once_and_what_is_unchanged_is_not_se
         launch_campaign(&app).await;
         let all = ApiClient { app: &app, token: token(&app, "all", &Permission::ALL).await };
         let extend = |key: &str, days: u32| {
-            let body = json!({ "what": "extend", "days": days, "reason": "asked" }).to_string();
+            let body = json!({ "action": "extend", "days": days, "reason": "asked" }).to_string();
             all.request(Method::POST, "/applications/A1/deadline")
                 .header("content-type", "application/json")
                 .header("idempotency-key", key)

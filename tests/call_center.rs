@@ -605,11 +605,11 @@ async fn what_interviewers_noted_is_shown_to_its_person_and_forgotten() {
         .await
         .unwrap();
         assert_eq!(
-            exported["held"][0]["calls"][0]["note"], "晚上带孙子，别太晚打",
+            exported["records"][0]["calls"][0]["note"], "晚上带孙子，别太晚打",
             "{}: {exported}",
             app.engine
         );
-        assert_eq!(exported["held"][0]["calls"][0]["by"], "wu");
+        assert_eq!(exported["records"][0]["calls"][0]["by"], "wu");
         let order =
             fieldworkd::services::erasure::ErasureOrder { actor: "li", reason: "asked for" };
         fieldworkd::services::erasure::person::erase(&app.context, &number(0), order)

@@ -68,7 +68,7 @@ async fn a_launch_tells_parts_cost_and_days() {
     // part.
     assert_eq!((report.parts_at_most, report.cost_at_most), (21 * 3, 2.84));
     assert_eq!(report.applications[0].dataset_due, "2026-05-13");
-    assert_eq!(report.steps[1].begins, "2026-03-09T09:30:00+08:00");
+    assert_eq!(report.steps[1].starts_at, "2026-03-09T09:30:00+08:00");
 }
 
 #[tokio::test]

@@ -139,7 +139,10 @@ async fn operators_see_who_is_in_danger_and_do_something_about_it() {
             app.engine
         );
         assert!(qian.get("/deliveries").await.2.contains(">A1<"));
-        assert_eq!(qian.submit("/deliveries/A1/v1/again", &[]).await.1, "/deliveries?noted=no-way");
+        assert_eq!(
+            qian.submit("/deliveries/A1/v1/redeliver", &[]).await.1,
+            "/deliveries?noted=no-way"
+        );
         // Everything is audited, including refused requests.
         let did = entries(&app, "qian").await;
         let count = |action| did.iter().filter(|(did, ..)| *did == action).count();
@@ -342,22 +345,22 @@ async fn people_get_what_is_held_of_them_and_are_deleted_and_applicants_are_held
         );
         assert!(qian.submit("/cases/search", &[("who", &number(3))]).await.2.contains("没有找到"));
         // Erases an applicant's people by hand; the certificate is signed.
-        let forget = |code: &str| format!("/privacy/p26/{code}/forget");
+        let purge = |code: &str| format!("/privacy/p26/{code}/purge");
         assert_eq!(
-            zhao.submit(&forget("A1"), &[("sure", "A1"), ("reason", "over")]).await.0,
+            zhao.submit(&purge("A1"), &[("sure", "A1"), ("reason", "over")]).await.0,
             422,
             "{}: it is in the field",
             app.engine
         );
-        assert_eq!(zhao.submit(&forget("D1"), &[("sure", "D"), ("reason", "over")]).await.0, 422);
-        assert_eq!(zhao.submit(&forget("X9"), &[("sure", "X9"), ("reason", "over")]).await.0, 404);
+        assert_eq!(zhao.submit(&purge("D1"), &[("sure", "D"), ("reason", "over")]).await.0, 422);
+        assert_eq!(zhao.submit(&purge("X9"), &[("sure", "X9"), ("reason", "over")]).await.0, 404);
         assert_eq!(
-            zhao.submit(&forget("D1"), &[("sure", "D1"), ("reason", "over")]).await.1,
+            zhao.submit(&purge("D1"), &[("sure", "D1"), ("reason", "over")]).await.1,
             "/privacy?noted=purged",
             "{}",
             app.engine
         );
-        assert_eq!(zhao.submit(&forget("D1"), &[("sure", "D1"), ("reason", "over")]).await.0, 422);
+        assert_eq!(zhao.submit(&purge("D1"), &[("sure", "D1"), ("reason", "over")]).await.0, 422);
         let page = zhao.get("/privacy").await.2;
         assert_eq!(page.matches("签名有效").count(), 2, "{}: {page}", app.engine);
         let id = page

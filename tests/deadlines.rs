@@ -217,7 +217,7 @@ async fn the_command_line_moves_deadlines_with_reasons() {
         .as_array()
         .unwrap()
         .iter()
-        .map(|e| (e["what"].as_str().unwrap(), e["who"].as_str().unwrap()))
+        .map(|e| (e["kind"].as_str().unwrap(), e["actor"].as_str().unwrap()))
         .collect();
     // The actor comes from the system, not from the environment.
     assert_eq!(

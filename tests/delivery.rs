@@ -294,7 +294,8 @@ async fn the_pull_api_hands_out_and_takes_one_verdict() {
         let (status, kind, body) = get("datasets", "wrong-token").await;
         assert_eq!((status, kind.as_str()), (401, "application/problem+json"), "{body:?}");
         let listed: Value = serde_json::from_slice(&get("datasets", TOKEN).await.2).unwrap();
-        let version = &listed["datasets"][0];
+        assert_eq!(listed["items"], listed["datasets"]);
+        let version = &listed["items"][0];
         assert_eq!(
             (version["application"].as_str(), version["version"].as_u64(), &version["verdict"]),
             (Some("A1"), Some(1), &Value::Null)

@@ -331,7 +331,9 @@ fn form_of(page: &str) -> Vec<(String, String)> {
 
 #[tokio::test]
 async fn a_launch_needs_two_people_where_configured() {
-    for app in TestApp::on_each_engine(silent(), &[("CONSOLE__LAUNCH", "four_eyes")]).await {
+    for app in
+        TestApp::on_each_engine(silent(), &[("CONSOLE__LAUNCH_APPROVAL", "second_person")]).await
+    {
         with_application(&app).await;
         app.import(&["A1"], list_of(0..20).as_bytes()).await.unwrap();
         add_account(&app, "sun", Role::Operator).await;
@@ -355,7 +357,7 @@ async fn a_launch_needs_two_people_where_configured() {
             "{}: nobody has asked",
             app.engine
         );
-        assert_eq!(qian.submit("/drafts/C1/ask", &[]).await.1, "/drafts/C1?noted=asked");
+        assert_eq!(qian.submit("/drafts/C1/request-launch", &[]).await.1, "/drafts/C1?noted=asked");
         assert_eq!(
             qian.submit("/drafts/C1/launch", &[("seen", &seen().await)]).await.0,
             409,
@@ -375,7 +377,7 @@ async fn a_launch_needs_two_people_where_configured() {
             "{}: it was changed",
             app.engine
         );
-        qian.submit("/drafts/C1/ask", &[]).await;
+        qian.submit("/drafts/C1/request-launch", &[]).await;
         assert_eq!(
             sun.submit("/drafts/C1/launch", &[("seen", &seen().await)]).await.1,
             "/campaigns/C1?noted=launched",

@@ -107,7 +107,7 @@ async fn a_person_sees_everything_and_is_erased_from_every_list() {
         let context = &app.context;
         let exported =
             person::export(context, &number(0), &Actor::command("tester")).await.unwrap();
-        let held = exported["held"].as_array().unwrap();
+        let held = exported["records"].as_array().unwrap();
         assert_eq!(
             (held.len(), held[0]["name"].as_str(), held[1]["applicant"].as_str()),
             (2, Some("受访者0"), Some("b公司")),
@@ -261,8 +261,8 @@ async fn staff_export_erase_back_up_and_purge_by_command() {
         let exported: Value = serde_json::from_str(&said).unwrap();
         assert!(
             status == 0
-                && exported["held"][0]["name"] == "受访者1"
-                && exported["held"][0]["messages"].as_array().unwrap().len() == 1,
+                && exported["records"][0]["name"] == "受访者1"
+                && exported["records"][0]["messages"].as_array().unwrap().len() == 1,
             "{said}"
         );
         let (status, said) = run(&["person", "export", "12"], "");
@@ -298,7 +298,7 @@ async fn staff_export_erase_back_up_and_purge_by_command() {
         done(&["legal-hold", "lift", "--programme", "p26", "--applicant", "a"]);
         done(&purge);
         let (status, said) = run(&purge, "");
-        assert!(status == 1 && said.contains("forgotten already"), "{said}");
+        assert!(status == 1 && said.contains("deleted already"), "{said}");
         assert_eq!(run(&["doctor"], "").0, 0, "{}", run(&["doctor"], "").1);
         let certificates: Value =
             serde_json::from_str(&run(&["certificate", "list", "--json"], "").1).unwrap();
@@ -326,13 +326,13 @@ async fn staff_export_erase_back_up_and_purge_by_command() {
         let (status, said) = run_on(&url, &["restore", "before.backup"], "");
         assert!(
             status == 0
-                && said.contains("forgotten again")
-                && said.contains("the people of 1 applicants"),
+                && said.contains("deleted again")
+                && said.contains("the personal data of 1 applicants"),
             "{said}"
         );
         let (status, said) = run_on(&url, &["restore", "before.backup"], "");
         assert!(status == 1 && said.contains("there is a database already"), "{said}");
-        assert!(run_on(&url, &["purge", "--dry-run"], "").1.contains("forgotten on"));
+        assert!(run_on(&url, &["purge", "--dry-run"], "").1.contains("deleted on"));
         daemon.signal("TERM");
         assert_eq!(daemon.wait_for_exit(), Some(0));
     }

@@ -45,8 +45,8 @@ async fn click_to_dial_connects_the_call() {
     )
     .unwrap();
     let settings = [
-        ("TELEPHONE__DIAL", file.to_str().unwrap()),
-        ("TELEPHONE__USER", "ari"),
+        ("TELEPHONE__DIALER_FILE", file.to_str().unwrap()),
+        ("TELEPHONE__DIALER_USER", "ari"),
         ("TELEPHONE__SECRET", "made up"),
     ];
     let app = TestApp::on_sqlite(silent(), &settings).await;

@@ -58,12 +58,12 @@ async fn metrics_need_the_watch_scope_and_readiness_is_accurate() {
         let (status, figures) = ask(&token(&app, "prometheus", &[Permission::Watch]).await).await;
         assert_eq!(status, 200);
         for line in [
-            "fieldworkd_due{campaign=\"C1\"}",
+            "fieldworkd_due_invitations{campaign=\"C1\"}",
             "fieldworkd_messages{gateway=\"simulator\",state=\"delivered\"}",
-            "fieldworkd_forecast_chance{application=\"A1\"}",
+            "fieldworkd_target_probability_ratio{application=\"A1\"}",
             "fieldworkd_database_up 1",
             "fieldworkd_disk_free_bytes",
-            "fieldworkd_interview_median_seconds",
+            "fieldworkd_interview_duration_median_seconds",
         ] {
             assert!(figures.contains(line), "{}: {line} is not in {figures}", app.engine);
         }

@@ -191,7 +191,7 @@ fn a_file_is_checked_drawn_and_printed_before_anybody_is_asked() {
     let (diagram, form) = (path("way.svg"), path("form.html"));
     let (status, said, _) = check(
         "tests/fixtures/every_kind.toml",
-        &["--picture", &diagram, "--form", &form, "--language", "en"],
+        &["--diagram", &diagram, "--form", &form, "--language", "en"],
     );
     assert!(
         status == Some(0)

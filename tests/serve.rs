@@ -149,7 +149,7 @@ async fn traces_reach_a_collector_without_personal_data() {
             "{}: {opened:?}",
             deployment.url
         );
-        let (batches, submits) = (named("batch"), named("submit"));
+        let (batches, submits) = (named("dispatch_batch"), named("gateway_submit"));
         assert!(
             !batches.is_empty() && submits.len() >= 20,
             "{}: {} batches, {} submits",

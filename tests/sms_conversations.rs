@@ -94,7 +94,7 @@ fn silent() -> Scenario {
 
 #[tokio::test]
 async fn a_number_with_two_applicants_is_asked_by_one_after_the_other() {
-    for app in TestApp::on_each_engine(silent(), &[("CONTACT__QUIET_AFTER_CONTACT", "1h")]).await {
+    for app in TestApp::on_each_engine(silent(), &[("CONTACT__MIN_GAP", "1h")]).await {
         for (application, campaign) in [("A1", "C1"), ("B1", "C2")] {
             app.register_brand(application, application, "").await;
             app.import(&[application], list_of(0..1).as_bytes()).await.unwrap();

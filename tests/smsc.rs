@@ -94,7 +94,7 @@ fn smpp_file(port: u16) -> String {
 fn use_account(config: &mut String) {
     *config = config
         .replace("in_flight = 8", "in_flight = 4\nuser = \"fieldwork\"")
-        .replace("show_doubt_after = \"2h\"", "show_doubt_after = \"1s\"");
+        .replace("escalate_in_doubt_after = \"2h\"", "escalate_in_doubt_after = \"1s\"");
 }
 
 const SECRET: (&str, &str) = ("FIELDWORKD_GATEWAY__SIMULATOR__SECRET", "secret");
@@ -189,18 +189,18 @@ async fn an_smsc_over_smpp() {
             serde_json::from_slice(&output.stdout).unwrap_or_default()
         };
         wait_until("the doubt is shown", async || {
-            !json(&["message", "doubts", "--json"]).as_array().unwrap().is_empty()
+            !json(&["message", "in-doubt", "--json"]).as_array().unwrap().is_empty()
         })
         .await;
         let before = count(&deployment.states().await, "in_doubt");
-        let doubt = json(&["message", "doubts", "--json"])[0].clone();
+        let doubt = json(&["message", "in-doubt", "--json"])[0].clone();
         let reference = doubt["reference"].as_str().unwrap();
         assert_eq!(
             (&doubt["campaign"], &doubt["applications"], &doubt["code"]),
             (&"C1".into(), &"A1".into(), &"connection_lost".into())
         );
         let message = json(&["message", "show", reference, "--json"]);
-        assert_eq!(message["conversation"][0]["answered"], "the connection was lost");
+        assert_eq!(message["gateway_log"][0]["response"], "the connection was lost");
         let whole = message.to_string();
         assert!(!whole.contains("138100000") && !whole.contains("受访者"), "{whole}");
         json(&["message", "settle", reference, "--as", "sent"]);

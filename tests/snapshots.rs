@@ -270,7 +270,7 @@ async fn what_the_command_line_lists_of_messages_in_doubt() {
     let app = TestApp::on_sqlite(scenario, &settings).await;
     app.launch_with_people(2, "").await;
     app.advance_until(monday() + Duration::from_secs(5)).await;
-    compare("cli_message_doubts", &listing(&app, &["message", "doubts", "--all"]));
+    compare("cli_message_in_doubt", &listing(&app, &["message", "in-doubt", "--all"]));
 }
 
 #[tokio::test]
@@ -310,7 +310,7 @@ async fn what_the_api_says_of_problems() {
             &all,
             "POST",
             "/applications/A1/deadline",
-            br#"{"what":"extend","days":0,"reason":"asked"}"#.to_vec(),
+            br#"{"action":"extend","days":0,"reason":"asked"}"#.to_vec(),
         ),
         (422, &all, "POST", "/applications/B1/list", b"\x89PNG".to_vec()),
         (409, &all, "POST", "/applications/A1/list", list_of(0..1).into_bytes()),

@@ -468,7 +468,7 @@ async fn the_daemon_tells_by_itself_and_after_a_kill() {
     for deployment in Deployment::on_each_engine(10, &Scenario::faultless(1, 100), 40).await {
         let output = deployment
             .command_line(&[
-                "token", "make", "all", "--scope", "operate", "--scope", "watch", "--scope",
+                "token", "add", "all", "--scope", "operate", "--scope", "watch", "--scope",
                 "accounts", "--days", "1",
             ])
             .output()

@@ -204,7 +204,7 @@ async fn housekeeping_loop(context: Arc<AppContext>, mut stopped: watch::Receive
 async fn deadline_loop(context: Arc<AppContext>, mut stopped: watch::Receiver<bool>) {
     while !*stopped.borrow() {
         if let Err(error) = deadlines::tick(&context).await {
-            tracing::error!(%error, "a look at the deadlines failed");
+            tracing::error!(%error, "deadline check failed");
         }
         if let Err(error) = datasets::write_pending(&context).await {
             tracing::error!(%error, "a dataset could not be written; it is tried again");
@@ -219,7 +219,7 @@ async fn deadline_loop(context: Arc<AppContext>, mut stopped: watch::Receiver<bo
 async fn call_lease_loop(context: Arc<AppContext>, mut stopped: watch::Receiver<bool>) {
     while !*stopped.borrow() {
         if let Err(error) = queue::release_expired_leases(&context).await {
-            tracing::error!(%error, "a look at the calls failed");
+            tracing::error!(%error, "call lease check failed");
         }
         if !sleep_unless_stopped(&mut stopped, POLL_INTERVAL).await {
             break;
@@ -231,7 +231,7 @@ async fn call_lease_loop(context: Arc<AppContext>, mut stopped: watch::Receiver<
 async fn dataset_delivery_loop(context: Arc<AppContext>, mut stopped: watch::Receiver<bool>) {
     while !*stopped.borrow() {
         if let Err(error) = datasets::delivery::deliver_due(&context).await {
-            tracing::error!(%error, "datasets could not be handed over; they are tried again");
+            tracing::error!(%error, "dataset delivery failed; it is tried again");
         }
         if !sleep_unless_stopped(&mut stopped, POLL_INTERVAL).await {
             break;
@@ -243,7 +243,7 @@ async fn dataset_delivery_loop(context: Arc<AppContext>, mut stopped: watch::Rec
 async fn webhook_loop(context: Arc<AppContext>, mut stopped: watch::Receiver<bool>) {
     while !*stopped.borrow() {
         if let Err(error) = webhooks::deliver_due_events(&context).await {
-            tracing::error!(%error, "events could not be told; they are tried again");
+            tracing::error!(%error, "webhook delivery failed; it is tried again");
         }
         if !sleep_unless_stopped(&mut stopped, POLL_INTERVAL).await {
             break;
@@ -258,7 +258,7 @@ async fn forecast_loop(context: Arc<AppContext>, mut stopped: watch::Receiver<bo
             tracing::error!(%error, "a forecast failed; the next one makes it good");
         }
         if let Err(error) = alerts::tick(&context).await {
-            tracing::error!(%error, "alarms could not be looked after; they are tried again");
+            tracing::error!(%error, "alarm check failed; it is tried again");
         }
         if !sleep_unless_stopped(&mut stopped, FORECAST_INTERVAL).await {
             break;

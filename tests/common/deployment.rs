@@ -72,7 +72,7 @@ impl Deployment {
                 .replace("rate_per_second = 50", &format!("rate_per_second = {rate}"))
                 .replace("tick_every = \"1s\"", "tick_every = \"1s\"\n")
                 .replace("in_doubt_after = \"5m\"", "in_doubt_after = \"3s\"")
-                .replace("ask_after = \"2m\"", "ask_after = \"2s\"");
+                .replace("query_after = \"2m\"", "query_after = \"2s\"");
             change(&mut config, &mut gateway);
             write("gateway.toml", &gateway);
             write("fieldworkd.toml", &config);

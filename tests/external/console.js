@@ -33,7 +33,7 @@ run(async (browser) => {
   check(!(await text(qian)).includes(task.number), "a number is shown before somebody asks");
   await press(qian, 'form[action$="/reveal"] button');
   check((await text(qian)).includes(task.number), "a number is not shown");
-  await look(qian, "story");
+  await look(qian, "timeline");
   // A table is sorted by a press on its head, and filtered.
   await qian.goto(`${task.base}/cases?application=A1`);
   const first = () => qian.$eval("table.data tbody tr th", (cell) => cell.innerText);
@@ -81,7 +81,7 @@ run(async (browser) => {
   // In the other language.
   await press(qian, 'header form[action="/staff/language"] button');
   await qian.goto(`${task.base}/home`);
-  check((await text(qian)).includes("Waits for somebody"), "there is no English");
+  check((await text(qian)).includes("Pending work"), "there is no English");
   await look(qian, "home-en");
   done.story = story;
 });

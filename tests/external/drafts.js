@@ -39,7 +39,7 @@ run(async (browser) => {
     }
   }
   check(corrected > 0, "no number is one digit short");
-  await press(qian, 'form[action^="/lists/"]:not([action$="/import"]):not([action$="/drop"]) button');
+  await press(qian, 'form[action^="/lists/"]:not([action$="/import"]):not([action$="/discard"]) button');
   check((await text(qian)).includes("已更正"), "a correction is not taken");
   const over = (await text(qian)).includes("allows at most");
   check(!over, `the list is over its cap: ${await text(qian)}`);

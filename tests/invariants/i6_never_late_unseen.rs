@@ -377,7 +377,7 @@ async fn alarms_are_notified_together_repeated_and_escalated_until_acknowledged(
         );
         assert!(
             first["forecast"]["days_left"].as_u64() <= Some(51)
-                && first["forecast"]["help"].is_array()
+                && first["forecast"]["interventions"].is_array()
         );
         assert!(got.iter().all(|post| post["signed"] == true), "{got:#?}");
         let got = receivers.wait_for("email", mails + 2).await.split_off(mails);

@@ -244,7 +244,7 @@ async fn people_are_erased_after_retention_and_no_backup_reveals_them() {
                 .await
                 .unwrap_err()
                 .to_string()
-                .contains("were forgotten on 2026-04-04")
+                .contains("was deleted on 2026-04-04")
         );
 
         // The earlier backup is restored: its people can never be unsealed, and are erased again.
@@ -606,8 +606,14 @@ async fn people_are_found_by_number_or_name_and_are_masked_until_somebody_asks()
             .to_owned();
         let read = qian.submit(&format!("/inbox/{reply}/read"), &[]).await.2;
         assert!(read.contains("<blockquote>"), "{}: {read}", app.engine);
-        assert_eq!(qian.submit(&format!("/inbox/{reply}/done"), &[]).await.1, "/inbox?noted=done");
-        assert_eq!(qian.submit(&format!("/inbox/{reply}/done"), &[]).await.1, "/inbox?noted=gone");
+        assert_eq!(
+            qian.submit(&format!("/inbox/{reply}/handle"), &[]).await.1,
+            "/inbox?noted=done"
+        );
+        assert_eq!(
+            qian.submit(&format!("/inbox/{reply}/handle"), &[]).await.1,
+            "/inbox?noted=gone"
+        );
         assert!(entries(&app, "qian").await.contains(&(
             Action::ReplyViewed,
             format!("reply:{reply}"),

@@ -45,8 +45,9 @@ pub(super) fn read_gateway(
 /// Reads the telephone system; returns `None` if no file is named.
 pub(super) fn read_dial(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<DialConfig> {
     r.section("telephone", |r| {
-        let file = r.text("dial").unwrap_or_default();
-        let (user, secret) = (r.text("user").unwrap_or_default(), read_secret(r, "secret", folder));
+        let file = r.text("dialer_file").unwrap_or_default();
+        let (user, secret) =
+            (r.text("dialer_user").unwrap_or_default(), read_secret(r, "secret", folder));
         if file.is_empty() {
             return None;
         }
@@ -54,7 +55,7 @@ pub(super) fn read_dial(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Dia
         match std::fs::read_to_string(&path) {
             Ok(definition) => Some(DialConfig { definition, user, secret }),
             Err(error) => {
-                r.problem("dial", format!("{}: {error}", path.display()));
+                r.problem("dialer_file", format!("{}: {error}", path.display()));
                 None
             }
         }

@@ -133,7 +133,7 @@ pub struct DispatchConfig {
     pub query_after: Duration,
     pub tick_every: Duration,
     /// Age at which an unsettled message in doubt is escalated to a person.
-    pub escalate_doubt_after: Duration,
+    pub escalate_in_doubt_after: Duration,
 }
 
 /// Schedule of housekeeping, and retention periods.
@@ -366,6 +366,23 @@ mod tests {
             "typo: no such key",
         ] {
             assert!(problems.contains(key), "{key} in\n{problems}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_was_renamed_is_refused_with_its_new_name() {
+        let text = "[dispatch]\nask_after = \"2m\"\n[intake.headers]\nmobile = []\n[quota]\nkeep_place_for = \
+            \"30m\"\n[console]\nlaunch = \"four_eyes\"\n";
+        let env = [("FIELDWORKD_TELEPHONE__USER".to_owned(), "x".to_owned())];
+        let problems = Config::parse(text, None, env.into_iter()).unwrap_err().join("\n");
+        for said in [
+            "dispatch.ask_after: was renamed to dispatch.query_after",
+            "intake: was renamed to list_import",
+            "quota.keep_place_for: was renamed to quota.reservation_time",
+            "telephone.user: was renamed to telephone.dialer_user",
+            "console.launch: was renamed to console.launch_approval, which is \"none\" or \"second_person\"",
+        ] {
+            assert!(problems.contains(said), "{said} in\n{problems}");
         }
     }
 

@@ -52,7 +52,7 @@ pub struct AlarmLevel {
 #[derive(Debug, Clone)]
 pub struct NotifyConfig {
     /// Minimum interval between alarm notices; alarms in between are combined into one notice.
-    pub at_most_every: Duration,
+    pub min_interval: Duration,
     pub webhook: Option<WebhookConfig>,
     pub email: Option<EmailConfig>,
     pub sms: Option<SmsConfig>,
@@ -130,7 +130,7 @@ pub(super) fn read_notify(
     folder: Option<&Path>,
 ) -> NotifyConfig {
     r.section("notify", |r| {
-        let at_most_every = r.duration("at_most_every", "15m");
+        let min_interval = r.duration("min_interval", "15m");
         let webhook = r.section("webhook", |r| read_webhook(r, folder));
         let email = r.section("email", |r| {
             let (server, password) =
@@ -191,7 +191,7 @@ pub(super) fn read_notify(
             }
             Recurrence::parse(&at, &zone).map_err(|problem| r.problem("at", problem)).ok()
         });
-        NotifyConfig { at_most_every, webhook, email, sms, digest }
+        NotifyConfig { min_interval, webhook, email, sms, digest }
     })
 }
 

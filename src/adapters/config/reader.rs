@@ -6,6 +6,21 @@ use std::str::FromStr;
 
 use toml::{Table, Value};
 
+/// Keys that had another name in version 0.1.0, and their new names.
+const RENAMED: [(&str, &str); 11] = [
+    ("dispatch.ask_after", "dispatch.query_after"),
+    ("dispatch.show_doubt_after", "dispatch.escalate_in_doubt_after"),
+    ("housekeeping.keep_conversations", "housekeeping.keep_gateway_log"),
+    ("housekeeping.keep_waiting_receipts", "housekeeping.keep_unmatched_receipts"),
+    ("quota.keep_place_for", "quota.reservation_time"),
+    ("notify.at_most_every", "notify.min_interval"),
+    ("contact.quiet_after_contact", "contact.min_gap"),
+    ("console.launch", "console.launch_approval, which is \"none\" or \"second_person\""),
+    ("intake", "list_import"),
+    ("telephone.dial", "telephone.dialer_file"),
+    ("telephone.user", "telephone.dialer_user"),
+];
+
 /// A table under a dotted prefix, with the errors found so far.
 pub struct Reader<'a> {
     table: &'a Table,
@@ -183,7 +198,11 @@ impl<'a> Reader<'a> {
         for key in unknown {
             let known = self.used.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
             let name = self.name(key);
-            self.problems.push(format!("{name}: no such key; known here: {known}"));
+            let problem = match RENAMED.iter().find(|(old, _)| *old == name) {
+                Some((_, new)) => format!("{name}: was renamed to {new}"),
+                None => format!("{name}: no such key; known here: {known}"),
+            };
+            self.problems.push(problem);
         }
     }
 }

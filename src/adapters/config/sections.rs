@@ -56,7 +56,7 @@ pub fn read_web(r: &mut Reader<'_>) -> (Option<SocketAddr>, String, Vec<IpNet>) 
 pub fn read_console(r: &mut Reader<'_>) -> ConsoleConfig {
     r.section("console", |r| ConsoleConfig {
         needs_second_factor: r.choice("second_factor", &[("optional", false), ("required", true)]),
-        four_eyes: r.choice("launch", &[("alone", false), ("four_eyes", true)]),
+        four_eyes: r.choice("launch_approval", &[("none", false), ("second_person", true)]),
     })
 }
 
@@ -95,7 +95,7 @@ pub fn read_quota(r: &mut Reader<'_>) -> (Duration, f64) {
         if !(0.01..=1.0).contains(&rate) {
             r.problem("expected_response_rate", "must be between 0.01 and 1".into());
         }
-        (r.duration("keep_place_for", "30m"), rate)
+        (r.duration("reservation_time", "30m"), rate)
     })
 }
 
@@ -105,7 +105,7 @@ pub fn read_contact(r: &mut Reader<'_>) -> (ContactCaps, bool) {
         let mut cap = |key| u32::try_from(r.number(key, 0, 0..=1000)).unwrap_or(0);
         let (per_hour, per_day, per_week) =
             (cap("messages_per_hour"), cap("messages_per_day"), cap("messages_per_week"));
-        let quiet = r.duration("quiet_after_contact", "24h");
+        let quiet = r.duration("min_gap", "24h");
         (
             ContactCaps { per_hour, per_day, per_week, quiet },
             r.choice("opt_out_scope", &[("programme", false), ("all", true)]),
@@ -113,9 +113,9 @@ pub fn read_contact(r: &mut Reader<'_>) -> (ContactCaps, bool) {
     })
 }
 
-/// `[intake]`: the default region, and more headings of lists.
+/// `[list_import]`: the default region, and more headings of lists.
 pub fn read_list_import(r: &mut Reader<'_>) -> (String, BTreeMap<String, Vec<String>>) {
-    r.section("intake", |r| {
+    r.section("list_import", |r| {
         let region = r.text("default_region").unwrap_or_else(|| "CN".into());
         if region.parse::<phonenumber::country::Id>().is_err() {
             r.problem(
@@ -148,9 +148,9 @@ pub fn read_dispatch(r: &mut Reader<'_>) -> DispatchConfig {
     r.section("dispatch", |r| DispatchConfig {
         batch: u32::try_from(r.number("batch", 500, 1..=5000)).unwrap_or(500),
         in_doubt_after: r.duration("in_doubt_after", "5m"),
-        query_after: r.duration("ask_after", "2m"),
+        query_after: r.duration("query_after", "2m"),
         tick_every: r.duration("tick_every", "1s"),
-        escalate_doubt_after: r.duration("show_doubt_after", "2h"),
+        escalate_in_doubt_after: r.duration("escalate_in_doubt_after", "2h"),
     })
 }
 
@@ -160,11 +160,11 @@ pub fn read_housekeeping(r: &mut Reader<'_>) -> Option<HousekeepingConfig> {
         let zone = r.text("time_zone").unwrap_or_else(|| "Asia/Shanghai".into());
         let at = r.text("at").unwrap_or_else(|| "0 30 3 * * *".into());
         let at = Recurrence::parse(&at, &zone).map_err(|problem| r.problem("at", problem)).ok();
-        let (conversations, receipts) =
-            (r.duration("keep_conversations", "30d"), r.duration("keep_waiting_receipts", "30d"));
+        let (gateway_log, receipts) =
+            (r.duration("keep_gateway_log", "30d"), r.duration("keep_unmatched_receipts", "30d"));
         Some(HousekeepingConfig {
             at: at?,
-            keep_gateway_log: conversations,
+            keep_gateway_log: gateway_log,
             keep_unmatched_receipts: receipts,
         })
     })

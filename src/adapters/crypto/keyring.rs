@@ -60,7 +60,7 @@ pub enum KeyRingError {
             whole; restore it from its backup"
     )]
     Missing { key_id: String },
-    #[error("the key {key_id} was destroyed: the applicant's people are forgotten")]
+    #[error("the key {key_id} was destroyed: the applicant's personal data is deleted")]
     Destroyed { key_id: String },
     #[error(transparent)]
     #[strum(transparent)]

@@ -123,10 +123,8 @@ pub fn for_each_sheet(
                     }
                     row = row.saturating_add(row_repeated);
                 }
-                "table" => {
-                    if add(std::mem::take(&mut name), std::mem::take(&mut rows))? {
-                        return Ok(());
-                    }
+                "table" if add(std::mem::take(&mut name), std::mem::take(&mut rows))? => {
+                    return Ok(());
                 }
                 _ => {}
             },

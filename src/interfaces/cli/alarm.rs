@@ -69,12 +69,12 @@ async fn list(context: &AppContext, all: bool, as_json: bool) -> Result<()> {
     if as_json {
         let rows = alarms.iter().map(|a| {
             json!({ "application": a.application_code, "campaign": a.campaign_code, "level": a.level, "chance": a.chance, "raised_at": format_time(Some(a.raised_at)),
-                    "told_at": format_time(a.notified_at), "times_told": a.notification_count, "acknowledged_at": format_time(a.acknowledged_at),
+                    "notified_at": format_time(a.notified_at), "notification_count": a.notification_count, "acknowledged_at": format_time(a.acknowledged_at),
                     "acknowledged_by": a.acknowledged_by, "note": a.note, "ended_at": format_time(a.ended_at) })
         });
         let delivery_problems = delivery_problems.iter().map(|p| {
             json!({ "application": p.application_code, "level": if p.channel.is_none() { "rejected" } else { "not_delivered" }, "dataset": p.kind,
-                    "version": p.version, "way": p.channel.map(|channel| channel.as_str()), "reason": p.reason, "told_at": format_time(p.notified_at) })
+                    "version": p.version, "channel": p.channel.map(|channel| channel.as_str()), "reason": p.reason, "notified_at": format_time(p.notified_at) })
         });
         return output::print_json(&rows.chain(delivery_problems).collect::<Vec<_>>());
     }
@@ -94,8 +94,16 @@ async fn list(context: &AppContext, all: bool, as_json: bool) -> Result<()> {
             format_time(a.ended_at).unwrap_or_default(),
         ]
     };
-    let header =
-        ["application", "campaign", "level", "chance", "raised", "told", "acknowledged", "over"];
+    let header = [
+        "application",
+        "campaign",
+        "level",
+        "chance",
+        "raised",
+        "notified",
+        "acknowledged",
+        "ended",
+    ];
     output::print_table(&header, &alarms.iter().map(cells).collect::<Vec<_>>());
     for p in delivery_problems {
         let what = p.channel.map_or("rejected by the scoring step".to_owned(), |channel| {
@@ -126,9 +134,9 @@ async fn acknowledge(context: &AppContext, code: &str, note: &str) -> Result<()>
 async fn send_test_notice(context: Arc<AppContext>) -> Result<()> {
     let channels = alerts::write_test_notice(&context).await?;
     if channels.is_empty() {
-        bail!(CommandError::NotConfigured(format!(
-            "no way is set up; fill in notify.email, notify.webhook or notify.sms"
-        )));
+        bail!(CommandError::NotConfigured(
+            "no channel is set up; fill in notify.email, notify.webhook or notify.sms".into()
+        ));
     }
     alerts::send_due_notices(&context).await?;
     let latest = notices::latest(
@@ -151,9 +159,9 @@ async fn send_test_notice(context: Arc<AppContext>) -> Result<()> {
         }
     }
     if failed {
-        bail!(CommandError::NotDelivered(format!(
-            "not every notice went out; the daemon tries again"
-        )))
+        bail!(CommandError::NotDelivered(
+            "not every notice went out; the daemon tries again".into()
+        ))
     } else {
         Ok(())
     }
@@ -166,16 +174,16 @@ async fn show_notices(context: &AppContext, as_json: bool) -> Result<()> {
     };
     if as_json {
         let rows = latest.iter().map(|n| {
-            json!({ "id": n.id, "channel": n.channel.as_str(), "kind": n.kind, "subject": n.subject, "created_at": format_time(Some(n.created_at)), "tries": n.attempt_count,
-                    "sent_at": n.sent_at.map(|at| at.rfc3339(chrono_tz::UTC)), "next_at": n.next_at.map(|at| at.rfc3339(chrono_tz::UTC)), "problem": n.last_error })
+            json!({ "id": n.id, "channel": n.channel.as_str(), "kind": n.kind, "subject": n.subject, "created_at": format_time(Some(n.created_at)), "attempt_count": n.attempt_count,
+                    "sent_at": n.sent_at.map(|at| at.rfc3339(chrono_tz::UTC)), "next_at": n.next_at.map(|at| at.rfc3339(chrono_tz::UTC)), "last_error": n.last_error })
         });
         return output::print_json(&rows.collect::<Vec<_>>());
     }
     let cells = |n: &notices::Notice| {
         let state = match (n.sent_at, n.next_at) {
             (Some(at), _) => format!("sent {}", format_time(Some(at))),
-            (None, Some(at)) => format!("again {}", format_time(Some(at))),
-            (None, None) => "given up".to_owned(),
+            (None, Some(at)) => format!("retry at {}", format_time(Some(at))),
+            (None, None) => "failed".to_owned(),
         };
         vec![
             n.channel.as_str().to_owned(),
@@ -187,7 +195,7 @@ async fn show_notices(context: &AppContext, as_json: bool) -> Result<()> {
         ]
     };
     output::print_table(
-        &["way", "subject", "written", "tries", "state", "problem"],
+        &["channel", "subject", "written", "attempts", "state", "last error"],
         &latest.iter().map(cells).collect::<Vec<_>>(),
     );
     Ok(())

@@ -27,8 +27,8 @@ pub enum AuditCommand {
 #[derive(Args)]
 pub struct ListArguments {
     /// Only entries of this user or token
-    #[arg(long, value_name = "NAME", default_value = "")]
-    who: String,
+    #[arg(long, alias = "who", value_name = "NAME", default_value = "")]
+    actor: String,
     /// Only entries with this action: call, case_revealed, launched, …
     #[arg(long, value_name = "ACTION", value_parser = action)]
     action: Option<Action>,
@@ -62,7 +62,7 @@ pub async fn run(context: &AppContext, command: AuditCommand) -> Result<()> {
 
 async fn list(context: &AppContext, arguments: ListArguments) -> Result<()> {
     let filter = AuditFilter {
-        actor: arguments.who,
+        actor: arguments.actor,
         action: arguments.action,
         object: arguments.object,
         before: arguments.before,
@@ -71,7 +71,7 @@ async fn list(context: &AppContext, arguments: ListArguments) -> Result<()> {
         audit::entries(&mut *context.database.read().await?, &filter, arguments.limit).await?;
     let at = |entry: &AuditEntry| entry.at.rfc3339(chrono_tz::UTC);
     if arguments.json {
-        let row = |e: &AuditEntry| json!({ "number": e.number, "at": at(e), "who": e.actor.name, "via": e.actor.via.as_str(), "action": e.action.code(), "object": e.object, "detail": e.detail });
+        let row = |e: &AuditEntry| json!({ "number": e.number, "at": at(e), "actor": e.actor.name, "via": e.actor.via.as_str(), "action": e.action.code(), "object": e.object, "detail": e.detail });
         return output::print_json(&entries.iter().map(row).collect::<Vec<_>>());
     }
     let cells = |e: &AuditEntry| {
@@ -87,7 +87,7 @@ async fn list(context: &AppContext, arguments: ListArguments) -> Result<()> {
         ]
     };
     output::print_table(
-        &["number", "at", "who", "by", "did", "to", "detail"],
+        &["number", "at", "actor", "via", "action", "object", "detail"],
         &entries.iter().map(cells).collect::<Vec<_>>(),
     );
     Ok(())
@@ -99,7 +99,7 @@ async fn verify(context: &AppContext, expected_head: Option<&str>, as_json: bool
             .await?;
     match verified {
         LogVerification::Intact { entries, head } if as_json => {
-            output::print_json(&json!({ "whole": true, "entries": entries, "head": head }))
+            output::print_json(&json!({ "intact": true, "entries": entries, "head": head }))
         }
         LogVerification::Intact { entries, head } => {
             print_line!(
@@ -109,10 +109,11 @@ async fn verify(context: &AppContext, expected_head: Option<&str>, as_json: bool
             Ok(())
         }
         LogVerification::Broken { at: 1 } => {
-            bail!(CommandError::AuditBroken(format!(
+            bail!(CommandError::AuditBroken(
                 "the audit log is not what was written from its first entry on, or the key ring \
                     is another installation's"
-            )))
+                    .into()
+            ))
         }
         LogVerification::Broken { at } => {
             bail!(CommandError::AuditBroken(format!(
@@ -120,10 +121,11 @@ async fn verify(context: &AppContext, expected_head: Option<&str>, as_json: bool
             )))
         }
         LogVerification::HeadNotFound => {
-            bail!(CommandError::AuditBroken(format!(
-                "the audit log is whole in itself, but the head that was noted elsewhere is not \
+            bail!(CommandError::AuditBroken(
+                "the audit log is intact in itself, but the head that was noted elsewhere is not \
                     in it: entries were taken off its end"
-            )))
+                    .into()
+            ))
         }
     }
 }

@@ -32,10 +32,10 @@ pub async fn restore(config: Config, file: &Path) -> Result<()> {
     context.audit_before(&output::current_actor(), Action::BackupRestored, "", &name).await?;
     let (erased_applicants, erased_persons) = erasure::reapply_erasures(&context)
         .await
-        .context("restored, but who was forgotten since is still in it")?;
+        .context("restored, but data deleted since the backup is still in it")?;
     if erased_applicants + erased_persons > 0 {
         print_line!(
-            "forgotten again, as the key ring says: the people of {erased_applicants} \
+            "deleted again, as the key ring says: the personal data of {erased_applicants} \
                 applicants, and {erased_persons} single persons"
         );
     }

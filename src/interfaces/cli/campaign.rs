@@ -282,17 +282,17 @@ fn print_launch_report(report: &LaunchReport, dry_run: bool) -> Result<()> {
             report.outside_contact_hours
         );
     }
-    if report.without_gateway > 0 {
+    if report.unroutable > 0 {
         print_line!(
             "{} people are never contacted: no gateway takes their numbers",
-            report.without_gateway
+            report.unroutable
         );
     }
     let steps = report.steps.iter().map(|s| {
         vec![
             s.name.clone(),
-            s.begins.clone(),
-            s.done.clone(),
+            s.starts_at.clone(),
+            s.ends_at_latest.clone(),
             s.longest_message_parts.to_string(),
             s.parts.to_string(),
         ]
@@ -337,7 +337,7 @@ fn print_status(status: &services::campaigns::CampaignStatus) -> Result<()> {
         status.currency
     );
     if let Some(until) = &status.gateway_paused_until {
-        print_line!("gateway {} is held still until {until}", status.gateway);
+        print_line!("gateway {} is paused until {until}", status.gateway);
     }
     if status.replicates_held_back > 0 {
         let (released, held_back, people) =

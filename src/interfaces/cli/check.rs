@@ -30,7 +30,7 @@ pub fn check_config(config: &Config) -> Result<()> {
         );
     }
     if !problems.is_empty() {
-        bail!(CommandError::Unhealthy(format!("{}", problems.join("\nfieldworkd: "))));
+        bail!(CommandError::Unhealthy(problems.join("\nfieldworkd: ")));
     }
     print_line!(
         "the configuration is good: {} gateway(s), five questionnaires",
@@ -72,7 +72,7 @@ pub async fn doctor(config: Config) -> Result<()> {
                 check_keys(&context).await.err().map(|e| e.to_string()),
             );
             report(
-                "people are forgotten when their time is over",
+                "personal data is deleted when its retention period has ended",
                 check_retention(&context).await.unwrap_or_else(|e| Some(e.to_string())),
             );
         }
@@ -80,7 +80,7 @@ pub async fn doctor(config: Config) -> Result<()> {
     if is_healthy {
         Ok(())
     } else {
-        bail!(CommandError::Unhealthy(format!("not all is well; see above")))
+        bail!(CommandError::Unhealthy("not all is well; see above".into()))
     }
 }
 

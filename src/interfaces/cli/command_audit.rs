@@ -135,7 +135,7 @@ pub fn audit_spec(command: &Command) -> Option<AuditSpec> {
         Command::Message(MessageCommand::Settle { reference, .. }) => {
             (Action::MessageSettled, format!("message:{reference}"), String::new())
         }
-        Command::Inbox(InboxCommand::Done { id }) => {
+        Command::Inbox(InboxCommand::Handle { id }) => {
             (Action::ReplyHandled, format!("reply:{id}"), String::new())
         }
         // Every command is listed, so that a new one needs an explicit decision.
@@ -145,7 +145,7 @@ pub fn audit_spec(command: &Command) -> Option<AuditSpec> {
         | Command::Purge(_)
         | Command::LegalHold(LegalHoldCommand::List { .. })
         | Command::Person(PersonCommand::Export { .. })
-        | Command::Message(MessageCommand::Doubts { .. } | MessageCommand::Show { .. })
+        | Command::Message(MessageCommand::InDoubt { .. } | MessageCommand::Show { .. })
         | Command::Inbox(InboxCommand::List { .. } | InboxCommand::Read { .. })
         | Command::Certificate(_)
         | Command::Rehearse(_)

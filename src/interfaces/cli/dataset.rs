@@ -50,8 +50,8 @@ pub enum DatasetCommand {
         #[arg(long, value_name = "NAME")]
         version: Option<String>,
         /// Numbers of the open answers to leave out, as «dataset review» shows them
-        #[arg(long, value_name = "N", value_delimiter = ',')]
-        strike: Vec<usize>,
+        #[arg(long, alias = "strike", value_name = "N", value_delimiter = ',')]
+        redact: Vec<usize>,
     },
     /// Export a version from the database into a new folder, without data erased since it was
     /// frozen
@@ -86,8 +86,8 @@ pub enum DatasetCommand {
     /// List deliveries: done, pending and failed
     Deliveries {
         /// Only deliveries that have failed for good
-        #[arg(long)]
-        dead: bool,
+        #[arg(long, alias = "dead")]
+        failed: bool,
         #[arg(long)]
         json: bool,
     },
@@ -158,7 +158,7 @@ pub async fn run(context: &AppContext, command: DatasetCommand) -> Result<()> {
             delivery::deliver_again(context, &dataset).await?;
             let arrived = delivery::deliver_due(context).await?;
             print_line!(
-                "{code} {}: arrived by {arrived} ways now; «dataset deliveries» tells of the \
+                "{code} {}: arrived through {arrived} channels now; «dataset deliveries» shows the \
                     others",
                 dataset.version_name()
             );
@@ -186,24 +186,24 @@ pub async fn run(context: &AppContext, command: DatasetCommand) -> Result<()> {
             );
             Ok(())
         }
-        DatasetCommand::Deliveries { dead, json } => list_deliveries(context, dead, json).await,
+        DatasetCommand::Deliveries { failed, json } => list_deliveries(context, failed, json).await,
         DatasetCommand::Review { code, version, json } => {
             review(context, &code, version.as_deref(), json).await
         }
-        DatasetCommand::Release { code, version, strike } => {
-            let strike: BTreeSet<usize> = strike.into_iter().collect();
+        DatasetCommand::Release { code, version, redact } => {
+            let redacted: BTreeSet<usize> = redact.into_iter().collect();
             let released = services::datasets::release(
                 context,
                 &code,
                 version.as_deref(),
-                &strike,
+                &redacted,
                 &output::current_actor(),
             )
             .await?;
             print_line!(
                 "{code}: {} may go out, without {} open answers",
                 released.version_name(),
-                strike.len()
+                redacted.len()
             );
             services::datasets::write_pending(context).await?;
             Ok(())
@@ -271,23 +271,23 @@ async fn find_version(
     })
 }
 
-async fn list_deliveries(context: &AppContext, dead: bool, as_json: bool) -> Result<()> {
+async fn list_deliveries(context: &AppContext, failed: bool, as_json: bool) -> Result<()> {
     let mut all = deliveries::all(&mut *context.database.read().await?).await?;
-    all.retain(|d| !dead || (d.next_at.is_none() && d.arrived_at.is_none()));
+    all.retain(|d| !failed || (d.next_at.is_none() && d.arrived_at.is_none()));
     let format_time =
         |at: Option<crate::domain::time::Timestamp>| at.map(|at| at.rfc3339(chrono_tz::UTC));
     if as_json {
         let rows = all.iter().map(|d| {
-            json!({ "application": d.application_code, "kind": d.kind, "version": d.version, "way": d.channel.as_str(), "tries": d.attempt_count,
-                    "arrived_at": format_time(d.arrived_at), "next_at": format_time(d.next_at), "problem": d.last_error })
+            json!({ "application": d.application_code, "kind": d.kind, "version": d.version, "channel": d.channel.as_str(), "attempt_count": d.attempt_count,
+                    "arrived_at": format_time(d.arrived_at), "next_at": format_time(d.next_at), "last_error": d.last_error })
         });
         return output::print_json(&rows.collect::<Vec<_>>());
     }
     let cells = |d: &deliveries::Delivery| {
         let state = match (d.arrived_at, d.next_at) {
             (Some(at), _) => format!("arrived {}", at.rfc3339(chrono_tz::UTC)),
-            (None, Some(at)) => format!("again {}", at.rfc3339(chrono_tz::UTC)),
-            (None, None) => "given up".to_owned(),
+            (None, Some(at)) => format!("retry at {}", at.rfc3339(chrono_tz::UTC)),
+            (None, None) => "failed".to_owned(),
         };
         let version = format!("{} {}", d.kind, d.version);
         vec![
@@ -300,7 +300,7 @@ async fn list_deliveries(context: &AppContext, dead: bool, as_json: bool) -> Res
         ]
     };
     output::print_table(
-        &["application", "version", "way", "tries", "state", "problem"],
+        &["application", "version", "channel", "attempts", "state", "last error"],
         &all.iter().map(cells).collect::<Vec<_>>(),
     );
     Ok(())
@@ -317,16 +317,15 @@ async fn list(context: &AppContext, as_json: bool) -> Result<()> {
         let rows: Vec<_> = all
             .iter()
             .map(|(d, verdict)| {
-                let verdict = verdict.as_ref().map(|v| json!({ "accepted": v.is_accepted, "reason": v.reason, "who": v.actor, "at": v.at.rfc3339(chrono_tz::UTC) }));
+                let verdict = verdict.as_ref().map(|v| json!({ "accepted": v.is_accepted, "reason": v.reason, "actor": v.actor, "at": v.at.rfc3339(chrono_tz::UTC) }));
                 json!({ "verdict": verdict, "application": d.application_code, "kind": d.kind.as_str(), "version": d.version, "reason": d.reason.as_str(),
-                        "frozen_at": d.frozen_at.rfc3339(chrono_tz::UTC), "waits_for_review": d.released_at.is_none(), "folder": d.folder, "sha256": d.sha256 })
+                        "frozen_at": d.frozen_at.rfc3339(chrono_tz::UTC), "awaits_review": d.released_at.is_none(), "folder": d.folder, "sha256": d.sha256 })
             })
             .collect();
         return output::print_json(&rows);
     }
     let cells = |(d, verdict): &(datasets::Dataset, Option<Verdict>)| {
-        let pending =
-            if d.released_at.is_none() { "(waits for review)" } else { "(to be written)" };
+        let pending = if d.released_at.is_none() { "(awaits review)" } else { "(to be written)" };
         let folder = d.folder.clone().unwrap_or_else(|| pending.into());
         vec![
             d.application_code.clone(),

@@ -227,13 +227,13 @@ fn show(report: &DemoReport) {
         if report.audit_whole { "whole" } else { "NOT what was written" }
     );
     print_line!(
-        "Webhooks: {} events were told to another system, {} of them signed; nothing of a person \
+        "Webhooks: {} events were sent to another system, {} of them signed; nothing of a person \
             in any",
         report.events_told,
         report.events_signed
     );
     print_line!(
-        "A year later, in a copy restored from a backup: {} people are forgotten, {} \
+        "A year later, in a copy restored from a backup: the data of {} people is deleted, {} \
             certificates are signed, {} of the backup's numbers can still be read",
         report.people_forgotten,
         report.deletion_certificates,

@@ -100,7 +100,7 @@ pub fn print_forecasts(forecasts: &[ApplicationForecast]) -> Result<()> {
     for forecast in forecasts {
         for (applies, note) in [
             (forecast.is_paused, "its campaign is paused"),
-            (forecast.is_held, "it is on hold; told as if it were released now"),
+            (forecast.is_held, "it is on hold; forecast as if it were released now"),
         ] {
             if applies {
                 print_line!("{}: {note}", forecast.application);
@@ -115,7 +115,7 @@ pub fn print_forecasts(forecasts: &[ApplicationForecast]) -> Result<()> {
                 )
             });
             print_line!(
-                "{}, what would help: {}",
+                "{}, interventions: {}",
                 forecast.application,
                 interventions.collect::<Vec<_>>().join("; ")
             );

@@ -28,7 +28,7 @@ pub async fn run(context: &AppContext, arguments: GatewaysArguments) -> Result<(
             json!({
                 "name": name,
                 "rate_per_second": context.config.gateways.get(name).map(|g| g.rate_per_second),
-                "can_be_asked": gateway.capabilities().query,
+                "supports_query": gateway.capabilities().query,
                 "receipts": format!("{base_url}/receipts"),
                 "replies": format!("{base_url}/replies"),
                 "paused_until": until,
@@ -42,7 +42,7 @@ pub async fn run(context: &AppContext, arguments: GatewaysArguments) -> Result<(
         let text = |key: &str| gateway[key].as_str().unwrap_or_default().to_owned();
         let paused = gateway["paused_until"]
             .as_str()
-            .map(|until| format!(", held still until {until}"))
+            .map(|until| format!(", paused until {until}"))
             .unwrap_or_default();
         print_line!("{}: {} messages/s{paused}", text("name"), gateway["rate_per_second"]);
         print_line!(

@@ -1,4 +1,4 @@
-//! `inbox list|read|done`: replies that need a person.
+//! `inbox list|read|handle`: replies that need a person.
 
 use anyhow::{Result, bail};
 use clap::Subcommand;
@@ -27,20 +27,21 @@ pub enum InboxCommand {
     /// Show the text of a reply; leaves an entry in the audit log
     Read { id: i64 },
     /// Mark a reply as handled
-    Done { id: i64 },
+    #[command(alias = "done")]
+    Handle { id: i64 },
 }
 
 pub async fn run(context: &AppContext, command: InboxCommand) -> Result<()> {
     match command {
         InboxCommand::List { call_backs, all, json } => list(context, call_backs, all, json).await,
         InboxCommand::Read { id } => read(context, id).await,
-        InboxCommand::Done { id } => {
+        InboxCommand::Handle { id } => {
             let mut tx = context.database.write().await?;
             if !replies::mark_handled(&mut tx, id, context.clock.now()).await? {
-                bail!(CommandError::NothingToDo(format!("no reply {id} waits to be dealt with")));
+                bail!(CommandError::NothingToDo(format!("no reply {id} waits to be handled")));
             }
             tx.commit().await?;
-            print_line!("reply {id} is dealt with");
+            print_line!("reply {id} is handled");
             Ok(())
         }
     }
@@ -69,7 +70,7 @@ async fn list(context: &AppContext, call_backs: bool, all: bool, as_json: bool) 
         ]
     };
     output::print_table(
-        &["id", "received", "meaning", "campaign", "cases", "dealt with"],
+        &["id", "received", "meaning", "campaign", "cases", "handled"],
         &entries.iter().map(cells).collect::<Vec<_>>(),
     );
     Ok(())

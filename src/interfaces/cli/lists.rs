@@ -177,7 +177,7 @@ async fn print_history(context: &AppContext, code: &str, as_json: bool) -> Resul
     let events = application_events::of_application(&mut connection, application.id).await?;
     if as_json {
         let items =
-            events.iter().map(|e| json!({ "at": e.at.rfc3339(zone), "what": e.kind.as_str(), "days": e.days, "reason": e.reason, "who": e.actor }));
+            events.iter().map(|e| json!({ "at": e.at.rfc3339(zone), "kind": e.kind.as_str(), "days": e.days, "reason": e.reason, "actor": e.actor }));
         return output::print_json(&items.collect::<Vec<_>>());
     }
     let cells = |e: &application_events::ApplicationEvent| {
@@ -191,7 +191,7 @@ async fn print_history(context: &AppContext, code: &str, as_json: bool) -> Resul
         ]
     };
     output::print_table(
-        &["at", "what", "days", "reason", "who"],
+        &["at", "kind", "days", "reason", "actor"],
         &events.iter().map(cells).collect::<Vec<_>>(),
     );
     Ok(())

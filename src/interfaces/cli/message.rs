@@ -1,4 +1,4 @@
-//! `message doubts|settle|show`: messages in doubt, and the gateway log of a message.
+//! `message in-doubt|settle|show`: messages in doubt, and the gateway log of a message.
 
 use anyhow::{Result, bail};
 use clap::{Subcommand, ValueEnum};
@@ -13,8 +13,9 @@ use crate::services::sms_sending::in_doubt::{self, DoubtResolution};
 #[derive(Subcommand)]
 pub enum MessageCommand {
     /// List messages in doubt that no gateway has resolved
-    Doubts {
-        /// Include those in doubt for less than dispatch.show_doubt_after
+    #[command(alias = "doubts")]
+    InDoubt {
+        /// Include those in doubt for less than dispatch.escalate_in_doubt_after
         #[arg(long)]
         all: bool,
         #[arg(long)]
@@ -43,7 +44,7 @@ pub enum ResolutionArgument {
 
 pub async fn run(context: &AppContext, command: MessageCommand) -> Result<()> {
     match command {
-        MessageCommand::Doubts { all, json } => list_in_doubt(context, all, json).await,
+        MessageCommand::InDoubt { all, json } => list_in_doubt(context, all, json).await,
         MessageCommand::Settle { reference, resolution } => {
             let resolution = match resolution {
                 ResolutionArgument::Sent => DoubtResolution::Sent,
@@ -81,15 +82,7 @@ async fn list_in_doubt(context: &AppContext, all: bool, as_json: bool) -> Result
         ]
     };
     output::print_table(
-        &[
-            "reference",
-            "campaign",
-            "applications",
-            "step",
-            "gateway",
-            "what was heard",
-            "submitted",
-        ],
+        &["reference", "campaign", "applications", "step", "gateway", "code", "submitted"],
         &in_doubt.iter().map(cells).collect::<Vec<_>>(),
     );
     if !in_doubt.is_empty() {
@@ -109,17 +102,17 @@ async fn show(context: &AppContext, reference: &str, as_json: bool) -> Result<()
     let log_entries = gateway_log::of_message(&mut connection, message.key).await?;
     let at = |at: crate::domain::time::Timestamp| at.rfc3339(chrono_tz::UTC);
     if as_json {
-        let conversation: Vec<_> =
-            log_entries.iter().map(|e| json!({ "at": at(e.at), "gateway": e.gateway, "asked": e.request, "answered": e.response })).collect();
+        let gateway_log: Vec<_> =
+            log_entries.iter().map(|e| json!({ "at": at(e.at), "gateway": e.gateway, "request": e.request, "response": e.response })).collect();
         return output::print_json(&json!({
-            "reference": reference, "state": message.state, "gateway": message.gateway, "code": message.code, "parts": message.parts, "tries": message.attempt_count,
+            "reference": reference, "state": message.state, "gateway": message.gateway, "code": message.code, "parts": message.parts, "attempt_count": message.attempt_count,
             "claimed_at": at(message.claimed_at), "submitted_at": message.submitted_at.map(at), "received_at": message.received_at.map(at),
-            "conversation": conversation,
+            "gateway_log": gateway_log,
         }));
     }
     let code = message.code.map(|code| format!(" ({code})")).unwrap_or_default();
     print_line!(
-        "message {reference}: {}{code}, {} part(s), try {}, through {}",
+        "message {reference}: {}{code}, {} part(s), attempt {}, through {}",
         message.state,
         message.parts,
         message.attempt_count,
@@ -127,7 +120,7 @@ async fn show(context: &AppContext, reference: &str, as_json: bool) -> Result<()
     );
     for log_entry in &log_entries {
         print_line!(
-            "  {} {}\n    asked:    {}\n    answered: {}",
+            "  {} {}\n    request:  {}\n    response: {}",
             at(log_entry.at),
             log_entry.gateway,
             log_entry.request,

@@ -302,3 +302,33 @@ fn read_text(path: &std::path::Path) -> Result<String> {
     String::from_utf8(read_file(path)?)
         .with_context(|| format!("{} is not UTF-8; save it as UTF-8", path.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_version_0_1_are_still_accepted_but_not_shown() {
+        for old in [
+            "token make reader --scope watch",
+            "message doubts",
+            "inbox done 1",
+            "audit list --who wu",
+            "questionnaire check q.toml --picture q.svg",
+            "dataset release A1 --strike 1,2",
+            "dataset deliveries --dead",
+        ] {
+            let words = std::iter::once("fieldworkd").chain(old.split(' '));
+            assert!(Arguments::try_parse_from(words).is_ok(), "{old}");
+            let mut command = Arguments::command();
+            for word in old.split(' ').take(2) {
+                let Some(subcommand) = command.find_subcommand(word) else { break };
+                command = subcommand.clone();
+            }
+            let help = command.render_long_help().to_string();
+            let option = old.split(' ').find(|word| word.starts_with("--") && *word != "--scope");
+            assert!(option.is_none_or(|option| !help.contains(option)), "{help}");
+            assert!(!help.contains("make") && !help.contains("doubts"), "{help}");
+        }
+    }
+}

@@ -111,14 +111,14 @@ pub async fn purge(context: &AppContext, arguments: PurgeArguments) -> Result<()
         let found = find_applicant(context, programme, applicant).await?;
         purge::purge(context, found.id, ErasureOrder { actor: &output::os_user(), reason }).await?;
         print_line!(
-            "the people of {applicant} are forgotten; «certificate list» shows the certificate"
+            "the personal data of {applicant} is deleted; «certificate list» shows the certificate"
         );
         return Ok(());
     }
     if !arguments.dry_run {
         let purged = purge::purge_due(context).await?;
         if !arguments.json {
-            print_line!("the people of {purged} applicants were forgotten now");
+            print_line!("the personal data of {purged} applicants was deleted now");
         }
     }
     let all = purge::review_applicants(context).await?;
@@ -136,7 +136,7 @@ pub async fn purge(context: &AppContext, arguments: PurgeArguments) -> Result<()
         ]
     };
     output::print_table(
-        &["programme", "applicant", "people", "fieldwork done", "standing"],
+        &["programme", "applicant", "people", "fieldwork ended", "purge status"],
         &all.iter().map(cells).collect::<Vec<_>>(),
     );
     Ok(())
@@ -144,8 +144,8 @@ pub async fn purge(context: &AppContext, arguments: PurgeArguments) -> Result<()
 
 fn review_json(review: &PurgeReview) -> serde_json::Value {
     let a = &review.applicant;
-    json!({ "programme": a.programme_code, "applicant": a.code, "people": a.people, "done_at": a.done_at.map(format_utc), "forgotten_at": a.purged_at.map(format_utc),
-            "legal_hold": a.hold.is_some(), "standing": status_text(&review.status) })
+    json!({ "programme": a.programme_code, "applicant": a.code, "people": a.people, "fieldwork_ended_at": a.done_at.map(format_utc), "purged_at": a.purged_at.map(format_utc),
+            "legal_hold": a.hold.is_some(), "purge_status": status_text(&review.status) })
 }
 
 fn status_text(status: &PurgeStatus) -> String {
@@ -192,7 +192,7 @@ pub async fn legal_hold(context: &AppContext, command: LegalHoldCommand) -> Resu
                 .collect();
             if as_json {
                 let rows = held.iter().map(|(programme, code, hold)| {
-                    json!({ "programme": programme, "applicant": code, "since": format_utc(hold.since), "who": hold.actor, "reason": hold.reason })
+                    json!({ "programme": programme, "applicant": code, "since": format_utc(hold.since), "actor": hold.actor, "reason": hold.reason })
                 });
                 return output::print_json(&rows.collect::<Vec<_>>());
             }
@@ -200,7 +200,7 @@ pub async fn legal_hold(context: &AppContext, command: LegalHoldCommand) -> Resu
                 vec![programme, code, format_utc(hold.since), hold.actor, hold.reason]
             });
             output::print_table(
-                &["programme", "applicant", "since", "who", "reason"],
+                &["programme", "applicant", "since", "actor", "reason"],
                 &rows.collect::<Vec<_>>(),
             );
         }

@@ -1,4 +1,4 @@
-//! `token make|list|revoke`.
+//! `token add|list|revoke`.
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -13,8 +13,9 @@ use crate::services::context::AppContext;
 
 #[derive(Subcommand)]
 pub enum TokenCommand {
-    /// Create a token and show it once
-    Make {
+    /// Add a token and show it once
+    #[command(alias = "make")]
+    Add {
         name: String,
         /// A scope: watch, operate, reveal, datasets, audit, …; repeat for more
         #[arg(long = "scope", value_name = "SCOPE", value_parser = scope, required = true)]
@@ -39,7 +40,7 @@ fn scope(raw: &str) -> Result<Permission, String> {
 
 pub async fn run(context: &AppContext, command: TokenCommand) -> Result<()> {
     match command {
-        TokenCommand::Make { name, scopes, days } => {
+        TokenCommand::Add { name, scopes, days } => {
             let token =
                 tokens::create(context, &output::current_actor(), &name, &scopes, days).await?;
             print_line!("token, shown only now: {}", token.reveal());
@@ -59,7 +60,7 @@ async fn list(context: &AppContext, as_json: bool) -> Result<()> {
     let scopes =
         |token: &ApiToken| token.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>();
     if as_json {
-        let row = |t: &ApiToken| json!({ "name": t.name, "scopes": scopes(t), "made_by": t.created_by, "expires_at": at(t.expires_at), "revoked_at": t.revoked_at.map(at), "last_used_at": t.last_used_at.map(at) });
+        let row = |t: &ApiToken| json!({ "name": t.name, "scopes": scopes(t), "created_by": t.created_by, "expires_at": at(t.expires_at), "revoked_at": t.revoked_at.map(at), "last_used_at": t.last_used_at.map(at) });
         return output::print_json(&all.iter().map(row).collect::<Vec<_>>());
     }
     let cells = |t: &ApiToken| {
@@ -73,7 +74,7 @@ async fn list(context: &AppContext, as_json: bool) -> Result<()> {
         ]
     };
     output::print_table(
-        &["name", "scopes", "made by", "expires", "revoked", "last used"],
+        &["name", "scopes", "created by", "expires", "revoked", "last used"],
         &all.iter().map(cells).collect::<Vec<_>>(),
     );
     Ok(())

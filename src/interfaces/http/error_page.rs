@@ -43,7 +43,7 @@ pub fn log_with_reference(problem: &str) -> String {
     // log line.
     let _ = getrandom::fill(&mut random);
     let reference = data_encoding::HEXLOWER.encode(&random);
-    tracing::error!(reference, problem, "a request failed");
+    tracing::error!(reference, error = problem, "a request failed");
     reference
 }
 

@@ -60,14 +60,14 @@ fn encode_metrics(health: &HealthMetrics) -> Result<String, std::fmt::Error> {
     let mut registry = FieldworkRegistry(Registry::with_prefix("fieldworkd"));
     let due = || health.due.iter();
     registry.add_labelled_gauges(
-        "due",
-        "People whose next contact is due",
+        "due_invitations",
+        "Invitations whose next contact is due",
         "campaign",
         due().map(|(code, due, _)| (code.clone(), *due as f64)),
     );
     registry.add_labelled_gauges(
-        "lag_seconds",
-        "For how long the first of them has been due",
+        "dispatch_lag_seconds",
+        "Age of the oldest due invitation",
         "campaign",
         due().map(|(code, _, lag)| (code.clone(), *lag)),
     );
@@ -83,47 +83,43 @@ fn encode_metrics(health: &HealthMetrics) -> Result<String, std::fmt::Error> {
     registry.0.register("messages", "Messages by gateway and state", messages);
     let gateways = || health.gateways.iter();
     registry.add_labelled_gauges(
-        "gateway_rate_use",
+        "gateway_rate_utilisation_ratio",
         "Share of the gateway's rate that the last minute used",
         "gateway",
         gateways().map(|(name, used, ..)| (name.clone(), *used)),
     );
     registry.add_labelled_gauges(
-        "gateway_pace",
-        "Share of its rate at which a gateway is asked",
+        "gateway_throttle_ratio",
+        "Share of its rate to which a gateway is throttled",
         "gateway",
         gateways().map(|(name, _, pace, _)| (name.clone(), *pace)),
     );
     registry.add_labelled_gauges(
-        "gateway_paused_seconds",
-        "For how long a gateway is still held",
+        "gateway_pause_remaining_seconds",
+        "Time until a paused gateway is used again",
         "gateway",
         gateways().map(|(name, .., held)| (name.clone(), *held)),
     );
-    registry.add_gauge("in_doubt", "Messages in doubt", health.in_doubt as f64);
+    registry.add_gauge("messages_in_doubt", "Messages in doubt", health.in_doubt as f64);
+    registry.add_gauge("unhandled_replies", "Replies that need a person", health.replies as f64);
+    registry.add_gauge("due_calls", "People who may be called now", health.calls_due as f64);
     registry.add_gauge(
-        "replies_waiting",
-        "Replies that nobody has dealt with",
-        health.replies as f64,
-    );
-    registry.add_gauge("calls_due", "People who may be called now", health.calls_due as f64);
-    registry.add_gauge(
-        "delivery_problems",
+        "undelivered_datasets",
         "Versions that were rejected or did not arrive",
         health.delivery_problems as f64,
     );
     registry.add_gauge(
-        "interviews_day",
-        "Interviews completed within a day",
+        "interviews_completed_last_day",
+        "Interviews completed in the last 24 hours",
         health.interviews as f64,
     );
     registry.add_gauge(
-        "interview_median_seconds",
-        "The median of their durations",
+        "interview_duration_median_seconds",
+        "Median duration of these interviews",
         health.interview_seconds.unwrap_or(f64::NAN),
     );
     registry.add_labelled_gauges(
-        "forecast_chance",
+        "target_probability_ratio",
         "The chance that an application reaches its target",
         "application",
         health.chances.iter().cloned(),
@@ -134,8 +130,8 @@ fn encode_metrics(health: &HealthMetrics) -> Result<String, std::fmt::Error> {
         f64::from(u8::from(health.readiness.database.is_none())),
     );
     registry.add_gauge(
-        "database_seconds",
-        "How long it took for these figures",
+        "database_query_duration_seconds",
+        "Duration of the queries behind these metrics",
         health.database_seconds,
     );
     let free_gauge = FloatGauge::default();
@@ -147,8 +143,8 @@ fn encode_metrics(health: &HealthMetrics) -> Result<String, std::fmt::Error> {
         free_gauge,
     );
     registry.add_gauge(
-        "clock_off_seconds",
-        "How far the clock is from the database's",
+        "clock_skew_seconds",
+        "Difference between the clock and the database's",
         health.readiness.clock_offset_ms as f64 / 1_000.0,
     );
     let mut text = String::new();

@@ -165,7 +165,7 @@ async fn add_headers_and_trace(request: Request, next: Next) -> Response {
     let path = route.as_ref().map_or("(none)", MatchedPath::as_str);
     // Names follow OpenTelemetry's HTTP conventions.
     let span = tracing::debug_span!(
-        "request",
+        "http_request",
         otel.name = format!("{method} {path}"),
         otel.kind = "server",
         http.request.method = %method,

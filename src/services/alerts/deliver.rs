@@ -52,7 +52,7 @@ pub async fn send_due_notices(context: &Arc<AppContext>) -> Result<(), DeadlineE
                 tracing::warn!(
                     channel = notice.channel.as_str(),
                     attempt_count,
-                    problem,
+                    error = problem,
                     "a notice did not arrive"
                 );
                 notices::set_failed(&mut tx, notice.id, next, &problem).await?;
@@ -61,8 +61,8 @@ pub async fn send_due_notices(context: &Arc<AppContext>) -> Result<(), DeadlineE
                 tracing::error!(
                     channel = notice.channel.as_str(),
                     attempt_count,
-                    problem,
-                    "a notice is given up"
+                    error = problem,
+                    "notice delivery failed"
                 );
                 notices::set_failed(&mut tx, notice.id, None, &problem).await?;
             }

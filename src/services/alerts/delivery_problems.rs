@@ -28,7 +28,7 @@ pub(super) async fn write_notices(context: &AppContext) -> Result<(), DeadlineEr
     let mut tx = context.database.write().await?;
     if notices::last_created(&mut tx, KIND)
         .await?
-        .is_some_and(|last| last + notify.at_most_every > now)
+        .is_some_and(|last| last + notify.min_interval > now)
     {
         return Ok(());
     }
@@ -118,5 +118,5 @@ fn sms_text(problems: &[DeliveryProblem]) -> String {
 
 pub(super) fn problem_json(problem: &DeliveryProblem) -> Value {
     json!({ "application": problem.application_code, "kind": problem.kind, "version": problem.version, "problem": problem_en(problem),
-            "way": problem.channel.map(|channel| channel.as_str()), "reason": problem.reason })
+            "channel": problem.channel.map(|channel| channel.as_str()), "reason": problem.reason })
 }

@@ -90,7 +90,7 @@ pub async fn digest(context: &AppContext) -> Result<(Value, String), DeadlineErr
     let inbox = replies::inbox(&mut connection, None, false).await?.len();
     let doubts = messages::list_in_doubt(
         &mut connection,
-        now - context.config.dispatch.escalate_doubt_after,
+        now - context.config.dispatch.escalate_in_doubt_after,
     )
     .await?
     .len();

@@ -98,7 +98,7 @@ async fn evaluate_levels(context: &AppContext) -> Result<(), DeadlineError> {
                     tracing::warn!(
                         application = code,
                         level = level.name,
-                        chance = application.chance,
+                        probability = application.chance,
                         "a quota is in danger"
                     );
                 }

@@ -56,9 +56,9 @@ impl AlarmSnapshot {
     pub fn as_json(&self) -> Value {
         json!({
             "application": self.alarm.application_code, "campaign": self.alarm.campaign_code, "level": self.alarm.level, "chance": self.alarm.chance,
-            "raised_at": self.alarm.raised_at.rfc3339(chrono_tz::UTC), "times_told": self.alarm.notification_count + 1,
+            "raised_at": self.alarm.raised_at.rfc3339(chrono_tz::UTC), "notification_count": self.alarm.notification_count + 1,
             "forecast": self.forecast.as_ref().map(|f| json!({
-                "due": f.due, "days_left": f.days_left, "completed": f.completed, "target": f.target, "completes": f.completes, "help": f.interventions,
+                "due": f.due, "days_left": f.days_left, "completed": f.completed, "target": f.target, "completes": f.completes, "interventions": f.interventions,
             })),
         })
     }

@@ -24,7 +24,7 @@ pub(super) async fn write_alarm_notices(context: &AppContext) -> Result<(), Dead
     let mut tx = context.database.write().await?;
     if notices::last_created(&mut tx, KIND)
         .await?
-        .is_some_and(|last| last + notify.at_most_every > now)
+        .is_some_and(|last| last + notify.min_interval > now)
     {
         return Ok(());
     }

@@ -35,7 +35,7 @@ pub struct CampaignStatus {
     /// Why the daemon itself paused it: its budget.
     pub paused_because: Option<String>,
     pub gateway: String,
-    /// Until when the gateway is held still, if it is.
+    /// Until when the gateway is paused, if it is.
     pub gateway_paused_until: Option<String>,
     pub parts_sent: i64,
     pub cost: f64,

@@ -237,7 +237,7 @@ async fn close_field(
         }
     }
     tx.commit().await?;
-    tracing::info!(application = application.code, by = by.as_str(), "the field is closed");
+    tracing::info!(application = application.code, reason = by.as_str(), "the field is closed");
     Ok(Some(application.code))
 }
 

@@ -160,7 +160,9 @@ fn calendar(plan: &ContactPlan, report: &LaunchReport, now: Timestamp) -> Vec<Ca
     let spans: Vec<(NaiveDate, NaiveDate, &str)> = report
         .steps
         .iter()
-        .filter_map(|step| Some((day_of(&step.begins)?, day_of(&step.done)?, step.name.as_str())))
+        .filter_map(|step| {
+            Some((day_of(&step.starts_at)?, day_of(&step.ends_at_latest)?, step.name.as_str()))
+        })
         .collect();
     let first = now.date(plan.time_zone);
     let last = spans.iter().map(|(_, done, _)| *done).max().unwrap_or(first);

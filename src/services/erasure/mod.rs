@@ -37,7 +37,7 @@ pub enum ErasureError {
             until it is lifted"
     )]
     LegalHold { code: String, since: String, reason: String },
-    #[error("the people of applicant {0} are forgotten already")]
+    #[error("the personal data of applicant {0} is deleted already")]
     AlreadyErased(String),
     #[error("applicant {0} is under no legal hold")]
     NoLegalHold(String),

@@ -45,7 +45,7 @@ pub async fn export(
     if people.is_empty() {
         return Err(ErasureError::UnknownNumber);
     }
-    let (mut exports, mut held) = (Vec::new(), Vec::new());
+    let (mut exports, mut records) = (Vec::new(), Vec::new());
     for (person, _) in people {
         exports.push((person, subject_access_export::collect(&mut tx, person).await?));
     }
@@ -57,12 +57,12 @@ pub async fn export(
     }
     tx.commit().await?;
     for (_, export) in exports {
-        held.push(open_export(context, export)?);
+        records.push(open_export(context, export)?);
     }
     let utc = |at: crate::domain::time::Timestamp| at.rfc3339(chrono_tz::UTC);
     let suppressed =
         suppressed.into_iter().map(|s| json!({ "scope": s.scope, "reason": s.reason, "since": utc(s.created_at), "until": s.expires_at.map(utc) }));
-    Ok(json!({ "held": held, "not_to_be_contacted": suppressed.collect::<Vec<_>>() }))
+    Ok(json!({ "records": records, "suppressions": suppressed.collect::<Vec<_>>() }))
 }
 
 fn open_export(context: &AppContext, export: SubjectAccessExport) -> Result<Value, ErasureError> {

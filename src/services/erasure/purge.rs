@@ -39,7 +39,7 @@ impl PurgeStatus {
         match self {
             PurgeStatus::Erased(at) => (
                 format!("已于 {} 清除", format_time(*at)),
-                format!("forgotten on {}", format_time(*at)),
+                format!("deleted on {}", format_time(*at)),
             ),
             PurgeStatus::LegalHold => plain("法律保全中", "under a legal hold"),
             PurgeStatus::InField => plain("调查进行中", "in the field"),
@@ -68,7 +68,7 @@ impl PurgeStatus {
             }
             PurgeStatus::Due(since) => (
                 format!("自 {} 起应清除", format_time(*since)),
-                format!("to be forgotten since {}", format_time(*since)),
+                format!("to be deleted since {}", format_time(*since)),
             ),
         }
     }
@@ -166,7 +166,7 @@ pub async fn purge_due(context: &AppContext) -> Result<u64, ErasureError> {
                 tracing::warn!(
                     applicant = applicant.code,
                     missing = missing.join(", "),
-                    "people are not forgotten: datasets are not handed over"
+                    "personal data not deleted: scoring has not everything"
                 );
             }
             _ => {}
@@ -272,7 +272,7 @@ pub async fn finish_purges(context: &AppContext) -> Result<(), ErasureError> {
             tracing::info!(
                 applicant = pending.applicant_code,
                 certificate = pending.id,
-                "the people of an applicant are forgotten"
+                "the personal data of an applicant is deleted"
             );
         }
     }

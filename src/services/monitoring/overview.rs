@@ -31,7 +31,7 @@ pub struct ProgrammeOverview {
 #[derive(Debug, Clone)]
 pub struct GatewayHealth {
     pub name: String,
-    /// The pace in thousandths of the gateway's own rate: below 1000 it is slowed down.
+    /// The pace in thousandths of the gateway's own rate: below 1000 it is throttled.
     pub pace_permille: i64,
     pub paused_until: Option<Timestamp>,
     pub paused_because: Option<String>,

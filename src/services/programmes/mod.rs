@@ -46,7 +46,7 @@ pub enum RegistrationError {
     #[error("application {code}: {error}")]
     Quota { code: String, error: QuotaError },
     #[error(
-        "the people of applicant {code} were forgotten on {day}, and its key is destroyed; \
+        "the personal data of applicant {code} was deleted on {day}, and its key is destroyed; \
             register it under another code"
     )]
     ApplicantErased { code: String, day: NaiveDate },

@@ -1,5 +1,5 @@
 //! How many messages each gateway of a route takes now: what its rate has room for, nothing while
-//! it is held still, one while it is on probation.
+//! it is paused, one while it is on probation.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;

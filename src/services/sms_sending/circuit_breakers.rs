@@ -1,4 +1,4 @@
-//! The circuit breakers: a gateway that fails again and again is held still for a while, then tried
+//! The circuit breakers: a gateway that fails again and again is paused for a while, then tried
 //! with one message.
 //!
 //! This process counts the failures in a row; that a circuit is open is written down for all

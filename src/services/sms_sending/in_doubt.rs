@@ -106,7 +106,7 @@ pub async fn list_for_review(
     all: bool,
 ) -> Result<Vec<DoubtSummary>, DatabaseError> {
     let now = context.clock.now();
-    let since = if all { now } else { now - context.config.dispatch.escalate_doubt_after };
+    let since = if all { now } else { now - context.config.dispatch.escalate_in_doubt_after };
     messages::list_in_doubt(&mut *context.database.read().await?, since).await
 }
 

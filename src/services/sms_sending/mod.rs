@@ -199,9 +199,9 @@ impl Dispatcher {
                 circuit_breakers,
             });
             let span = tracing::debug_span!(
-                "batch",
+                "dispatch_batch",
                 campaign = job.campaign.code,
-                moved = Empty,
+                advanced = Empty,
                 submitted = Empty
             );
             let sent = async {
@@ -211,7 +211,7 @@ impl Dispatcher {
             };
             let (moved, submitted) = sent.instrument(span.clone()).await?;
             // Signed ones: an unsigned number would be told as a text.
-            span.record("moved", moved as i64).record("submitted", submitted as i64);
+            span.record("advanced", moved as i64).record("submitted", submitted as i64);
             tick.moved += moved;
             tick.submitted += submitted;
         }

@@ -30,7 +30,7 @@ pub async fn send_one_message(
     let slot = match take_slot(context, name).await {
         Ok(Some(slot)) => slot,
         Ok(None) => {
-            return OneOffResult::RetryLater("the gateway is held still, or has no room".into());
+            return OneOffResult::RetryLater("the gateway is paused, or has no capacity".into());
         }
         Err(error) => return OneOffResult::RetryLater(error.to_string()),
     };

@@ -247,7 +247,11 @@ impl GatewayHealth<'_> {
         let gateway = self.gateway;
         match outcome {
             SubmitOutcome::Throttled { code, retry_after } if !self.is_slowed_down => {
-                tracing::warn!(gateway, code, "the gateway is asked too fast; it is slowed down");
+                tracing::warn!(
+                    gateway,
+                    code,
+                    "the gateway gets messages too fast; it is throttled"
+                );
                 rates::throttle(
                     tx,
                     gateway,
@@ -282,7 +286,7 @@ impl GatewayHealth<'_> {
                     tracing::error!(
                         gateway,
                         ?until,
-                        "the gateway fails again and again; it is held still"
+                        "the gateway fails again and again; it is paused"
                     );
                 }
             }

@@ -273,7 +273,7 @@ impl GatewaySubmission<'_> {
         self.snapshot.submitted_since += request.len();
         let (gateway, at) = (self.gateway.clone(), self.job.context.clock.now());
         let span = tracing::debug_span!(
-            "submit",
+            "gateway_submit",
             otel.kind = "client",
             gateway = self.name,
             messages = request.len() as i64
@@ -304,6 +304,6 @@ impl GatewaySubmission<'_> {
         let now = self.job.context.clock.now();
         let settled =
             settle(self.job.clone(), self.name.clone(), self.has_alternative, results, now);
-        self.settling.spawn(settled.instrument(tracing::debug_span!("settle")));
+        self.settling.spawn(settled.instrument(tracing::debug_span!("settle_messages")));
     }
 }

@@ -48,7 +48,7 @@ async fn deliver_to_endpoint(
     let client = match webhook::client() {
         Ok(client) => client,
         Err(error) => {
-            tracing::error!(endpoint = endpoint.name, %error, "events cannot be told");
+            tracing::error!(endpoint = endpoint.name, %error, "webhook delivery failed");
             return Ok(());
         }
     };
@@ -92,7 +92,7 @@ async fn deliver_to_endpoint(
     }
 }
 
-#[tracing::instrument(name = "tell event", level = "debug", skip_all, fields(otel.kind = "client", webhook = endpoint.name, event = delivery.kind))]
+#[tracing::instrument(name = "deliver event", level = "debug", skip_all, fields(otel.kind = "client", webhook = endpoint.name, event = delivery.kind))]
 async fn post(
     context: &AppContext,
     client: &reqwest::Client,
@@ -143,13 +143,17 @@ async fn record_results(
                 tracing::warn!(
                     endpoint = endpoint.name,
                     event = delivery.kind,
-                    problem,
+                    error = problem,
                     "an event was refused"
                 );
                 events::set_failed(tx, delivery.id, next, problem).await?;
             }
             DeliveryResult::Failing(problem) => {
-                tracing::warn!(endpoint = endpoint.name, problem, "an endpoint takes no events");
+                tracing::warn!(
+                    endpoint = endpoint.name,
+                    error = problem,
+                    "an endpoint takes no events"
+                );
                 events::set_failed(tx, delivery.id, next, problem).await?;
                 // A failing endpoint is retried without end, at the longest delay.
                 let wait = (1..=endpoint.failures + 1)
@@ -162,7 +166,7 @@ async fn record_results(
             DeliveryResult::Gone(problem) => {
                 tracing::error!(
                     endpoint = endpoint.name,
-                    "an endpoint is gone for good; take it away, or set it up again"
+                    "an endpoint is gone for good; remove it, or set it up again"
                 );
                 events::set_failed(tx, delivery.id, None, problem).await?;
                 events::mark_failing(tx, endpoint.id, events::NEVER_AGAIN, problem, now).await?;

@@ -59,7 +59,7 @@ pub async fn accept_datasets(fixture: &Fixture) -> Result<ScoringReport> {
     };
     let listed: Value = serde_json::from_slice(&get(format!("{base}/api/v1/datasets")).await?)?;
     let mut accepted = 0;
-    for version in listed["datasets"].as_array().into_iter().flatten() {
+    for version in listed["items"].as_array().into_iter().flatten() {
         let url = version["url"].as_str().unwrap_or_default();
         let sums = sha256_hex(&get(format!("{url}/files/SHA256SUMS")).await?);
         let is_right = version["sha256"].as_str() == Some(&sums);

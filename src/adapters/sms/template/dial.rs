@@ -29,8 +29,9 @@ pub struct Dialer {
 impl Dialer {
     /// Reads the file. The error names the key and the remedy.
     pub fn open(config: &DialConfig) -> Result<Dialer, String> {
-        let file: DialFile = toml::from_str(&config.definition)
-            .map_err(|e| format!("telephone.dial: {}", e.to_string().trim().replace('\n', " ")))?;
+        let file: DialFile = toml::from_str(&config.definition).map_err(|e| {
+            format!("telephone.dialer_file: {}", e.to_string().trim().replace('\n', " "))
+        })?;
         let client =
             crate::adapters::http_client::new(TIMEOUT).map_err(|error| error.to_string())?;
         let (callback_url, replies_url) = (String::new(), String::new());

@@ -21,8 +21,8 @@ pub enum QuestionnaireCommand {
     Check {
         file: PathBuf,
         /// Write a diagram of the routing, as SVG
-        #[arg(long, value_name = "FILE")]
-        picture: Option<PathBuf>,
+        #[arg(long, alias = "picture", value_name = "FILE")]
+        diagram: Option<PathBuf>,
         /// Write a printable form, as HTML
         #[arg(long, value_name = "FILE")]
         form: Option<PathBuf>,
@@ -45,8 +45,8 @@ pub enum QuestionnaireCommand {
 
 pub fn run(command: QuestionnaireCommand) -> Result<()> {
     match command {
-        QuestionnaireCommand::Check { file, picture, form, language, json } => {
-            check(&file, picture, form, &language, json)
+        QuestionnaireCommand::Check { file, diagram, form, language, json } => {
+            check(&file, diagram, form, &language, json)
         }
         QuestionnaireCommand::Schema => output::print_json(&Questionnaire::schema()),
         QuestionnaireCommand::Import { file, output } => import(&file, output),
@@ -73,7 +73,7 @@ fn import(file: &Path, target: Option<PathBuf>) -> Result<()> {
 
 fn check(
     file: &Path,
-    picture: Option<PathBuf>,
+    diagram: Option<PathBuf>,
     form: Option<PathBuf>,
     language: &str,
     json: bool,
@@ -83,7 +83,7 @@ fn check(
     };
     let questionnaire = Questionnaire::parse(&super::read_text(file)?)
         .with_context(|| file.display().to_string())?;
-    if let Some(target) = picture {
+    if let Some(target) = diagram {
         write(&target, &routing_diagram::render_svg(&questionnaire, language))?;
     }
     if let Some(target) = form {

@@ -154,7 +154,7 @@ pub async fn reset_second_factor(
 pub struct TokenResponse {
     name: String,
     scopes: Vec<&'static str>,
-    made_by: String,
+    created_by: String,
     created_at: String,
     expires_at: String,
     revoked_at: Option<String>,
@@ -174,7 +174,7 @@ pub async fn tokens(State(app): State<Arc<AppState>>) -> Result<Json<Tokens>, Pr
     let to_response = |token: api_tokens::ApiToken| TokenResponse {
         name: token.name,
         scopes: token.scopes.iter().map(|scope| scope.as_str()).collect(),
-        made_by: token.created_by,
+        created_by: token.created_by,
         created_at: format_utc(token.created_at),
         expires_at: format_utc(token.expires_at),
         revoked_at: token.revoked_at.map(format_utc),

@@ -127,16 +127,16 @@ pub async fn import(
 pub struct ApplicationEventResponse {
     at: String,
     /// fee_settled, launched, held, released, extended or closed.
-    what: &'static str,
+    kind: &'static str,
     days: Option<u32>,
     reason: String,
-    who: String,
+    actor: String,
 }
 
 #[derive(Serialize, ToSchema)]
 pub struct ApplicationResponse {
     #[serde(flatten)]
-    standing: ApplicationOverview,
+    overview: ApplicationOverview,
     category: &'static str,
     /// What respondents rate.
     subject: String,
@@ -167,13 +167,13 @@ pub async fn show(
         .ok_or_else(Problem::not_found)?;
     let event_response = |event: application_events::ApplicationEvent| ApplicationEventResponse {
         at: format_utc(event.at),
-        what: event.kind.as_str(),
+        kind: event.kind.as_str(),
         days: event.days,
         reason: event.reason,
-        who: event.actor,
+        actor: event.actor,
     };
     Ok(Json(ApplicationResponse {
-        standing: overview,
+        overview,
         category: stored.category.as_str(),
         subject: stored.subject.title(),
         cap: programme.cap(stored.category),
@@ -216,7 +216,7 @@ pub enum DeadlineChange {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeadlineChangeRequest {
-    what: DeadlineChange,
+    action: DeadlineChange,
     /// Days to add, for `extend`.
     #[schema(minimum = 0, maximum = 366)]
     days: Option<u32>,
@@ -242,7 +242,7 @@ pub async fn change_deadline(
     Body(change): Body<DeadlineChangeRequest>,
 ) -> Result<Json<DeadlineResponse>, Problem> {
     let by = ChangedBy { actor: &caller.actor.name, reason: change.reason.trim() };
-    let done = match change.what {
+    let done = match change.action {
         DeadlineChange::Hold => changes::hold(&app.context, &application, by).await,
         DeadlineChange::Release => changes::release(&app.context, &application, by).await,
         DeadlineChange::Extend => {

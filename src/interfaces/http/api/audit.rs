@@ -17,7 +17,7 @@ use crate::interfaces::http::state::AppState;
 #[into_params(parameter_in = Query)]
 pub struct AuditFilterParams {
     /// Only entries of this user or token.
-    who: Option<String>,
+    actor: Option<String>,
     /// Only entries with this action.
     action: Option<String>,
     /// Prefix of the object: `case:17`.
@@ -28,7 +28,7 @@ pub struct AuditFilterParams {
 pub struct LogEntry {
     number: i64,
     at: String,
-    who: String,
+    actor: String,
     /// console, api or command.
     via: &'static str,
     action: &'static str,
@@ -53,7 +53,7 @@ pub async fn list(
     let unknown =
         |code: &str| Problem::new(StatusCode::BAD_REQUEST, format!("«{code}» is no action"));
     let filter = AuditFilter {
-        actor: filter.who.unwrap_or_default(),
+        actor: filter.actor.unwrap_or_default(),
         action: filter
             .action
             .as_deref()
@@ -68,7 +68,7 @@ pub async fn list(
     let to_response = |entry: crate::domain::audit::AuditEntry| LogEntry {
         number: entry.number,
         at: format_utc(entry.at),
-        who: entry.actor.name,
+        actor: entry.actor.name,
         via: entry.actor.via.as_str(),
         action: entry.action.code(),
         object: entry.object,
@@ -80,13 +80,13 @@ pub async fn list(
 /// Result of a verification.
 #[derive(Serialize, ToSchema)]
 pub struct LogVerificationResponse {
-    is_whole: bool,
+    is_intact: bool,
     /// Number of entries, if the log is intact.
     entries: Option<i64>,
     /// Hash of the last entry, to be noted elsewhere.
     head: Option<String>,
     /// First entry that differs from what was written.
-    broken_at: Option<i64>,
+    first_broken_entry: Option<i64>,
 }
 
 /// Verifies the hash chain of the audit log.
@@ -99,19 +99,22 @@ pub async fn verify(
             .await?;
     Ok(Json(match verified {
         LogVerification::Intact { entries, head } => LogVerificationResponse {
-            is_whole: true,
+            is_intact: true,
             entries: Some(entries),
             head: Some(head),
-            broken_at: None,
+            first_broken_entry: None,
         },
         LogVerification::Broken { at } => LogVerificationResponse {
-            is_whole: false,
+            is_intact: false,
             entries: None,
             head: None,
-            broken_at: Some(at),
+            first_broken_entry: Some(at),
         },
-        LogVerification::HeadNotFound => {
-            LogVerificationResponse { is_whole: false, entries: None, head: None, broken_at: None }
-        }
+        LogVerification::HeadNotFound => LogVerificationResponse {
+            is_intact: false,
+            entries: None,
+            head: None,
+            first_broken_entry: None,
+        },
     }))
 }

@@ -100,7 +100,7 @@ pub struct TimelineEventResponse {
     at: String,
     /// message, delivered, opened, consented, consent_withdrawn, begun, page, complete, call, reply
     /// or disposition.
-    what: &'static str,
+    kind: &'static str,
     /// The step, state, outcome or code of the event.
     detail: String,
 }
@@ -110,11 +110,11 @@ pub struct CaseTimeline {
     #[serde(flatten)]
     case: CaseResponse,
     /// The oldest first.
-    story: Vec<TimelineEventResponse>,
+    timeline: Vec<TimelineEventResponse>,
 }
 
 fn timeline_event(event: &TimelineEvent) -> TimelineEventResponse {
-    let (what, detail) = match &event.kind {
+    let (kind, detail) = match &event.kind {
         TimelineEventKind::Message { step, message, .. } => {
             ("message", format!("{step}: {} by {}", message.state, message.gateway))
         }
@@ -133,7 +133,7 @@ fn timeline_event(event: &TimelineEvent) -> TimelineEventResponse {
             ("disposition", format!("{} ({source})", to.code()))
         }
     };
-    TimelineEventResponse { at: format_utc(event.at), what, detail }
+    TimelineEventResponse { at: format_utc(event.at), kind, detail }
 }
 
 /// Returns the timeline of a case.
@@ -146,7 +146,7 @@ pub async fn timeline(
         .await?
         .ok_or_else(Problem::not_found)?;
     let events = case_timeline.events.iter().map(timeline_event).collect();
-    Ok(Json(CaseTimeline { case: case_response(case_timeline.found.case), story: events }))
+    Ok(Json(CaseTimeline { case: case_response(case_timeline.found.case), timeline: events }))
 }
 
 /// A search for a person.
@@ -155,7 +155,7 @@ pub async fn timeline(
 pub struct CaseSearchRequest {
     /// A number, a name, a case's number, or its pseudonym.
     #[schema(min_length = 1)]
-    who: String,
+    query: String,
 }
 
 /// Finds the cases of a person. The query is not stored or logged.
@@ -164,7 +164,8 @@ pub async fn search(
     State(app): State<Arc<AppState>>,
     Body(request): Body<CaseSearchRequest>,
 ) -> Result<Json<Cases>, Problem> {
-    let found = search_for(&app.context, &Personal::new(request.who), super::MAX_PAGE_SIZE).await?;
+    let found =
+        search_for(&app.context, &Personal::new(request.query), super::MAX_PAGE_SIZE).await?;
     Ok(Json(Cases {
         items: found.into_iter().map(|found| case_response(found.case)).collect(),
         next: None,

@@ -24,7 +24,7 @@ use crate::services::deadlines::{self, DeadlineError};
 const CHUNK_BYTES: usize = 256 * 1024;
 
 /// The verdict of the scoring step.
-#[derive(Serialize, ToSchema)]
+#[derive(Clone, Serialize, ToSchema)]
 pub struct VerdictResponse {
     accepted: bool,
     reason: String,
@@ -32,7 +32,7 @@ pub struct VerdictResponse {
 }
 
 /// A version of an application's dataset.
-#[derive(Serialize, ToSchema)]
+#[derive(Clone, Serialize, ToSchema)]
 pub struct DatasetResponse {
     application: String,
     /// final or interim.
@@ -49,6 +49,9 @@ pub struct DatasetResponse {
 
 #[derive(Serialize, ToSchema)]
 pub struct Datasets {
+    items: Vec<DatasetResponse>,
+    /// The same as `items`, which replaces it; the next version drops it.
+    #[schema(deprecated)]
     datasets: Vec<DatasetResponse>,
 }
 
@@ -97,7 +100,7 @@ pub async fn list(State(app): State<Arc<AppState>>) -> Result<Json<Datasets>, Pr
     for dataset in &all {
         responses.push(dataset_response(&app, dataset).await?);
     }
-    Ok(Json(Datasets { datasets: responses }))
+    Ok(Json(Datasets { items: responses.clone(), datasets: responses }))
 }
 
 async fn find(app: &AppState, application: &str, version: &str) -> Result<Dataset, Problem> {
@@ -226,11 +229,11 @@ pub async fn deliver(
 /// An open answer of a version that awaits review.
 #[derive(Serialize, ToSchema)]
 pub struct OpenAnswerResponse {
-    /// Number of the answer, from 1, for `strike`.
+    /// Number of the answer, from 1, for `redact`.
     number: usize,
     /// Pseudonym of the case.
     case: String,
-    item: String,
+    variable: String,
     text: String,
 }
 
@@ -258,7 +261,7 @@ pub async fn review(
     let to_response = |answer: services::datasets::OpenAnswer| OpenAnswerResponse {
         number: answer.number,
         case: answer.case,
-        item: answer.variable,
+        variable: answer.variable,
         text: answer.text,
     };
     Ok(Json(OpenAnswersResponse { items: answers.into_iter().map(to_response).collect() }))
@@ -269,7 +272,7 @@ pub async fn review(
 pub struct ReleaseRequest {
     /// Numbers of the answers to leave out.
     #[serde(default)]
-    strike: Vec<usize>,
+    redact: Vec<usize>,
 }
 
 /// Releases a reviewed version.
@@ -281,9 +284,15 @@ pub async fn release(
     Path((application, version)): Path<(String, String)>,
     Body(request): Body<ReleaseRequest>,
 ) -> Result<Json<Done>, Problem> {
-    let strike = request.strike.into_iter().collect();
-    services::datasets::release(&app.context, &application, Some(&version), &strike, &caller.actor)
-        .await?;
+    let redacted = request.redact.into_iter().collect();
+    services::datasets::release(
+        &app.context,
+        &application,
+        Some(&version),
+        &redacted,
+        &caller.actor,
+    )
+    .await?;
     Ok(DONE)
 }
 
@@ -320,12 +329,12 @@ pub struct DeliveryResponse {
     kind: String,
     version: u32,
     /// folder, s3 or webhook.
-    way: &'static str,
+    channel: &'static str,
     arrived_at: Option<String>,
     /// Time of the next attempt. Null if it has arrived, or has failed for good.
     next_at: Option<String>,
-    tries: u32,
-    problem: Option<String>,
+    attempt_count: u32,
+    last_error: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -341,11 +350,11 @@ pub async fn deliveries(State(app): State<Arc<AppState>>) -> Result<Json<Deliver
         application: delivery.application_code,
         kind: delivery.kind,
         version: delivery.version,
-        way: delivery.channel.as_str(),
+        channel: delivery.channel.as_str(),
         arrived_at: delivery.arrived_at.map(format_utc),
         next_at: delivery.next_at.map(format_utc),
-        tries: delivery.attempt_count,
-        problem: delivery.last_error,
+        attempt_count: delivery.attempt_count,
+        last_error: delivery.last_error,
     };
     Ok(Json(Deliveries { items: all.into_iter().map(to_response).collect() }))
 }

@@ -46,10 +46,10 @@ pub struct DraftResponse {
     applications: Vec<String>,
     gateway: String,
     budget: Option<f64>,
-    made_by: String,
+    created_by: String,
     changed_at: String,
     /// The user who requested the launch, where a second person must approve it.
-    asked_by: Option<String>,
+    launch_requested_by: Option<String>,
     /// The contact plan, with the keys of its file.
     #[schema(value_type = Object)]
     plan: serde_json::Value,
@@ -71,9 +71,9 @@ fn draft_response(draft: CampaignDraft) -> DraftResponse {
         code: draft.code,
         gateway: draft.gateway,
         budget: draft.budget_micros.map(|micros| micros as f64 / 1e6),
-        made_by: draft.created_by,
+        created_by: draft.created_by,
         changed_at: format_utc(draft.changed_at),
-        asked_by: draft.launch_requested_by,
+        launch_requested_by: draft.launch_requested_by,
         plan: serde_json::from_str(&draft.plan).unwrap_or_default(),
     }
 }
@@ -224,8 +224,8 @@ pub async fn send_test(
 }
 
 /// Requests the launch of a draft in its present state; a second person approves it on the console.
-#[utoipa::path(post, path = "/api/v1/drafts/{draft}/ask", tag = "drafts", params(("draft" = String, Path)), responses((status = 200, body = Done)))]
-pub async fn ask(
+#[utoipa::path(post, path = "/api/v1/drafts/{draft}/request-launch", tag = "drafts", params(("draft" = String, Path)), responses((status = 200, body = Done)))]
+pub async fn request_launch(
     State(app): State<Arc<AppState>>,
     Extension(caller): Extension<Caller>,
     Path(draft): Path<String>,
@@ -245,7 +245,7 @@ pub async fn launch(
 ) -> Result<(StatusCode, Json<LaunchReport>), Problem> {
     if app.context.config.console.four_eyes {
         return Err(Problem::wrong(
-            "two people agree to a launch here: ask for it, and somebody launches it on the \
+            "two people agree to a launch here: request it, and somebody launches it on the \
                 console",
         ));
     }

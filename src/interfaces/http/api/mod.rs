@@ -121,7 +121,11 @@ fn build_routes(app: &Arc<AppState>) -> ApiAuth {
         .audited(Operate, (Action::DraftDiscarded, "draft:{draft}"), routes!(drafts::discard))
         .read_only(Operate, routes!(drafts::rehearse))
         .audited(Operate, (Action::TestMessageSent, "draft:{draft}"), routes!(drafts::send_test))
-        .audited(Operate, (Action::LaunchRequested, "draft:{draft}"), routes!(drafts::ask))
+        .audited(
+            Operate,
+            (Action::LaunchRequested, "draft:{draft}"),
+            routes!(drafts::request_launch),
+        )
         .audited(Operate, (Action::CampaignLaunched, "campaign:{draft}"), routes!(drafts::launch))
         .read_only(Watch, routes!(campaigns::list))
         .read_only(Watch, routes!(campaigns::show))
@@ -175,13 +179,13 @@ fn build_routes(app: &Arc<AppState>) -> ApiAuth {
         .audited(
             Operate,
             (Action::ReplyHandled, "reply:{reply}"),
-            routes!(pending_work::reply_done),
+            routes!(pending_work::handle_reply),
         )
         .read_only(Operate, routes!(pending_work::messages_in_doubt))
         .audited(
             Operate,
             (Action::MessageSettled, "message:{reference}"),
-            routes!(pending_work::settle),
+            routes!(pending_work::resolve_message),
         )
         .read_only(Operate, routes!(suppressions::list))
         .audited(Operate, (Action::NumberSuppressed, ""), routes!(suppressions::suppress))

@@ -33,7 +33,7 @@ pub struct UndeliveredVersionResponse {
     kind: String,
     version: u32,
     /// The channel that failed; null if the version was rejected.
-    way: Option<&'static str>,
+    channel: Option<&'static str>,
     reason: String,
     since: String,
 }
@@ -53,7 +53,7 @@ pub struct PendingWork {
 }
 
 /// Returns the work that needs a person.
-#[utoipa::path(get, path = "/api/v1/waiting", tag = "work", responses((status = 200, body = PendingWork)))]
+#[utoipa::path(get, path = "/api/v1/pending-work", tag = "work", responses((status = 200, body = PendingWork)))]
 pub async fn pending_work(State(app): State<Arc<AppState>>) -> Result<Json<PendingWork>, Problem> {
     let pending = overview::pending_work(&app.context).await?;
     let dataset = |problem: crate::adapters::database::deliveries::DeliveryProblem| {
@@ -61,7 +61,7 @@ pub async fn pending_work(State(app): State<Arc<AppState>>) -> Result<Json<Pendi
             application: problem.application_code,
             kind: problem.kind,
             version: problem.version,
-            way: problem.channel.map(|channel| channel.as_str()),
+            channel: problem.channel.map(|channel| channel.as_str()),
             reason: problem.reason,
             since: format_utc(problem.since),
         }
@@ -238,8 +238,8 @@ pub async fn reply_text(
 }
 
 /// Marks a reply as handled.
-#[utoipa::path(post, path = "/api/v1/replies/{reply}/done", tag = "work", params(("reply" = i64, Path)), responses((status = 200, body = Done)))]
-pub async fn reply_done(
+#[utoipa::path(post, path = "/api/v1/replies/{reply}/handle", tag = "work", params(("reply" = i64, Path)), responses((status = 200, body = Done)))]
+pub async fn handle_reply(
     State(app): State<Arc<AppState>>,
     Path(reply): Path<i64>,
 ) -> Result<Json<Done>, Problem> {
@@ -265,7 +265,7 @@ pub struct MessagesInDoubt {
 }
 
 /// Lists messages in doubt, which are never sent again automatically.
-#[utoipa::path(get, path = "/api/v1/doubts", tag = "work", responses((status = 200, body = MessagesInDoubt)))]
+#[utoipa::path(get, path = "/api/v1/messages/in-doubt", tag = "work", responses((status = 200, body = MessagesInDoubt)))]
 pub async fn messages_in_doubt(
     State(app): State<Arc<AppState>>,
 ) -> Result<Json<MessagesInDoubt>, Problem> {
@@ -284,19 +284,20 @@ pub async fn messages_in_doubt(
 #[serde(deny_unknown_fields)]
 pub struct ResolveRequest {
     /// True: it was sent. False: it was not, and is sent again.
-    went_out: bool,
+    was_sent: bool,
 }
 
 /// Resolves a message in doubt.
-#[utoipa::path(post, path = "/api/v1/doubts/{reference}", tag = "work", params(("reference" = String, Path)), request_body = ResolveRequest,
+#[utoipa::path(post, path = "/api/v1/messages/{reference}/resolve", tag = "work", params(("reference" = String, Path)), request_body = ResolveRequest,
     responses((status = 200, body = Done)))]
-pub async fn settle(
+pub async fn resolve_message(
     State(app): State<Arc<AppState>>,
     Path(reference): Path<String>,
     Body(request): Body<ResolveRequest>,
 ) -> Result<Json<Done>, Problem> {
-    let verdict = if request.went_out { DoubtResolution::Sent } else { DoubtResolution::NotSent };
-    match in_doubt::resolve_manually(&app.context, &reference, verdict).await {
+    let resolution =
+        if request.was_sent { DoubtResolution::Sent } else { DoubtResolution::NotSent };
+    match in_doubt::resolve_manually(&app.context, &reference, resolution).await {
         Ok(_) => Ok(DONE),
         Err(DoubtResolutionError::Unknown(_)) => Err(Problem::not_found()),
         Err(error @ DoubtResolutionError::NotInDoubt { .. }) => {

@@ -49,10 +49,10 @@ async fn phone_of(app: &AppState, case: i64) -> Result<Phone, Problem> {
 pub struct PersonExportResponse {
     /// By applicant: name, number, cases with answers, consents, messages, calls, replies.
     #[schema(value_type = Vec<Object>)]
-    held: serde_json::Value,
+    records: serde_json::Value,
     /// Suppressions of the number, with start and end.
     #[schema(value_type = Vec<Object>)]
-    not_to_be_contacted: serde_json::Value,
+    suppressions: serde_json::Value,
 }
 
 /// Exports all data about the person of a case, from every list, for that person.
@@ -65,8 +65,8 @@ pub async fn export(
     let phone = phone_of(&app, case).await?;
     let mut all = person::export(&app.context, phone.e164(), &caller.actor).await?;
     Ok(Json(PersonExportResponse {
-        held: all["held"].take(),
-        not_to_be_contacted: all["not_to_be_contacted"].take(),
+        records: all["records"].take(),
+        suppressions: all["suppressions"].take(),
     }))
 }
 
@@ -87,11 +87,11 @@ pub struct CorrectedVersionResponse {
 #[derive(Serialize, ToSchema)]
 pub struct ErasureResponse {
     /// Number of erased rows: one for each applicant with the person on its lists.
-    people: u64,
+    erased_rows: u64,
     /// Versions frozen again without the person.
-    corrected: Vec<CorrectedVersionResponse>,
+    corrected_versions: Vec<CorrectedVersionResponse>,
     /// Applicants whose legal hold prevents the erasure.
-    held: Vec<String>,
+    under_legal_hold: Vec<String>,
 }
 
 /// Erases the person of a case from every list, and suppresses the number. It cannot be undone.
@@ -115,16 +115,16 @@ pub async fn erase(
         .into_iter()
         .map(|(application, version)| CorrectedVersionResponse { application, version });
     Ok(Json(ErasureResponse {
-        people: erased.people,
-        corrected: corrected.collect(),
-        held: erased.held,
+        erased_rows: erased.people,
+        corrected_versions: corrected.collect(),
+        under_legal_hold: erased.held,
     }))
 }
 
 #[derive(Serialize, ToSchema)]
 pub struct LegalHoldResponse {
     since: String,
-    who: String,
+    actor: String,
     reason: String,
 }
 
@@ -135,11 +135,11 @@ pub struct ApplicantResponse {
     applicant: String,
     people: u64,
     /// When its last field was closed.
-    done_at: Option<String>,
-    forgotten_at: Option<String>,
+    fieldwork_ended_at: Option<String>,
+    purged_at: Option<String>,
     legal_hold: Option<LegalHoldResponse>,
-    /// Status in words.
-    standing: String,
+    /// In words.
+    purge_status: String,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -152,17 +152,17 @@ pub struct Applicants {
 pub async fn applicants(State(app): State<Arc<AppState>>) -> Result<Json<Applicants>, Problem> {
     let hold = |hold: LegalHold| LegalHoldResponse {
         since: format_utc(hold.since),
-        who: hold.actor,
+        actor: hold.actor,
         reason: hold.reason,
     };
     let to_response = |PurgeReview { applicant, status }: PurgeReview| ApplicantResponse {
         programme: applicant.programme_code,
         applicant: applicant.code,
         people: applicant.people,
-        done_at: applicant.done_at.map(format_utc),
-        forgotten_at: applicant.purged_at.map(format_utc),
+        fieldwork_ended_at: applicant.done_at.map(format_utc),
+        purged_at: applicant.purged_at.map(format_utc),
         legal_hold: applicant.hold.map(hold),
-        standing: status.labels(format_utc).1,
+        purge_status: status.labels(format_utc).1,
     };
     Ok(Json(Applicants {
         items: purge::review_applicants(&app.context).await?.into_iter().map(to_response).collect(),
@@ -177,7 +177,7 @@ async fn find(app: &AppState, (programme, code): &(String, String)) -> Result<Ap
 
 /// Deletes all personal data of an applicant now, before its retention period ends. It cannot be
 /// undone.
-#[utoipa::path(post, path = "/api/v1/applicants/{programme}/{applicant}/forget", tag = "privacy",
+#[utoipa::path(post, path = "/api/v1/applicants/{programme}/{applicant}/purge", tag = "privacy",
     params(("programme" = String, Path), ("applicant" = String, Path)), request_body = ReasonRequest, responses((status = 200, body = Done)))]
 pub async fn purge_applicant(
     State(app): State<Arc<AppState>>,

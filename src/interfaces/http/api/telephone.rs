@@ -50,15 +50,15 @@ pub struct QueueEntryResponse {
     max_calls: u32,
     assigned_to: Option<String>,
     /// The interviewer whose screen shows the person.
-    with: Option<String>,
+    on_screen_of: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
 pub struct Queue {
-    waiting: usize,
+    queued: usize,
     due: usize,
     promised: usize,
-    on_screens: usize,
+    in_call: usize,
     /// Those on screens and those due next, at most 200.
     items: Vec<QueueEntryResponse>,
 }
@@ -76,13 +76,13 @@ pub async fn queue(State(app): State<Arc<AppState>>) -> Result<Json<Queue>, Prob
         calls: row.calls,
         max_calls: row.max_calls,
         assigned_to: row.assigned_to,
-        with: row.on_screen_of,
+        on_screen_of: row.on_screen_of,
     };
     Ok(Json(Queue {
-        waiting: dashboard.queued,
+        queued: dashboard.queued,
         due: dashboard.due,
         promised: dashboard.promised,
-        on_screens: dashboard.on_screens,
+        in_call: dashboard.on_screens,
         items: dashboard.rows.into_iter().map(to_response).collect(),
     }))
 }

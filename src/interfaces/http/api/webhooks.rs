@@ -34,7 +34,7 @@ pub struct WebhookResponse {
     url: String,
     /// The events it receives; empty for all.
     events: Vec<&'static str>,
-    made_by: String,
+    created_by: String,
     created_at: String,
     /// Number of undelivered events.
     waiting: u64,
@@ -43,7 +43,7 @@ pub struct WebhookResponse {
     /// Time of the next attempt. Null with `failing_since` set: the endpoint answered 410 and gets
     /// no more events.
     next_try_at: Option<String>,
-    problem: Option<String>,
+    last_error: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -62,7 +62,7 @@ pub async fn list(State(app): State<Arc<AppState>>) -> Result<Json<Webhooks>, Pr
             events: endpoint.kinds.iter().map(|kind| kind.code()).collect(),
             name: endpoint.name,
             url: endpoint.url,
-            made_by: endpoint.created_by,
+            created_by: endpoint.created_by,
             created_at: format_utc(endpoint.created_at),
             failing_since: endpoint.failing_since.map(format_utc),
             next_try_at: endpoint
@@ -70,7 +70,7 @@ pub async fn list(State(app): State<Arc<AppState>>) -> Result<Json<Webhooks>, Pr
                 .and(Some(endpoint.retry_at))
                 .filter(|until| *until < stored::NEVER_AGAIN)
                 .map(format_utc),
-            problem: endpoint.last_error,
+            last_error: endpoint.last_error,
         });
     }
     Ok(Json(Webhooks { items }))
@@ -146,11 +146,11 @@ pub struct EventResponse {
     number: i64,
     event: String,
     at: String,
-    tries: u32,
+    attempt_count: u32,
     arrived_at: Option<String>,
     /// Time of the next attempt. Null if it has arrived, or has failed for good.
     next_at: Option<String>,
-    problem: Option<String>,
+    last_error: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -178,10 +178,10 @@ pub async fn list_events(
         number: event.id,
         event: event.kind,
         at: format_utc(event.created_at),
-        tries: event.attempt_count,
+        attempt_count: event.attempt_count,
         arrived_at: event.arrived_at.map(format_utc),
         next_at: event.next_at.map(format_utc),
-        problem: event.last_error,
+        last_error: event.last_error,
     };
     Ok(Json(Events { items: all.into_iter().map(to_response).collect(), next }))
 }

@@ -89,7 +89,7 @@ fn authorised_gateway<'a>(
         .map(|g| g.allowed_networks.as_slice())
         .unwrap_or_default();
     if !allow.is_empty() && !allow.iter().any(|network| network.contains(&from)) {
-        tracing::warn!(gateway = name, %from, "a push came from outside the gateway's allow list");
+        tracing::warn!(gateway = name, client.address = %from, "a push came from outside the gateway's allow list");
         return Err(Failure::NotFound);
     }
     let expected = app.context.keys.hasher().webhook_secret(name);

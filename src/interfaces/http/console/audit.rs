@@ -121,7 +121,7 @@ pub async fn show(
         };
         return csv_download::csv_download(
             "audit",
-            &["number", "at", "who", "via", "action", "object", "detail"],
+            &["number", "at", "actor", "via", "action", "object", "detail"],
             entries.into_iter().map(cells).chain(is_cut.then_some(cut)),
         );
     }

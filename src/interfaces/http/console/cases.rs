@@ -362,7 +362,7 @@ pub async fn erase(
         return render(&app, &staff, CaseId(case), form_state).await;
     }
     let Some((_, phone)) = timeline::reveal_person(&app.context, CaseId(case)).await? else {
-        let form_state = refused(tr.t("此人的信息已清除。", "This person is forgotten already."));
+        let form_state = refused(tr.t("此人的信息已清除。", "Personal data deleted already."));
         return render(&app, &staff, CaseId(case), form_state).await;
     };
     let order =

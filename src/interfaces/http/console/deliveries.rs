@@ -57,7 +57,7 @@ fn channel_status(tr: Translator, delivery: &Delivery) -> (String, &'static str)
             format!("{name}: {} {} {problem}", tr.t("将重试于", "tried again at"), format_time(at)),
             "warning",
         ),
-        (None, None) => (format!("{name}: {} {problem}", tr.t("已放弃", "given up")), "bad"),
+        (None, None) => (format!("{name}: {} {problem}", tr.t("已放弃", "failed")), "bad"),
     }
 }
 

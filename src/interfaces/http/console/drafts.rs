@@ -195,7 +195,7 @@ fn flash_text(tr: Translator, what: &str) -> Option<&'static str> {
         "tested" => tr.t("测试短信已发出。", "The test message is sent."),
         "asked" => tr.t(
             "已申请启动，等待另一人同意。",
-            "You have asked for the launch; somebody else has to agree.",
+            "You have requested the launch; somebody else has to approve it.",
         ),
         _ => return None,
     })

@@ -109,13 +109,12 @@ impl<'a> HomeLive<'a> {
         let format_time = |at: Timestamp| at.in_zone(ZONE).format("%m-%d %H:%M").to_string();
         let gateway = |state: &'a overview::GatewayHealth| {
             let (status_text, status_class) = match (state.paused_until, state.pace_permille) {
-                (Some(until), _) => (
-                    format!("{} {}", tr.t("停用至", "held still until"), format_time(until)),
-                    "bad",
-                ),
-                (None, 1000) => (tr.t("正常", "well").to_owned(), "good"),
+                (Some(until), _) => {
+                    (format!("{} {}", tr.t("停用至", "paused until"), format_time(until)), "bad")
+                }
+                (None, 1000) => (tr.t("正常", "ok").to_owned(), "good"),
                 (None, permille) => {
-                    (format!("{} {} %", tr.t("减速至", "slowed down to"), permille / 10), "warning")
+                    (format!("{} {} %", tr.t("减速至", "throttled to"), permille / 10), "warning")
                 }
             };
             GatewayView { name: &state.name, status_text, status_class }
@@ -150,9 +149,7 @@ impl<'a> HomeLive<'a> {
 
 fn flash_text(tr: Translator, what: &str) -> Option<&'static str> {
     Some(match what {
-        "taken" => {
-            tr.t("警报已确认，不再重复。", "You have taken over the alarm; it is not repeated.")
-        }
+        "taken" => tr.t("警报已确认，不再重复。", "Alarm acknowledged; it is not repeated."),
         "no-alarm" => tr.t("此警报已不存在。", "There is no such alarm any more."),
         _ => return None,
     })

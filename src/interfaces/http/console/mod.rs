@@ -102,13 +102,13 @@ pub fn routes(app: &Arc<AppState>) -> StaffRouter {
             inbox::read,
         )
         .audited_form(
-            "/inbox/{reply}/done",
+            "/inbox/{reply}/handle",
             OPERATE,
             (Action::ReplyHandled, "reply:{reply}", ""),
             inbox::done,
         )
         .audited_form(
-            "/doubts/{reference}",
+            "/messages/{reference}/resolve",
             OPERATE,
             (Action::MessageSettled, "message:{reference}", "{as}"),
             inbox::settle,
@@ -122,7 +122,7 @@ pub fn routes(app: &Arc<AppState>) -> StaffRouter {
         )
         .page("/deliveries", WATCH, deliveries::show)
         .audited_form(
-            "/deliveries/{application}/{version}/again",
+            "/deliveries/{application}/{version}/redeliver",
             OPERATE,
             (Action::DatasetRedelivered, "application:{application}", "{version}"),
             deliveries::again,
@@ -142,7 +142,7 @@ pub fn routes(app: &Arc<AppState>) -> StaffRouter {
         )
         .page("/privacy", Permission::ManageAccounts, privacy::show)
         .audited_form(
-            "/privacy/{programme}/{applicant}/forget",
+            "/privacy/{programme}/{applicant}/purge",
             Permission::ManageAccounts,
             (Action::PeoplePurged, "applicant:{programme}/{applicant}", ""),
             privacy::purge_applicant,
@@ -199,7 +199,7 @@ pub fn routes(app: &Arc<AppState>) -> StaffRouter {
             lists::import,
         )
         .audited_form(
-            "/lists/{list}/drop",
+            "/lists/{list}/discard",
             OPERATE,
             (Action::ListDiscarded, "list:{list}", ""),
             lists::discard,
@@ -221,7 +221,7 @@ pub fn routes(app: &Arc<AppState>) -> StaffRouter {
             drafts::send_test,
         )
         .audited_form(
-            "/drafts/{code}/ask",
+            "/drafts/{code}/request-launch",
             OPERATE,
             (Action::LaunchRequested, "draft:{code}", ""),
             drafts::ask,
@@ -233,7 +233,7 @@ pub fn routes(app: &Arc<AppState>) -> StaffRouter {
             drafts::launch,
         )
         .audited_form(
-            "/drafts/{code}/drop",
+            "/drafts/{code}/discard",
             OPERATE,
             (Action::DraftDiscarded, "draft:{code}", ""),
             drafts::discard,

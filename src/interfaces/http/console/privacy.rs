@@ -109,7 +109,9 @@ async fn render(
 
 fn flash_text(tr: Translator, what: &str) -> Option<&'static str> {
     Some(match what {
-        "purged" => tr.t("已清除，证明见下方。", "They are forgotten; the certificate is below."),
+        "purged" => {
+            tr.t("已清除，证明见下方。", "Personal data deleted; the certificate is below.")
+        }
         "held" => tr.t("已设法律保全。", "It is under a legal hold."),
         "lifted" => tr.t("法律保全已解除。", "The legal hold is lifted."),
         _ => return None,
@@ -144,7 +146,7 @@ fn refusal_text(tr: Translator, error: &ErasureError) -> Option<&'static str> {
         ErasureError::LegalHold { .. } => {
             tr.t("处于法律保全中，不能清除。", "It is under a legal hold; nothing is deleted.")
         }
-        ErasureError::AlreadyErased(_) => tr.t("已经清除。", "They are forgotten already."),
+        ErasureError::AlreadyErased(_) => tr.t("已经清除。", "The data is deleted already."),
         ErasureError::NoLegalHold(_) => tr.t("没有法律保全。", "It is under no legal hold."),
         _ => return None,
     })
@@ -176,10 +178,7 @@ pub async fn purge_applicant(
     if form.text("sure").trim() != code {
         let problem = staff
             .tr
-            .t(
-                "请输入申报单位代码以确认清除。",
-                "To have them forgotten, type the applicant's code.",
-            )
+            .t("请输入申报单位代码以确认清除。", "To delete the data, type the applicant's code.")
             .to_owned();
         return render(&app, &staff, None, Some(problem)).await;
     }

@@ -85,7 +85,7 @@ fn view(
                 "warning",
             ),
             (None, None, problem) => {
-                (format!("{}: {}", tr.t("已放弃", "given up"), problem.unwrap_or_default()), "bad")
+                (format!("{}: {}", tr.t("已放弃", "failed"), problem.unwrap_or_default()), "bad")
             }
         };
         let kind = EventKind::parse(&event.kind)
@@ -93,7 +93,7 @@ fn view(
         EventRow { at: format_time(event.created_at), kind, status_text, status_class }
     };
     let (status_text, status_class) = match (endpoint.failing_since, endpoint.last_error) {
-        (None, _) => (tr.t("正常", "well").to_owned(), "good"),
+        (None, _) => (tr.t("正常", "ok").to_owned(), "good"),
         (Some(since), problem) => (
             format!(
                 "{} {}: {}",

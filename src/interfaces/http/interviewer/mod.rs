@@ -158,8 +158,8 @@ async fn dial(
     let Some(dialer) = &app.context.dialer else { return Err(Failure::NotFound) };
     match dialer.dial(&call_screen.phone, &staff.session.account.name).await {
         Ok(()) => Ok(Redirect::to("/interview?noted=dialling")),
-        Err(problem) => {
-            tracing::warn!(problem, "a call could not be connected");
+        Err(error) => {
+            tracing::warn!(error, "a call could not be connected");
             Ok(Redirect::to("/interview?noted=dial_failed"))
         }
     }
@@ -327,7 +327,7 @@ async fn outcome(
         render(&app, &staff, &call_screen, None, form_state).await
     };
     let Some(outcome) = CallOutcome::parse(form.text("outcome")) else {
-        return render_problem(tr.t("请选择通话结果。", "Choose what the call came to.").into())
+        return render_problem(tr.t("请选择通话结果。", "Choose the outcome of the call.").into())
             .await;
     };
     let at = form.text("at").trim();

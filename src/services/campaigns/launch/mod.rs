@@ -50,7 +50,7 @@ pub struct LaunchReport {
     /// People abroad whom the plan's hours never reach, because their zones share none.
     pub outside_contact_hours: u64,
     /// People whose numbers no gateway of the route takes.
-    pub without_gateway: u64,
+    pub unroutable: u64,
     /// People of replicates that wait until the response rate shows the need, and the seed of the
     /// draw.
     pub held_back: u64,
@@ -68,8 +68,9 @@ pub struct LaunchReport {
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct StepReport {
     pub name: String,
-    pub begins: String,
-    pub done: String,
+    pub starts_at: String,
+    /// If everybody gets it.
+    pub ends_at_latest: String,
     pub parts: u64,
     pub longest_message_parts: u32,
 }
@@ -224,8 +225,8 @@ pub async fn prepare_launch(
     let steps =
         plan.steps.iter().zip(&windows).zip(parts).map(|((step, window), parts)| StepReport {
             name: step.name.clone(),
-            begins: window.map(|w| formatted(w.begins)).unwrap_or_default(),
-            done: window.map(|w| formatted(w.done)).unwrap_or_default(),
+            starts_at: window.map(|w| formatted(w.begins)).unwrap_or_default(),
+            ends_at_latest: window.map(|w| formatted(w.done)).unwrap_or_default(),
             parts: parts.total,
             longest_message_parts: parts.longest,
         });
@@ -235,7 +236,7 @@ pub async fn prepare_launch(
         invitations: people.len() as u64,
         without_mobile: people.len() as u64 - mobiles,
         outside_contact_hours: prepared.outside_contact_hours,
-        without_gateway: prepared.without_gateway,
+        unroutable: prepared.unroutable,
         held_back: draw.held_back,
         draw_seed: draw.seed,
         privacy_notice: programme.privacy.version.clone(),

@@ -36,7 +36,7 @@ pub struct PreparedPeople {
     /// People with a mobile number whom the plan's hours never reach.
     pub outside_contact_hours: u64,
     /// People with a mobile number that no gateway of the route takes.
-    pub without_gateway: u64,
+    pub unroutable: u64,
 }
 
 /// Prepares everybody. Fails where a step's messages have more parts than the plan allows.
@@ -121,7 +121,7 @@ impl PreparedPeople {
         let gets_sms = person.is_mobile && has_gateway;
         let (next_step, next_at) =
             job.plan.first_contact(job.now, &zones, &person.phone_hash, gets_sms);
-        self.without_gateway += u64::from(person.is_mobile && !has_gateway);
+        self.unroutable += u64::from(person.is_mobile && !has_gateway);
         self.outside_contact_hours += u64::from(gets_sms && next_at.is_none());
         self.invitations.push(NewInvitation {
             respondent: person.respondent,

@@ -77,7 +77,7 @@ pub async fn deliver_due(context: &AppContext) -> Result<u64, DatasetError> {
                 tracing::info!(
                     application = dataset.application_code,
                     version = dataset.version,
-                    way = delivery.channel.as_str(),
+                    channel = delivery.channel.as_str(),
                     "a dataset has arrived"
                 );
             }
@@ -104,23 +104,23 @@ async fn set_failed(
     match next {
         Some(_) => tracing::warn!(
             application,
-            way = channel,
+            channel,
             attempt_count,
-            problem,
+            error = problem,
             "a dataset did not arrive; it is tried again"
         ),
         None => tracing::error!(
             application,
-            way = channel,
+            channel,
             attempt_count,
-            problem,
-            "a dataset could not be handed over; «dataset deliver» tries once more"
+            error = problem,
+            "dataset delivery failed; «dataset deliver» tries once more"
         ),
     }
     deliveries::set_failed(tx, delivery.id, next, &problem).await
 }
 
-#[tracing::instrument(name = "deliver dataset", level = "debug", skip_all, fields(application = dataset.application_code, way = channel.as_str()))]
+#[tracing::instrument(name = "deliver dataset", level = "debug", skip_all, fields(application = dataset.application_code, channel = channel.as_str()))]
 async fn send(
     context: &AppContext,
     dataset: &Dataset,
