@@ -7,10 +7,11 @@ use std::process::Command;
 
 /// Folders from the lowest layer to the highest. A file imports only from its own layer and those
 /// below.
-const LAYERS: [&[&str]; 6] = [
+const LAYERS: [&[&str]; 7] = [
     &["domain"],
     &["adapters"],
     &["services"],
+    &["interfaces/errors"],
     &["interfaces/http"],
     &["daemon", "simulation"],
     &["interfaces/cli", "interfaces"],

@@ -15,7 +15,7 @@ async fn each_launch_error_names_the_place_and_the_remedy() {
     let refused = async |codes: &[&str], plan: &str| {
         app.launch("C1", codes, plan).await.expect_err("must be refused").to_string()
     };
-    assert!(refused(&["A1"], PLAN).await.contains("list import"));
+    assert_eq!(refused(&["A1"], PLAN).await, "application A1 has no list");
     app.import(&["A1"], list(20).as_bytes()).await.unwrap();
     assert!(refused(&["A9"], PLAN).await.contains("A9"));
     let change = |from: &str, to: &str| PLAN.replace(from, to);

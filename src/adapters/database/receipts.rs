@@ -70,7 +70,7 @@ pub async fn apply(
 }
 
 /// A message's invitation, kind, number and state.
-type FoundMessage = (i64, String, i64, String);
+type FoundMessage = (i64, i64, i64, String);
 
 async fn find(tx: &mut AnyConnection, receipt: &Receipt) -> Result<Option<FoundMessage>> {
     if let Some((reference, invitation)) =

@@ -2,6 +2,7 @@
 //! X-Forwarded-For that is no proxy of ours. Everything before it was written by the client.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Once;
 
 use axum::http::HeaderMap;
 use ipnet::IpNet;
@@ -11,6 +12,14 @@ pub fn client_address(proxies: &[IpNet], peer: SocketAddr, headers: &HeaderMap) 
     let peer = peer.ip().to_canonical();
     let mut client = peer;
     let lines = headers.get_all("x-forwarded-for");
+    if peer.is_loopback() && !is_proxy(&peer) && lines.iter().next().is_some() {
+        static SAID: Once = Once::new();
+        SAID.call_once(|| {
+            tracing::warn!(
+                "a proxy on this machine is not named in web.proxies: all clients count as one"
+            );
+        });
+    }
     let values: Vec<&str> = lines
         .iter()
         .flat_map(|line| line.to_str().unwrap_or("?").split(','))

@@ -1,53 +1,59 @@
 //! Argon2 computations, a few at a time: each takes 19 MiB and some hundredths of a second of a
-//! core, so that many sign-ins at once would take the machine from respondents.
+//! core, so that many sign-ins at once would take the machine from respondents. They run on threads
+//! of their own, because an allocator keeps what a thread has freed.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, mpsc};
 
-use tokio::sync::Semaphore;
+use tokio::sync::oneshot;
 
 use super::AccountError;
 use crate::adapters::crypto::password::{hash_password, is_password};
 use crate::domain::personal::Personal;
 
-/// Computations at once, and how many more may wait for their turn.
+/// Threads, and how many computations may wait for their turn.
 const AT_ONCE: usize = 2;
 const MAX_WAITING: usize = 32;
 
-static TURNS: Semaphore = Semaphore::const_new(AT_ONCE);
+type Job = Box<dyn FnOnce() + Send>;
+
 static WAITING: AtomicUsize = AtomicUsize::new(0);
 
-/// A place in the queue, given up when it is dropped.
-struct Waiting;
-
-impl Waiting {
-    fn join() -> Result<Waiting, AccountError> {
-        let waiting = Waiting;
-        if WAITING.fetch_add(1, Ordering::SeqCst) < MAX_WAITING {
-            Ok(waiting)
-        } else {
-            Err(AccountError::Busy)
-        }
+/// The queue of the threads, which are started with the first job.
+static QUEUE: LazyLock<mpsc::Sender<Job>> = LazyLock::new(|| {
+    let (queue, jobs) = mpsc::channel::<Job>();
+    let jobs = Arc::new(Mutex::new(jobs));
+    for _ in 0..AT_ONCE {
+        let jobs = jobs.clone();
+        std::thread::spawn(move || {
+            loop {
+                let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+                let Ok(job) = job else { return };
+                WAITING.fetch_sub(1, Ordering::SeqCst);
+                // A job that panics answers nobody; the thread goes on.
+                let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
+            }
+        });
     }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        WAITING.fetch_sub(1, Ordering::SeqCst);
-    }
-}
+    queue
+});
 
 async fn in_turn<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, AccountError> {
-    let place = Waiting::join()?;
-    let turn = TURNS.acquire().await.map_err(|_| AccountError::Busy)?;
-    drop(place);
-    tokio::task::spawn_blocking(move || {
-        let _turn = turn;
-        work()
-    })
-    .await
-    .map_err(|_| AccountError::TaskPanicked)
+    if WAITING.fetch_add(1, Ordering::SeqCst) >= MAX_WAITING {
+        WAITING.fetch_sub(1, Ordering::SeqCst);
+        return Err(AccountError::Busy);
+    }
+    let (done, result) = oneshot::channel();
+    let job = move || {
+        // Somebody who has gone away meanwhile needs no result.
+        if !done.is_closed() {
+            let _ = done.send(work());
+        }
+    };
+    QUEUE.send(Box::new(job)).map_err(|_| AccountError::TaskPanicked)?;
+    result.await.map_err(|_| AccountError::TaskPanicked)
 }
 
 pub(super) async fn hash(password: Personal) -> Result<String, AccountError> {
