@@ -16,6 +16,7 @@ use fieldworkd::adapters::database::erasure::Applicant;
 use fieldworkd::adapters::database::{Database, applications, backup, lists};
 use fieldworkd::domain::audit::Actor;
 use fieldworkd::services;
+use fieldworkd::services::context::AppContext;
 use fieldworkd::services::deadlines;
 use fieldworkd::services::erasure::{ErasureError, ErasureOrder, person, purge};
 use fieldworkd::simulation::Scenario;
@@ -57,6 +58,36 @@ pub(crate) async fn sealed_people(database: &Database) -> Vec<(Vec<u8>, Vec<u8>)
     let mut connection = database.read().await.unwrap();
     let id = applications::find(&mut connection, "A1").await.unwrap().unwrap().id;
     lists::sealed_persons(&mut connection, id).await.unwrap()
+}
+
+/// Returns the content of SQLite's files; of PostgreSQL, none.
+fn database_files(context: &AppContext) -> Vec<(String, Vec<u8>)> {
+    let Some(file) = context.config.database_url.strip_prefix("sqlite:") else { return Vec::new() };
+    let file = file.trim_start_matches("//").split('?').next().unwrap();
+    let files = ["", "-wal"].map(|suffix| format!("{file}{suffix}"));
+    let content = files.map(|file| (file.clone(), std::fs::read(file).unwrap_or_default()));
+    assert!(!content[0].1.is_empty(), "{file}");
+    content.into()
+}
+
+/// Another machine's copy of the key ring, or one from a backup, does not keep a destroyed key.
+#[tokio::test]
+async fn a_destroyed_key_does_not_live_on_in_another_copy_of_the_ring() {
+    for app in TestApp::on_each_engine(Scenario::faultless(1, 50), &[]).await {
+        close_field(&app).await;
+        let context = &app.context;
+        let key = applicant(&app).await.key_id;
+        let file = context.config.key_ring.join(format!("{key}.key"));
+        let copy = std::fs::read(&file).unwrap();
+        purge::purge(context, applicant(&app).await.id, ORDER).await.unwrap();
+        let surviving = async || services::erasure::surviving_keys(context).await.unwrap().len();
+        assert_eq!((surviving().await, file.exists()), (0, false), "{}", app.engine);
+        std::fs::write(&file, copy).unwrap();
+        std::fs::remove_file(context.config.key_ring.join(format!("{key}.destroyed"))).unwrap();
+        assert_eq!(surviving().await, 1, "{}", app.engine);
+        assert_eq!(services::erasure::destroy_surviving_keys(context).await.unwrap(), 1);
+        assert_eq!((surviving().await, file.exists()), (0, false), "{}", app.engine);
+    }
 }
 
 #[tokio::test]
@@ -126,7 +157,20 @@ async fn a_person_sees_everything_and_is_erased_from_every_list() {
             Err(ErasureError::UnknownNumber)
         ));
 
+        let before = sealed_people(&context.database).await;
         let erased = person::erase(context, &number(0), ORDER).await.unwrap();
+        let after = sealed_people(&context.database).await;
+        let gone = before.into_iter().filter(|row| !after.contains(row)).flat_map(|(a, b)| [a, b]);
+        let gone: Vec<Vec<u8>> = gone.filter(|blob| blob.len() > 16).collect();
+        assert!(gone.len() >= 2, "{}", app.engine);
+        for (file, content) in database_files(context) {
+            for blob in &gone {
+                assert!(
+                    !content.windows(blob.len()).any(|bytes| bytes == blob),
+                    "{file}: the erased are still in it byte for byte"
+                );
+            }
+        }
         assert_eq!(
             (erased.people, erased.corrected.as_slice()),
             (2, [("A1".to_owned(), 2)].as_slice()),

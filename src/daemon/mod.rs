@@ -26,6 +26,7 @@ const RETRY_DELAY: Duration = Duration::from_secs(5);
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 const FORECAST_INTERVAL: Duration = Duration::from_secs(5);
 const HOUSEKEEPING_POLL: Duration = Duration::from_secs(60);
+const DESTROYED_KEYS_INTERVAL: Duration = Duration::from_secs(3600);
 
 pub async fn run(config: Config) -> Result<()> {
     let telemetry = telemetry::start(&config, None)?;
@@ -38,6 +39,7 @@ pub async fn run(config: Config) -> Result<()> {
 
     let dispatch_loops = spawn_dispatch_loops(&context, &stopped);
     let housekeeping = tokio::spawn(housekeeping_loop(context.clone(), stopped.clone()));
+    let destroyed_keys = tokio::spawn(destroyed_keys_loop(context.clone(), stopped.clone()));
     let deadlines = tokio::spawn(deadline_loop(context.clone(), stopped.clone()));
     let forecasts = tokio::spawn(forecast_loop(context.clone(), stopped.clone()));
     let dataset_deliveries = tokio::spawn(dataset_delivery_loop(context.clone(), stopped.clone()));
@@ -60,6 +62,7 @@ pub async fn run(config: Config) -> Result<()> {
         dataset_deliveries,
         forecasts,
         housekeeping,
+        destroyed_keys,
         call_leases,
         webhooks,
         web_server,
@@ -70,6 +73,7 @@ pub async fn run(config: Config) -> Result<()> {
         dataset_deliveries,
         forecasts,
         housekeeping,
+        destroyed_keys,
         call_leases,
         webhooks,
         web_server,
@@ -79,6 +83,7 @@ pub async fn run(config: Config) -> Result<()> {
     dataset_deliveries?;
     forecasts?;
     housekeeping?;
+    destroyed_keys?;
     call_leases?;
     webhooks?;
     watchdog?;
@@ -197,6 +202,18 @@ async fn housekeeping_loop(context: Arc<AppContext>, mut stopped: watch::Receive
             Err(error) => {
                 tracing::error!(%error, "housekeeping failed; the next round makes it good")
             }
+        }
+    }
+}
+
+/// Destroys keys that other daemons have destroyed in their copies of the key ring.
+async fn destroyed_keys_loop(context: Arc<AppContext>, mut stopped: watch::Receiver<bool>) {
+    loop {
+        if let Err(error) = erasure::destroy_surviving_keys(&context).await {
+            tracing::error!(%error, "destroyed keys could not be checked");
+        }
+        if !sleep_unless_stopped(&mut stopped, DESTROYED_KEYS_INTERVAL).await {
+            return;
         }
     }
 }

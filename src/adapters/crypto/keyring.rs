@@ -186,6 +186,11 @@ impl KeyRing {
         }
     }
 
+    /// Returns whether the key's file is in the ring.
+    pub fn holds(&self, key_id: &str) -> bool {
+        self.key_path(key_id).exists()
+    }
+
     /// Returns the reason for which a key was destroyed; `None` if it was not.
     pub fn destruction_reason(&self, key_id: &str) -> Result<Option<String>, KeyRingError> {
         let path = self.destroyed_note_path(key_id);

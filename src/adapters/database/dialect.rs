@@ -48,6 +48,8 @@ impl Engine {
                 "PRAGMA journal_mode = WAL",
                 "PRAGMA synchronous = FULL",
                 "PRAGMA foreign_keys = ON",
+                // What is deleted or moved is overwritten in the file.
+                "PRAGMA secure_delete = ON",
             ],
             Engine::Postgres => {
                 &["SET synchronous_commit = on", "SET timezone = 'UTC'", "SET jit = off"]

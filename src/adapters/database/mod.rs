@@ -50,6 +50,7 @@ pub mod timeline;
 pub mod verifications;
 
 use std::ops::{Deref, DerefMut};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -117,6 +118,9 @@ impl Database {
         let connect = |error| DatabaseError::Connect { url: masked_url.clone(), error };
         if let Some(folder) = dialect::sqlite_folder(url) {
             std::fs::create_dir_all(folder).map_err(|error| connect(sqlx::Error::Io(error)))?;
+        }
+        if let Some(file) = dialect::sqlite_file(url) {
+            keep_private(&file).map_err(|error| connect(sqlx::Error::Io(error)))?;
         }
         // The pool would retry for half a minute; an absent server, or a file that is not a
         // database, is reported at once.
@@ -226,9 +230,67 @@ impl Database {
         Ok(())
     }
 
+    /// Removes what transactions have deleted from the database's files as far as the engine can:
+    /// SQLite overwrites it in the file, so the log before it is emptied; PostgreSQL vacuums the
+    /// tables of sealed data. docs/privacy.md says what remains.
+    pub async fn scrub_deleted(&self) -> Result<()> {
+        let _permit = match &self.writer {
+            Some(writer) => writer.clone().acquire_owned().await.ok(),
+            None => None,
+        };
+        let mut connection = self.read().await?;
+        match self.engine {
+            Engine::Sqlite => {
+                let (busy, _, _): (i64, i64, i64) =
+                    sqlx::query_as("PRAGMA wal_checkpoint(TRUNCATE)")
+                        .fetch_one(&mut *connection)
+                        .await?;
+                if busy != 0 {
+                    return Err(DatabaseError::Locked);
+                }
+            }
+            Engine::Postgres => {
+                let sealed = "SELECT DISTINCT CAST(table_name AS TEXT) FROM \
+                    information_schema.columns WHERE table_schema = current_schema() AND \
+                    column_name LIKE '%sealed'";
+                let tables: Vec<String> =
+                    sqlx::query_scalar(sealed).fetch_all(&mut *connection).await?;
+                for table in tables {
+                    let vacuum = dialect::statement(format!("VACUUM \"{table}\""));
+                    sqlx::query(vacuum).execute(&mut *connection).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
     pub async fn close(&self) {
         self.pool.close().await;
     }
+}
+
+/// Makes SQLite's file readable for its owner only; SQLite gives its log the same rights.
+fn keep_private(file: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+    let opened =
+        std::fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(file);
+    let file_is_ours = opened?;
+    let rights = file_is_ours.metadata()?.permissions();
+    if rights.mode() & 0o077 != 0 {
+        for path in [file.to_owned(), suffixed(file, "-wal"), suffixed(file, "-shm")] {
+            match std::fs::set_permissions(path, PermissionsExt::from_mode(0o600)) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+fn suffixed(file: &Path, suffix: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
 }
 
 /// The right to claim, from the first read to the commit. During the reads and computations, other

@@ -3,13 +3,14 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
 use super::output;
 use crate::adapters::clock::SystemClock;
 use crate::adapters::config::Config;
 use crate::adapters::database::backup;
 use crate::domain::audit::Action;
+use crate::interfaces::errors::CommandError;
 use crate::services::context::AppContext;
 use crate::services::erasure;
 
@@ -38,6 +39,15 @@ pub async fn restore(config: Config, file: &Path) -> Result<()> {
             "deleted again, as the key ring says: the personal data of {erased_applicants} \
                 applicants, and {erased_persons} single persons"
         );
+    }
+    let surviving = erasure::surviving_keys(&context).await?;
+    if !surviving.is_empty() {
+        let keys: Vec<&str> = surviving.iter().map(|c| c.key_id.as_str()).collect();
+        bail!(CommandError::DestroyedKeys(format!(
+            "restored, but the key ring holds keys that certificates say are destroyed: {}; put the \
+                right key ring in its place, or start the daemon, which destroys them",
+            keys.join(", ")
+        )));
     }
     Ok(())
 }

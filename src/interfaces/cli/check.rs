@@ -71,6 +71,11 @@ pub async fn doctor(config: Config) -> Result<()> {
                 "the key ring belongs to the database",
                 check_keys(&context).await.err().map(|e| e.to_string()),
             );
+            let surviving = check_destroyed_keys(&context).await;
+            report(
+                "keys that were to be destroyed are gone",
+                surviving.unwrap_or_else(|e| Some(e.to_string())),
+            );
             report(
                 "personal data is deleted when its retention period has ended",
                 check_retention(&context).await.unwrap_or_else(|e| Some(e.to_string())),
@@ -92,6 +97,21 @@ fn check_questionnaires(config: &Config) -> Option<String> {
 
 /// Reports applicants whose data is kept beyond the programme's retention period, and deletions
 /// that are not complete.
+/// Returns the keys that this key ring holds although a certificate says they are destroyed.
+async fn check_destroyed_keys(context: &AppContext) -> Result<Option<String>> {
+    let surviving = crate::services::erasure::surviving_keys(context).await?;
+    let named: Vec<String> = surviving
+        .iter()
+        .map(|c| format!("{} of applicant {} (certificate {})", c.key_id, c.applicant_code, c.id))
+        .collect();
+    Ok((!named.is_empty()).then(|| {
+        format!(
+            "{}; the key ring is an old copy. A daemon that is started with it destroys them",
+            named.join(", ")
+        )
+    }))
+}
+
 async fn check_retention(context: &AppContext) -> Result<Option<String>> {
     let is_overdue = |review: &PurgeReview| {
         matches!(review.status, PurgeStatus::Due(_) | PurgeStatus::AwaitsScoring(_))

@@ -8,11 +8,13 @@
 //! repeats erasures in a database restored from an older backup, as recorded in the key ring.
 
 mod certificate;
+mod destroyed_keys;
 pub mod person;
 pub mod purge;
 mod reapply_erasures;
 
 pub use certificate::{certificate_files, is_genuine};
+pub use destroyed_keys::{destroy_surviving_keys, surviving_keys};
 pub use reapply_erasures::reapply_erasures;
 
 use crate::adapters::crypto::{KeyRingError, SealError};
@@ -118,6 +120,14 @@ pub async fn remove_expired(context: &AppContext) -> Result<RemovedCounts, Erasu
     tx.commit().await?;
     reapply_erasures(context).await?;
     Ok(RemovedCounts { applicants: purge::purge_due(context).await?, ..tidied })
+}
+
+/// Removes what was deleted from the database's files. A failure (a reader that holds on to the past
+/// for long) is no failure of the deletion; the next one, or a restart, catches up.
+async fn scrub(context: &AppContext) {
+    if let Err(error) = context.database.scrub_deleted().await {
+        tracing::warn!(%error, "deleted data is still in the database's log for a while");
+    }
 }
 
 /// Returns when the next round is due by the configured cron expression; `None`: never.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use phonenumber::country;
 use serde_json::{Value, json};
 
-use super::{ErasureError, ErasureOrder, certificate, purge};
+use super::{ErasureError, ErasureOrder, certificate, purge, scrub};
 use crate::adapters::database::applications::{self, ApplicationState};
 use crate::adapters::database::cases::{self, DispositionSource};
 use crate::adapters::database::datasets::{self, DatasetKind, FreezeReason};
@@ -240,5 +240,6 @@ pub(super) async fn erase_rows(
         context.keys.record_erasure(&applicant.key_id, phone_hash)?;
     }
     tx.commit().await?;
+    scrub(context).await;
     Ok(erased)
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use chrono::Months;
 use serde_json::{Value, json};
 
-use super::{ErasureError, ErasureOrder, certificate};
+use super::{ErasureError, ErasureOrder, certificate, scrub};
 use crate::adapters::database::erasure::{self, Applicant, CertificateKind, LegalHold};
 use crate::adapters::database::{WriteTx, programmes};
 use crate::domain::ids::ApplicantId;
@@ -248,7 +248,11 @@ pub async fn finish_purges(context: &AppContext) -> Result<(), ErasureError> {
         .await?
         .into_iter()
         .filter(|certificate| certificate.signature.is_none());
+    let mut is_scrubbed = false;
     for pending in pending {
+        if !std::mem::replace(&mut is_scrubbed, true) {
+            scrub(context).await;
+        }
         context.keys.destroy(&pending.key_id, &pending.body)?;
         let folders = erasure::folders_with_sealed_cells(
             &mut *context.database.read().await?,
