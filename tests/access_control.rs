@@ -6,10 +6,10 @@ use std::time::Duration;
 use crate::common::TestApp;
 use crate::common::browser::{Browser, PASSWORD, add_account};
 use fieldworkd::adapters::crypto::totp::TotpSecret;
-use fieldworkd::domain::audit::Actor;
+use fieldworkd::domain::audit::{Actor, Via};
 use fieldworkd::domain::personal::Personal;
 use fieldworkd::domain::role::{Permission, Role};
-use fieldworkd::services::accounts::{self, tokens};
+use fieldworkd::services::accounts::{self, AccountError, TokensOfDisabled, tokens};
 use fieldworkd::simulation::{PeopleScenario, Scenario};
 
 pub(crate) fn silent() -> Scenario {
@@ -102,7 +102,7 @@ async fn unauthorised_requests_and_cross_site_forms_change_nothing() {
             .unwrap();
         assert_eq!(qian.get("/interview").await.0, 303);
         wu.sign_in("wu", PASSWORD).await;
-        accounts::disable(&app.context, &us, "wu").await.unwrap();
+        accounts::disable(&app.context, &us, "wu", TokensOfDisabled::Revoke).await.unwrap();
         assert_eq!(
             (wu.get("/interview").await.0, wu.sign_in("wu", PASSWORD).await),
             (303, 401),
@@ -388,6 +388,50 @@ async fn administrators_make_accounts_and_tokens_and_others_change_their_own_pas
     );
     app.clock.advance_to(app.clock_now() + Duration::from_secs(31 * 86_400));
     assert!(tokens::find_valid(&app.context, &token).await.unwrap().is_none(), "its time is over");
+}
+
+/// What an account has made goes with it; nobody gives what they do not have, under a name that is
+/// somebody else's.
+#[tokio::test]
+async fn tokens_go_with_their_maker_and_give_no_more_than_it_has() {
+    use Permission::{ManageAccounts, Reveal, Watch};
+    for app in TestApp::on_each_engine(silent(), &[]).await {
+        for name in ["zhao", "li"] {
+            add_account(&app, name, Role::Administrator).await;
+        }
+        let (context, us) = (&app.context, Actor::command("root"));
+        let zhao = Actor::console("zhao");
+        let by = |name: &str| Actor { name: name.to_owned(), via: Via::Api };
+        let create = async |actor: &Actor, name: &str, scopes: &[Permission]| {
+            tokens::create(context, actor, name, scopes, 30).await
+        };
+        let first = create(&zhao, "first", &[ManageAccounts, Watch]).await.unwrap();
+        // A token gives no scope, no role and no password beyond its own.
+        let refused = create(&by("first"), "more", &[Reveal]).await;
+        assert!(matches!(refused, Err(AccountError::ScopeNotHeld(Reveal))), "{}", app.engine);
+        let password = || Personal::new("four words of a stranger");
+        let role = Role::Administrator;
+        let made = accounts::add(context, &by("first"), "sun", role, &[], password()).await;
+        assert!(matches!(made, Err(AccountError::ScopeNotHeld(_))), "{}", app.engine);
+        let set = accounts::set_password(context, &by("first"), "li", password()).await;
+        assert!(matches!(set, Err(AccountError::ScopeNotHeld(_))), "{}", app.engine);
+        let second = create(&by("first"), "second", &[Watch]).await.unwrap();
+        let other = create(&Actor::console("li"), "other", &[Watch]).await.unwrap();
+        for name in ["delivery.pull", "fieldworkd", "li"] {
+            let taken = create(&us, name, &[Watch]).await;
+            assert!(matches!(taken, Err(AccountError::ReservedName(_))), "{name}");
+        }
+        // Those it made, and those made with them.
+        let revoked =
+            accounts::disable(context, &us, "zhao", TokensOfDisabled::Revoke).await.unwrap();
+        assert_eq!(revoked, ["first", "second"], "{}", app.engine);
+        for (token, is_valid) in [(&first, false), (&second, false), (&other, true)] {
+            let found = tokens::find_valid(context, token).await.unwrap();
+            assert_eq!(found.is_some(), is_valid, "{}", app.engine);
+        }
+        accounts::disable(context, &us, "li", TokensOfDisabled::Keep).await.unwrap();
+        assert!(tokens::find_valid(context, &other).await.unwrap().is_some());
+    }
 }
 
 /// Of many guesses at once no more are judged than of one after the other, and an address that

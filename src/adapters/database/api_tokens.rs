@@ -89,6 +89,12 @@ pub async fn find(
         .transpose()
 }
 
+pub async fn exists(connection: &mut AnyConnection, name: &str) -> Result<bool> {
+    let sql = "SELECT COUNT(*) FROM api_token WHERE name = $1";
+    let count: i64 = sqlx::query_scalar(sql).bind(name.to_owned()).fetch_one(connection).await?;
+    Ok(count > 0)
+}
+
 pub async fn touch(tx: &mut AnyConnection, id: i64, now: Timestamp) -> Result<()> {
     sqlx::query("UPDATE api_token SET last_used_at = $2 WHERE id = $1")
         .bind(id)

@@ -5,6 +5,7 @@ use clap::Subcommand;
 use serde_json::json;
 
 use super::output;
+use crate::adapters::database::accounts;
 use crate::adapters::database::api_tokens::{self, ApiToken};
 use crate::domain::role::Permission;
 use crate::domain::time::Timestamp;
@@ -55,19 +56,31 @@ pub async fn run(context: &AppContext, command: TokenCommand) -> Result<()> {
 }
 
 async fn list(context: &AppContext, as_json: bool) -> Result<()> {
-    let all = api_tokens::all(&mut *context.database.read().await?).await?;
+    let mut connection = context.database.read().await?;
+    let all = api_tokens::all(&mut connection).await?;
+    let disabled: Vec<String> = accounts::all(&mut connection)
+        .await?
+        .into_iter()
+        .filter(|account| account.disabled_at.is_some())
+        .map(|account| account.name)
+        .collect();
+    let is_orphan = |t: &ApiToken| disabled.contains(&tokens::person_behind(&all, &t.name));
     let at = |at: Timestamp| at.rfc3339(chrono_tz::UTC);
     let scopes =
         |token: &ApiToken| token.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>();
     if as_json {
-        let row = |t: &ApiToken| json!({ "name": t.name, "scopes": scopes(t), "created_by": t.created_by, "expires_at": at(t.expires_at), "revoked_at": t.revoked_at.map(at), "last_used_at": t.last_used_at.map(at) });
+        let row = |t: &ApiToken| json!({ "name": t.name, "scopes": scopes(t), "created_by": t.created_by, "maker_is_disabled": is_orphan(t), "expires_at": at(t.expires_at), "revoked_at": t.revoked_at.map(at), "last_used_at": t.last_used_at.map(at) });
         return output::print_json(&all.iter().map(row).collect::<Vec<_>>());
     }
     let cells = |t: &ApiToken| {
         vec![
             t.name.clone(),
             scopes(t).join(" "),
-            t.created_by.clone(),
+            if is_orphan(t) {
+                format!("{} (disabled)", t.created_by)
+            } else {
+                t.created_by.clone()
+            },
             at(t.expires_at),
             t.revoked_at.map(at).unwrap_or_default(),
             t.last_used_at.map(at).unwrap_or_default(),

@@ -13,7 +13,7 @@ use crate::adapters::database::accounts as stored;
 use crate::domain::language::Language;
 use crate::domain::personal::Personal;
 use crate::domain::role::Role;
-use crate::services::accounts;
+use crate::services::accounts::{self, TokensOfDisabled};
 use crate::services::context::AppContext;
 
 #[derive(Subcommand)]
@@ -36,8 +36,13 @@ pub enum UserCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Disable a user; entries of what the user did stay
-    Disable { name: String },
+    /// Disable a user and revoke the tokens the user made; entries of what the user did stay
+    Disable {
+        name: String,
+        /// Do not revoke the tokens
+        #[arg(long)]
+        keep_tokens: bool,
+    },
     /// Remove a user's one-time codes
     ResetCodes { name: String },
     /// Set a new password; ends the user's sessions
@@ -104,9 +109,15 @@ pub async fn run(context: &AppContext, command: UserCommand) -> Result<()> {
             print_generated_password(&password, is_generated);
             Ok(())
         }
-        UserCommand::Disable { name } => {
-            accounts::disable(context, &output::current_actor(), &name).await?;
+        UserCommand::Disable { name, keep_tokens } => {
+            let its_tokens =
+                if keep_tokens { TokensOfDisabled::Keep } else { TokensOfDisabled::Revoke };
+            let revoked =
+                accounts::disable(context, &output::current_actor(), &name, its_tokens).await?;
             print_line!("{name} signs in no more");
+            for token in revoked {
+                print_line!("token {token} is revoked");
+            }
             Ok(())
         }
         UserCommand::ResetCodes { name } => {

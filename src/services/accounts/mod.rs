@@ -16,11 +16,12 @@ use std::time::Duration;
 use crate::adapters::crypto::SealError;
 use crate::adapters::crypto::password::NoRandom;
 use crate::adapters::database::accounts::{self, Credentials};
+use crate::adapters::database::api_tokens;
 use crate::adapters::database::{DatabaseError, WriteTx};
 use crate::domain::audit::{Action, Actor};
 use crate::domain::language::Language;
 use crate::domain::personal::Personal;
-use crate::domain::role::Role;
+use crate::domain::role::{Permission, Role};
 use crate::services::context::AppContext;
 pub use devices::{DEVICE_TIME, issue_device};
 pub use signing_in::{
@@ -46,6 +47,11 @@ pub enum AccountError {
             most; several words are easy to keep in mind"
     )]
     InvalidPassword,
+    #[error(
+        "this password is among those that are guessed first, or holds the account's own name; \
+            choose several words that do not belong together"
+    )]
+    CommonPassword,
     #[error("there is an account {0} already")]
     Taken(String),
     #[error("there is no account {0}, or it is disabled already")]
@@ -65,6 +71,10 @@ pub enum AccountError {
     NothingToConfirm,
     #[error("a token is for one scope at least, and for 1 to 730 days")]
     InvalidToken,
+    #[error("nobody can give a scope they do not have: {}", .0.as_str())]
+    ScopeNotHeld(Permission),
+    #[error("the name {0} is used for something else; choose another")]
+    ReservedName(String),
     #[error(transparent)]
     #[strum(transparent)]
     Seal(#[from] SealError),
@@ -88,8 +98,13 @@ pub async fn add(
     password: Personal,
 ) -> Result<(), AccountError> {
     check_name(name)?;
-    let hash = check_and_hash(password).await?;
+    let hash = check_and_hash(password, name).await?;
     let mut tx = context.database.write().await?;
+    tokens::check_may_give(&mut tx, actor, role.permissions(), context.clock.now()).await?;
+    // A token of this name would be the same person in the audit log.
+    if tokens::RESERVED_NAMES.contains(&name) || api_tokens::exists(&mut tx, name).await? {
+        return Err(AccountError::ReservedName(name.to_owned()));
+    }
     if !accounts::add(&mut tx, name, role, languages, &hash, context.clock.now()).await? {
         return Err(AccountError::Taken(name.to_owned()));
     }
@@ -115,11 +130,13 @@ pub async fn set_password(
     name: &str,
     password: Personal,
 ) -> Result<(), AccountError> {
-    let hash = check_and_hash(password).await?;
+    let hash = check_and_hash(password, name).await?;
     let mut tx = context.database.write().await?;
     let credentials = accounts::find_credentials(&mut tx, name)
         .await?
         .ok_or_else(|| AccountError::Unknown(name.to_owned()))?;
+    let permissions = credentials.account.role.permissions();
+    tokens::check_may_give(&mut tx, actor, permissions, context.clock.now()).await?;
     accounts::set_password(&mut tx, credentials.account.id, &hash, "").await?;
     context.audit(&mut tx, actor, Action::AccountPasswordReset, &format!("account:{name}")).await?;
     tx.commit().await?;
@@ -134,7 +151,7 @@ pub async fn change_own_password(
     new: Personal,
 ) -> Result<(), AccountError> {
     let credentials = reauthenticate(context, session, present).await?;
-    let hash = check_and_hash(new).await?;
+    let hash = check_and_hash(new, &credentials.account.name).await?;
     let mut tx = context.database.write().await?;
     accounts::set_password(&mut tx, credentials.account.id, &hash, &session.hash(context)).await?;
     context
@@ -149,22 +166,47 @@ pub async fn change_own_password(
     Ok(())
 }
 
-async fn check_and_hash(password: Personal) -> Result<String, AccountError> {
+async fn check_and_hash(password: Personal, name: &str) -> Result<String, AccountError> {
     if !(MIN_PASSWORD_CHARS..=MAX_PASSWORD_CHARS).contains(&password.reveal().chars().count()) {
         return Err(AccountError::InvalidPassword);
     }
-    password_work::hash(password).await
+    password_work::hash(password, name).await
 }
 
-/// Disables an account and ends its sessions.
-pub async fn disable(context: &AppContext, actor: &Actor, name: &str) -> Result<(), AccountError> {
+/// What becomes of the tokens that a disabled account has made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokensOfDisabled {
+    Revoke,
+    Keep,
+}
+
+/// Disables an account and ends its sessions. Returns the names of the tokens that were revoked with
+/// it: those it made, and those that were made with them.
+pub async fn disable(
+    context: &AppContext,
+    actor: &Actor,
+    name: &str,
+    its_tokens: TokensOfDisabled,
+) -> Result<Vec<String>, AccountError> {
+    let now = context.clock.now();
     let mut tx = context.database.write().await?;
-    if !accounts::disable(&mut tx, name, context.clock.now()).await? {
+    if !accounts::disable(&mut tx, name, now).await? {
         return Err(AccountError::Unknown(name.to_owned()));
     }
     context.audit(&mut tx, actor, Action::AccountDisabled, &format!("account:{name}")).await?;
+    let mut revoked = Vec::new();
+    if its_tokens == TokensOfDisabled::Revoke {
+        for token in tokens::made_by(&api_tokens::all(&mut tx).await?, name, now) {
+            if api_tokens::revoke(&mut tx, &token, now).await? {
+                context
+                    .audit(&mut tx, actor, Action::TokenRevoked, &format!("token:{token}"))
+                    .await?;
+                revoked.push(token);
+            }
+        }
+    }
     tx.commit().await?;
-    Ok(())
+    Ok(revoked)
 }
 
 /// Verifies the password of the signed-in account again.

@@ -56,8 +56,20 @@ async fn in_turn<T: Send + 'static>(
     result.await.map_err(|_| AccountError::TaskPanicked)
 }
 
-pub(super) async fn hash(password: Personal) -> Result<String, AccountError> {
-    Ok(in_turn(move || hash_password(&password)).await??)
+/// Hashes a new password. `name` is the account's.
+///
+/// # Errors
+/// [`AccountError::CommonPassword`] for one that is guessed early (NIST SP 800-63B, 3.1.1.2).
+pub(super) async fn hash(password: Personal, name: &str) -> Result<String, AccountError> {
+    let own_words = [name.to_owned(), "fieldworkd".to_owned()];
+    let hash = in_turn(move || {
+        let own_words: Vec<&str> = own_words.iter().map(String::as_str).collect();
+        if zxcvbn::zxcvbn(password.reveal(), &own_words).score() < zxcvbn::Score::Three {
+            return Err(AccountError::CommonPassword);
+        }
+        Ok(hash_password(&password)?)
+    });
+    hash.await?
 }
 
 /// Returns whether a password matches. A `hash` of `None` (no such account) takes the same time.

@@ -6,25 +6,30 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::pending_work::{DONE, Done};
-use super::{Body, Caller, Path, Problem, format_utc};
+use super::{Body, Caller, Path, Problem, Query, format_utc};
 use crate::adapters::crypto::password::new_token;
 use crate::adapters::database::accounts as stored;
 use crate::adapters::database::api_tokens;
 use crate::domain::language::Language;
 use crate::domain::role::{Permission, Role};
 use crate::interfaces::http::state::AppState;
-use crate::services::accounts::{self, AccountError, second_factor, tokens};
+use crate::services::accounts::{self, AccountError, TokensOfDisabled, second_factor, tokens};
 
 impl From<AccountError> for Problem {
     fn from(error: AccountError) -> Problem {
         match error {
             AccountError::Unknown(_) => Problem::not_found(),
-            AccountError::Taken(_) => Problem::from_error(StatusCode::CONFLICT, &error),
+            AccountError::Taken(_) | AccountError::ReservedName(_) => {
+                Problem::from_error(StatusCode::CONFLICT, &error)
+            }
+            AccountError::ScopeNotHeld(_) => Problem::from_error(StatusCode::FORBIDDEN, &error),
+            AccountError::Busy => Problem::from_error(StatusCode::SERVICE_UNAVAILABLE, &error),
             AccountError::InvalidName
             | AccountError::InvalidPassword
+            | AccountError::CommonPassword
             | AccountError::InvalidToken => {
                 Problem::from_error(StatusCode::UNPROCESSABLE_ENTITY, &error)
             }
@@ -113,15 +118,27 @@ pub async fn add(
     ))
 }
 
-/// Disables an account and ends its sessions.
-#[utoipa::path(post, path = "/api/v1/accounts/{account}/disable", tag = "accounts", params(("account" = String, Path)),
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct DisableParams {
+    /// Do not revoke the tokens that the account has made.
+    #[serde(default)]
+    keep_tokens: bool,
+}
+
+/// Disables an account, ends its sessions and revokes its tokens.
+#[utoipa::path(post, path = "/api/v1/accounts/{account}/disable", tag = "accounts", params(("account" = String, Path), DisableParams),
     responses((status = 200, body = Done)))]
 pub async fn disable(
     State(app): State<Arc<AppState>>,
     Extension(caller): Extension<Caller>,
     Path(account): Path<String>,
+    Query(query): Query<DisableParams>,
 ) -> Result<Json<Done>, Problem> {
-    accounts::disable(&app.context, &caller.actor, &account).await?;
+    let its_tokens =
+        if query.keep_tokens { TokensOfDisabled::Keep } else { TokensOfDisabled::Revoke };
+    accounts::disable(&app.context, &caller.actor, &account, its_tokens).await?;
     Ok(DONE)
 }
 
@@ -155,6 +172,8 @@ pub struct TokenResponse {
     name: String,
     scopes: Vec<&'static str>,
     created_by: String,
+    /// The account behind the token is disabled.
+    maker_is_disabled: bool,
     created_at: String,
     expires_at: String,
     revoked_at: Option<String>,
@@ -169,9 +188,17 @@ pub struct Tokens {
 
 /// Lists all tokens, including expired and revoked ones.
 #[utoipa::path(get, path = "/api/v1/tokens", tag = "accounts", responses((status = 200, body = Tokens)))]
-pub async fn tokens(State(app): State<Arc<AppState>>) -> Result<Json<Tokens>, Problem> {
-    let all = api_tokens::all(&mut *app.context.database.read().await?).await?;
-    let to_response = |token: api_tokens::ApiToken| TokenResponse {
+pub async fn list_tokens(State(app): State<Arc<AppState>>) -> Result<Json<Tokens>, Problem> {
+    let mut connection = app.context.database.read().await?;
+    let all = api_tokens::all(&mut connection).await?;
+    let accounts = stored::all(&mut connection).await?;
+    let is_disabled = |name: &str| {
+        accounts.iter().any(|account| account.name == name && account.disabled_at.is_some())
+    };
+    let orphans: Vec<bool> =
+        all.iter().map(|token| is_disabled(&tokens::person_behind(&all, &token.name))).collect();
+    let to_response = |(token, maker_is_disabled): (api_tokens::ApiToken, bool)| TokenResponse {
+        maker_is_disabled,
         name: token.name,
         scopes: token.scopes.iter().map(|scope| scope.as_str()).collect(),
         created_by: token.created_by,
@@ -180,7 +207,7 @@ pub async fn tokens(State(app): State<Arc<AppState>>) -> Result<Json<Tokens>, Pr
         revoked_at: token.revoked_at.map(format_utc),
         last_used_at: token.last_used_at.map(format_utc),
     };
-    Ok(Json(Tokens { items: all.into_iter().map(to_response).collect() }))
+    Ok(Json(Tokens { items: all.into_iter().zip(orphans).map(to_response).collect() }))
 }
 
 #[derive(Deserialize, ToSchema)]

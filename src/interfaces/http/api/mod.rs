@@ -228,7 +228,7 @@ fn build_routes(app: &Arc<AppState>) -> ApiAuth {
         .audited_by_service(ManageAccounts, routes!(accounts::disable))
         .secret(ManageAccounts, routes!(accounts::reset_password))
         .audited_by_service(ManageAccounts, routes!(accounts::reset_second_factor))
-        .read_only(ManageAccounts, routes!(accounts::tokens))
+        .read_only(ManageAccounts, routes!(accounts::list_tokens))
         .secret(ManageAccounts, routes!(accounts::create_token))
         .audited_by_service(ManageAccounts, routes!(accounts::revoke_token))
         .read_only(ManageAccounts, routes!(webhooks::list))

@@ -68,6 +68,20 @@ pub(super) fn describe_problem(
             "密码须有 15 至 256 个字符；几个词连在一起便于记忆。",
             "A password has 15 to 256 characters; several words are easy to keep in mind.",
         ),
+        AccountError::CommonPassword => tr.t(
+            "这样的密码最先被猜到，请选几个互不相干的词。",
+            "Such a password is guessed first; choose several words that do not belong together.",
+        ),
+        AccountError::ReservedName(_) => {
+            tr.t("该名称已作他用，请另取。", "The name is used for something else; choose another.")
+        }
+        AccountError::ScopeNotHeld(_) => {
+            tr.t("不能授予自己没有的权限。", "Nobody can give a permission they do not have.")
+        }
+        AccountError::Busy => tr.t(
+            "登录的人较多，请几秒后再试。",
+            "Many people are signing in; try again in a few seconds.",
+        ),
         AccountError::WrongCode => tr.t(
             "口令不正确，请输入验证器现在显示的 6 位数字。",
             "The code is wrong; enter the six digits that the authenticator shows now.",

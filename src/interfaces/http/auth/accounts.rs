@@ -21,13 +21,15 @@ use crate::domain::personal::Personal;
 use crate::domain::role::{Permission, Role};
 use crate::domain::time::Timestamp;
 use crate::interfaces::http::page_layout::{PageLayout, Translator, render_page};
-use crate::services::accounts::{self, AccountError, second_factor, tokens};
+use crate::services::accounts::{self, AccountError, TokensOfDisabled, second_factor, tokens};
 
 struct AccountRow {
     account: Account,
     role: &'static str,
     state: &'static str,
     is_self: bool,
+    /// The valid tokens that it has made.
+    tokens: String,
 }
 
 struct TokenRow {
@@ -36,6 +38,8 @@ struct TokenRow {
     expires: String,
     used: String,
     is_valid: bool,
+    /// Its maker is disabled.
+    is_orphan: bool,
 }
 
 /// A password or token that is shown once.
@@ -71,7 +75,7 @@ async fn render(app: &AppState, staff: &Staff, form_state: FormState) -> Result<
         |error: crate::adapters::database::DatabaseError| Failure::Internal(error.to_string());
     let mut connection = app.context.database.read().await.map_err(internal)?;
     let all = crate::adapters::database::accounts::all(&mut connection).await.map_err(internal)?;
-    let tokens = api_tokens::all(&mut connection).await.map_err(internal)?;
+    let all_tokens = api_tokens::all(&mut connection).await.map_err(internal)?;
     let (tr, now) = (staff.tr, app.context.clock.now());
     let day = |at: Timestamp| at.date(chrono_tz::Asia::Shanghai).to_string();
     let account = |account: Account| AccountRow {
@@ -82,13 +86,20 @@ async fn render(app: &AppState, staff: &Staff, form_state: FormState) -> Result<
             (None, false) => tr.t("仅密码", "password only"),
         },
         is_self: account.id == staff.session.account.id,
+        tokens: tokens::made_by(&all_tokens, &account.name, now).join(", "),
         account,
     };
+    let disabled: Vec<String> = all
+        .iter()
+        .filter(|account| account.disabled_at.is_some())
+        .map(|account| account.name.clone())
+        .collect();
     let token = |token: ApiToken| TokenRow {
         scopes: token.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>().join(" "),
         expires: day(token.expires_at),
         used: token.last_used_at.map(day).unwrap_or_default(),
-        is_valid: token.revoked_at.is_none() && token.expires_at > now,
+        is_valid: tokens::is_valid(&token, now),
+        is_orphan: disabled.contains(&tokens::person_behind(&all_tokens, &token.name)),
         token,
     };
     let status = if form_state.problem.is_some() {
@@ -102,7 +113,7 @@ async fn render(app: &AppState, staff: &Staff, form_state: FormState) -> Result<
         problem: form_state.problem,
         one_time_secret: form_state.one_time_secret,
         accounts: all.into_iter().map(account).collect(),
-        tokens: tokens.into_iter().map(token).collect(),
+        tokens: all_tokens.iter().cloned().map(token).collect(),
         roles: Role::ALL.into_iter().map(|role| (role.as_str(), tr.pair(role.labels()))).collect(),
         scopes: Permission::ALL
             .into_iter()
@@ -191,17 +202,24 @@ pub async fn add(
         .await
 }
 
+/// Disables an account, and revokes its tokens unless the form says that they are kept.
 pub async fn disable(
     State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,
+    Extension(form): Extension<FormFields>,
     Path(name): Path<String>,
 ) -> Result<Response, Failure> {
     if name == staff.session.account.name {
         let problem = Some(staff.tr.t("不能停用自己。", "Nobody disables themselves."));
         return render(&app, &staff, FormState { problem, ..FormState::default() }).await;
     }
-    let done = accounts::disable(&app.context, &staff.session.actor(), &name).await;
-    respond(&app, &staff, done.map(|()| None), "disabled").await
+    let its_tokens = if form.text("keep_tokens").is_empty() {
+        TokensOfDisabled::Revoke
+    } else {
+        TokensOfDisabled::Keep
+    };
+    let done = accounts::disable(&app.context, &staff.session.actor(), &name, its_tokens).await;
+    respond(&app, &staff, done.map(|_| None), "disabled").await
 }
 
 pub async fn reset_password(
