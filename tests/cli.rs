@@ -105,7 +105,17 @@ fn from_nothing_to_launched_on_the_command_line() {
     assert!(
         work_folder.run_ok(&[&launch[..], &["--dry-run"]].concat()).contains("could be launched")
     );
-    assert!(work_folder.run_ok(&launch).contains("if everybody gets every step: "));
+    // Where two people agree to a launch, the command line asks for the second, or says why not.
+    let two = [("FIELDWORKD_CONSOLE__LAUNCH_APPROVAL", "second_person")];
+    let asked = work_folder.run_with(&launch, &two);
+    let asked = String::from_utf8(asked.stdout).unwrap();
+    assert!(asked.contains("C1 waits for a second person, who launches it at"), "{asked}");
+    assert_eq!(work_folder.run_ok(&["campaign", "list", "--json"]).trim(), "[]");
+    let alone = [&launch[..], &["--alone", "the other is ill"]].concat();
+    let launched = work_folder.run_with(&alone, &two);
+    assert!(String::from_utf8(launched.stdout).unwrap().contains("if everybody gets every step: "));
+    let audit = work_folder.run_ok(&["audit", "list"]);
+    assert!(audit.contains("alone: the other is ill"), "{audit}");
     let status: serde_json::Value =
         serde_json::from_str(&work_folder.run_ok(&["campaign", "status", "C1", "--json"])).unwrap();
     assert_eq!(

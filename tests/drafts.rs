@@ -9,8 +9,11 @@ use crate::common::browser::{Browser, add_account, run_in_chromium};
 use crate::common::{TestApp, list_of};
 use fieldworkd::adapters::database::audit::{self, AuditFilter};
 use fieldworkd::adapters::database::{campaigns, drafts};
-use fieldworkd::domain::audit::Action;
-use fieldworkd::domain::role::Role;
+use fieldworkd::domain::audit::{Action, Actor};
+use fieldworkd::domain::role::{Permission, Role};
+use fieldworkd::services;
+use fieldworkd::services::accounts::tokens;
+use fieldworkd::services::drafts::campaigns::CampaignDraftError;
 use fieldworkd::simulation::{PeopleScenario, Scenario};
 use serde_json::json;
 
@@ -362,6 +365,18 @@ async fn a_launch_needs_two_people_where_configured() {
             qian.submit("/drafts/C1/launch", &[("seen", &seen().await)]).await.0,
             409,
             "{}: not the one who asked",
+            app.engine
+        );
+        // Nor a token that she made: it is the same person at another door.
+        let (context, by) = (&app.context, Actor::console("qian"));
+        tokens::create(context, &by, "qians-script", &[Permission::Operate], 30).await.unwrap();
+        let draft = services::drafts::campaigns::find(context, "C1").await.unwrap();
+        assert!(
+            matches!(
+                services::drafts::campaigns::launch(context, &draft, "qians-script").await,
+                Err(CampaignDraftError::NeedsSecondPerson)
+            ),
+            "{}",
             app.engine
         );
         // A later change withdraws the request.

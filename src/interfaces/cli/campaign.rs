@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 use serde_json::json;
 
@@ -11,10 +11,11 @@ use crate::adapters::database::campaigns::{self, CampaignState};
 use crate::adapters::database::{applications, programmes};
 use crate::domain::contact_plan::PlanFile;
 use crate::domain::outcome_rates::OutcomeRate;
+use crate::interfaces::errors::CommandError;
 use crate::services;
 use crate::services::campaigns::{LaunchReport, LaunchRequest};
 use crate::services::context::AppContext;
-use crate::services::{datasets, deadlines, forecasting};
+use crate::services::{datasets, deadlines, drafts, forecasting};
 
 #[derive(Subcommand)]
 pub enum CampaignCommand {
@@ -39,6 +40,10 @@ pub enum CampaignCommand {
         /// Check everything and show parts and cost; launch nothing
         #[arg(long)]
         dry_run: bool,
+        /// Launch without a second person where the configuration asks for one; the reason is
+        /// written down in the audit log
+        #[arg(long, value_name = "REASON")]
+        alone: Option<String>,
         #[arg(long)]
         json: bool,
     },
@@ -91,9 +96,16 @@ pub async fn run(context: &AppContext, command: CampaignCommand) -> Result<()> {
             budget,
             seed,
             dry_run,
+            alone,
             json,
         } => {
             let file = read_plan(&plan)?;
+            if alone.as_deref().is_some_and(|reason| reason.trim().is_empty()) {
+                bail!(CommandError::InvalidOption("--alone: say why".into()));
+            }
+            if context.config.console.four_eyes && !dry_run && alone.is_none() {
+                return request_launch(context, &code, &application, &file, &gateway, budget).await;
+            }
             let request = LaunchRequest {
                 code: &code,
                 applications: &application,
@@ -249,6 +261,29 @@ async fn list(context: &AppContext, as_json: bool) -> Result<()> {
     output::print_table(
         &["code", "state", "gateway", "launched", "applications"],
         &rows.iter().map(cells).collect::<Vec<_>>(),
+    );
+    Ok(())
+}
+
+/// Stores a draft and requests its launch in the name of the operating system's user; an account of
+/// another name approves it on the console.
+async fn request_launch(
+    context: &AppContext,
+    code: &str,
+    applications: &[String],
+    plan: &PlanFile,
+    gateway: &str,
+    budget: Option<f64>,
+) -> Result<()> {
+    let actor = output::os_user();
+    let (applications, plan) = (applications.join(","), serde_json::to_value(plan)?);
+    drafts::campaigns::save(context, &actor, code, &applications, &plan, gateway, budget).await?;
+    let draft = drafts::campaigns::find(context, code).await?;
+    drafts::campaigns::check(context, &draft).await?;
+    drafts::campaigns::request_launch(context, &draft, &actor).await?;
+    print_line!(
+        "{code} waits for a second person, who launches it at {}/drafts/{code}",
+        context.config.public_url
     );
     Ok(())
 }

@@ -61,8 +61,10 @@ pub fn audit_spec(command: &Command) -> Option<AuditSpec> {
             | CampaignCommand::Rates { .. }
             | CampaignCommand::Forecast { .. }
             | CampaignCommand::Status { .. } => return None,
-            CampaignCommand::Launch { code, application: codes, .. } => {
-                (Action::CampaignLaunched, campaign_object(code), codes.join(","))
+            CampaignCommand::Launch { code, application: codes, alone, .. } => {
+                let alone = alone.as_ref().map(|reason| format!("; alone: {reason}"));
+                let detail = format!("{}{}", codes.join(","), alone.unwrap_or_default());
+                (Action::CampaignLaunched, campaign_object(code), detail)
             }
             CampaignCommand::Pause { code } => {
                 (Action::CampaignStateChanged, campaign_object(code), "pause".into())

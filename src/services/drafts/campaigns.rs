@@ -7,6 +7,7 @@ use chrono::NaiveDate;
 use serde_json::Value;
 
 use super::trial_link;
+use crate::adapters::database::api_tokens;
 use crate::adapters::database::drafts::{self, CampaignDraft};
 use crate::adapters::database::{DatabaseError, applications, campaigns};
 use crate::adapters::sms::OutgoingMessage;
@@ -18,6 +19,7 @@ use crate::domain::phone::{Phone, PhoneError};
 use crate::domain::programme::is_code;
 use crate::domain::time::Timestamp;
 use crate::domain::zones::Zones;
+use crate::services::accounts::tokens::person_behind;
 use crate::services::campaigns::message_text::{MessageRecipient, compose_message};
 use crate::services::campaigns::{LaunchError, LaunchReport, LaunchRequest, prepare_launch};
 use crate::services::context::AppContext;
@@ -250,19 +252,19 @@ pub async fn request_launch(
     Ok(())
 }
 
-/// Launches a draft. Where two people must agree, the requester cannot launch it.
+/// Launches a draft. Where two people must agree, the requester cannot launch it, nor a token that
+/// the requester made, nor the maker of the token that requested it.
 pub async fn launch(
     context: &AppContext,
     draft: &CampaignDraft,
     actor: &str,
 ) -> Result<(LaunchReport, CampaignId), CampaignDraftError> {
     if context.config.console.four_eyes {
-        match draft.launch_requested_by.as_deref() {
-            None => return Err(CampaignDraftError::LaunchNotRequested),
-            Some(requested_by) if requested_by == actor => {
-                return Err(CampaignDraftError::NeedsSecondPerson);
-            }
-            Some(_) => {}
+        let requested_by = draft.launch_requested_by.as_deref();
+        let requested_by = requested_by.ok_or(CampaignDraftError::LaunchNotRequested)?;
+        let tokens = api_tokens::all(&mut *context.database.read().await?).await?;
+        if person_behind(&tokens, requested_by) == person_behind(&tokens, actor) {
+            return Err(CampaignDraftError::NeedsSecondPerson);
         }
     }
     let plan = plan_of(draft)?;
