@@ -13,7 +13,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{CONSENT_FORM, TestApp, answers};
-use fieldworkd::simulation::{PeopleScenario, Scenario};
+use fieldworkd::services::programmes::apply_programme;
+use fieldworkd::simulation::Scenario;
 use futures_util::StreamExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpSocket;
@@ -36,12 +37,10 @@ fn main() {
 
 async fn measure() {
     raise_open_files();
-    let mut scenario = Scenario::faultless(1, 100_000);
-    scenario.people = PeopleScenario::silent();
-    let app =
-        TestApp::on_sqlite(scenario, &[("GATEWAY__SIMULATOR__RATE_PER_SECOND", "10000")]).await;
+    let app = TestApp::on_sqlite(Scenario::faultless(1, 50), &[]).await;
+    let programme = format!("{}caps = {{ brand = {PEOPLE} }}\n", common::PROGRAMME);
+    apply_programme(&app.context, &programme).await.expect("it applies");
     app.launch_with_people(PEOPLE, "").await;
-    app.advance_until(app.clock_now() + Duration::from_secs(3_600)).await;
     let port = app.base.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
     answer(&app, 0..50).await;
     let alone = answer(&app, 50..50 + PEOPLE / 2 - 50).await;
