@@ -6,7 +6,7 @@ use crate::common;
 use std::io::Write;
 
 use crate::common::browser::{Browser, add_account, run_in_chromium};
-use crate::common::{TestApp, list_of};
+use crate::common::{TestApp, list_of, local};
 use fieldworkd::adapters::database::audit::{self, AuditFilter};
 use fieldworkd::adapters::database::{campaigns, drafts};
 use fieldworkd::domain::audit::{Action, Actor};
@@ -517,4 +517,41 @@ async fn a_new_operator_takes_the_demos_dirty_list_from_upload_to_launch_in_a_br
             .is_some(),
         "{done}"
     );
+}
+
+/// A test message obeys what every message obeys, and is written down without the number.
+#[tokio::test]
+async fn test_messages_obey_suppressions_hours_and_caps() {
+    for app in TestApp::on_each_engine(silent(), &[]).await {
+        with_application(&app).await;
+        app.import(&["A1"], list_of(0..20).as_bytes()).await.unwrap();
+        let qian = Browser::signed_in(&app, "qian").await;
+        let draft = [("code", "C1"), ("gateway", "simulator"), ("application-A1", "on")];
+        qian.submit("/drafts", &draft).await;
+        let test = async |browser: &Browser<'_>, number: &str| {
+            let fields = [("step", "0"), ("number", number)];
+            browser.submit("/drafts/C1/test", &fields).await
+        };
+        qian.submit("/suppressions", &[("numbers", "13812345679"), ("reason", "opt_out")]).await;
+        let (status, _, page) = test(&qian, "13812345679").await;
+        assert!(status == 422 && page.contains("免打扰名单"), "{}: {page}", app.engine);
+        for _ in 0..5 {
+            assert_eq!(test(&qian, "13812345678").await.0, 303, "{}", app.engine);
+        }
+        assert_eq!(test(&qian, "13812345678").await.0, 422, "{}: five an hour", app.engine);
+        let count = app.simulator.record().submits.len();
+        app.clock.advance_to(local("2026-03-02T22:30:00"));
+        let late = Browser::signed_in(&app, "qian").await;
+        let (status, _, page) = test(&late, "13812345677").await;
+        assert!(status == 422 && page.contains("联系时段"), "{}: {page}", app.engine);
+        assert_eq!(app.simulator.record().submits.len(), count);
+        let action = Some(Action::TestMessageSent);
+        let filter = AuditFilter { action, ..AuditFilter::default() };
+        let entries = audit::entries(&mut app.context.database.read().await.unwrap(), &filter, 9)
+            .await
+            .unwrap();
+        assert_eq!(entries.len(), 5, "{}", app.engine);
+        let detail = &entries[0].detail;
+        assert!(detail.starts_with("step 1; number ") && !detail.contains("1381234"), "{detail}");
+    }
 }

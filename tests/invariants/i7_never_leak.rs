@@ -294,7 +294,8 @@ const STAFF: [(&str, Role); 4] = [
 
 /// Forms without an audit entry ahead of the action: their services write one in the transaction of
 /// the change, or change only the own session or call.
-const AUDITED_BY_SERVICE: [&str; 24] = [
+const AUDITED_BY_SERVICE: [&str; 25] = [
+    "/drafts/{code}/test",
     "/accounts",
     "/accounts/{name}/disable",
     "/accounts/{name}/password",

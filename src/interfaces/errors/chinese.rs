@@ -364,6 +364,15 @@ impl LocalizedError for CampaignDraftError {
             CampaignDraftError::Changed => "草稿刚被修改，请再看一遍".to_owned(),
             CampaignDraftError::NeedsSecondPerson => "申请人不能自己批准，请另一人启动".to_owned(),
             CampaignDraftError::LaunchNotRequested => "请先申请启动".to_owned(),
+            CampaignDraftError::TestSuppressed => {
+                "该号码在免打扰名单中，测试短信同样不能发送".to_owned()
+            }
+            CampaignDraftError::TestOutsideHours(next) => {
+                format!("测试短信也只在联系时段内发送，下一时段始于 {next}")
+            }
+            CampaignDraftError::TooManyTests => {
+                "测试短信过多：每人每小时最多 20 条，同一号码最多 5 条".to_owned()
+            }
             CampaignDraftError::Number(error) => return error.zh(),
             CampaignDraftError::NoMessage => "计划中没有这条短信".to_owned(),
             CampaignDraftError::Forecast(_) | CampaignDraftError::Database(_) => return None,

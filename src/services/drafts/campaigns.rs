@@ -7,12 +7,14 @@ use chrono::NaiveDate;
 use serde_json::Value;
 
 use super::trial_link;
-use crate::adapters::database::api_tokens;
+use crate::adapters::database::audit::{self, AuditFilter};
 use crate::adapters::database::drafts::{self, CampaignDraft};
 use crate::adapters::database::{DatabaseError, applications, campaigns};
+use crate::adapters::database::{api_tokens, programmes, suppressions};
 use crate::adapters::sms::OutgoingMessage;
+use crate::domain::audit::{Action, Actor};
 use crate::domain::contact_plan::{ContactPlan, ContactPlanError, PlanFile};
-use crate::domain::ids::CampaignId;
+use crate::domain::ids::{CampaignId, ProgrammeId};
 use crate::domain::language::Language;
 use crate::domain::personal::Personal;
 use crate::domain::phone::{Phone, PhoneError};
@@ -29,6 +31,13 @@ use crate::services::sms_sending::one_off::{OneOffResult, send_one_message};
 /// The number of days that a calendar shows at most.
 const MAX_CALENDAR_DAYS: i64 = 130;
 
+/// Test messages within [`TEST_PERIOD`] of one person and to one number.
+const MAX_TESTS_BY_PERSON: usize = 20;
+const MAX_TESTS_TO_NUMBER: usize = 5;
+const TEST_PERIOD: std::time::Duration = std::time::Duration::from_secs(3_600);
+/// More than that many in a period are refused for somebody anyway.
+const MAX_TESTS_LOOKED_AT: u32 = 1_000;
+
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
 #[strum(prefix = "campaign_draft.", serialize_all = "snake_case")]
 pub enum CampaignDraftError {
@@ -43,6 +52,15 @@ pub enum CampaignDraftError {
     NeedsSecondPerson,
     #[error("nobody has asked for the launch yet")]
     LaunchNotRequested,
+    #[error("this number is suppressed; a test message goes to it as little as any other")]
+    TestSuppressed,
+    #[error("a test message goes out in the plan's contact hours only; they begin at {0}")]
+    TestOutsideHours(String),
+    #[error(
+        "too many test messages: one person sends {MAX_TESTS_BY_PERSON} an hour at most, and \
+            {MAX_TESTS_TO_NUMBER} to one number"
+    )]
+    TooManyTests,
     #[error("{0}")]
     #[strum(transparent)]
     Number(PhoneError),
@@ -188,9 +206,11 @@ fn calendar(plan: &ContactPlan, report: &LaunchReport, now: Timestamp) -> Vec<Ca
 }
 
 /// Sends one of the plan's messages to a member of the staff, with a made-up name and a link to try
-/// out the questionnaire.
+/// out the questionnaire. It goes to no suppressed number, and only in the plan's contact hours
+/// (invariant I2); an account and a number have a few an hour.
 pub async fn send_test(
     context: &Arc<AppContext>,
+    actor: &Actor,
     draft: &CampaignDraft,
     step: usize,
     number: &str,
@@ -198,6 +218,7 @@ pub async fn send_test(
     let plan = plan_of(draft)?.check()?;
     let region = context.config.default_region.parse().unwrap_or(phonenumber::country::CN);
     let to = Phone::parse(number.trim(), region).map_err(CampaignDraftError::Number)?;
+    let step_number = step + 1;
     let step = plan.steps.get(step).ok_or(CampaignDraftError::NoMessage)?;
     let texts = step.texts().ok_or(CampaignDraftError::NoMessage)?;
     let mut connection = context.database.read().await?;
@@ -226,6 +247,13 @@ pub async fn send_test(
         name: draft.gateway.clone(),
         known: String::new(),
     })?;
+    let zones = Zones::from(plan.time_zone);
+    if !plan.hours.is_open(now, &zones) {
+        let next = plan.hours.next_open(now, &zones);
+        let next = next.map_or("-".to_owned(), |at| at.rfc3339(plan.time_zone));
+        return Err(CampaignDraftError::TestOutsideHours(next));
+    }
+    reserve_test(context, actor, (&draft.code, step_number), application.programme_id, &to).await?;
     let message = OutgoingMessage {
         reference: format!("test{}", now.0),
         to,
@@ -236,6 +264,40 @@ pub async fn send_test(
         must_be_alone: true,
     };
     Ok(send_one_message(context, &gateway, &message).await)
+}
+
+/// Checks that a test message may go to this number, and writes it down with the number's keyed hash.
+async fn reserve_test(
+    context: &AppContext,
+    actor: &Actor,
+    (draft, step): (&str, usize),
+    programme: ProgrammeId,
+    to: &Phone,
+) -> Result<(), CampaignDraftError> {
+    let now = context.clock.now();
+    let hash = context.keys.hasher().phone_hash(to);
+    let mut tx = context.database.write().await?;
+    let programme = programmes::get(&mut tx, programme).await?.code;
+    let suppressed =
+        suppressions::among(&mut tx, std::slice::from_ref(&hash), &programme, now).await?;
+    if !suppressed.is_empty() {
+        return Err(CampaignDraftError::TestSuppressed);
+    }
+    let filter = AuditFilter { action: Some(Action::TestMessageSent), ..AuditFilter::default() };
+    let entries = audit::entries(&mut tx, &filter, MAX_TESTS_LOOKED_AT).await?;
+    let tokens = api_tokens::all(&mut tx).await?;
+    let person = person_behind(&tokens, &actor.name);
+    let latest = || entries.iter().filter(|entry| entry.at > now - TEST_PERIOD);
+    let by_person = latest().filter(|e| person_behind(&tokens, &e.actor.name) == person).count();
+    let to_number = latest().filter(|entry| entry.detail.contains(&hash)).count();
+    if by_person >= MAX_TESTS_BY_PERSON || to_number >= MAX_TESTS_TO_NUMBER {
+        return Err(CampaignDraftError::TooManyTests);
+    }
+    let (object, detail) = (format!("draft:{draft}"), format!("step {step}; number {hash}"));
+    let action = Action::TestMessageSent;
+    context.audit_with_detail(&mut tx, actor, action, (&object, &detail)).await?;
+    tx.commit().await?;
+    Ok(())
 }
 
 /// Requests the launch; another person approves it with [`launch`].

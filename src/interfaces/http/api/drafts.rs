@@ -32,7 +32,13 @@ impl From<CampaignDraftError> for Problem {
             | CampaignDraftError::LaunchNotRequested => {
                 Problem::from_error(StatusCode::CONFLICT, &error)
             }
-            CampaignDraftError::Number(_) | CampaignDraftError::NoMessage => {
+            CampaignDraftError::TooManyTests => {
+                Problem::from_error(StatusCode::TOO_MANY_REQUESTS, &error)
+            }
+            CampaignDraftError::Number(_)
+            | CampaignDraftError::NoMessage
+            | CampaignDraftError::TestSuppressed
+            | CampaignDraftError::TestOutsideHours(_) => {
                 Problem::from_error(StatusCode::UNPROCESSABLE_ENTITY, &error)
             }
             CampaignDraftError::Forecast(error) => Problem::internal(&error.to_string()),
@@ -209,13 +215,15 @@ pub struct TestMessage {
     responses((status = 200, body = Done)))]
 pub async fn send_test(
     State(app): State<Arc<AppState>>,
+    Extension(caller): Extension<Caller>,
     Path(draft): Path<String>,
     Body(message): Body<TestMessage>,
 ) -> Result<Json<Done>, Problem> {
     let draft = campaign_drafts::find(&app.context, &draft).await?;
     let step =
         message.step.checked_sub(1).ok_or_else(|| Problem::wrong("steps are counted from 1"))?;
-    match campaign_drafts::send_test(&app.context, &draft, step, &message.number).await? {
+    let actor = &caller.actor;
+    match campaign_drafts::send_test(&app.context, actor, &draft, step, &message.number).await? {
         OneOffResult::Accepted => Ok(DONE),
         OneOffResult::DoNotRetry(problem) | OneOffResult::RetryLater(problem) => {
             Err(Problem::conflict(problem))

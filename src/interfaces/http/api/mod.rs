@@ -120,7 +120,7 @@ fn build_routes(app: &Arc<AppState>) -> ApiAuth {
         .audited(Operate, (Action::PlanSaved, "draft:{draft}"), routes!(drafts::put))
         .audited(Operate, (Action::DraftDiscarded, "draft:{draft}"), routes!(drafts::discard))
         .read_only(Operate, routes!(drafts::rehearse))
-        .audited(Operate, (Action::TestMessageSent, "draft:{draft}"), routes!(drafts::send_test))
+        .audited_by_service(Operate, routes!(drafts::send_test))
         .audited(
             Operate,
             (Action::LaunchRequested, "draft:{draft}"),

@@ -341,7 +341,9 @@ pub async fn send_test(
 ) -> Result<Response, Failure> {
     let draft = draft_of(&app, &code).await?;
     let step = form.text("step").parse().unwrap_or(0);
-    let problem = match drafts::send_test(&app.context, &draft, step, form.text("number")).await {
+    let actor = staff.session.actor();
+    let sent = drafts::send_test(&app.context, &actor, &draft, step, form.text("number")).await;
+    let problem = match sent {
         Ok(OneOffResult::Accepted) => {
             return Ok(Redirect::to(&format!("/drafts/{code}?noted=tested")).into_response());
         }

@@ -214,12 +214,7 @@ pub fn routes(app: &Arc<AppState>) -> StaffRouter {
             (Action::PlanSaved, "draft:{code}", "{do}"),
             drafts::save,
         )
-        .audited_form(
-            "/drafts/{code}/test",
-            OPERATE,
-            (Action::TestMessageSent, "draft:{code}", "{step}"),
-            drafts::send_test,
-        )
+        .form("/drafts/{code}/test", OPERATE, drafts::send_test)
         .audited_form(
             "/drafts/{code}/request-launch",
             OPERATE,
