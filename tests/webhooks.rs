@@ -522,3 +522,34 @@ async fn the_daemon_tells_by_itself_and_after_a_kill() {
         before = receivers.wait_for("webhook", 0).await.len();
     }
 }
+
+/// An address that somebody enters does not make this machine ask its neighbours, and the answer
+/// does not tell which of their ports are open.
+#[tokio::test]
+async fn endpoints_in_networks_that_are_not_allowed_are_not_asked() {
+    let settings = [("WEBHOOKS__ALLOW_NETWORKS", "10.9.0.0/16")];
+    for app in TestApp::on_each_engine(people(), &settings).await {
+        let open = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = open.local_addr().unwrap().port();
+        let closed = crate::common::deployment::free_port();
+        let targets = [
+            ("open", format!("http://127.0.0.1:{port}/")),
+            ("closed", format!("http://127.0.0.1:{closed}/")),
+            ("name", format!("http://localhost:{port}/")),
+        ];
+        for (name, url) in &targets {
+            webhooks::add(&app.context, &administrator(), name, url, &[]).await.unwrap();
+        }
+        app.register_brand("A1", "a", "").await;
+        app.import(&["A1"], list_of(0..3).as_bytes()).await.unwrap();
+        webhooks::deliver_due_events(&app.context).await.unwrap();
+        let mut connection = app.context.database.read().await.unwrap();
+        for (name, _) in &targets {
+            let endpoint = stored::endpoint(&mut connection, name).await.unwrap().unwrap();
+            let error = endpoint.last_error.unwrap_or_default();
+            assert!(error.contains("not a public one"), "{} {name}: {error}", app.engine);
+        }
+        let connected = tokio::time::timeout(Duration::from_millis(50), open.accept()).await;
+        assert!(connected.is_err(), "{}", app.engine);
+    }
+}

@@ -1,8 +1,11 @@
 //! The HTTP client for all outgoing requests.
 
 use std::error::Error;
+use std::sync::Arc;
 use std::sync::Once;
 use std::time::Duration;
+
+use super::outbound_guard::OutboundGuard;
 
 /// Installs `ring` as the TLS provider of this process.
 pub fn install_ring_provider() {
@@ -40,6 +43,16 @@ fn innermost(error: &dyn Error) -> String {
 /// requests that may have been read, without a proxy from the environment, and with the `ring` TLS
 /// provider.
 pub fn new(timeout: Duration) -> Result<reqwest::Client, ClientError> {
+    build(builder(timeout))
+}
+
+/// As [`new`], for addresses that people enter: names resolve to allowed addresses only. An address
+/// that is written as a number is checked with [`OutboundGuard::check_literal`].
+pub fn guarded(timeout: Duration, guard: &OutboundGuard) -> Result<reqwest::Client, ClientError> {
+    build(builder(timeout).dns_resolver(Arc::new(guard.clone())))
+}
+
+fn builder(timeout: Duration) -> reqwest::ClientBuilder {
     install_ring_provider();
     reqwest::Client::builder()
         .timeout(timeout)
@@ -47,6 +60,8 @@ pub fn new(timeout: Duration) -> Result<reqwest::Client, ClientError> {
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .no_proxy()
-        .build()
-        .map_err(|error| ClientError(innermost(&error)))
+}
+
+fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, ClientError> {
+    builder.build().map_err(|error| ClientError(innermost(&error)))
 }

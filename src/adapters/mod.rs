@@ -6,6 +6,7 @@ pub mod config;
 pub mod crypto;
 pub mod database;
 pub mod http_client;
+pub mod outbound_guard;
 pub mod sms;
 pub mod spreadsheets;
 pub mod telemetry;

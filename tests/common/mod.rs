@@ -395,6 +395,7 @@ pub fn config_for(
         ("WEB__PUBLIC_URL", base.to_owned()),
         ("DATASET__FOLDER", path("datasets")),
         ("GATEWAY__SIMULATOR__IN_FLIGHT", "1".to_owned()),
+        ("WEBHOOKS__ALLOW_NETWORKS", "127.0.0.0/8".to_owned()),
     ];
     let given = settings.iter().map(|(key, value)| (*key, (*value).to_owned()));
     let environment = own_settings

@@ -45,6 +45,8 @@ pub struct Config {
     pub public_url: String,
     /// Trusted proxies; requests from them name the client in X-Forwarded-For.
     pub proxies: Vec<IpNet>,
+    /// Networks, beside the public internet, in which webhook endpoints may be.
+    pub webhook_networks: Vec<IpNet>,
     pub log_level: LogLevel,
     pub log_json: bool,
     /// `None`: traces are not exported.
@@ -272,6 +274,7 @@ fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
     let database_url = sections::read_database(r);
     let (key_ring, installation_key_file) = sections::read_keys(r);
     let (listen, public_url, proxies) = sections::read_web(r);
+    let webhook_networks = sections::read_webhooks(r);
     let console = sections::read_console(r);
     let (log_level, log_json) = telemetry::read_log(r);
     let traces = telemetry::read_traces(r);
@@ -300,6 +303,7 @@ fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
         listen: listen?,
         public_url,
         proxies,
+        webhook_networks,
         log_level,
         log_json,
         traces,

@@ -52,6 +52,11 @@ pub fn read_web(r: &mut Reader<'_>) -> (Option<SocketAddr>, String, Vec<IpNet>) 
     })
 }
 
+/// `[webhooks]`: networks of one's own that endpoints may be in.
+pub fn read_webhooks(r: &mut Reader<'_>) -> Vec<IpNet> {
+    r.section("webhooks", |r| read_networks(r, "allow_networks"))
+}
+
 /// `[console]`: requirements for staff accounts.
 pub fn read_console(r: &mut Reader<'_>) -> ConsoleConfig {
     r.section("console", |r| ConsoleConfig {

@@ -12,9 +12,8 @@ pub use folder::{FileDigest, NewFile, NewFolder, parent_of};
 
 /// Returns a CSV cell that a spreadsheet does not interpret as a formula (OWASP: CSV injection).
 pub fn csv_safe_cell(cell: &str) -> String {
-    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
-        format!("'{cell}")
-    } else {
-        cell.to_owned()
-    }
+    // Spreadsheets read full-width signs like the others, and skip white space before them.
+    let start = cell.trim_start_matches([' ', '\u{3000}', '\u{feff}']);
+    const SIGNS: [char; 12] = ['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠', '\0'];
+    if start.starts_with(SIGNS) { format!("'{cell}") } else { cell.to_owned() }
 }

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use crate::adapters::outbound_guard::{NotAllowed, OutboundGuard};
 use crate::domain::personal::Personal;
 use crate::domain::time::Timestamp;
 
@@ -19,6 +20,8 @@ pub enum WebhookError {
     Secret,
     #[error("{0}")]
     Unreachable(String),
+    #[error("{}", NotAllowed)]
+    NotAllowed,
     #[error("the endpoint answered {0}")]
     Refused(u16),
     /// 410 Gone: per the specification, the receiver wants no more posts.
@@ -29,6 +32,17 @@ pub enum WebhookError {
 /// Creates a client for several posts, which reuses its connections.
 pub fn client() -> Result<reqwest::Client, WebhookError> {
     crate::adapters::http_client::new(TIME_OUT)
+        .map_err(|error| WebhookError::Unreachable(error.to_string()))
+}
+
+/// Creates a client for an address that somebody has entered.
+///
+/// # Errors
+/// [`WebhookError::NotAllowed`] if it is written as a number of a network that is not allowed; a name
+/// that leads to one is refused when it is resolved.
+pub fn guarded_client(url: &str, guard: &OutboundGuard) -> Result<reqwest::Client, WebhookError> {
+    guard.check_literal(url).map_err(|_| WebhookError::NotAllowed)?;
+    crate::adapters::http_client::guarded(TIME_OUT, guard)
         .map_err(|error| WebhookError::Unreachable(error.to_string()))
 }
 
@@ -72,6 +86,13 @@ pub async fn post_with(
 
 /// Removes the address from an error, because it may contain the receiver's token.
 fn unreachable(error: reqwest::Error) -> WebhookError {
+    let mut at: Option<&(dyn std::error::Error + 'static)> = Some(&error);
+    while let Some(cause) = at {
+        if cause.is::<NotAllowed>() {
+            return WebhookError::NotAllowed;
+        }
+        at = cause.source();
+    }
     let mut said = error.without_url().to_string();
     if said.is_empty() {
         said = "cannot be reached".into();

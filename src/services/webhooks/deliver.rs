@@ -7,6 +7,7 @@ use futures_util::future::join_all;
 use super::endpoint_secret;
 use crate::adapters::database::DatabaseError;
 use crate::adapters::database::events::{self, Endpoint, EventDelivery};
+use crate::adapters::outbound_guard::OutboundGuard;
 use crate::adapters::transports::webhook::{self, WebhookError};
 use crate::domain::retry_delay::retry_delay;
 use crate::domain::time::Timestamp;
@@ -45,13 +46,8 @@ async fn deliver_to_endpoint(
     context: &AppContext,
     endpoint: &Endpoint,
 ) -> Result<(), DatabaseError> {
-    let client = match webhook::client() {
-        Ok(client) => client,
-        Err(error) => {
-            tracing::error!(endpoint = endpoint.name, %error, "webhook delivery failed");
-            return Ok(());
-        }
-    };
+    let guard = OutboundGuard::new(&context.config.webhook_networks);
+    let client = webhook::guarded_client(&endpoint.url, &guard);
     let now = context.clock.now();
     let mut tx = context.database.write().await?;
     if !events::lease(&mut tx, endpoint.id, now, now + ENDPOINT_LEASE).await? {
@@ -73,7 +69,10 @@ async fn deliver_to_endpoint(
             {
                 break;
             }
-            results.push(post(context, &client, endpoint, delivery).await);
+            results.push(match &client {
+                Ok(client) => post(context, client, endpoint, delivery).await,
+                Err(error) => DeliveryResult::Failing(error.to_string()),
+            });
         }
         let now = context.clock.now();
         let mut tx = context.database.write().await?;
