@@ -9,8 +9,9 @@ use futures_util::future::join_all;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpSocket, TcpStream};
 
-use crate::common::by_size;
+use crate::access_control::silent;
 use crate::common::deployment::{Daemon, Deployment};
+use crate::common::{TestApp, by_size};
 use fieldworkd::simulation::Scenario;
 
 const PASSWORD: &str = "many words make a good password";
@@ -232,5 +233,46 @@ async fn sign_ins_at_once_wait_for_their_turn() {
         assert!(answers.iter().all(|answer| known.contains(answer)), "{answers:?}");
         assert!(answers.contains(&(503, true)), "{answers:?}");
         assert!(peak_memory(&daemon) < 250, "{} MB", peak_memory(&daemon));
+    }
+}
+
+/// What cannot be read is answered in our words: a problem for programs, a page for people.
+#[tokio::test]
+async fn the_frameworks_texts_are_shown_to_nobody() {
+    let app = TestApp::on_sqlite(silent(), &[]).await;
+    let form = "application/x-www-form-urlencoded";
+    for (method, path, kind, body, status) in [
+        ("GET", "/api/v1/nothing", "", "", 404),
+        ("DELETE", "/api/v1/applications", "", "", 405),
+        ("POST", "/staff/sign-in", form, "name=a", 422),
+        ("POST", "/staff/sign-in", "text/plain", "name=a", 415),
+        ("POST", "/staff/sign-in", form, "name=a&name=b&password=c", 422),
+        ("PUT", "/staff/sign-in", form, "", 405),
+        ("GET", "/try/brand/not-a-number/x", "", "", 400),
+        ("GET", "/i/%FF", "", "", 400),
+        ("POST", "/i/0000000000000000/answers", "text/plain", "a=b", 415),
+        ("DELETE", "/i/0000000000000000", "", "", 405),
+        ("PATCH", "/hooks/simulator/x/receipts", "", "", 404),
+        ("GET", "/problems/no.such", "", "", 404),
+    ] {
+        let request = app
+            .http
+            .request(method.parse().unwrap(), format!("{}{path}", app.base))
+            .header("content-type", kind)
+            .body(body);
+        let answer = request.send().await.unwrap();
+        let (got, headers) = (answer.status().as_u16(), answer.headers().clone());
+        let text = answer.text().await.unwrap();
+        assert!(got == status || (got == 404 && status == 400), "{method} {path}: {got} {text}");
+        let expected = match path.split('/').nth(1) {
+            Some("api") => "application/problem+json",
+            Some("hooks") => "text/plain",
+            _ => "text/html",
+        };
+        let kind = headers.get("content-type").and_then(|kind| kind.to_str().ok());
+        assert!(kind.is_some_and(|kind| kind.starts_with(expected)), "{method} {path}: {kind:?}");
+        for foreign in ["deserialize", "Failed to", "Invalid URL", "parse `", "Cannot", "axum"] {
+            assert!(!text.contains(foreign), "{method} {path}: {text}");
+        }
     }
 }

@@ -1,8 +1,10 @@
 //! Error responses: a plain page, with a reference into the log for internal errors.
 
+use axum::Extension;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
+use super::framework_errors::OwnText;
 use super::state::AppState;
 use crate::services::interviews::InterviewError;
 use crate::services::sms_sending::DispatchError;
@@ -60,7 +62,8 @@ impl IntoResponse for Failure {
             )
                 .into_response(),
             Failure::BadRequest(problem) => {
-                (StatusCode::BAD_REQUEST, format!("{problem}\n")).into_response()
+                (StatusCode::BAD_REQUEST, Extension(OwnText), format!("{problem}\n"))
+                    .into_response()
             }
             Failure::Internal(problem) => {
                 let reference = log_with_reference(&problem);

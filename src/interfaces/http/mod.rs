@@ -13,6 +13,7 @@ mod client_address;
 mod console;
 mod error_page;
 mod failed_attempt_limiter;
+mod framework_errors;
 mod health;
 pub mod interviewer;
 mod items;
@@ -73,6 +74,7 @@ fn build_router(app: Arc<AppState>) -> Router {
         .merge(console::public_routes())
         .merge(staff_routes(&app).router())
         .fallback(async || Failure::NotFound)
+        .layer(middleware::from_fn(framework_errors::replace))
         .layer(middleware::map_response_with_state(app.clone(), require_tls))
         .layer(middleware::from_fn(add_headers_and_trace))
         .with_state(app)

@@ -135,6 +135,8 @@ pub enum ErrorPage {
     OtherSession,
     TooLarge,
     BrokenUpload,
+    /// An address or a form that this program does not have.
+    Unreadable,
 }
 
 #[derive(Template)]
@@ -170,6 +172,13 @@ impl ErrorPage {
             ErrorPage::BrokenUpload => (
                 tr.t("文件未收到", "The file did not arrive"),
                 tr.t("请返回后重新选择文件。", "Go back and choose the file again."),
+            ),
+            ErrorPage::Unreadable => (
+                tr.t("无法读取", "Cannot be read"),
+                tr.t(
+                    "网址或表单不完整，请回到首页重新进入。",
+                    "The address or the form is not complete; go back to the beginning.",
+                ),
             ),
             ErrorPage::TooLarge => (
                 tr.t("内容太长", "Too long"),

@@ -49,7 +49,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
         read.map(|query| Query(query.0)).map_err(|error| {
             Problem::new(
                 StatusCode::BAD_REQUEST,
-                format!("the query cannot be read: {}", error.body_text()),
+                format!("the query cannot be read: {}", innermost(&error)),
             )
         })
     }
@@ -67,4 +67,13 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
             .map(|path| Path(path.0))
             .map_err(|_| Problem::not_found())
     }
+}
+
+/// Returns what is wrong with a value, without the framework's words before it.
+fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut at = error;
+    while let Some(cause) = at.source() {
+        at = cause;
+    }
+    at.to_string()
 }

@@ -38,7 +38,8 @@ use crate::domain::role::Permission;
 use crate::domain::time::Timestamp;
 use auth::{ApiAuth, Caller};
 use input::{Body, Path, Query};
-use problem::{Problem, ProblemDetails};
+pub(super) use problem::Problem;
+use problem::ProblemDetails;
 
 /// Maximum and default number of items on a page.
 const MAX_PAGE_SIZE: u32 = 500;
