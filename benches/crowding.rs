@@ -124,7 +124,7 @@ async fn send_slowly(n: usize, port: u16) -> std::io::Result<()> {
     let socket = TcpSocket::new_v4()?;
     socket.bind(SocketAddr::from(([127, 0, 0, 1 + (n % 8) as u8], 0)))?;
     let mut stream = socket.connect(SocketAddr::from(([127, 0, 0, 1], port))).await?;
-    if n % 2 == 0 {
+    if n.is_multiple_of(2) {
         stream.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ").await?;
     } else {
         let head = "POST /staff/sign-in HTTP/1.1\r\nHost: x\r\nContent-Type: \

@@ -415,6 +415,8 @@ async fn tokens_go_with_their_maker_and_give_no_more_than_it_has() {
         assert!(matches!(made, Err(AccountError::ScopeNotHeld(_))), "{}", app.engine);
         let set = accounts::set_password(context, &by("first"), "li", password()).await;
         assert!(matches!(set, Err(AccountError::ScopeNotHeld(_))), "{}", app.engine);
+        let reset = accounts::second_factor::reset(context, &by("first"), "li").await;
+        assert!(matches!(reset, Err(AccountError::ScopeNotHeld(_))), "{}", app.engine);
         let second = create(&by("first"), "second", &[Watch]).await.unwrap();
         let other = create(&Actor::console("li"), "other", &[Watch]).await.unwrap();
         for name in ["delivery.pull", "fieldworkd", "li"] {

@@ -7,6 +7,7 @@ use std::sync::Once;
 use axum::http::HeaderMap;
 use ipnet::IpNet;
 
+/// Returns a client's address by the peer of its connection and its headers.
 pub fn client_address(proxies: &[IpNet], peer: SocketAddr, headers: &HeaderMap) -> IpAddr {
     let is_proxy = |address: &IpAddr| proxies.iter().any(|network| network.contains(address));
     let peer = peer.ip().to_canonical();

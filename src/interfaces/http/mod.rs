@@ -46,7 +46,9 @@ use tracing::Instrument;
 
 use crate::services::context::AppContext;
 use crate::services::interviews::InterviewService;
+pub use auth::cookie_of;
 use auth::{RouteSpec, StaffRouter};
+pub use client_address::client_address;
 use error_page::Failure;
 use failed_attempt_limiter::{FailedAttemptLimiter, KeyedLimiter};
 use state::AppState;

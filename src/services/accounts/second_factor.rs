@@ -1,11 +1,11 @@
 //! The second factor of an account: one-time codes of an authenticator, and recovery codes for a
 //! lost authenticator.
 
-use super::{AccountError, Session, reauthenticate};
+use super::{AccountError, Session, reauthenticate, tokens};
 use crate::adapters::crypto::password::NoRandom;
 use crate::adapters::crypto::totp::TotpSecret;
 use crate::adapters::database::accounts::{self, Credentials};
-use crate::domain::audit::{Action, Actor};
+use crate::domain::audit::{Action, Actor, Via};
 use crate::domain::personal::Personal;
 use crate::services::context::AppContext;
 use crate::services::sealing::seal_context;
@@ -97,6 +97,11 @@ async fn remove_from(
     credentials: &Credentials,
 ) -> Result<(), AccountError> {
     let mut tx = context.database.write().await?;
+    let is_own = actor.name == credentials.account.name && actor.via == Via::Console;
+    if !is_own {
+        let permissions = credentials.account.role.permissions();
+        tokens::check_may_give(&mut tx, actor, permissions, context.clock.now()).await?;
+    }
     accounts::remove_totp(&mut tx, credentials.account.id).await?;
     context
         .audit(

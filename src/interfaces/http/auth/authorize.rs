@@ -240,7 +240,8 @@ pub(super) fn with_security_policy(mut response: Response) -> Response {
     response
 }
 
-pub(super) fn cookie_of(headers: &HeaderMap, name: &str) -> Option<String> {
+/// Returns the value of a cookie; of several of one name, the first.
+pub fn cookie_of(headers: &HeaderMap, name: &str) -> Option<String> {
     let all = headers
         .get_all(header::COOKIE)
         .iter()

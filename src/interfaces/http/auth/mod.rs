@@ -19,7 +19,7 @@ use axum::routing::get;
 
 use super::state::AppState;
 use crate::domain::role::Permission;
-pub use authorize::{FormFields, Staff};
+pub use authorize::{FormFields, Staff, cookie_of};
 pub use routes::{AuditSpec, RouteSpec, StaffRouter};
 
 /// Maximum size of a staff form in bytes. The longest field is the note of a call.
