@@ -83,7 +83,8 @@ fn converse(mut child: Running, bytes: &[u8]) -> Result<Vec<Sheet>> {
 }
 
 fn died() -> SpreadsheetError {
-    SpreadsheetError::TooLarge("1 GB of memory or a minute of work when it is read".into())
+    let problem = "it is damaged, or takes more than 1 GB of memory or a minute to read";
+    SpreadsheetError::Unreadable(problem.into())
 }
 
 /// A child that is ended with its reader.

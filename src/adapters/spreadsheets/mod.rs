@@ -10,7 +10,7 @@ mod ods;
 
 use std::io::{self, Cursor, Read};
 
-use calamine::{Data, DataRef, Reader, Xls, Xlsb, Xlsx};
+use calamine::{Data, DataRef, Reader, SheetVisible, Xls, Xlsb, Xlsx};
 use serde::{Deserialize, Serialize};
 
 pub use child_process::{in_child_process, serve_parent};
@@ -43,7 +43,7 @@ pub struct Sheet {
 /// Which sheets of a workbook are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sheets {
-    /// The first one with a filled cell.
+    /// The first visible one with a filled cell.
     FirstFilled,
     All,
 }
@@ -97,7 +97,7 @@ fn read_here(bytes: &[u8], which: Sheets) -> Result<Vec<Sheet>> {
     } else if is_zip(bytes) && part_names(bytes)?.iter().any(|name| name.ends_with(".bin")) {
         let mut workbook: Xlsb<_> =
             Xlsb::new(Cursor::new(bytes)).map_err(SpreadsheetError::unreadable)?;
-        for name in workbook.sheet_names() {
+        for name in sheet_names(workbook.sheets_metadata(), which) {
             let mut rows = SparseRows::default();
             let mut cells = match workbook.worksheet_cells_reader(&name) {
                 Ok(cells) => cells,
@@ -113,7 +113,7 @@ fn read_here(bytes: &[u8], which: Sheets) -> Result<Vec<Sheet>> {
     } else if is_zip(bytes) {
         let mut workbook: Xlsx<_> =
             Xlsx::new(Cursor::new(bytes)).map_err(SpreadsheetError::unreadable)?;
-        for name in workbook.sheet_names() {
+        for name in sheet_names(workbook.sheets_metadata(), which) {
             let mut rows = SparseRows::default();
             let mut cells = match workbook.worksheet_cells_reader(&name) {
                 Ok(cells) => cells,
@@ -132,7 +132,7 @@ fn read_here(bytes: &[u8], which: Sheets) -> Result<Vec<Sheet>> {
     } else {
         let mut workbook: Xls<_> =
             Xls::new(Cursor::new(bytes)).map_err(SpreadsheetError::unreadable)?;
-        for name in workbook.sheet_names() {
+        for name in sheet_names(workbook.sheets_metadata(), which) {
             let range = workbook.worksheet_range(&name).map_err(SpreadsheetError::unreadable)?;
             let (first_row, first_column) = range.start().unwrap_or_default();
             let mut rows = SparseRows::default();
@@ -146,6 +146,13 @@ fn read_here(bytes: &[u8], which: Sheets) -> Result<Vec<Sheet>> {
         }
     }
     Ok(sheets)
+}
+
+/// Returns the names of the sheets that are read: of all, or of those that the sender sees.
+fn sheet_names(sheets: &[calamine::Sheet], which: Sheets) -> Vec<String> {
+    let is_read =
+        |sheet: &&calamine::Sheet| which == Sheets::All || sheet.visible == SheetVisible::Visible;
+    sheets.iter().filter(is_read).map(|sheet| sheet.name.clone()).collect()
 }
 
 /// The filled cells of a sheet: rows in the order of the file, each with its cells by column.
@@ -278,6 +285,24 @@ fn check_unpacked_size(bytes: &[u8]) -> Result<()> {
 fn shown(cell: &Data) -> String {
     match cell {
         Data::Float(number) => shown_number(*number),
+        Data::DateTime(at) if at.is_duration() => at.as_duration().map_or_else(
+            || shown_number(at.as_f64()),
+            |time| {
+                let seconds = time.num_seconds();
+                format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+            },
+        ),
+        Data::DateTime(at) => at.as_datetime().map_or_else(
+            || shown_number(at.as_f64()),
+            |time| {
+                let (day, clock) = (time.format("%Y-%m-%d"), time.format("%H:%M:%S"));
+                match (at.as_f64() < 1.0, at.as_f64().fract() == 0.0) {
+                    (true, _) => clock.to_string(),
+                    (false, true) => day.to_string(),
+                    (false, false) => format!("{day} {clock}"),
+                }
+            },
+        ),
         Data::Empty | Data::Error(_) => String::new(),
         other => other.to_string(),
     }
@@ -288,5 +313,71 @@ fn shown_number(number: f64) -> String {
         format!("{number:.0}")
     } else {
         number.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use rust_xlsxwriter::{ExcelDateTime, Format, Workbook};
+
+    use super::*;
+
+    fn rows(file: &[u8]) -> Vec<(u32, Vec<String>)> {
+        let sheets = read_here(file, Sheets::FirstFilled).unwrap();
+        let rows = sheets.into_iter().find(|sheet| !sheet.rows.is_empty()).unwrap().rows;
+        rows.into_iter().map(|row| (row.number, row.cells)).collect()
+    }
+
+    #[test]
+    fn dates_and_times_are_read_as_they_are_shown_and_hidden_sheets_are_not_read() {
+        let mut workbook = Workbook::new();
+        let hidden = workbook.add_worksheet();
+        hidden.write(0, 0, "not for anybody").unwrap();
+        hidden.set_hidden(true);
+        let sheet = workbook.add_worksheet();
+        sheet.set_active(true);
+        let at = ExcelDateTime::parse_from_str("2027-01-31 09:30:00").unwrap();
+        let cells = [("yyyy-mm-dd", 0), ("yyyy-mm-dd hh:mm", 1)];
+        for (format, column) in cells {
+            let at = if column == 0 {
+                ExcelDateTime::parse_from_str("2027-01-31").unwrap()
+            } else {
+                at.clone()
+            };
+            let format = Format::new().set_num_format(format);
+            sheet.write_with_format(2, column, &at, &format).unwrap();
+        }
+        sheet.write(2, 2, 13800138000f64).unwrap();
+        let row = ["2027-01-31", "2027-01-31 09:30:00", "13800138000"].map(str::to_owned);
+        let file = workbook.save_to_buffer().unwrap();
+        assert_eq!(rows(&file), [(3, row.to_vec())]);
+    }
+
+    fn ods(cells: &str) -> Vec<u8> {
+        let content = format!(
+            "<o:document-content xmlns:o=\"o\" xmlns:t=\"t\" xmlns:x=\"x\"><o:body><o:spreadsheet>\
+             <t:table t:name=\"S\"><t:table-row>{cells}</t:table-row></t:table></o:spreadsheet>\
+             </o:body></o:document-content>"
+        );
+        let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        zip.start_file("content.xml", zip::write::SimpleFileOptions::default()).unwrap();
+        zip.write_all(content.as_bytes()).unwrap();
+        zip.finish().unwrap().into_inner()
+    }
+
+    #[test]
+    fn ods_cells_are_read_however_they_are_written() {
+        let cells = "<t:table-cell o:value-type=\"string\" o:string-value=\"王五\"/>\
+            <t:table-cell o:value-type=\"float\" o:value=\"13800138000\"><x:p>1.38E+10</x:p></t:table-cell>\
+            <t:table-cell o:value-type=\"percentage\" o:value=\"0.25\"/>\
+            <t:table-cell t:number-columns-repeated=\"2\"/>\
+            <t:table-cell o:value-type=\"string\"><x:p>甲 &amp; <x:s x:c=\"2\"/>乙</x:p><x:p>丙</x:p>\
+            <o:annotation><x:p>a note</x:p></o:annotation></t:table-cell>\
+            <t:table-cell t:number-columns-repeated=\"0\"><x:p>x</x:p><t:table><t:table-row><t:table-cell>\
+            <x:p>inner</x:p></t:table-cell></t:table-row></t:table></t:table-cell>";
+        let expected = ["王五", "13800138000", "0.25", "", "", "甲 &   乙\n丙", "x"];
+        assert_eq!(rows(&ods(cells)), [(1, expected.map(str::to_owned).to_vec())]);
     }
 }

@@ -17,8 +17,10 @@ struct OpenCell {
     repeated: u32,
     /// The value of a number, a date or a truth value; the text of others is what is shown.
     value: Option<String>,
+    /// The value of others, if nothing is shown.
+    bare_value: Option<String>,
     paragraphs: Vec<String>,
-    /// Notes of a cell are none of its content.
+    /// Notes and shapes of a cell are none of its content.
     annotations: u32,
 }
 
@@ -43,11 +45,20 @@ pub fn for_each_sheet(
     let mut rows = SparseRows::default();
     let (mut row, mut row_repeated, mut column) = (0u32, 1u32, 0u32);
     let mut row_text = 0usize;
+    let mut nested_tables = 0u32;
     let mut cells: Vec<(u32, String)> = Vec::new();
     let mut cell: Option<OpenCell> = None;
     loop {
         buffer.clear();
         match reader.read_event_into(&mut buffer).map_err(SpreadsheetError::unreadable)? {
+            // A table within a cell is none of the sheet's cells.
+            Event::Start(tag) if tag.local_name().as_ref() == "table" && cell.is_some() => {
+                nested_tables += 1;
+            }
+            Event::End(tag) if tag.local_name().as_ref() == "table" && nested_tables > 0 => {
+                nested_tables -= 1;
+            }
+            Event::Start(_) | Event::End(_) | Event::Text(_) if nested_tables > 0 => {}
             Event::Start(tag) => match tag.local_name().as_ref() {
                 "table" => {
                     name = attribute(&tag, "table:name").unwrap_or_default();
@@ -62,10 +73,11 @@ pub fn for_each_sheet(
                     cell = Some(OpenCell {
                         repeated: repeat_count(&tag, "table:number-columns-repeated"),
                         value: value_of(&tag),
+                        bare_value: bare_value_of(&tag),
                         ..OpenCell::default()
                     });
                 }
-                "annotation" => {
+                "annotation" | "frame" | "custom-shape" | "ruby-text" => {
                     if let Some(cell) = &mut cell {
                         cell.annotations += 1;
                     }
@@ -92,14 +104,17 @@ pub fn for_each_sheet(
                 push_text(&mut cell, &text.map_err(SpreadsheetError::unreadable)?);
             }
             Event::End(tag) => match tag.local_name().as_ref() {
-                "annotation" => {
+                "annotation" | "frame" | "custom-shape" | "ruby-text" => {
                     if let Some(cell) = &mut cell {
                         cell.annotations = cell.annotations.saturating_sub(1);
                     }
                 }
                 "table-cell" | "covered-table-cell" => {
                     let Some(done) = cell.take() else { continue };
-                    let text = done.value.unwrap_or_else(|| done.paragraphs.join("\n"));
+                    let text = done.value.unwrap_or_else(|| match done.paragraphs.is_empty() {
+                        true => done.bare_value.unwrap_or_default(),
+                        false => done.paragraphs.join("\n"),
+                    });
                     if !text.is_empty() {
                         // A sheet has 16,384 columns at most.
                         let repeated = done.repeated.min(16_384);
@@ -146,18 +161,27 @@ fn push_text(cell: &mut Option<OpenCell>, text: &str) {
 }
 
 fn attribute(tag: &BytesStart<'_>, name: &str) -> Option<String> {
-    let attribute = tag.try_get_attribute(name).ok().flatten()?;
-    let raw = attribute.value;
+    // By the name without its prefix: other programs choose other prefixes.
+    let local = name.rsplit(':').next().unwrap_or(name);
+    let found = tag.attributes().flatten().find(|one| one.key.local_name().as_ref() == local)?;
+    let raw = found.value;
     Some(quick_xml::escape::unescape(&raw).map_or_else(|_| raw.to_string(), |t| t.into_owned()))
 }
 
 fn repeat_count(tag: &BytesStart<'_>, name: &str) -> u32 {
-    attribute(tag, name).and_then(|count| count.parse().ok()).unwrap_or(1)
+    attribute(tag, name).and_then(|count| count.parse().ok()).unwrap_or(1).max(1)
 }
 
 /// The number of spaces that `text:s` stands for, up to what a cell may have.
 fn spaces(tag: &BytesStart<'_>) -> usize {
     attribute(tag, "text:c").and_then(|count| count.parse().ok()).unwrap_or(1).min(1000)
+}
+
+/// What a cell without a paragraph holds.
+fn bare_value_of(tag: &BytesStart<'_>) -> Option<String> {
+    attribute(tag, "office:string-value")
+        .or_else(|| attribute(tag, "office:time-value"))
+        .or_else(|| attribute(tag, "office:value")?.parse().ok().map(shown_number))
 }
 
 fn value_of(tag: &BytesStart<'_>) -> Option<String> {

@@ -343,8 +343,8 @@ impl LocalizedError for ListDraftError {
     fn zh(&self) -> Option<String> {
         Some(match self {
             ListDraftError::Import(error) => return error.zh(),
-            ListDraftError::TooManyRows(rows) => {
-                format!("名单有 {rows} 行，网页上过多；请联系管理员用命令导入")
+            ListDraftError::TooManyRows => {
+                "名单超过 5000 行，网页上过多；请联系管理员用命令导入".to_owned()
             }
             ListDraftError::CellTooLarge { row, length } => {
                 format!("第 {row} 行有 {length} 字的单元格，或列数过多；是否选错文件？")

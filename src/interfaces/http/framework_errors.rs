@@ -8,6 +8,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::api::Problem;
+use super::auth::with_security_policy;
 use super::page_layout::{ErrorPage, Translator};
 use super::respondent;
 use crate::domain::language::Language;
@@ -32,6 +33,7 @@ fn audience_of(path: &str) -> Audience {
     }
 }
 
+/// Handles a request and replaces the framework's error, if that is the answer.
 pub async fn replace(request: Request, next: Next) -> Response {
     let audience = audience_of(request.uri().path());
     let is_head = request.method() == Method::HEAD;
@@ -50,9 +52,9 @@ pub async fn replace(request: Request, next: Next) -> Response {
         Audience::Programs => Problem::new(status, text_of(status)).into_response(),
         Audience::Gateways => (status, format!("{}\n", text_of(status))).into_response(),
         Audience::Respondents => (status, respondent::not_found_page()).into_response(),
-        Audience::Staff => {
-            (status, page_of(status).page(Translator(Language::default()))).into_response()
-        }
+        Audience::Staff => with_security_policy(
+            (status, page_of(status).page(Translator(Language::default()))).into_response(),
+        ),
     };
     if let Some(allow) = allow {
         replaced.headers_mut().insert(header::ALLOW, allow);

@@ -76,9 +76,7 @@ fn build_router(app: Arc<AppState>) -> Router {
         .merge(console::public_routes())
         .merge(staff_routes(&app).router())
         .fallback(async || Failure::NotFound)
-        .layer(middleware::from_fn(framework_errors::replace))
-        .layer(middleware::map_response_with_state(app.clone(), require_tls))
-        .layer(middleware::from_fn(add_headers_and_trace))
+        .layer(middleware::from_fn_with_state(app.clone(), add_headers_and_trace))
         .with_state(app)
 }
 
@@ -153,17 +151,12 @@ static SECURITY_HEADERS: LazyLock<Vec<(HeaderName, HeaderValue)>> = LazyLock::ne
         .collect()
 });
 
-/// Tells browsers to come by TLS only, if the public URL uses it (RFC 6797).
-async fn require_tls(State(app): State<Arc<AppState>>, mut response: Response) -> Response {
-    if app.context.config.public_url.starts_with("https:") {
-        let year = HeaderValue::from_static("max-age=31536000");
-        response.headers_mut().insert(header::STRICT_TRANSPORT_SECURITY, year);
-    }
-    response
-}
-
 /// Adds the security headers, and logs one line per request: its route, never its URL.
-async fn add_headers_and_trace(request: Request, next: Next) -> Response {
+async fn add_headers_and_trace(
+    State(app): State<Arc<AppState>>,
+    request: Request,
+    next: Next,
+) -> Response {
     let route = request.extensions().get::<MatchedPath>().cloned();
     let method = request.method().clone();
     let path = route.as_ref().map_or("(none)", MatchedPath::as_str);
@@ -176,7 +169,7 @@ async fn add_headers_and_trace(request: Request, next: Next) -> Response {
         http.route = path,
         http.response.status_code = tracing::field::Empty
     );
-    let mut response = next.run(request).instrument(span.clone()).await;
+    let mut response = framework_errors::replace(request, next).instrument(span.clone()).await;
     let status = response.status().as_u16();
     // The value is signed because an unsigned one would be exported as text.
     span.record("http.response.status_code", i64::from(status));
@@ -184,6 +177,11 @@ async fn add_headers_and_trace(request: Request, next: Next) -> Response {
     let headers = response.headers_mut();
     for (name, value) in SECURITY_HEADERS.iter() {
         headers.entry(name).or_insert_with(|| value.clone());
+    }
+    // Browsers are to come by TLS only, if the public URL uses it (RFC 6797).
+    if app.context.config.public_url.starts_with("https:") {
+        let year = HeaderValue::from_static("max-age=31536000");
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, year);
     }
     response
 }

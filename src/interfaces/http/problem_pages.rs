@@ -10,6 +10,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::get;
 
+use super::auth::with_security_policy;
 use super::error_page::Failure;
 use super::page_layout::{PageLayout, Translator, render_page};
 use super::state::AppState;
@@ -29,15 +30,23 @@ struct ProblemsPage<'a> {
     entries: Vec<(String, &'static Entry)>,
 }
 
+impl ProblemsPage<'_> {
+    /// Takes a text of the catalogue apart at its backquotes: what stands between them is code.
+    fn parts(text: &str) -> Vec<(bool, &str)> {
+        text.split('`').enumerate().map(|(n, part)| (n % 2 == 1, part)).collect()
+    }
+}
+
 async fn list() -> Response {
     let layout = PageLayout::signed_out(Translator(Language::default()));
     let entries = errors::entries().collect();
-    render_page(StatusCode::OK, &ProblemsPage { layout, code: None, entries })
+    let page = ProblemsPage { layout, code: None, entries };
+    with_security_policy(render_page(StatusCode::OK, &page))
 }
 
 async fn show(Path(code): Path<String>) -> Result<Response, Failure> {
     let entry = errors::entry(&code).ok_or(Failure::NotFound)?;
     let layout = PageLayout::signed_out(Translator(Language::default()));
     let page = ProblemsPage { layout, code: Some(&code), entries: vec![(code.clone(), entry)] };
-    Ok(render_page(StatusCode::OK, &page))
+    Ok(with_security_policy(render_page(StatusCode::OK, &page)))
 }

@@ -137,12 +137,14 @@ async fn begin_session(
     Ok(token)
 }
 
-/// Takes the one-time code or a recovery code after the password. The resulting session has a new
+/// Takes the one-time code or a recovery code after the password; a browser that has signed in before
+/// passes the account's lock here as well. The resulting session has a new
 /// token.
 pub async fn confirm(
     context: &AppContext,
     token: Personal,
     code: &str,
+    device: Option<Personal>,
 ) -> Result<Session, AccountError> {
     let (hash, now) = (token_hash(context, &token), context.clock.now());
     let pending = accounts::find_session(&mut *context.database.read().await?, &hash, now)
@@ -152,7 +154,8 @@ pub async fn confirm(
     let credentials = find_active_account(context, &pending.account.name)
         .await?
         .ok_or(AccountError::WrongCredentials)?;
-    if !reserve_attempt(context, &credentials).await? {
+    let is_known = device.is_some_and(|device| is_known_device(context, &credentials, &device));
+    if !is_known && !reserve_attempt(context, &credentials).await? {
         return Err(AccountError::Locked);
     }
     if !use_code(context, &credentials, code).await? {

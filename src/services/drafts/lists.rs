@@ -10,7 +10,7 @@ use crate::domain::personal::Personal;
 use crate::services::context::AppContext;
 use crate::services::list_import::{
     ImportFinding, ImportOutcome, ImportRequest, ListImportError, ListSource, TableError,
-    import_list, read_table,
+    import_list, read_up_to,
 };
 
 /// The number of rows that can be corrected on a page; larger lists are imported with the command.
@@ -26,8 +26,8 @@ pub enum ListDraftError {
     #[error(transparent)]
     #[strum(transparent)]
     Import(#[from] ListImportError),
-    #[error("the list has {0} rows; a page takes at most {MAX_ROWS}")]
-    TooManyRows(usize),
+    #[error("the list has more than {MAX_ROWS} rows, which is the most for a page")]
+    TooManyRows,
     #[error(
         "row {row} has a cell of {length} characters, or more than {MAX_CELLS_PER_ROW} cells; is \
             it the right file?"
@@ -86,13 +86,13 @@ pub async fn create_list_draft(
         ListDraftError::Import(ListImportError::Table { file: file.to_owned(), error })
     };
     let owned = content.to_vec();
-    let read = tokio::task::spawn_blocking(move || read_table(&owned))
+    let read = tokio::task::spawn_blocking(move || read_up_to(&owned, MAX_ROWS + 1))
         .await
         .map_err(|error| ListImportError::Stopped(error.to_string()))?;
     let rows: NumberedRows =
         read.map_err(wrong)?.into_iter().map(|row| (row.number, row.cells)).collect();
     if rows.len() > MAX_ROWS {
-        return Err(ListDraftError::TooManyRows(rows.len()));
+        return Err(ListDraftError::TooManyRows);
     }
     for (row, cells) in &rows {
         let length = cells.iter().map(|cell| cell.chars().count()).max().unwrap_or(0);

@@ -22,7 +22,7 @@ mod text;
 pub use import::{ImportOutcome, ImportRequest, import_list};
 pub use report::{ImportFinding, RowDecision, RowReason, write_report};
 pub use source::ListSource;
-pub use table::{TableError, TableRow, read as read_table};
+pub use table::{TableError, TableRow, read as read_table, read_up_to};
 
 use crate::adapters::crypto::{KeyRingError, SealError};
 use crate::adapters::database::DatabaseError;

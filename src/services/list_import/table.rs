@@ -10,6 +10,11 @@ pub use crate::adapters::spreadsheets::Row as TableRow;
 
 /// The row limit of a text file, which is read row by row.
 const MAX_TEXT_ROWS: u32 = 10_000_000;
+/// Limits of one row of a text file: no spreadsheet has more columns.
+const MAX_RECORD_BYTES: usize = 1024 * 1024;
+const MAX_RECORD_CELLS: usize = 16_384;
+/// The most rows that are held at once by those who read a whole file.
+const MAX_HELD_ROWS: usize = 1_000_000;
 
 fn is_empty(row: &TableRow) -> bool {
     row.cells.iter().all(|cell| cell.trim().is_empty())
@@ -62,8 +67,17 @@ impl From<io::Error> for TableError {
 /// Reads a whole CSV, TSV, XLSX, XLS or ODS file, distinguished by its first bytes. Empty rows are
 /// left out; the others keep their numbers.
 pub fn read(bytes: &[u8]) -> Result<Vec<TableRow>, TableError> {
+    let rows = read_up_to(bytes, MAX_HELD_ROWS + 1)?;
+    if rows.len() > MAX_HELD_ROWS {
+        return Err(TableError::TooLarge("1,000,000 rows".into()));
+    }
+    Ok(rows)
+}
+
+/// As [`read`], but stops after so many rows.
+pub fn read_up_to(bytes: &[u8], most: usize) -> Result<Vec<TableRow>, TableError> {
     let rows: Vec<TableRow> =
-        TableRows::open(&ListSource::from(bytes))?.collect::<Result<_, _>>()?;
+        TableRows::open(&ListSource::from(bytes))?.take(most).collect::<Result<_, _>>()?;
     if rows.is_empty() { Err(TableError::Empty) } else { Ok(rows) }
 }
 
@@ -184,12 +198,20 @@ fn next_record(
     line: &mut u64,
 ) -> Result<Option<TableRow>, TableError> {
     let mut record = csv::StringRecord::new();
+    let too_long = TableError::Row { row: *number + 1, problem: "it is longer than any row" };
+    reader.get_mut().allowance = MAX_RECORD_BYTES;
     let is_there = reader.read_record(&mut record).map_err(|error| match error.into_kind() {
+        csv::ErrorKind::Io(error) if error.kind() == io::ErrorKind::FileTooLarge => {
+            too_long.clone()
+        }
         csv::ErrorKind::Io(error) => TableError::from(error),
         _ => TableError::Row { row: *number + 1, problem: "it is no row of fields" },
     })?;
     if !is_there {
         return Ok(None);
+    }
+    if record.len() > MAX_RECORD_CELLS {
+        return Err(too_long);
     }
     let now = reader.position().line();
     let inside: u64 = record.iter().map(|field| field.matches('\n').count() as u64).sum();
@@ -262,5 +284,10 @@ mod tests {
         assert!(matches!(read(b"PK\x03\x04 broken"), Err(TableError::Spreadsheet(_))));
         let unclosed = format!("a,b\n\"x,1\n{}", "y,2\n".repeat(60));
         assert!(matches!(read(unclosed.as_bytes()), Err(TableError::Row { row: 2, .. })));
+        for endless in [",".repeat(20_000), "x".repeat(3 * 1024 * 1024)] {
+            let text = format!("姓名,手机\n{endless}\n");
+            assert!(matches!(read(text.as_bytes()), Err(TableError::Row { row: 2, .. })));
+        }
+        assert_eq!(read_up_to("a\n".repeat(100).as_bytes(), 7).unwrap().len(), 7);
     }
 }

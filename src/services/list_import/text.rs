@@ -86,6 +86,8 @@ pub struct Utf8Reader {
     is_at_end: bool,
     /// The number of bytes read from the source so far.
     pub consumed: u64,
+    /// Bytes of text that may still be read: the longest record, set before each.
+    pub allowance: usize,
 }
 
 impl Utf8Reader {
@@ -100,6 +102,7 @@ impl Utf8Reader {
             is_in_line: false,
             is_at_end: false,
             consumed: 0,
+            allowance: usize::MAX,
         })
     }
 
@@ -153,11 +156,17 @@ impl Utf8Reader {
 impl Read for Utf8Reader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.fill_if_empty()?;
+        let allowed = buffer.len().min(self.allowance);
+        let buffer = &mut buffer[..allowed];
+        if allowed == 0 && self.position < self.text.len() {
+            return Err(io::Error::from(io::ErrorKind::FileTooLarge));
+        }
         // Bytes, because a reader may stop within a character.
         let text = &self.text.as_bytes()[self.position..];
         let n = text.len().min(buffer.len());
         buffer[..n].copy_from_slice(&text[..n]);
         self.position += n;
+        self.allowance -= n;
         Ok(n)
     }
 }

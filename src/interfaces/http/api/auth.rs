@@ -21,7 +21,7 @@ use crate::interfaces::http::state::AppState;
 use crate::services::accounts::tokens;
 
 /// Maximum request body in bytes. The largest is a respondent list.
-const MAX_BODY: usize = 32 * 1024 * 1024;
+pub(super) const MAX_BODY: usize = 32 * 1024 * 1024;
 /// Maximum stored response in bytes. A larger response is not stored for its `Idempotency-Key`.
 const MAX_REPLAY_BYTES: usize = 1024 * 1024;
 /// How long a response is stored under its `Idempotency-Key`.

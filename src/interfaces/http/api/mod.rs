@@ -247,6 +247,7 @@ pub fn routes(app: &Arc<AppState>) -> Router<Arc<AppState>> {
     router
         .route("/api/v1/openapi.json", get(move || async move { Json((*described).clone()) }))
         .route("/metrics", auth::require_watch(app, get(metrics)))
+        .layer(axum::extract::DefaultBodyLimit::max(auth::MAX_BODY))
 }
 
 /// Returns the API description, as `/api/v1/openapi.json` serves it.

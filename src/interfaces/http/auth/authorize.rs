@@ -233,7 +233,7 @@ pub(super) fn error_page(status: StatusCode, tr: Translator, error: ErrorPage) -
     with_security_policy((status, error.page(tr)).into_response())
 }
 
-pub(super) fn with_security_policy(mut response: Response) -> Response {
+pub fn with_security_policy(mut response: Response) -> Response {
     if let Ok(policy) = HeaderValue::from_str(content_security_policy()) {
         response.headers_mut().entry(header::CONTENT_SECURITY_POLICY).or_insert(policy);
     }
@@ -245,8 +245,9 @@ pub fn cookie_of(headers: &HeaderMap, name: &str) -> Option<String> {
     let all = headers
         .get_all(header::COOKIE)
         .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(Cookie::split_parse);
+        .map(|value| String::from_utf8_lossy(value.as_bytes()))
+        .collect::<Vec<_>>();
+    let all = all.iter().flat_map(|value| Cookie::split_parse(value.as_ref()));
     all.flatten().find(|cookie| cookie.name() == name).map(|cookie| cookie.value().to_owned())
 }
 

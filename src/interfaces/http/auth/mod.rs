@@ -19,6 +19,7 @@ use axum::routing::get;
 
 use super::state::AppState;
 use crate::domain::role::Permission;
+pub(super) use authorize::with_security_policy;
 pub use authorize::{FormFields, Staff, cookie_of};
 pub use routes::{AuditSpec, RouteSpec, StaffRouter};
 

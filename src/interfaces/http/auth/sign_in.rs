@@ -106,13 +106,11 @@ pub async fn sign_in(
     if !is_address_allowed(&app, peer, &headers) {
         return again(StatusCode::TOO_MANY_REQUESTS, too_many(tr));
     }
-    let device = cookie_of(&headers, device_cookie(&app))
-        .filter(|cookie| app.sign_ins_by_device.allow(cookie));
     let attempt = SignInAttempt {
         name,
         password: Personal::new(form.password),
         code: Some(form.code.trim()).filter(|code| !code.is_empty()),
-        device: device.map(Personal::new),
+        device: known_device(&app, &headers),
     };
     match accounts::sign_in(&app.context, attempt).await {
         Ok(SignedIn::Complete(session)) => signed_in(&app, &session, next).await,
@@ -151,6 +149,13 @@ const FAILURE_TIME: Duration = Duration::from_millis(500);
 fn is_address_allowed(app: &AppState, peer: SocketAddr, headers: &HeaderMap) -> bool {
     let address = client_address(&app.context.config.proxies, peer, headers);
     app.sign_ins_by_address.allow(&subscriber(address))
+}
+
+/// Returns the cookie of a browser that says it has signed in before, if it has attempts left.
+fn known_device(app: &AppState, headers: &HeaderMap) -> Option<Personal> {
+    cookie_of(headers, device_cookie(app))
+        .filter(|cookie| app.sign_ins_by_device.allow(cookie))
+        .map(Personal::new)
 }
 
 fn too_many(tr: Translator) -> &'static str {
@@ -214,7 +219,8 @@ pub async fn code(
         return again(StatusCode::TOO_MANY_REQUESTS, too_many(tr));
     }
     let token = Personal::new(cookie_of(&headers, session_cookie(&app)).unwrap_or_default());
-    match accounts::confirm(&app.context, token, form.code.trim()).await {
+    let device = known_device(&app, &headers);
+    match accounts::confirm(&app.context, token, form.code.trim(), device).await {
         Ok(session) => signed_in(&app, &session, next).await,
         // The password step has expired or never took place.
         Err(AccountError::WrongCredentials) => Ok(Redirect::to("/staff/sign-in").into_response()),

@@ -130,7 +130,7 @@ pub async fn upload(
         Ok(id) => Ok(Redirect::to(&format!("/lists/{id}")).into_response()),
         Err(
             error @ (ListDraftError::Import(_)
-            | ListDraftError::TooManyRows(_)
+            | ListDraftError::TooManyRows
             | ListDraftError::CellTooLarge { .. }),
         ) => {
             show_application(

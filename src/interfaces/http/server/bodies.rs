@@ -68,11 +68,12 @@ pub struct ResponseBody {
     connection: Arc<Connection>,
     /// The number of the request that it answers.
     request: u64,
+    bytes: u64,
 }
 
 impl ResponseBody {
     pub fn new(body: Body, connection: Arc<Connection>, request: u64) -> ResponseBody {
-        ResponseBody { body, connection, request }
+        ResponseBody { body, connection, request, bytes: 0 }
     }
 }
 
@@ -88,6 +89,9 @@ impl HttpBody for ResponseBody {
         // Asked for the next piece: the one before was taken. A stream that waits for something to
         // tell is no client that takes nothing.
         self.connection.response_progress();
+        if let Poll::Ready(Some(Ok(frame))) = &frame {
+            self.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+        }
         frame
     }
 
@@ -102,6 +106,6 @@ impl HttpBody for ResponseBody {
 
 impl Drop for ResponseBody {
     fn drop(&mut self) {
-        self.connection.end_response(self.request);
+        self.connection.end_response(self.request, self.bytes);
     }
 }

@@ -96,10 +96,12 @@ impl Connection {
         self.deadline.store(self.now() + millis(WRITE_TIME), Ordering::Relaxed);
     }
 
-    /// The response of this request is complete.
-    pub fn end_response(&self, request: u64) {
+    /// The response of this request, of so many bytes, was handed on. The client may still take what
+    /// is buffered.
+    pub fn end_response(&self, request: u64, bytes: u64) {
         if self.requests.load(Ordering::Relaxed) == request {
-            self.enter(Phase::Idle, Some(IDLE_TIME));
+            let taking = Duration::from_secs(bytes / MIN_BYTES_PER_SECOND);
+            self.enter(Phase::Idle, Some(IDLE_TIME + taking));
         }
     }
 
@@ -283,7 +285,7 @@ mod tests {
         admitted[0].connection.body_complete();
         let request = admitted[1].connection.begin_request();
         admitted[1].connection.begin_response();
-        admitted[1].connection.end_response(request);
+        admitted[1].connection.end_response(request, 0);
         let newcomer = connections.admit(address(2));
         assert!(newcomer.is_some());
         assert!(connections.lock().by_id.contains_key(&admitted[0].connection.id));
