@@ -376,7 +376,7 @@ async fn administrators_make_accounts_and_tokens_and_others_change_their_own_pas
     let known = tokens::find_valid(&app.context, &token).await.unwrap().unwrap();
     assert!(
         known.may(Permission::Datasets)
-            && known.may(Permission::Watch)
+            && known.may(Permission::Read)
             && !known.may(Permission::Operate)
     );
     assert!(tokens::find_valid(&app.context, &Personal::new("fwd_guess")).await.unwrap().is_none());
@@ -394,7 +394,7 @@ async fn administrators_make_accounts_and_tokens_and_others_change_their_own_pas
 /// somebody else's.
 #[tokio::test]
 async fn tokens_go_with_their_maker_and_give_no_more_than_it_has() {
-    use Permission::{ManageAccounts, Reveal, Watch};
+    use Permission::{ManageAccounts, Read, Reveal};
     for app in TestApp::on_each_engine(silent(), &[]).await {
         for name in ["zhao", "li"] {
             add_account(&app, name, Role::Administrator).await;
@@ -405,7 +405,7 @@ async fn tokens_go_with_their_maker_and_give_no_more_than_it_has() {
         let create = async |actor: &Actor, name: &str, scopes: &[Permission]| {
             tokens::create(context, actor, name, scopes, 30).await
         };
-        let first = create(&zhao, "first", &[ManageAccounts, Watch]).await.unwrap();
+        let first = create(&zhao, "first", &[ManageAccounts, Read]).await.unwrap();
         // A token gives no scope, no role and no password beyond its own.
         let refused = create(&by("first"), "more", &[Reveal]).await;
         assert!(matches!(refused, Err(AccountError::ScopeNotHeld(Reveal))), "{}", app.engine);
@@ -417,10 +417,10 @@ async fn tokens_go_with_their_maker_and_give_no_more_than_it_has() {
         assert!(matches!(set, Err(AccountError::ScopeNotHeld(_))), "{}", app.engine);
         let reset = accounts::second_factor::reset(context, &by("first"), "li").await;
         assert!(matches!(reset, Err(AccountError::ScopeNotHeld(_))), "{}", app.engine);
-        let second = create(&by("first"), "second", &[Watch]).await.unwrap();
-        let other = create(&Actor::console("li"), "other", &[Watch]).await.unwrap();
+        let second = create(&by("first"), "second", &[Read]).await.unwrap();
+        let other = create(&Actor::console("li"), "other", &[Read]).await.unwrap();
         for name in ["delivery.pull", "fieldworkd", "li"] {
-            let taken = create(&us, name, &[Watch]).await;
+            let taken = create(&us, name, &[Read]).await;
             assert!(matches!(taken, Err(AccountError::ReservedName(_))), "{name}");
         }
         // Those it made, and those made with them.

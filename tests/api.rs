@@ -97,7 +97,7 @@ async fn programs_do_what_the_console_does_within_their_scopes() {
     for app in TestApp::on_each_engine(people(), &EARLY_ALARMS).await {
         launch_campaign(&app).await;
         let watcher =
-            ApiClient { app: &app, token: token(&app, "watcher", &[Permission::Watch]).await };
+            ApiClient { app: &app, token: token(&app, "watcher", &[Permission::Read]).await };
         let all = ApiClient { app: &app, token: token(&app, "all", &Permission::ALL).await };
         let nobody = ApiClient { app: &app, token: "fwd_guess".into() };
         assert_eq!(nobody.get("/campaigns").await.0, 401, "{}", app.engine);
@@ -269,7 +269,7 @@ async fn the_api_prepares_campaigns_and_administers_as_the_console_does() {
         let all = ApiClient { app: &app, token: token(&app, "all", &Permission::ALL).await };
         let operator = ApiClient {
             app: &app,
-            token: token(&app, "operator", &[Permission::Watch, Permission::Operate]).await,
+            token: token(&app, "operator", &[Permission::Read, Permission::Operate]).await,
         };
         let send = async |program: &ApiClient<'_>, method: Method, path: &str, body: Value| {
             send_for_json(

@@ -35,7 +35,7 @@ async fn launch_campaign(app: &TestApp) {
 }
 
 #[tokio::test]
-async fn metrics_need_the_watch_scope_and_readiness_is_accurate() {
+async fn metrics_need_the_read_scope_and_readiness_is_accurate() {
     for app in TestApp::on_each_engine(people(), &[]).await {
         launch_campaign(&app).await;
         let ask = async |token: &str| {
@@ -55,12 +55,12 @@ async fn metrics_need_the_watch_scope_and_readiness_is_accurate() {
             "{}",
             app.engine
         );
-        let (status, figures) = ask(&token(&app, "prometheus", &[Permission::Watch]).await).await;
+        let (status, figures) = ask(&token(&app, "prometheus", &[Permission::Read]).await).await;
         assert_eq!(status, 200);
         for line in [
             "fieldworkd_due_invitations{campaign=\"C1\"}",
             "fieldworkd_messages{gateway=\"simulator\",state=\"delivered\"}",
-            "fieldworkd_target_probability_ratio{application=\"A1\"}",
+            "fieldworkd_target_chance_ratio{application=\"A1\"}",
             "fieldworkd_database_up 1",
             "fieldworkd_disk_free_bytes",
             "fieldworkd_interview_duration_median_seconds",
@@ -146,7 +146,7 @@ async fn prometheus_reads_the_figures_and_answers_the_dashboard_and_the_rules() 
             [{}]\nscrape_configs:\n  - job_name: fieldworkd\n    \
          authorization: {{ credentials: {} }}\n    static_configs: [{{ targets: [\"{}\"] }}]\n",
         rules.display(),
-        token(&app, "prometheus", &[Permission::Watch]).await,
+        token(&app, "prometheus", &[Permission::Read]).await,
         app.base.trim_start_matches("http://"),
     );
     std::fs::write(&config_file, config).unwrap();
@@ -201,7 +201,7 @@ async fn prometheus_reads_the_figures_and_answers_the_dashboard_and_the_rules() 
     let metrics = app
         .http
         .get(format!("{}/metrics", app.base))
-        .bearer_auth(token(&app, "me", &[Permission::Watch]).await)
+        .bearer_auth(token(&app, "me", &[Permission::Read]).await)
         .send()
         .await
         .unwrap();

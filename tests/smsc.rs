@@ -203,7 +203,7 @@ async fn an_smsc_over_smpp() {
         assert_eq!(message["gateway_log"][0]["response"], "the connection was lost");
         let whole = message.to_string();
         assert!(!whole.contains("138100000") && !whole.contains("受访者"), "{whole}");
-        json(&["message", "settle", reference, "--as", "sent"]);
+        json(&["message", "resolve", reference, "--as", "sent"]);
         assert_eq!(count(&deployment.states().await, "in_doubt"), before - 1);
         daemon.signal("TERM");
         assert_eq!(daemon.wait_for_exit(), Some(0));

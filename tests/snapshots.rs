@@ -284,7 +284,7 @@ async fn what_the_api_says_of_problems() {
         token.reveal().to_owned()
     };
     let all = token("all", &Permission::ALL).await;
-    let watcher = token("watcher", &[Permission::Watch]).await;
+    let watcher = token("watcher", &[Permission::Read]).await;
     let mut transcript = String::new();
     let too_large = vec![b'x'; 33 * 1024 * 1024];
     for (status, token, method, path, body) in [

@@ -24,7 +24,7 @@ pub enum Permission {
     /// See queues and interviewers, reassign cases, draw completed interviews for verification.
     Supervise,
     /// See programmes, campaigns, quotas and forecasts: counts and codes, no names or numbers.
-    Watch,
+    Read,
     /// Set up, launch, pause and close; import lists, handle replies, alarms and messages in doubt.
     Operate,
     /// See names, numbers and texts of people; each access is audited.
@@ -39,7 +39,7 @@ pub enum Permission {
 
 impl Permission {
     pub const ALL: [Permission; 8] = [
-        Permission::Watch,
+        Permission::Read,
         Permission::Operate,
         Permission::Reveal,
         Permission::Interview,
@@ -51,7 +51,7 @@ impl Permission {
 
     pub fn as_str(self) -> &'static str {
         match self {
-            Permission::Watch => "watch",
+            Permission::Read => "read",
             Permission::Operate => "operate",
             Permission::Reveal => "reveal",
             Permission::Interview => "interview",
@@ -65,7 +65,7 @@ impl Permission {
     /// Returns the label in Chinese and in English.
     pub fn labels(self) -> (&'static str, &'static str) {
         match self {
-            Permission::Watch => ("查看进度", "watch"),
+            Permission::Read => ("查看进度", "read"),
             Permission::Operate => ("运营", "operate"),
             Permission::Reveal => ("查看个人信息", "see people"),
             Permission::Interview => ("电话访问", "interview"),
@@ -77,6 +77,8 @@ impl Permission {
     }
 
     pub fn parse(raw: &str) -> Option<Permission> {
+        // «watch» was the word of version 0.1.
+        let raw = if raw == "watch" { "read" } else { raw };
         Permission::ALL.into_iter().find(|permission| permission.as_str() == raw)
     }
 }
@@ -90,7 +92,7 @@ impl Role {
         match self {
             Role::Administrator => &Permission::ALL,
             Role::Operator => &[
-                Permission::Watch,
+                Permission::Read,
                 Permission::Operate,
                 Permission::Reveal,
                 Permission::Interview,
@@ -98,7 +100,7 @@ impl Role {
                 Permission::Datasets,
             ],
             Role::Interviewer => &[Permission::Interview],
-            Role::Auditor => &[Permission::Watch, Permission::Audit],
+            Role::Auditor => &[Permission::Read, Permission::Audit],
         }
     }
 

@@ -71,6 +71,10 @@ impl Deployment {
                 .replace("8080", &port.to_string())
                 .replace("rate_per_second = 50", &format!("rate_per_second = {rate}"))
                 .replace("tick_every = \"1s\"", "tick_every = \"1s\"\n")
+                .replace(
+                    "# allow_networks = [\"10.1.0.0/16\"]",
+                    "allow_networks = [\"127.0.0.0/8\"]",
+                )
                 .replace("in_doubt_after = \"5m\"", "in_doubt_after = \"3s\"")
                 .replace("query_after = \"2m\"", "query_after = \"2s\"");
             change(&mut config, &mut gateway);

@@ -134,7 +134,7 @@ pub fn audit_spec(command: &Command) -> Option<AuditSpec> {
         Command::Backup { file: path } => {
             (Action::DatabaseBackedUp, String::new(), file_name(path))
         }
-        Command::Message(MessageCommand::Settle { reference, .. }) => {
+        Command::Message(MessageCommand::Resolve { reference, .. }) => {
             (Action::MessageSettled, format!("message:{reference}"), String::new())
         }
         Command::Inbox(InboxCommand::Handle { id }) => {

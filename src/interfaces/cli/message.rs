@@ -1,4 +1,4 @@
-//! `message in-doubt|settle|show`: messages in doubt, and the gateway log of a message.
+//! `message in-doubt|resolve|show`: messages in doubt, and the gateway log of a message.
 
 use anyhow::{Result, bail};
 use clap::{Subcommand, ValueEnum};
@@ -22,7 +22,8 @@ pub enum MessageCommand {
         json: bool,
     },
     /// Resolve a message in doubt
-    Settle {
+    #[command(alias = "settle")]
+    Resolve {
         reference: String,
         /// sent: it was sent; not-sent: it was not, and is sent again
         #[arg(long = "as", value_enum)]
@@ -45,7 +46,7 @@ pub enum ResolutionArgument {
 pub async fn run(context: &AppContext, command: MessageCommand) -> Result<()> {
     match command {
         MessageCommand::InDoubt { all, json } => list_in_doubt(context, all, json).await,
-        MessageCommand::Settle { reference, resolution } => {
+        MessageCommand::Resolve { reference, resolution } => {
             let resolution = match resolution {
                 ResolutionArgument::Sent => DoubtResolution::Sent,
                 ResolutionArgument::NotSent => DoubtResolution::NotSent,
@@ -87,7 +88,7 @@ async fn list_in_doubt(context: &AppContext, all: bool, as_json: bool) -> Result
     );
     if !in_doubt.is_empty() {
         print_line!(
-            "Ask the gateway's operator, then: fieldworkd message settle REFERENCE --as \
+            "Ask the gateway's operator, then: fieldworkd message resolve REFERENCE --as \
                 sent|not-sent"
         );
     }

@@ -312,6 +312,7 @@ mod tests {
         for old in [
             "token make reader --scope watch",
             "message doubts",
+            "message settle r --as sent",
             "inbox done 1",
             "audit list --who wu",
             "questionnaire check q.toml --picture q.svg",

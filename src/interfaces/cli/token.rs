@@ -18,7 +18,7 @@ pub enum TokenCommand {
     #[command(alias = "make")]
     Add {
         name: String,
-        /// A scope: watch, operate, reveal, datasets, audit, …; repeat for more
+        /// A scope: read, operate, reveal, datasets, audit, …; repeat for more
         #[arg(long = "scope", value_name = "SCOPE", value_parser = scope, required = true)]
         scopes: Vec<Permission>,
         #[arg(long, value_name = "N", default_value_t = 90)]

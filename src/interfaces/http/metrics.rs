@@ -1,5 +1,5 @@
 //! `/metrics`: figures for Prometheus in the OpenMetrics text format. Requires a token with the
-//! scope `watch`; contains no personal data.
+//! scope `read`; contains no personal data.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -119,7 +119,7 @@ fn encode_metrics(health: &HealthMetrics) -> Result<String, std::fmt::Error> {
         health.interview_seconds.unwrap_or(f64::NAN),
     );
     registry.add_labelled_gauges(
-        "target_probability_ratio",
+        "target_chance_ratio",
         "The chance that an application reaches its target",
         "application",
         health.chances.iter().cloned(),

@@ -79,12 +79,12 @@ pub struct NavItem {
 
 /// All menu entries: path, permission, and labels in Chinese and English.
 const NAV_ITEMS: [(&str, Permission, (&str, &str)); 11] = [
-    ("/home", Permission::Watch, ("首页", "Home")),
+    ("/home", Permission::Read, ("首页", "Home")),
     ("/setup", Permission::Operate, ("准备", "Set up")),
-    ("/campaigns", Permission::Watch, ("活动", "Campaigns")),
+    ("/campaigns", Permission::Read, ("活动", "Campaigns")),
     ("/cases", Permission::Reveal, ("个案", "Cases")),
     ("/inbox", Permission::Operate, ("回复", "Inbox")),
-    ("/deliveries", Permission::Watch, ("交付", "Deliveries")),
+    ("/deliveries", Permission::Read, ("交付", "Deliveries")),
     ("/interview", Permission::Interview, ("电话访问", "Interviewing")),
     ("/supervision", Permission::Supervise, ("电话督导", "Supervision")),
     ("/accounts", Permission::ManageAccounts, ("账户", "Accounts")),

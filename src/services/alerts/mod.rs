@@ -98,7 +98,7 @@ async fn evaluate_levels(context: &AppContext) -> Result<(), DeadlineError> {
                     tracing::warn!(
                         application = code,
                         level = level.name,
-                        probability = application.chance,
+                        chance = application.chance,
                         "a quota is in danger"
                     );
                 }

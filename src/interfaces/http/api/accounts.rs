@@ -215,7 +215,7 @@ pub async fn list_tokens(State(app): State<Arc<AppState>>) -> Result<Json<Tokens
 pub struct NewToken {
     #[schema(min_length = 1, max_length = 40)]
     name: String,
-    /// watch, operate, reveal, interview, supervise, datasets, accounts, audit.
+    /// read, operate, reveal, interview, supervise, datasets, accounts, audit.
     #[schema(min_items = 1)]
     scopes: Vec<String>,
     #[schema(minimum = 1, maximum = 730)]

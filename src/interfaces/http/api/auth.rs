@@ -125,13 +125,13 @@ impl ApiAuth {
     }
 }
 
-/// Requires a token with the scope `watch` for a route outside the API.
-pub fn require_watch(
+/// Requires a token with the scope `read` for a route outside the API.
+pub fn require_read(
     app: &Arc<AppState>,
     route: MethodRouter<Arc<AppState>>,
 ) -> MethodRouter<Arc<AppState>> {
     let policy = RoutePolicy {
-        permission: Permission::Watch,
+        permission: Permission::Read,
         audit: None,
         is_stream: true,
         is_secret: false,

@@ -84,22 +84,22 @@ impl PageParams {
 }
 
 fn build_routes(app: &Arc<AppState>) -> ApiAuth {
-    use Permission::{Audit, Datasets, ManageAccounts, Operate, Reveal, Supervise, Watch};
+    use Permission::{Audit, Datasets, ManageAccounts, Operate, Read, Reveal, Supervise};
     let info = InfoBuilder::new()
         .title("fieldworkd")
         .version("1")
         .description(Some("Survey fieldwork: applications, campaigns, cases, datasets."));
     ApiAuth::new(app, OpenApiRouter::with_openapi(OpenApiBuilder::new().info(info.build()).build()))
-        .read_only(Watch, routes!(programmes::list))
-        .read_only(Watch, routes!(programmes::show))
+        .read_only(Read, routes!(programmes::list))
+        .read_only(Read, routes!(programmes::show))
         .audited(
             Operate,
             (Action::ProgrammeSaved, "programme:{programme}"),
             routes!(programmes::put),
         )
         .read_only(Operate, routes!(programmes::questionnaires))
-        .read_only(Watch, routes!(applications::of_programme))
-        .read_only(Watch, routes!(applications::show))
+        .read_only(Read, routes!(applications::of_programme))
+        .read_only(Read, routes!(applications::show))
         .audited(Operate, (Action::ApplicationRegistered, ""), routes!(applications::register))
         .audited(
             Operate,
@@ -128,10 +128,10 @@ fn build_routes(app: &Arc<AppState>) -> ApiAuth {
             routes!(drafts::request_launch),
         )
         .audited(Operate, (Action::CampaignLaunched, "campaign:{draft}"), routes!(drafts::launch))
-        .read_only(Watch, routes!(campaigns::list))
-        .read_only(Watch, routes!(campaigns::show))
-        .read_only(Watch, routes!(campaigns::rates))
-        .read_only(Watch, routes!(campaigns::forecasts))
+        .read_only(Read, routes!(campaigns::list))
+        .read_only(Read, routes!(campaigns::show))
+        .read_only(Read, routes!(campaigns::rates))
+        .read_only(Read, routes!(campaigns::forecasts))
         .read_only(Operate, routes!(campaigns::forecast))
         .audited(Operate, (Action::CampaignLaunched, ""), routes!(campaigns::launch))
         .audited(
@@ -144,8 +144,8 @@ fn build_routes(app: &Arc<AppState>) -> ApiAuth {
             (Action::CampaignStateChanged, "campaign:{campaign}"),
             routes!(campaigns::set_budget),
         )
-        .read_only(Watch, routes!(cases::of_application))
-        .read_only(Watch, routes!(cases::timeline))
+        .read_only(Read, routes!(cases::of_application))
+        .read_only(Read, routes!(cases::timeline))
         .audited(Reveal, (Action::PersonSearched, ""), routes!(cases::search))
         .audited(Reveal, (Action::CasePersonViewed, "case:{case}"), routes!(cases::person))
         .secret(Reveal, routes!(privacy::export))
@@ -167,14 +167,14 @@ fn build_routes(app: &Arc<AppState>) -> ApiAuth {
             routes!(privacy::lift_legal_hold),
         )
         .read_only(ManageAccounts, routes!(privacy::certificates))
-        .read_only(Watch, routes!(pending_work::pending_work))
-        .read_only(Watch, routes!(pending_work::alarms))
+        .read_only(Read, routes!(pending_work::pending_work))
+        .read_only(Read, routes!(pending_work::alarms))
         .audited(
             Operate,
             (Action::AlarmAcknowledged, "application:{application}"),
             routes!(pending_work::acknowledge_alarm),
         )
-        .read_only(Watch, routes!(pending_work::gateways))
+        .read_only(Read, routes!(pending_work::gateways))
         .read_only(Operate, routes!(pending_work::replies))
         .audited(Reveal, (Action::ReplyViewed, "reply:{reply}"), routes!(pending_work::reply_text))
         .audited(
@@ -223,7 +223,7 @@ fn build_routes(app: &Arc<AppState>) -> ApiAuth {
             (Action::DatasetRedelivered, "application:{application}"),
             routes!(datasets::deliver),
         )
-        .read_only(Watch, routes!(datasets::deliveries))
+        .read_only(Read, routes!(datasets::deliveries))
         .read_only(ManageAccounts, routes!(accounts::list))
         .secret(ManageAccounts, routes!(accounts::add))
         .audited_by_service(ManageAccounts, routes!(accounts::disable))
@@ -246,7 +246,7 @@ pub fn routes(app: &Arc<AppState>) -> Router<Arc<AppState>> {
     let described = Arc::new(complete_description(described));
     router
         .route("/api/v1/openapi.json", get(move || async move { Json((*described).clone()) }))
-        .route("/metrics", auth::require_watch(app, get(metrics)))
+        .route("/metrics", auth::require_read(app, get(metrics)))
         .layer(axum::extract::DefaultBodyLimit::max(auth::MAX_BODY))
 }
 

@@ -42,13 +42,13 @@ use crate::services::monitoring::MonitoringError;
 const ZONE: chrono_tz::Tz = chrono_tz::Asia::Shanghai;
 
 pub fn routes(app: &Arc<AppState>) -> StaffRouter {
-    const WATCH: Permission = Permission::Watch;
+    const READ: Permission = Permission::Read;
     const OPERATE: Permission = Permission::Operate;
     StaffRouter::new(app)
-        .page("/home", WATCH, home::show)
-        .background_page("/home/live", WATCH, home_stream::home)
-        .page("/campaigns", WATCH, campaigns::list)
-        .page("/campaigns/{code}", WATCH, campaigns::show)
+        .page("/home", READ, home::show)
+        .background_page("/home/live", READ, home_stream::home)
+        .page("/campaigns", READ, campaigns::list)
+        .page("/campaigns/{code}", READ, campaigns::show)
         .audited_form(
             "/campaigns/{code}/state",
             OPERATE,
@@ -120,7 +120,7 @@ pub fn routes(app: &Arc<AppState>) -> StaffRouter {
             (Action::NumberSuppressed, "", "{reason}"),
             suppressions::add,
         )
-        .page("/deliveries", WATCH, deliveries::show)
+        .page("/deliveries", READ, deliveries::show)
         .audited_form(
             "/deliveries/{application}/{version}/redeliver",
             OPERATE,
