@@ -366,7 +366,7 @@ async fn administrators_make_accounts_and_tokens_and_others_change_their_own_pas
     let made = zhao
         .submit(
             "/tokens",
-            &[("name", "scoring"), ("days", "30"), ("scope-datasets", "on"), ("scope-watch", "on")],
+            &[("name", "scoring"), ("days", "30"), ("scope-datasets", "on"), ("scope-read", "on")],
         )
         .await
         .2;
@@ -381,7 +381,7 @@ async fn administrators_make_accounts_and_tokens_and_others_change_their_own_pas
     );
     assert!(tokens::find_valid(&app.context, &Personal::new("fwd_guess")).await.unwrap().is_none());
     assert_eq!(
-        zhao.submit("/tokens", &[("name", "endless"), ("days", "9999"), ("scope-watch", "on")])
+        zhao.submit("/tokens", &[("name", "endless"), ("days", "9999"), ("scope-read", "on")])
             .await
             .0,
         422
