@@ -436,7 +436,8 @@ async fn tokens_go_with_their_maker_and_give_no_more_than_it_has() {
     }
 }
 
-/// Of many guesses at once no more are judged than of one after the other, and an address that
+/// (AtalayaLabs/OxiCloud 323, StuMason/polar-flow-server 51, ZerosAndOnesLLC/AiFw 165.) Of many guesses
+/// at once no more are judged than of one after the other, and an address that
 /// guesses is refused without keeping others out.
 #[tokio::test(flavor = "multi_thread")]
 async fn guesses_at_once_are_counted_before_they_are_judged() {

@@ -131,8 +131,9 @@ fn spreadsheet_bombs(folder: &Path) -> Vec<(&'static str, &'static str)> {
     ]
 }
 
-/// An applicant's file cannot take the process along, whatever it unfolds to (found with a
-/// workbook of 1.4 kB with the cells A1 and XFD1048576).
+/// An applicant's file cannot take the process along, whatever it unfolds to. The kinds are those of
+/// public reports: ToucanToco/fastexcel 487 and xberg-io/xberg 331 (a cell in XFD, by Excel's Solver),
+/// tafia/calamine 594 and 64kramsystem/spreadbase 17 (repeated rows and cells in ODS).
 #[test]
 fn a_spreadsheet_ends_nothing() {
     let folder = tempfile::tempdir().unwrap();

@@ -35,7 +35,7 @@ struct RequestedSuppression {
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
 #[strum(prefix = "suppression.", serialize_all = "snake_case")]
 pub enum SuppressionError {
-    #[error("{0}")]
+    #[error(transparent)]
     #[strum(transparent)]
     Table(#[from] table::TableError),
     #[error("row {row}: {problem}")]
