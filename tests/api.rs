@@ -616,6 +616,15 @@ async fn the_api_prepares_campaigns_and_administers_as_the_console_does() {
             app.engine
         );
         assert_eq!(all.get("/webhooks").await.1["items"][0]["waiting"], 1);
+        let (status, rotated) = all.post("/webhooks/scoring/rotate-secret", json!({})).await;
+        assert!(
+            status == 200
+                && rotated["secret"].as_str().unwrap().starts_with("whsec_")
+                && rotated["secret"] != made["secret"],
+            "{}",
+            app.engine
+        );
+        assert_eq!(all.post("/webhooks/nobody/rotate-secret", json!({})).await.0, 404);
         assert_eq!(send(&all, Method::DELETE, "/webhooks/scoring", json!({})).await.0, 200);
         assert_eq!(all.get("/webhooks/scoring/events").await.0, 404);
         // The telephone queue, and the log.

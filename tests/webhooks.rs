@@ -553,3 +553,47 @@ async fn endpoints_in_networks_that_are_not_allowed_are_not_asked() {
         assert!(connected.is_err(), "{}", app.engine);
     }
 }
+
+#[tokio::test]
+async fn for_a_day_after_a_rotation_both_secrets_verify_and_then_only_the_new_one() {
+    let Some(mut receivers) = Receivers::start() else { return };
+    let mut before = 0;
+    for app in TestApp::on_each_engine(people(), &[]).await {
+        let rotate =
+            async || webhooks::rotate_secret(&app.context, &administrator(), "scoring").await;
+        let deliver_test = async || {
+            webhooks::send_test_event(&app.context, &administrator(), "scoring").await.unwrap();
+            webhooks::deliver_due_events(&app.context).await.unwrap();
+        };
+        add(&app, &mut receivers, "scoring", "/hook", &[]).await;
+        let new = rotate().await.unwrap();
+        // The receiver still has the old secret, then the new one.
+        deliver_test().await;
+        receivers.wait_for("webhook", before + 1).await;
+        receivers.use_secret(new.reveal());
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        deliver_test().await;
+        receivers.wait_for("webhook", before + 2).await;
+        // One more, so that the one that is set now is the old one.
+        let newest = rotate().await.unwrap();
+        assert_ne!(newest.reveal(), new.reveal());
+        let old_ends = app.clock_now() + webhooks::PREVIOUS_SECRET_VALID;
+        app.advance_until(old_ends - Duration::from_secs(1)).await;
+        deliver_test().await;
+        receivers.wait_for("webhook", before + 3).await;
+        app.advance_until(old_ends + Duration::from_secs(1)).await;
+        deliver_test().await;
+        let received = receivers.wait_for("webhook", before + 4).await.split_off(before);
+        before += received.len();
+        let is_signed: Vec<bool> = received.iter().map(|post| post["signed"] == true).collect();
+        assert_eq!(is_signed, [true, true, true, false], "{}", app.engine);
+        assert!(
+            matches!(
+                webhooks::rotate_secret(&app.context, &administrator(), "none").await,
+                Err(EndpointError::Unknown(_))
+            ),
+            "{}",
+            app.engine
+        );
+    }
+}

@@ -62,6 +62,7 @@ run(async (browser) => {
   check((await text(zhao)).includes("whsec_"), "a webhook's secret is not shown");
   await press(zhao, 'form[action="/webhooks/scoring/test"] button');
   check(!(await text(zhao)).includes("whsec_"), "a webhook's secret is shown again");
+  await press(zhao, 'form[action="/webhooks/scoring/rotate"] button');
   await look(zhao, "webhooks");
   await zhao.goto(`${task.base}/staff/account`);
   await zhao.type("#offer-present", task.password);

@@ -60,7 +60,7 @@ class Hooks(BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         hook = Webhook(secret)
         at = datetime.datetime.fromtimestamp(int(headers["webhook-timestamp"]), tz=datetime.timezone.utc)
-        signed = hook.sign(headers["webhook-id"], at, body) == headers["webhook-signature"]
+        signed = hook.sign(headers["webhook-id"], at, body) in headers["webhook-signature"].split(" ")
         try:
             hook.verify(body, headers)
             fresh = True

@@ -204,11 +204,12 @@ pub(super) fn read_webhook(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<
     if !(url.starts_with("https://") || url.starts_with("http://")) {
         r.problem("url", "must begin with https:// (or http:// on a host of one's own)".into());
     }
-    if standardwebhooks::Webhook::new(secret.reveal()).is_err() || secret.is_empty() {
+    if !crate::adapters::transports::webhook::are_valid(&secret) {
         r.problem(
             "secret",
-            "must be whsec_ and base64, as Standard Webhooks writes it; name a file with \
-                secret_file, or set it in the environment"
+            "must be whsec_ and base64, as Standard Webhooks writes it (two with a space between \
+                them while one is being replaced); name a file with secret_file, or set it in the \
+                environment"
                 .into(),
         );
     }

@@ -22,12 +22,21 @@ pub struct Endpoint {
     pub kinds: Vec<EventKind>,
     pub created_by: String,
     pub created_at: Timestamp,
+    pub secret: SecretTimes,
     /// Number of consecutive failed attempts.
     pub failures: u32,
     pub failing_since: Option<Timestamp>,
     /// Nothing is sent before this time.
     pub retry_at: Timestamp,
     pub last_error: Option<String>,
+}
+
+/// When an endpoint's secrets were made; they are derived from these times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SecretTimes {
+    pub current: Timestamp,
+    /// The secret before the last rotation.
+    pub previous: Option<Timestamp>,
 }
 
 /// The delivery of an event to one endpoint.
@@ -45,8 +54,8 @@ pub struct EventDelivery {
     pub last_error: Option<String>,
 }
 
-const ENDPOINT: &str = "SELECT id, name, url, kinds, created_by, created_at, failures, \
-    failing_since, retry_at, last_error FROM event_endpoint";
+const ENDPOINT: &str = "SELECT id, name, url, kinds, created_by, created_at, secret_made_at, \
+    previous_secret_made_at, failures, failing_since, retry_at, last_error FROM event_endpoint";
 
 fn read_endpoint(row: &AnyRow) -> Result<Endpoint> {
     let kinds: String = row.try_get("kinds")?;
@@ -61,6 +70,10 @@ fn read_endpoint(row: &AnyRow) -> Result<Endpoint> {
             .collect::<Result<_>>()?,
         created_by: row.try_get("created_by")?,
         created_at: Timestamp(row.try_get("created_at")?),
+        secret: SecretTimes {
+            current: Timestamp(row.try_get("secret_made_at")?),
+            previous: row.try_get::<Option<i64>, _>("previous_secret_made_at")?.map(Timestamp),
+        },
         failures: u32::try_from(failures).unwrap_or(u32::MAX),
         failing_since: row.try_get::<Option<i64>, _>("failing_since")?.map(Timestamp),
         retry_at: Timestamp(row.try_get("retry_at")?),
@@ -87,8 +100,8 @@ fn read_delivery(row: &AnyRow) -> Result<EventDelivery> {
 
 /// Adds an endpoint. Returns false if the name is taken.
 pub async fn add_endpoint(tx: &mut AnyConnection, new: &Endpoint) -> Result<bool> {
-    let sql = "INSERT INTO event_endpoint (name, url, kinds, created_by, created_at) VALUES ($1, \
-        $2, $3, $4, $5) ON CONFLICT (name) DO NOTHING";
+    let sql = "INSERT INTO event_endpoint (name, url, kinds, created_by, created_at, \
+        secret_made_at) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (name) DO NOTHING";
     let kinds: Vec<&str> = new.kinds.iter().map(|kind| kind.code()).collect();
     let done = sqlx::query(sql)
         .bind(new.name.clone())
@@ -96,9 +109,27 @@ pub async fn add_endpoint(tx: &mut AnyConnection, new: &Endpoint) -> Result<bool
         .bind(kinds.join(" "))
         .bind(new.created_by.clone())
         .bind(new.created_at.0)
+        .bind(new.secret.current.0)
         .execute(tx)
         .await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// Replaces an endpoint's secret; the present one becomes the previous one.
+pub async fn rotate_secret(
+    tx: &mut AnyConnection,
+    endpoint: &Endpoint,
+    now: Timestamp,
+) -> Result<()> {
+    let sql = "UPDATE event_endpoint SET secret_made_at = $2, previous_secret_made_at = $3 WHERE \
+        id = $1";
+    sqlx::query(sql)
+        .bind(endpoint.id)
+        .bind(now.0)
+        .bind(endpoint.secret.current.0)
+        .execute(tx)
+        .await?;
+    Ok(())
 }
 
 /// Removes an endpoint with its pending deliveries. Returns false if there is no such endpoint.

@@ -22,9 +22,9 @@ macro_rules! files {
     };
 }
 
-static SQLITE: &[File] = files!("sqlite": "0001_initial");
+static SQLITE: &[File] = files!("sqlite": "0001_initial" "0002_webhook_secrets");
 
-static POSTGRES: &[File] = files!("postgres": "0001_initial");
+static POSTGRES: &[File] = files!("postgres": "0001_initial" "0002_webhook_secrets");
 
 pub(super) fn of(engine: Engine) -> Migrator {
     let files = match engine {

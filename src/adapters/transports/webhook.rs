@@ -1,6 +1,6 @@
 //! Signed posts to external endpoints according to Standard Webhooks
 //! (<https://www.standardwebhooks.com>): `webhook-id`, `webhook-timestamp`,
-//! `webhook-signature: v1,…` over `id.timestamp.body`.
+//! `webhook-signature: v1,…` over `id.timestamp.body`, one signature for each valid secret.
 
 use std::time::Duration;
 
@@ -46,35 +46,53 @@ pub fn guarded_client(url: &str, guard: &OutboundGuard) -> Result<reqwest::Clien
         .map_err(|error| WebhookError::Unreachable(error.to_string()))
 }
 
-/// Posts `body` (JSON). The same `id` on every attempt lets the receiver detect duplicates.
+/// Returns whether every one of `secrets` (one or more, with white space between them) is `whsec_`
+/// and base64.
+pub fn are_valid(secrets: &Personal) -> bool {
+    signers(secrets).is_ok()
+}
+
+fn signers(secrets: &Personal) -> Result<Vec<standardwebhooks::Webhook>, WebhookError> {
+    let signers: Vec<_> = secrets
+        .reveal()
+        .split_whitespace()
+        .map(|secret| standardwebhooks::Webhook::new(secret).map_err(|_| WebhookError::Secret))
+        .collect::<Result<_, _>>()?;
+    if signers.is_empty() { Err(WebhookError::Secret) } else { Ok(signers) }
+}
+
+/// Posts `body` (JSON), signed with each of `secrets` (while one is being replaced there are two,
+/// with white space between them). The same `id` on every attempt lets the receiver detect duplicates.
 pub async fn post(
     url: &str,
-    secret: &Personal,
+    secrets: &Personal,
     id: &str,
     body: &str,
     now: Timestamp,
 ) -> Result<(), WebhookError> {
-    post_with(&client()?, url, secret, id, body, now).await
+    post_with(&client()?, url, secrets, id, body, now).await
 }
 
 pub async fn post_with(
     client: &reqwest::Client,
     url: &str,
-    secret: &Personal,
+    secrets: &Personal,
     id: &str,
     body: &str,
     now: Timestamp,
 ) -> Result<(), WebhookError> {
-    let signer =
-        standardwebhooks::Webhook::new(secret.reveal()).map_err(|_| WebhookError::Secret)?;
     let seconds = now.0.div_euclid(1000);
-    let signature = signer.sign(id, seconds, body.as_bytes()).map_err(|_| WebhookError::Secret)?;
+    let signatures: Vec<String> = signers(secrets)?
+        .iter()
+        .map(|signer| signer.sign(id, seconds, body.as_bytes()))
+        .collect::<Result<_, _>>()
+        .map_err(|_| WebhookError::Secret)?;
     let request = client
         .post(url)
         .header("content-type", "application/json")
         .header("webhook-id", id)
         .header("webhook-timestamp", seconds.to_string())
-        .header("webhook-signature", signature)
+        .header("webhook-signature", signatures.join(" "))
         .body(body.to_owned());
     let answer = request.send().await.map_err(unreachable)?;
     match answer.status() {

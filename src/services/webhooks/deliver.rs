@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::endpoint_secret;
+use super::valid_secrets;
 use crate::adapters::database::DatabaseError;
 use crate::adapters::database::events::{self, Endpoint, EventDelivery};
 use crate::adapters::outbound_guard::OutboundGuard;
@@ -100,11 +100,11 @@ async fn post(
 ) -> DeliveryResult {
     // The id is the same on every attempt, and unique to this event of the installation.
     let id = format!("event-{}-{}", delivery.created_at.0, delivery.id);
-    let secret = endpoint_secret(context, endpoint);
+    let secrets = valid_secrets(context, endpoint);
     match webhook::post_with(
         client,
         &endpoint.url,
-        &secret,
+        &secrets,
         &id,
         &delivery.body,
         context.clock.now(),

@@ -8,6 +8,7 @@
 mod deliver;
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use serde_json::json;
 use url::{Host, Url};
@@ -15,12 +16,16 @@ use url::{Host, Url};
 pub use deliver::deliver_due_events;
 
 use crate::adapters::database::DatabaseError;
-use crate::adapters::database::events::{self, Endpoint};
+use crate::adapters::database::events::{self, Endpoint, SecretTimes};
 use crate::domain::audit::{Action, Actor};
 use crate::domain::event::{EventKind, TEST_EVENT};
 use crate::domain::personal::Personal;
+use crate::domain::time::Timestamp;
 use crate::services::accounts::{AccountError, check_name};
 use crate::services::context::AppContext;
+
+/// How long the secret before a rotation stays valid: the receiver has this long to change over.
+pub const PREVIOUS_SECRET_VALID: Duration = Duration::from_secs(24 * 3600);
 
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
 #[strum(prefix = "webhook_endpoint.", serialize_all = "snake_case")]
@@ -60,6 +65,7 @@ pub async fn add(
         kinds: kinds.to_vec(),
         created_by: actor.name.clone(),
         created_at: context.clock.now(),
+        secret: SecretTimes { current: context.clock.now(), previous: None },
         failures: 0,
         failing_since: None,
         retry_at: context.clock.now(),
@@ -82,13 +88,45 @@ pub async fn add(
         )
         .await?;
     tx.commit().await?;
-    Ok(endpoint_secret(context, &endpoint))
+    Ok(derive_secret(context, name, endpoint.secret.current))
 }
 
-/// Derives the secret from the installation's key. A later endpoint of the same name has another
-/// secret.
-fn endpoint_secret(context: &AppContext, endpoint: &Endpoint) -> Personal {
-    context.keys.hasher().event_secret(&endpoint.name, endpoint.created_at)
+/// Gives an endpoint a new secret, and returns it. Posts are signed with it and, for
+/// [`PREVIOUS_SECRET_VALID`], with the one before it too. A second rotation within that time ends
+/// the oldest secret at once.
+pub async fn rotate_secret(
+    context: &AppContext,
+    actor: &Actor,
+    name: &str,
+) -> Result<Personal, EndpointError> {
+    let now = context.clock.now();
+    let mut tx = context.database.write().await?;
+    let endpoint = events::endpoint(&mut tx, name)
+        .await?
+        .ok_or_else(|| EndpointError::Unknown(name.to_owned()))?;
+    // The time makes the secret: two rotations within a millisecond must differ.
+    let made_at = now.max(endpoint.secret.current + Duration::from_millis(1));
+    events::rotate_secret(&mut tx, &endpoint, made_at).await?;
+    context.audit(&mut tx, actor, Action::WebhookSecretRotated, &format!("webhook:{name}")).await?;
+    tx.commit().await?;
+    Ok(derive_secret(context, name, made_at))
+}
+
+/// Derives a secret from the installation's key, the endpoint's name and the time at which it was
+/// made.
+fn derive_secret(context: &AppContext, name: &str, made_at: Timestamp) -> Personal {
+    context.keys.hasher().event_secret(name, made_at)
+}
+
+/// Returns the secrets that are valid now, the newest first, with a space between them.
+fn valid_secrets(context: &AppContext, endpoint: &Endpoint) -> Personal {
+    let SecretTimes { current, previous } = endpoint.secret;
+    let previous = previous.filter(|_| context.clock.now() < current + PREVIOUS_SECRET_VALID);
+    let secrets: Vec<Personal> = std::iter::once(current)
+        .chain(previous)
+        .map(|made_at| derive_secret(context, &endpoint.name, made_at))
+        .collect();
+    Personal::new(secrets.iter().map(Personal::reveal).collect::<Vec<_>>().join(" "))
 }
 
 /// Validates a URL. Plain HTTP is allowed only to a loopback or private address, or to a host

@@ -234,6 +234,7 @@ fn build_routes(app: &Arc<AppState>) -> ApiAuth {
         .audited_by_service(ManageAccounts, routes!(accounts::revoke_token))
         .read_only(ManageAccounts, routes!(webhooks::list))
         .secret(ManageAccounts, routes!(webhooks::add))
+        .secret(ManageAccounts, routes!(webhooks::rotate_secret))
         .audited_by_service(ManageAccounts, routes!(webhooks::remove))
         .audited_by_service(ManageAccounts, routes!(webhooks::test))
         .read_only(ManageAccounts, routes!(webhooks::list_events))

@@ -116,6 +116,18 @@ pub async fn add(
     ))
 }
 
+/// Gives a webhook a new secret. For 24 hours posts are signed with the old one too.
+#[utoipa::path(post, path = "/api/v1/webhooks/{webhook}/rotate-secret", tag = "webhooks", params(("webhook" = String, Path)),
+    responses((status = 200, body = NewWebhookResponse)))]
+pub async fn rotate_secret(
+    State(app): State<Arc<AppState>>,
+    Extension(caller): Extension<Caller>,
+    Path(webhook): Path<String>,
+) -> Result<Json<NewWebhookResponse>, Problem> {
+    let secret = webhooks::rotate_secret(&app.context, &caller.actor, &webhook).await?;
+    Ok(Json(NewWebhookResponse { name: webhook, secret: secret.reveal().to_owned() }))
+}
+
 /// Removes a webhook and its undelivered events.
 #[utoipa::path(delete, path = "/api/v1/webhooks/{webhook}", tag = "webhooks", params(("webhook" = String, Path)),
     responses((status = 200, body = Done)))]

@@ -39,14 +39,20 @@ struct WebhookView {
     events: Vec<EventRow>,
 }
 
+/// The secret of a new webhook, or the new secret of one. It is shown once.
+struct NewSecret {
+    webhook: String,
+    secret: Personal,
+    is_rotated: bool,
+}
+
 #[derive(Template)]
 #[template(path = "console/webhooks.html")]
 struct WebhooksPage<'a> {
     layout: PageLayout<'a>,
     flash: Option<&'static str>,
     problem: Option<&'static str>,
-    /// Name and secret of a new webhook. The secret is shown once.
-    new_secret: Option<(String, Personal)>,
+    new_secret: Option<NewSecret>,
     webhooks: Vec<WebhookView>,
     kinds: Vec<(&'static str, &'static str)>,
     /// The submitted form, if it was refused.
@@ -130,7 +136,7 @@ fn view(
 struct FormState {
     flash: Option<&'static str>,
     problem: Option<&'static str>,
-    new_secret: Option<(String, Personal)>,
+    new_secret: Option<NewSecret>,
     form: BTreeMap<String, String>,
 }
 
@@ -209,12 +215,8 @@ pub async fn add(
     .await
     {
         Ok(secret) => {
-            return render(
-                &app,
-                &staff,
-                FormState { new_secret: Some((name, secret)), ..FormState::default() },
-            )
-            .await;
+            let new_secret = Some(NewSecret { webhook: name, secret, is_rotated: false });
+            return render(&app, &staff, FormState { new_secret, ..FormState::default() }).await;
         }
         Err(EndpointError::Database(error)) => return Err(error.into()),
         Err(EndpointError::Name(_)) => tr.t(
@@ -236,6 +238,21 @@ pub async fn add(
     };
     render(&app, &staff, FormState { problem: Some(problem), form: form.0, ..FormState::default() })
         .await
+}
+
+/// Gives a webhook a new secret, which is shown once.
+pub async fn rotate_secret(
+    State(app): State<Arc<AppState>>,
+    Extension(staff): Extension<Staff>,
+    Path(name): Path<String>,
+) -> Result<Response, Failure> {
+    match webhooks::rotate_secret(&app.context, &staff.session.actor(), &name).await {
+        Ok(secret) => {
+            let new_secret = Some(NewSecret { webhook: name, secret, is_rotated: true });
+            render(&app, &staff, FormState { new_secret, ..FormState::default() }).await
+        }
+        Err(error) => Ok(back(Err(error), "gone")?.into_response()),
+    }
 }
 
 fn back(done: Result<(), EndpointError>, flash: &str) -> Result<Redirect, Failure> {
