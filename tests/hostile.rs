@@ -85,6 +85,61 @@ fn ods(path: &Path, rows: &str) {
     zip_of(path, &[("content.xml", &[(&content, 1)])]);
 }
 
+/// Writes an XLS whose only sheet says that it has four milliards of rows: a compound file of one
+/// stream, with its header, table of sectors and directory.
+fn xls_of_untold_rows(path: &Path) {
+    const SECTOR: usize = 512;
+    const STREAM: usize = 9 * SECTOR;
+    let record = |kind: u16, data: &[u8]| {
+        [&kind.to_le_bytes()[..], &(data.len() as u16).to_le_bytes(), data].concat()
+    };
+    let begin =
+        |kind: u16| record(0x0809, &[0x0600_u16.to_le_bytes(), kind.to_le_bytes()].concat());
+    let end = record(0x000a, &[]);
+    let sheet_name = b"\x01\x00S";
+    let globals = begin(5).len() + (4 + 6 + sheet_name.len()) + end.len();
+    let place = [&(globals as u32).to_le_bytes()[..], &[0, 0], sheet_name].concat();
+    let mut dimensions = [0_u8; 14];
+    dimensions[4..8].copy_from_slice(&u32::MAX.to_le_bytes());
+    dimensions[10..12].copy_from_slice(&255_u16.to_le_bytes());
+    let mut stream = [
+        begin(5),
+        record(0x0085, &place),
+        end.clone(),
+        begin(0x10),
+        record(0x0200, &dimensions),
+        end,
+    ]
+    .concat();
+    stream.resize(STREAM, 0);
+    let words = |words: &[u32]| -> Vec<u8> { words.iter().flat_map(|w| w.to_le_bytes()).collect() };
+    let mut header = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1".to_vec();
+    header.resize(24, 0);
+    for half in [0x3e_u16, 3, 0xfffe, 9, 6, 0, 0, 0] {
+        header.extend(half.to_le_bytes());
+    }
+    // One sector of the table; the directory begins at sector 1; no small streams.
+    header.extend(words(&[0, 1, 1, 0, 4096, u32::MAX - 1, 0, u32::MAX - 1, 0, 0]));
+    header.resize(SECTOR, 0xff);
+    let mut table = vec![u32::MAX - 2, u32::MAX - 1];
+    table.extend((3..2 + (STREAM / SECTOR) as u32).chain([u32::MAX - 1]));
+    table.resize(SECTOR / 4, u32::MAX);
+    let entry = |name: &str, kind: u8, child: u32, start: u32, size: usize| {
+        let mut entry: Vec<u8> = name.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        entry.resize(64, 0);
+        entry.extend(((name.len() as u16 + 1) * 2).to_le_bytes());
+        entry.extend([kind, 1]);
+        entry.extend(words(&[u32::MAX, u32::MAX, child]));
+        entry.resize(116, 0);
+        entry.extend(words(&[start, size as u32, 0]));
+        entry
+    };
+    let mut directory = entry("Root Entry", 5, 1, u32::MAX - 1, 0);
+    directory.extend(entry("Workbook", 2, u32::MAX, 2, STREAM));
+    directory.resize(SECTOR, 0);
+    std::fs::write(path, [header, words(&table), directory, stream].concat()).unwrap();
+}
+
 /// Files of a few kilobytes that unfold to gigabytes, each with a word of its refusal.
 fn spreadsheet_bombs(folder: &Path) -> Vec<(&'static str, &'static str)> {
     let at = |name: &str| folder.join(name);
@@ -116,6 +171,7 @@ fn spreadsheet_bombs(folder: &Path) -> Vec<(&'static str, &'static str)> {
     ods(&at("largest.ods"), &row(&cell("x", "4294967295"), "4294967295"));
     let spaces = format!("x{}", "<text:s text:c=\"999999999\"/>".repeat(100_000));
     ods(&at("spaces.ods"), &row(&cell(&spaces, "16384"), "1000000"));
+    xls_of_untold_rows(&at("rows.xls"));
     // A list of people with a stray cell is no bomb, but has no number here.
     vec![
         ("corner.xlsx", "row 1: this is not a telephone number"),
@@ -124,6 +180,7 @@ fn spreadsheet_bombs(folder: &Path) -> Vec<(&'static str, &'static str)> {
         ("strings.xlsx", "1 GB of memory"),
         ("cells.xlsx", "6,000,000 cells"),
         ("spaces.xlsx", "256 MB when it is unpacked"),
+        ("rows.xls", "1 GB of memory"),
         ("rows.ods", "200,000 rows"),
         ("columns.ods", "cells"),
         ("largest.ods", "cells"),
@@ -133,7 +190,8 @@ fn spreadsheet_bombs(folder: &Path) -> Vec<(&'static str, &'static str)> {
 
 /// An applicant's file cannot take the process along, whatever it unfolds to. The kinds are those of
 /// public reports: ToucanToco/fastexcel 487 and xberg-io/xberg 331 (a cell in XFD, by Excel's Solver),
-/// tafia/calamine 594 and 64kramsystem/spreadbase 17 (repeated rows and cells in ODS).
+/// tafia/calamine 594 and 64kramsystem/spreadbase 17 (repeated rows and cells in ODS);
+/// the XLS was found by the fuzz target.
 #[test]
 fn a_spreadsheet_ends_nothing() {
     let folder = tempfile::tempdir().unwrap();
