@@ -71,6 +71,7 @@ fn open(definition: String, clock: Timestamp) -> Arc<dyn Gateway> {
         user: "the-id".into(),
         secret: Personal::new("the-secret"),
         allowed_networks: Vec::new(),
+        default_region: None,
     };
     let clock: Arc<dyn Clock> = Arc::new(VirtualClock::starting_at(clock));
     sms::open(&config, &clock, "https://x.cn/hooks/g/s")
@@ -354,7 +355,7 @@ async fn twilio_is_asked_as_its_sdk_asks_and_its_pushes_are_checked_as_its_sdk_c
             headers: &headers,
             body: body.as_bytes(),
         };
-        let receipts = gateway.parse_receipts(push).unwrap();
+        let receipts = gateway.parse_receipts(push).unwrap().read;
         assert_eq!(
             (receipts[0].reference.as_deref(), receipts[0].id.as_deref(), receipts[0].delivered),
             (Some("ref1"), Some("SM1"), true)
@@ -378,6 +379,7 @@ fn a_gateways_file_that_does_not_hold_together_says_where() {
             user: "u".into(),
             secret: Personal::default(),
             allowed_networks: Vec::new(),
+            default_region: None,
         };
         sms::open(&config, &clock, "").err().expect(definition)
     };

@@ -303,12 +303,12 @@ async fn postponing_moves_the_reminder_and_a_call_request_is_in_the_inbox() {
                 .unwrap();
         assert_eq!(inbox.len(), 1, "{}: asked twice on a day is one request", app.engine);
         assert!(inbox[0].cases.starts_with("A1/"));
-        let (sealed, key) =
-            fieldworkd::adapters::database::replies::sealed_text(&mut connection, inbox[0].id)
+        let sealed =
+            fieldworkd::adapters::database::replies::sealed_reply(&mut connection, inbox[0].id)
                 .await
                 .unwrap()
-                .flatten()
                 .unwrap();
+        let (sealed, key) = (sealed.text.unwrap(), sealed.key_id.unwrap());
         let page = app
             .context
             .keys

@@ -26,6 +26,7 @@ mod list_import;
 mod metrics;
 mod questionnaires;
 mod quotas;
+mod replies;
 mod respondent_pages;
 mod routes;
 mod serve;

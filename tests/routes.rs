@@ -448,7 +448,8 @@ async fn requests_are_filled_within_the_rate_and_each_message_is_settled_by_itse
         let headers = Default::default();
         let receipts = gateway
             .parse_receipts(Push { url: "", query: "", headers: &headers, body: push.as_bytes() })
-            .unwrap();
+            .unwrap()
+            .read;
         fieldworkd::services::sms_inbound::process_receipts(&app.context, "simulator", receipts)
             .await
             .unwrap();

@@ -15,6 +15,7 @@ use crate::common::{
     CONSENT_FORM, PLAN, PROGRAMME, TestApp, answers, config_for, list_of, local, monday, number,
 };
 use fieldworkd::adapters::clock::VirtualClock;
+use fieldworkd::adapters::database::replies;
 use fieldworkd::domain::audit::Actor;
 use fieldworkd::domain::contact_plan::PlanFile;
 use fieldworkd::domain::role::{Permission, Role};
@@ -460,6 +461,12 @@ async fn the_messages_of_an_interview_by_sms() {
     next("offer", ["", ""], 60).await;
     next("agreed", ["1", "1"], 60).await;
     next("not understood", ["什么？", "What?"], 60).await;
+    // Somebody reads what was not understood; until then the reminder would wait.
+    let mut tx = app.context.database.write().await.unwrap();
+    for id in [2, 3, 4] {
+        replies::mark_handled(&mut tx, id, app.clock_now()).await.unwrap();
+    }
+    tx.commit().await.unwrap();
     next("a day without a reply", ["", ""], 30 * 3_600).await;
     for n in 1..=14 {
         let what = format!("question {} after an answer", n + 1);

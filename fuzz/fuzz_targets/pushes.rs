@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 use fieldworkd::adapters::clock::{Clock, SystemClock};
 use fieldworkd::adapters::config::Config;
 use fieldworkd::domain::phone::Phone;
-use fieldworkd::domain::reply::ReplyMeaning;
+use fieldworkd::domain::reply::ReplyWords;
 use fieldworkd::adapters::sms::{self, Gateway, Push};
 use libfuzzer_sys::fuzz_target;
 use reqwest::header::HeaderMap;
@@ -31,8 +31,9 @@ fuzz_target!(|data: &[u8]| {
         for query in ["", &*query] {
             let push = Push { url: "http://127.0.0.1/hooks", query, headers: &headers, body };
             let _ = gateway.parse_receipts(push);
-            for reply in gateway.parse_replies(push).unwrap_or_default() {
-                let _ = ReplyMeaning::of(reply.text.reveal());
+            let Ok(replies) = gateway.parse_replies(push) else { continue };
+            for reply in replies.read {
+                let _ = ReplyWords::shipped().meaning(reply.text.reveal(), false);
                 let _ = Phone::parse(reply.from.reveal(), phonenumber::country::CN);
             }
         }

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 
 use crate::adapters::clock::SystemClock;
 use crate::adapters::config::Config;
+use crate::adapters::sms::Entries;
 use crate::adapters::telemetry;
 use crate::interfaces::http;
 use crate::services::call_center::queue;
@@ -46,6 +47,7 @@ pub async fn run(config: Config) -> Result<()> {
     let web_server =
         tokio::spawn(http::serve(context.clone(), listener, wait_for_stop(stopped.clone())));
     let call_leases = tokio::spawn(call_lease_loop(context.clone(), stopped.clone()));
+    let long_replies = tokio::spawn(long_reply_loop(context.clone(), stopped.clone()));
     let webhooks = tokio::spawn(webhook_loop(context.clone(), stopped.clone()));
     let watchdog = tokio::spawn(watchdog_loop(context.clone(), stopped));
     tracing::info!(%address, database = ?context.database.engine(), "ready");
@@ -64,6 +66,7 @@ pub async fn run(config: Config) -> Result<()> {
         housekeeping,
         destroyed_keys,
         call_leases,
+        long_replies,
         webhooks,
         web_server,
         watchdog,
@@ -75,6 +78,7 @@ pub async fn run(config: Config) -> Result<()> {
         housekeeping,
         destroyed_keys,
         call_leases,
+        long_replies,
         webhooks,
         web_server,
         watchdog
@@ -85,6 +89,7 @@ pub async fn run(config: Config) -> Result<()> {
     housekeeping?;
     destroyed_keys?;
     call_leases?;
+    long_replies?;
     webhooks?;
     watchdog?;
     web_server??;
@@ -173,7 +178,11 @@ async fn receive_loop(context: Arc<AppContext>, name: String, mut stopped: watch
             delivery = gateway.receive() => delivery,
         };
         let taken = interview_service
-            .accept_inbound(&name, delivery.receipts.clone(), &delivery.replies)
+            .accept_inbound(
+                &name,
+                delivery.receipts.clone(),
+                &Entries::of(delivery.replies.clone()),
+            )
             .await;
         if let Err(error) = &taken {
             tracing::error!(gateway = name, %error, "a delivery could not be stored; the gateway \
@@ -257,6 +266,19 @@ async fn dataset_delivery_loop(context: Arc<AppContext>, mut stopped: watch::Rec
 }
 
 /// Delivers events to other systems.
+/// Takes long replies of which some parts have not come in time.
+async fn long_reply_loop(context: Arc<AppContext>, mut stopped: watch::Receiver<bool>) {
+    let interview_service = InterviewService::new(context);
+    while !*stopped.borrow() {
+        if let Err(error) = interview_service.accept_overdue_parts().await {
+            tracing::error!(%error, "parts of long replies could not be looked at; they are tried again");
+        }
+        if !sleep_unless_stopped(&mut stopped, POLL_INTERVAL).await {
+            break;
+        }
+    }
+}
+
 async fn webhook_loop(context: Arc<AppContext>, mut stopped: watch::Receiver<bool>) {
     while !*stopped.borrow() {
         if let Err(error) = webhooks::deliver_due_events(&context).await {

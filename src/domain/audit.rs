@@ -14,18 +14,21 @@ pub enum Via {
     Api,
     /// The command line; the name is that of the operating system's user.
     Command,
+    /// A respondent's own word.
+    Reply,
     /// Recorded before the log was chained.
     Legacy,
 }
 
 impl Via {
-    const ALL: [Via; 4] = [Via::Console, Via::Api, Via::Command, Via::Legacy];
+    const ALL: [Via; 5] = [Via::Console, Via::Api, Via::Command, Via::Reply, Via::Legacy];
 
     pub fn as_str(self) -> &'static str {
         match self {
             Via::Console => "console",
             Via::Api => "api",
             Via::Command => "command",
+            Via::Reply => "reply",
             Via::Legacy => "before",
         }
     }
@@ -45,6 +48,11 @@ pub struct Actor {
 impl Actor {
     pub fn console(name: &str) -> Actor {
         Actor { name: name.to_owned(), via: Via::Console }
+    }
+
+    /// Somebody who replies by SMS; who it is stands nowhere.
+    pub fn respondent() -> Actor {
+        Actor { name: "respondent".into(), via: Via::Reply }
     }
 
     pub fn command(name: &str) -> Actor {
@@ -90,6 +98,7 @@ actions! {
     WebhookRemoved "webhook_removed" "停用事件推送" "removed a webhook";
     CallPersonViewed "call" "通话中查看受访者" "saw the person of a call";
     VerificationPersonViewed "verification" "复核时查看受访者" "saw the person of a verification";
+    OptOutLifted "opt_out_lifted" "本人恢复接收" "lifted their own opt-out";
     ReplyViewed "reply" "查看回复" "read a reply";
     CasePersonViewed "case_revealed" "查看受访者" "saw the person of a case";
     PersonExported "person" "导出个人信息" "exported what is held of a person";

@@ -13,6 +13,8 @@ pub mod seal_context {
     pub const LIST_FIELDS: &str = "case.fields";
     pub const OPEN_ANSWER: &str = "answer.value";
     pub const REPLY: &str = "reply.text";
+    pub const REPLY_SENDER: &str = "reply.sender";
+    pub const REPLY_PART: &str = "reply_part";
     pub const CALL_NOTE: &str = "phone_call.note";
     pub const SMS_QUESTION: &str = "sms_interview.text";
     pub const FROZEN: &str = "frozen.cells";

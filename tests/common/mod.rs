@@ -300,6 +300,13 @@ impl TestApp {
         tx.commit().await.map_err(|error| error.to_string())
     }
 
+    /// Pushes replies to the simulator gateway's address as they stand, and returns the status.
+    pub async fn push_replies(&self, body: &serde_json::Value) -> u16 {
+        let url = format!("{}/replies", self.context.webhook_base_url("simulator"));
+        let answer = self.http.post(url).body(body.to_string()).send().await.expect("an answer");
+        answer.status().as_u16()
+    }
+
     pub fn clock_now(&self) -> Timestamp {
         self.clock.now()
     }

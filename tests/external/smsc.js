@@ -1,8 +1,10 @@
-// A real SMSC for tests/carriers.rs: the server of the npm package «smpp» on a free loopback port. Prints one JSON line for each thing that happens.
+// A real SMSC for tests/smsc.rs: the server of the npm package «smpp» on a free loopback port. Prints one JSON line for each thing that happens.
 //
 // What it does with a submit depends on the number's last two digits:
 //   01 refuses it (ESME_RINVDSTADR)   02 throttles it the first time   03 drops the connection without an answer the first time
-//   04 answers, and the person replies «TD»   05 delivers a receipt in optional parameters   others: a receipt as text
+//   04 answers, and the person replies «TD»   05 delivers a receipt in optional parameters
+//   06, 16 the person replies «退订» in UCS-2   07, 17 in three parts, the last first, with a character cut in two   08, 18 in GB 18030 (15)
+//   others: a receipt as text
 const smpp = require('smpp');
 const say = (event) => process.stdout.write(JSON.stringify(event) + '\n');
 const throttled = new Set();
@@ -68,6 +70,20 @@ const server = smpp.createServer(...tls, (session) => {
         if (last === '05') Object.assign(receipt, { short_message: '', receipted_message_id: id, message_state: 2 });
         setTimeout(deliver, 50, receipt);
         if (last === '04') setTimeout(deliver, 150, { source_addr: to, destination_addr: pdu.source_addr, short_message: 'TD' });
+        const person = { source_addr: to, source_addr_ton: 1, source_addr_npi: 1, destination_addr: pdu.source_addr };
+        const ucs2 = (text) => Buffer.from(text, 'utf16le').swap16();
+        if (['06', '16'].includes(last)) setTimeout(deliver, 150, { ...person, data_coding: 8, short_message: { message: ucs2('退订') } });
+        if (['07', '17'].includes(last)) {
+            const octets = ucs2('物流太慢，客服态度也不好😃。'.repeat(10) + '请不要再发短信了');
+            [3, 1, 2].forEach((number, nth) => {
+                const message = octets.subarray((number - 1) * 133, number === 3 ? octets.length : number * 133);
+                const udh = Buffer.from([5, 0, 3, 77, 3, number]);
+                setTimeout(deliver, 150 + 100 * nth, { ...person, esm_class: 0x40, data_coding: 8, short_message: { udh, message } });
+            });
+        }
+        // «别再发了»
+        const gb18030 = Buffer.from('b1f0d4d9b7a2c1cb', 'hex');
+        if (['08', '18'].includes(last)) setTimeout(deliver, 150, { ...person, data_coding: 15, short_message: { message: gb18030 } });
     });
 });
 server.listen(Number(process.argv[2] || 0), '127.0.0.1', () => say({ event: 'listening', port: server.address().port }));

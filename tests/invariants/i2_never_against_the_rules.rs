@@ -21,7 +21,7 @@ use fieldworkd::adapters::clock::Clock;
 use fieldworkd::adapters::database::accounts::Account;
 use fieldworkd::adapters::database::{calls, cases};
 use fieldworkd::adapters::sms::{
-    BatchResult, Capabilities, Gateway, OutgoingMessage, Push, PushError, QueriedMessage,
+    BatchResult, Capabilities, Entries, Gateway, OutgoingMessage, Push, PushError, QueriedMessage,
     QueryResult, Receipt, Reply,
 };
 use fieldworkd::domain::ids::{AccountId, InvitationId};
@@ -73,11 +73,11 @@ impl Gateway for InterferingGateway {
         self.real_gateway.query(message).await
     }
 
-    fn parse_receipts(&self, push: Push<'_>) -> Result<Vec<Receipt>, PushError> {
+    fn parse_receipts(&self, push: Push<'_>) -> Result<Entries<Receipt>, PushError> {
         self.real_gateway.parse_receipts(push)
     }
 
-    fn parse_replies(&self, push: Push<'_>) -> Result<Vec<Reply>, PushError> {
+    fn parse_replies(&self, push: Push<'_>) -> Result<Entries<Reply>, PushError> {
         self.real_gateway.parse_replies(push)
     }
 }

@@ -9,3 +9,4 @@ mod i5_never_lose_an_answer;
 mod i6_never_late_unseen;
 mod i7_never_leak;
 mod i8_time_is_a_parameter;
+mod i9_never_deaf;

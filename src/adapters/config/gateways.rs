@@ -37,6 +37,7 @@ pub(super) fn read_gateway(
         currency: r.text("currency").unwrap_or_else(|| "CNY".into()),
         user: r.text("user").unwrap_or_default(),
         allowed_networks: read_networks(r, "allow"),
+        default_region: read_region(r),
         secret,
     };
     Some(gateway)
@@ -60,6 +61,15 @@ pub(super) fn read_dial(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Dia
             }
         }
     })
+}
+
+/// Reads the region of a gateway's numbers.
+fn read_region(r: &mut Reader<'_>) -> Option<String> {
+    let region = r.text("default_region").filter(|region| !region.is_empty())?;
+    if region.parse::<phonenumber::country::Id>().is_err() {
+        r.problem("default_region", "must be a region's two letters, such as CN or HK".into());
+    }
+    Some(region)
 }
 
 /// Reads networks or single addresses.

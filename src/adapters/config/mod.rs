@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ipnet::IpNet;
+use phonenumber::country;
 use toml::{Table, Value};
 
 pub use delivery::{DeliveryConfig, S3Config};
@@ -31,6 +32,7 @@ pub use telemetry::{LogLevel, TracesConfig};
 
 use crate::domain::personal::Personal;
 use crate::domain::recurrence::Recurrence;
+use crate::domain::reply::ReplyWords;
 
 /// The shipped configuration file, which works unchanged.
 pub const SHIPPED: &str = include_str!("../../../config/fieldworkd.toml");
@@ -73,6 +75,7 @@ pub struct Config {
     pub dial: Option<DialConfig>,
     pub caps: ContactCaps,
     pub opts_out_of_all: bool,
+    pub replies: RepliesConfig,
     pub default_region: String,
     /// Additional column headings of lists, by column name.
     pub headers: BTreeMap<String, Vec<String>>,
@@ -161,6 +164,34 @@ pub struct GatewayConfig {
     pub secret: Personal,
     /// Networks from which its pushes come; empty for any.
     pub allowed_networks: Vec<IpNet>,
+    /// The region of numbers that it writes as they are dialled at home; `None`: that of lists.
+    pub default_region: Option<String>,
+}
+
+/// How replies are read.
+#[derive(Debug, Clone)]
+pub struct RepliesConfig {
+    /// Equal replies within this time are one, where the gateway gives neither an id nor a time.
+    pub duplicate_window: Duration,
+    /// How long the missing parts of a long reply are waited for.
+    pub parts_timeout: Duration,
+    /// How soon somebody is to read a reply that was not understood; after that there is a notice.
+    pub read_within: Duration,
+    /// How long replies of numbers that were never written to are kept.
+    pub keep_strangers: Duration,
+    pub words: ReplyWords,
+}
+
+impl Config {
+    /// The region in which a gateway's numbers without a country code are read.
+    pub fn region_of_gateway(&self, gateway: &str) -> country::Id {
+        self.gateways
+            .get(gateway)
+            .and_then(|gateway| gateway.default_region.as_deref())
+            .unwrap_or(&self.default_region)
+            .parse()
+            .unwrap_or(country::CN)
+    }
 }
 
 /// How a telephone system is asked to connect a call.
@@ -286,6 +317,7 @@ fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
         r.text("folder").filter(|p| !p.is_empty()).map(PathBuf::from)
     });
     let (caps, opts_out_of_all) = sections::read_contact(r);
+    let replies = sections::read_replies(r, folder);
     let (default_region, headers) = sections::read_list_import(r);
     let dispatch = sections::read_dispatch(r);
     let housekeeping = sections::read_housekeeping(r);
@@ -321,6 +353,7 @@ fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
         dial,
         caps,
         opts_out_of_all,
+        replies,
         default_region,
         headers,
         console,

@@ -8,9 +8,10 @@ use std::time::Duration;
 use super::gateways::{read_gateway, read_networks};
 use super::{
     ConsoleConfig, ContactCaps, DispatchConfig, GatewayConfig, HousekeepingConfig, OpenAnswers,
-    Reader, Route,
+    Reader, RepliesConfig, Route,
 };
 use crate::domain::recurrence::Recurrence;
+use crate::domain::reply::ReplyWords;
 use ipnet::IpNet;
 
 /// `[database]`: the address.
@@ -101,6 +102,32 @@ pub fn read_quota(r: &mut Reader<'_>) -> (Duration, f64) {
             r.problem("expected_response_rate", "must be between 0.01 and 1".into());
         }
         (r.duration("reservation_time", "30m"), rate)
+    })
+}
+
+/// `[replies]`: repeated pushes, long replies, and the words of their meanings.
+pub fn read_replies(r: &mut Reader<'_>, folder: Option<&Path>) -> RepliesConfig {
+    r.section("replies", |r| {
+        let file = r.text("words_file").unwrap_or_default();
+        let words = if file.is_empty() {
+            ReplyWords::shipped().clone()
+        } else {
+            let path = folder.map_or_else(|| Path::new(&file).to_owned(), |at| at.join(&file));
+            let read = std::fs::read_to_string(&path)
+                .map_err(|error| error.to_string())
+                .and_then(|text| ReplyWords::parse(&text).map_err(|error| error.to_string()));
+            read.unwrap_or_else(|problem| {
+                r.problem("words_file", format!("{}: {problem}", path.display()));
+                ReplyWords::shipped().clone()
+            })
+        };
+        RepliesConfig {
+            duplicate_window: r.duration("duplicate_window", "10m"),
+            parts_timeout: r.duration("parts_timeout", "10m"),
+            read_within: r.duration("read_within", "3d"),
+            keep_strangers: r.duration("keep_strangers", "90d"),
+            words,
+        }
     })
 }
 

@@ -67,7 +67,7 @@ pub enum DispositionSource {
 }
 
 impl DispositionSource {
-    fn as_str(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             DispositionSource::Gateway => "gateway",
             DispositionSource::Web => "web",

@@ -42,6 +42,7 @@ pub mod rates;
 pub mod receipts;
 pub mod replicates;
 pub mod replies;
+pub mod reply_parts;
 pub mod responses;
 pub mod sms_interviews;
 pub mod subject_access_export;

@@ -1,8 +1,11 @@
 //! Replies from respondents: sealed text, linked to the latest invitation of the number.
 
+use std::collections::HashMap;
+
 use serde_json::json;
 use sqlx::AnyConnection;
 
+use super::bulk_params::{ColumnType, to_param};
 use super::dialect::{Engine, statement};
 use super::{Result, events};
 use crate::domain::event::EventKind;
@@ -46,14 +49,34 @@ pub struct NewReply {
     pub phone_hash: String,
     pub invitation: Option<InvitationId>,
     pub meaning: &'static str,
+    /// With the applicant's key if there is an invitation, else with the staff's.
     pub text_sealed: Option<Vec<u8>>,
+    /// The sender's number, sealed with the staff's key, where there is no invitation.
+    pub sender_sealed: Option<Vec<u8>>,
+    /// Whether the sender is no number that could be read: a person must look, whatever it means.
+    pub is_unmatched: bool,
+}
+
+/// Returns whether a reply is stored under this key and arrived at `since` or later.
+pub async fn arrived_since(
+    connection: &mut AnyConnection,
+    dedup_hash: &str,
+    since: Timestamp,
+) -> Result<bool> {
+    let sql = "SELECT COUNT(*) FROM reply WHERE dedup_hash = $1 AND received_at >= $2";
+    let count: i64 = sqlx::query_scalar(sql)
+        .bind(dedup_hash.to_owned())
+        .bind(since.0)
+        .fetch_one(connection)
+        .await?;
+    Ok(count > 0)
 }
 
 /// Stores a reply. Returns false if the gateway has pushed it before.
 pub async fn add(tx: &mut AnyConnection, reply: &NewReply, now: Timestamp) -> Result<bool> {
     let sql = "INSERT INTO reply (gateway, dedup_hash, phone_hash, invitation_id, meaning, \
-        text_sealed, received_at)
-               VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (dedup_hash) DO NOTHING";
+        text_sealed, received_at, sender_sealed, is_unmatched)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (dedup_hash) DO NOTHING";
     let done = sqlx::query(sql)
         .bind(reply.gateway.clone())
         .bind(reply.dedup_hash.clone())
@@ -62,6 +85,8 @@ pub async fn add(tx: &mut AnyConnection, reply: &NewReply, now: Timestamp) -> Re
         .bind(reply.meaning)
         .bind(reply.text_sealed.clone())
         .bind(now.0)
+        .bind(reply.sender_sealed.clone())
+        .bind(i64::from(reply.is_unmatched))
         .execute(&mut *tx)
         .await?;
     if done.rows_affected() == 0 {
@@ -95,11 +120,80 @@ pub async fn mark_consumed(tx: &mut AnyConnection, dedup_hash: &str, now: Timest
     Ok(())
 }
 
+/// Records that an interview has looked at a reply and not understood it: it stays in the inbox.
+pub async fn mark_not_understood(
+    tx: &mut AnyConnection,
+    dedup_hash: &str,
+    now: Timestamp,
+) -> Result<()> {
+    let sql = "UPDATE reply SET consumed_at = $2 WHERE dedup_hash = $1";
+    sqlx::query(sql).bind(dedup_hash.to_owned()).bind(now.0).execute(tx).await?;
+    Ok(())
+}
+
+/// Changes the meaning of a reply, when more is known of it.
+pub async fn set_meaning(
+    tx: &mut AnyConnection,
+    dedup_hash: &str,
+    meaning: &'static str,
+) -> Result<()> {
+    let sql = "UPDATE reply SET meaning = $2 WHERE dedup_hash = $1";
+    sqlx::query(sql).bind(dedup_hash.to_owned()).bind(meaning).execute(tx).await?;
+    Ok(())
+}
+
+/// The replies that hold up a person's next message until somebody has read them: those that were
+/// not understood.
+pub const HOLDING: &str = "handled_at IS NULL AND meaning IN ('other', 'wrong_number')";
+
+/// Returns when the earliest unread reply of each of these numbers arrived that was not
+/// understood, if it arrived after `since`.
+pub async fn unread_since(
+    connection: &mut AnyConnection,
+    phone_hashes: &[String],
+    since: Timestamp,
+) -> Result<HashMap<String, Timestamp>> {
+    let sql = format!(
+        "SELECT phone_hash, MIN(received_at) FROM reply WHERE {HOLDING} AND received_at > $1 AND \
+         phone_hash {} GROUP BY phone_hash",
+        Engine::of_connection(connection).in_list(2, ColumnType::Text)
+    );
+    let rows: Vec<(String, i64)> = sqlx::query_as(statement(sql))
+        .bind(since.0)
+        .bind(to_param(phone_hashes))
+        .fetch_all(connection)
+        .await?;
+    Ok(rows.into_iter().map(|(hash, at)| (hash, Timestamp(at))).collect())
+}
+
+/// Counts the replies that hold somebody up and arrived at `before` or earlier.
+pub async fn count_unread(connection: &mut AnyConnection, before: Timestamp) -> Result<u64> {
+    let sql =
+        statement(format!("SELECT COUNT(*) FROM reply WHERE {HOLDING} AND received_at <= $1"));
+    let count: i64 = sqlx::query_scalar(sql).bind(before.0).fetch_one(connection).await?;
+    Ok(u64::try_from(count).unwrap_or(0))
+}
+
+/// Deletes what came from numbers that were never written to, and the parts of long replies.
+pub async fn delete_strangers(
+    tx: &mut AnyConnection,
+    before: Timestamp,
+    parts_before: Timestamp,
+) -> Result<u64> {
+    let sql = "DELETE FROM reply WHERE invitation_id IS NULL AND sender_sealed IS NOT NULL AND \
+        received_at < $1 AND handled_at IS NOT NULL";
+    let replies = sqlx::query(sql).bind(before.0).execute(&mut *tx).await?.rows_affected();
+    let sql = "DELETE FROM reply_part WHERE taken_at < $1";
+    Ok(replies + sqlx::query(sql).bind(parts_before.0).execute(tx).await?.rows_affected())
+}
+
 /// A reply in the staff's inbox; its sealed text is read separately.
 #[derive(Debug, Clone)]
 pub struct InboxEntry {
     pub id: i64,
     pub meaning: String,
+    /// Whether it came from a number that we have never written to, or that cannot be read.
+    pub is_stranger: bool,
     pub received_at: Timestamp,
     pub handled_at: Option<Timestamp>,
     pub campaign: Option<String>,
@@ -107,23 +201,24 @@ pub struct InboxEntry {
     pub cases: String,
 }
 
-/// Lists the replies that need attention: those of one meaning, or all but opt-outs; the oldest
-/// first.
+/// Lists the replies that need attention: those of one meaning, or all but opt-outs that have been
+/// carried out; those that were not understood first, as they hold up a message, then the oldest.
 pub async fn inbox(
     connection: &mut AnyConnection,
     meaning: Option<&str>,
     with_handled: bool,
 ) -> Result<Vec<InboxEntry>> {
-    type Row = (i64, String, i64, Option<i64>, Option<String>, Option<String>);
+    type Row = (i64, String, i64, Option<i64>, Option<i64>, Option<String>, Option<String>);
     let sql = format!(
-        "SELECT r.id, r.meaning, r.received_at, r.handled_at, k.code,
+        "SELECT r.id, r.meaning, r.received_at, r.handled_at, r.invitation_id, k.code,
                 (SELECT {} FROM survey_case c JOIN application a ON a.id = c.application_id \
                 WHERE c.invitation_id = i.id)
          FROM reply r LEFT JOIN invitation i ON i.id = r.invitation_id LEFT JOIN campaign k ON \
          k.id = i.campaign_id
-         WHERE (r.meaning = $1 OR ($1 = '' AND r.meaning <> 'opt_out')) AND (r.handled_at IS \
-         NULL OR $2 = 1)
-         ORDER BY r.received_at, r.id",
+         WHERE (r.meaning = $1 OR ($1 = '' AND (r.meaning <> 'opt_out' OR r.is_unmatched = 1))) \
+         AND (r.handled_at IS NULL OR $2 = 1)
+         ORDER BY CASE WHEN r.meaning IN ('other', 'wrong_number') THEN 0 ELSE 1 END, \
+         r.received_at, r.id",
         Engine::of_connection(connection).concatenated("a.code || '/' || c.pseudonym")
     );
     let rows: Vec<Row> = sqlx::query_as(statement(sql))
@@ -131,9 +226,10 @@ pub async fn inbox(
         .bind(i64::from(with_handled))
         .fetch_all(connection)
         .await?;
-    let entry = |(id, meaning, at, handled, campaign, cases): Row| InboxEntry {
+    let entry = |(id, meaning, at, handled, invitation, campaign, cases): Row| InboxEntry {
         id,
         meaning,
+        is_stranger: invitation.is_none(),
         received_at: Timestamp(at),
         handled_at: handled.map(Timestamp),
         campaign,
@@ -142,21 +238,28 @@ pub async fn inbox(
     Ok(rows.into_iter().map(entry).collect())
 }
 
-/// Returns a reply's sealed text and the key that opens it. The inner `None` means that there was
-/// no contact before the reply, so only its meaning was stored.
-pub async fn sealed_text(
-    connection: &mut AnyConnection,
-    id: i64,
-) -> Result<Option<Option<(Vec<u8>, String)>>> {
-    let sql = "SELECT r.text_sealed, a.key_id
+/// The sealed content of a reply.
+#[derive(Debug, Clone)]
+pub struct SealedReply {
+    /// `None` of a reply from a stranger before the program kept those texts.
+    pub text: Option<Vec<u8>>,
+    /// The key of the applicant; `None`: the staff's.
+    pub key_id: Option<String>,
+    /// The stranger's number, under the staff's key.
+    pub sender: Option<Vec<u8>>,
+}
+
+/// Returns the sealed content of a reply.
+pub async fn sealed_reply(connection: &mut AnyConnection, id: i64) -> Result<Option<SealedReply>> {
+    let sql = "SELECT r.text_sealed, a.key_id, r.sender_sealed
                FROM reply r
                LEFT JOIN invitation i ON i.id = r.invitation_id
                LEFT JOIN respondent p ON p.id = i.respondent_id
                LEFT JOIN applicant a ON a.id = p.applicant_id
                WHERE r.id = $1";
-    let row: Option<(Option<Vec<u8>>, Option<String>)> =
-        sqlx::query_as(sql).bind(id).fetch_optional(connection).await?;
-    Ok(row.map(|(text, key)| text.zip(key)))
+    type Sealed = (Option<Vec<u8>>, Option<String>, Option<Vec<u8>>);
+    let row: Option<Sealed> = sqlx::query_as(sql).bind(id).fetch_optional(connection).await?;
+    Ok(row.map(|(text, key_id, sender)| SealedReply { text, key_id, sender }))
 }
 
 /// Marks a reply as handled. Returns false if there is none or if it is already handled.

@@ -21,15 +21,38 @@ pub struct NewSuppression<'a> {
     pub reason: &'a str,
     /// `None`: permanent.
     pub expires_at: Option<Timestamp>,
+    /// Who said so, as [`super::cases::DispositionSource`] has it.
+    pub source: &'a str,
+}
+
+/// Lifts the opt-outs that the person themselves has made in these scopes: by reply, on the page or
+/// through the gateway. Those that staff have entered stay. Returns how many were lifted.
+pub async fn lift_own_opt_outs(
+    tx: &mut AnyConnection,
+    phone_hash: &str,
+    scopes: &[String],
+) -> Result<u64> {
+    let sql = format!(
+        "DELETE FROM suppression WHERE phone_hash = $1 AND reason = 'opt_out' AND source IN \
+         ('reply', 'web', 'gateway') AND scope {}",
+        Engine::of_connection(tx).in_list(2, ColumnType::Text)
+    );
+    Ok(sqlx::query(statement(sql))
+        .bind(phone_hash.to_owned())
+        .bind(to_param(scopes))
+        .execute(tx)
+        .await?
+        .rows_affected())
 }
 
 /// Suppresses a number. An active suppression keeps its reason and the later end; an expired one is
 /// renewed. Returns false if nothing changed.
 pub async fn add(tx: &mut AnyConnection, new: &NewSuppression<'_>, now: Timestamp) -> Result<bool> {
-    let sql = "INSERT INTO suppression (phone_hash, scope, reason, created_at, expires_at) \
-        VALUES ($1, $2, $3, $4, $5)
+    let sql =
+        "INSERT INTO suppression (phone_hash, scope, reason, created_at, expires_at, source) \
+        VALUES ($1, $2, $3, $4, $5, $6)
                ON CONFLICT (phone_hash, scope) DO UPDATE
-                   SET expires_at = excluded.expires_at,
+                   SET expires_at = excluded.expires_at, source = excluded.source,
                        reason = CASE WHEN suppression.expires_at > $4 THEN suppression.reason \
                        ELSE excluded.reason END
                    WHERE suppression.expires_at IS NOT NULL AND (excluded.expires_at IS NULL OR \
@@ -40,6 +63,7 @@ pub async fn add(tx: &mut AnyConnection, new: &NewSuppression<'_>, now: Timestam
         .bind(new.reason.to_owned())
         .bind(now.0)
         .bind(new.expires_at.map(|t| t.0))
+        .bind(new.source.to_owned())
         .execute(tx)
         .await?;
     Ok(done.rows_affected() == 1)

@@ -10,9 +10,11 @@ pub mod alibaba;
 mod approved_templates;
 mod gateway_log;
 mod http;
+mod inbound;
 pub mod smpp;
 pub mod template;
 pub mod tencent;
+mod text_coding;
 pub mod twilio;
 
 pub use template::Dialer;
@@ -22,9 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reqwest::header::HeaderMap;
 use serde::Deserialize;
-use tokio::sync::oneshot;
 
 use crate::adapters::clock::Clock;
 use crate::adapters::config::GatewayConfig;
@@ -33,6 +33,10 @@ use crate::domain::phone::Phone;
 use crate::domain::sms_text::Placeholder;
 use crate::domain::time::Timestamp;
 pub use gateway_log::GatewayExchange;
+pub use inbound::{
+    Entries, InboundBatch, NumberKind, Push, PushError, Receipt, Reply, ReplyPart, UnreadableEntry,
+};
+pub use text_coding::TextCoding;
 
 /// An outgoing message.
 #[derive(Debug, Clone)]
@@ -145,81 +149,6 @@ pub enum QueryResult {
     NoAnswer,
 }
 
-/// A delivery report, identified by our reference, the gateway's id, or both.
-#[derive(Debug, Clone)]
-pub struct Receipt {
-    pub reference: Option<String>,
-    pub id: Option<String>,
-    /// The recipient's number, if the id is that of a request with several messages.
-    pub to: Option<Personal>,
-    pub delivered: bool,
-    /// Whether the report says that the number is not in service.
-    pub dead_number: bool,
-    pub code: Option<String>,
-}
-
-/// A message from a respondent.
-#[derive(Debug, Clone)]
-pub struct Reply {
-    pub from: Personal,
-    pub text: Personal,
-    /// An id by which a repeated push of the same reply is recognised.
-    pub id: Option<Personal>,
-    /// When it was sent, if the gateway reports it.
-    pub at: Option<Timestamp>,
-}
-
-/// A push of a gateway to our webhook.
-#[derive(Debug, Clone, Copy)]
-pub struct Push<'a> {
-    /// Our address as known to the gateway, without the query.
-    pub url: &'a str,
-    pub query: &'a str,
-    pub headers: &'a HeaderMap,
-    pub body: &'a [u8],
-}
-
-/// A push that cannot be parsed. The text names the key of the gateway's file to check, and
-/// contains nothing of the push.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
-#[strum(prefix = "push.", serialize_all = "snake_case")]
-pub enum PushError {
-    #[error("the push is not {0}; check «form» in the gateway's file")]
-    Form(&'static str),
-    #[error("the push has no {0}; check its place in the gateway's file")]
-    Missing(&'static str),
-    #[error("the gateway's file has no [{0}] section")]
-    NotConfigured(&'static str),
-    #[error("the push is not signed with the account's secret")]
-    Forged,
-}
-
-/// Receipts and replies that a gateway delivered on its own connection. It waits for the
-/// acknowledgement.
-#[derive(Debug)]
-pub struct InboundBatch {
-    pub receipts: Vec<Receipt>,
-    pub replies: Vec<Reply>,
-    stored: oneshot::Sender<bool>,
-}
-
-impl InboundBatch {
-    /// Creates a batch and the receiver of its acknowledgement.
-    pub fn new(
-        receipts: Vec<Receipt>,
-        replies: Vec<Reply>,
-    ) -> (InboundBatch, oneshot::Receiver<bool>) {
-        let (stored, answer) = oneshot::channel();
-        (InboundBatch { receipts, replies, stored }, answer)
-    }
-
-    /// Reports whether the batch is stored on disk; if not, the gateway retries.
-    pub fn acknowledge(self, is_stored: bool) {
-        // A gateway that no longer waits delivers it again.
-        let _ = self.stored.send(is_stored);
-    }
-}
-
 /// The capabilities of a kind of gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capabilities {
@@ -261,9 +190,9 @@ pub trait Gateway: Send + Sync {
     /// Closes the connection to the gateway; nothing is submitted afterwards.
     async fn close(&self) {}
 
-    fn parse_receipts(&self, push: Push<'_>) -> Result<Vec<Receipt>, PushError>;
+    fn parse_receipts(&self, push: Push<'_>) -> Result<Entries<Receipt>, PushError>;
 
-    fn parse_replies(&self, push: Push<'_>) -> Result<Vec<Reply>, PushError>;
+    fn parse_replies(&self, push: Push<'_>) -> Result<Entries<Reply>, PushError>;
 
     /// Returns the response to a push that is stored on disk: content type and body. After any
     /// other response the gateway pushes again.
@@ -383,8 +312,14 @@ mod tests {
         (504, "<html>timeout</html>", in_doubt, "http_504"),
     ];
 
+    /// Returns each entry as a line, those that cannot be read last.
+    fn lines<T>(entries: Entries<T>, line: impl Fn(T) -> String) -> Vec<String> {
+        let unreadable = entries.unreadable.iter().map(|entry| format!("{:?}", entry.error));
+        entries.read.into_iter().map(line).chain(unreadable).collect()
+    }
+
     /// Returns each receipt as a line, or the error.
-    pub fn describe_receipts(read: Result<Vec<Receipt>, PushError>) -> Vec<String> {
+    pub fn describe_receipts(read: Result<Entries<Receipt>, PushError>) -> Vec<String> {
         let line = |receipt: Receipt| {
             let named = |name: &str, value: Option<String>| value.map(|v| format!("{name}={v}"));
             let state = match (receipt.delivered, receipt.dead_number) {
@@ -406,20 +341,20 @@ mod tests {
             .join(" ")
         };
         match read {
-            Ok(receipts) => receipts.into_iter().map(line).collect(),
+            Ok(entries) => lines(entries, line),
             Err(error) => vec![format!("{error:?}")],
         }
     }
 
     /// Returns each reply as a line, or the error.
-    pub fn describe_replies(read: Result<Vec<Reply>, PushError>) -> Vec<String> {
+    pub fn describe_replies(read: Result<Entries<Reply>, PushError>) -> Vec<String> {
         let line = |reply: Reply| {
             let id = reply.id.map(|id| format!(" id=«{}»", id.reveal())).unwrap_or_default();
             let at = reply.at.map(|at| format!(" at={}", at.0)).unwrap_or_default();
             format!("{}: «{}»{id}{at}", reply.from.reveal(), reply.text.reveal())
         };
         match read {
-            Ok(replies) => replies.into_iter().map(line).collect(),
+            Ok(entries) => lines(entries, line),
             Err(error) => vec![format!("{error:?}")],
         }
     }

@@ -44,6 +44,8 @@ pub enum ContactPlanError {
     MaxParts,
     #[error("spread = «{0}» is neither \"window\" nor a duration such as 2h or 0s")]
     Spread(String),
+    #[error("unread_reply_hold = \"{0}\" is no duration; write it like 3d, or 0d for none")]
+    UnreadReplyHold(String),
     #[error("confirmation.text.{language}: {error}")]
     Confirmation { language: Language, error: TemplateError },
     #[error("link.text.{language}: {error}")]
@@ -81,6 +83,8 @@ pub struct PlanFile {
     hours: HoursFile,
     #[serde(default = "whole_window")]
     spread: String,
+    #[serde(default = "three_days")]
+    unread_reply_hold: String,
     #[serde(default, rename = "step")]
     steps: Vec<StepFile>,
     #[serde(default)]
@@ -157,6 +161,10 @@ fn two() -> u32 {
     2
 }
 
+fn three_days() -> String {
+    "3d".into()
+}
+
 fn whole_window() -> String {
     "window".into()
 }
@@ -207,6 +215,8 @@ impl PlanFile {
             max_parts: self.max_parts,
             hours: self.hours.check(self.calendar.as_ref())?,
             spread: self.spread()?,
+            unread_reply_hold: parse_duration(&self.unread_reply_hold)
+                .ok_or_else(|| ContactPlanError::UnreadReplyHold(self.unread_reply_hold.clone()))?,
             steps,
             confirmation: self.confirmation.check(Template::parse_notice, |language, error| {
                 ContactPlanError::Confirmation { language, error }

@@ -58,6 +58,12 @@ impl MessageKind {
         matches!(self, MessageKind::Question | MessageKind::QuestionReminder | MessageKind::Goodbye)
     }
 
+    /// A message that the person has not asked for: it waits while a reply of theirs that was not
+    /// understood has not been read.
+    pub fn waits_for_reader(self) -> bool {
+        matches!(self, MessageKind::Step | MessageKind::QuestionReminder)
+    }
+
     /// A message that only answers what the respondent said: it goes out although the cases are
     /// closed.
     pub fn is_acknowledgement(self) -> bool {

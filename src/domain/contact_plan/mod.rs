@@ -36,6 +36,9 @@ pub struct ContactPlan {
     /// Over how much of an open stretch those who are due at once are spread.
     pub spread: Spread,
     pub steps: Vec<Step>,
+    /// How long a reply that was not understood and that nobody has read holds up the person's next
+    /// message; zero: not at all.
+    pub unread_reply_hold: Duration,
     /// What somebody who opts out by SMS is answered, once; empty: nothing.
     pub confirmation: BTreeMap<Language, Template>,
     /// The message to somebody who asks an interviewer for the link; where there is none, the first

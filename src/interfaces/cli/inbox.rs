@@ -9,7 +9,7 @@ use crate::adapters::database::replies::{self, InboxEntry};
 use crate::domain::audit::Action;
 use crate::interfaces::errors::CommandError;
 use crate::services::context::AppContext;
-use crate::services::sealing::seal_context;
+use crate::services::sms_inbound::inbox::open_reply;
 
 #[derive(Subcommand)]
 pub enum InboxCommand {
@@ -53,7 +53,7 @@ async fn list(context: &AppContext, call_backs: bool, all: bool, as_json: bool) 
             .await?;
     if as_json {
         let items = entries.iter().map(|e| {
-            json!({ "id": e.id, "meaning": e.meaning, "received_at": e.received_at.rfc3339(chrono_tz::UTC), "campaign": e.campaign, "cases": e.cases,
+            json!({ "id": e.id, "meaning": e.meaning, "is_stranger": e.is_stranger, "received_at": e.received_at.rfc3339(chrono_tz::UTC), "campaign": e.campaign, "cases": e.cases,
                     "handled_at": e.handled_at.map(|at| at.rfc3339(chrono_tz::UTC)) })
         });
         return output::print_json(&items.collect::<Vec<_>>());
@@ -78,19 +78,18 @@ async fn list(context: &AppContext, call_backs: bool, all: bool, as_json: bool) 
 
 async fn read(context: &AppContext, id: i64) -> Result<()> {
     let mut tx = context.database.write().await?;
-    let Some(sealed) = replies::sealed_text(&mut tx, id).await? else {
+    let Some(sealed) = replies::sealed_reply(&mut tx, id).await? else {
         bail!(CommandError::UnknownItem(format!("no reply has the number {id}")))
     };
-    let Some((sealed, key_id)) = sealed else {
-        bail!(CommandError::UnknownItem(format!(
-            "reply {id} came from a number that was never written to; only its meaning was kept"
-        )))
-    };
+    let open = open_reply(context, &sealed)?;
     context
         .audit(&mut tx, &output::current_actor(), Action::ReplyViewed, &format!("reply:{id}"))
         .await?;
     // The audit entry is committed before the text is shown.
     tx.commit().await?;
-    print_line!("{}", context.keys.sealer(&key_id)?.open_text(seal_context::REPLY, &sealed)?);
+    if let Some(sender) = &open.sender {
+        print_line!("from {}:", sender.reveal());
+    }
+    print_line!("{}", open.text.reveal());
     Ok(())
 }

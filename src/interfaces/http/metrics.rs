@@ -9,6 +9,7 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Registry, Unit};
@@ -29,7 +30,10 @@ const CACHE_TIME: Duration = Duration::from_secs(10);
 pub struct MetricsCache(Mutex<Option<(Instant, String)>>);
 
 type FloatGauge = Gauge<f64, AtomicU64>;
-type Labels = Vec<(String, String)>;
+pub type Labels = Vec<(String, String)>;
+
+/// A counter since the start, with labels.
+pub type LabelledCounter = Family<Labels, Counter>;
 
 /// Registers gauges by name.
 struct FieldworkRegistry(Registry);
@@ -56,7 +60,10 @@ impl FieldworkRegistry {
     }
 }
 
-fn encode_metrics(health: &HealthMetrics) -> Result<String, std::fmt::Error> {
+fn encode_metrics(
+    health: &HealthMetrics,
+    unreadable_entries: &LabelledCounter,
+) -> Result<String, std::fmt::Error> {
     let mut registry = FieldworkRegistry(Registry::with_prefix("fieldworkd"));
     let due = || health.due.iter();
     registry.add_labelled_gauges(
@@ -102,6 +109,16 @@ fn encode_metrics(health: &HealthMetrics) -> Result<String, std::fmt::Error> {
     );
     registry.add_gauge("messages_in_doubt", "Messages in doubt", health.in_doubt as f64);
     registry.add_gauge("unhandled_replies", "Replies that need a person", health.replies as f64);
+    registry.add_gauge(
+        "overdue_replies",
+        "Replies that nobody has read for longer than they hold up a message",
+        health.overdue_replies as f64,
+    );
+    registry.0.register(
+        "push_entries_unreadable",
+        "Entries of gateways' pushes that could not be read",
+        unreadable_entries.clone(),
+    );
     registry.add_gauge("due_calls", "People who may be called now", health.calls_due as f64);
     registry.add_gauge(
         "undelivered_datasets",
@@ -158,7 +175,8 @@ pub async fn metrics(State(app): State<Arc<AppState>>) -> Result<Response, Failu
     let text = match latest.as_ref().filter(|(at, _)| now < *at + CACHE_TIME) {
         Some((_, text)) => text.clone(),
         None => {
-            let text = encode_metrics(&collect_health_metrics(&app.context).await?)
+            let health = collect_health_metrics(&app.context).await?;
+            let text = encode_metrics(&health, &app.unreadable_entries)
                 .map_err(|error| Failure::Internal(error.to_string()))?;
             *latest = Some((now, text.clone()));
             text

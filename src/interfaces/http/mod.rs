@@ -113,6 +113,7 @@ fn build_state(context: Arc<AppContext>) -> Arc<AppState> {
         sign_ins_by_device,
         overview_cache: console::OverviewCache::default(),
         metrics_cache: metrics::MetricsCache::default(),
+        unreadable_entries: metrics::LabelledCounter::default(),
         stopping: watch::Sender::new(false),
     })
 }

@@ -20,6 +20,8 @@ pub struct AppState {
     /// Cached overview of the home pages.
     pub(super) overview_cache: console::OverviewCache,
     pub(super) metrics_cache: metrics::MetricsCache,
+    /// Entries of pushes that could not be read, by gateway and kind.
+    pub(super) unreadable_entries: metrics::LabelledCounter,
     /// Limits sign-in attempts by the client's address; many interviewers may share one.
     pub(super) sign_ins_by_address: KeyedLimiter<IpAddr>,
     /// Limits sign-in attempts by the device cookie, which passes an account's lock.

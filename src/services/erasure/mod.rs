@@ -19,12 +19,13 @@ pub use reapply_erasures::reapply_erasures;
 
 use crate::adapters::crypto::{KeyRingError, SealError};
 use crate::adapters::database::{
-    DatabaseError, drafts, events, gateway_log, quotas, receipts, suppressions,
+    DatabaseError, drafts, events, gateway_log, quotas, receipts, replies, suppressions,
 };
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
 use crate::services::datasets::DatasetError;
 use crate::services::interviews::InterviewError;
+use crate::services::sms_inbound::long_replies;
 use crate::services::sms_sending::DispatchError;
 
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
@@ -117,6 +118,12 @@ pub async fn remove_expired(context: &AppContext) -> Result<RemovedCounts, Erasu
         quota_holds: quotas::delete_expired_reservations(&mut tx, now).await?,
         applicants: 0,
     };
+    replies::delete_strangers(
+        &mut tx,
+        now - context.config.replies.keep_strangers,
+        now - long_replies::KEEP_TAKEN,
+    )
+    .await?;
     tx.commit().await?;
     reapply_erasures(context).await?;
     Ok(RemovedCounts { applicants: purge::purge_due(context).await?, ..tidied })

@@ -209,6 +209,8 @@ impl InterviewService {
                     .sealer(invitation_cases.key_id())?
                     .seal(seal_context::REPLY, when.inbox_text().as_bytes())?,
             ),
+            sender_sealed: None,
+            is_unmatched: false,
         };
         replies::add(&mut tx, &request, now).await?;
         tx.commit().await?;

@@ -32,7 +32,7 @@ use crate::services::interviews::{
     AnswerContext, InterviewError, InterviewService, InvitationCases, SaveOutcome, SubmittedPage,
 };
 use crate::services::sealing::seal_context;
-use crate::services::sms_inbound::StoredReply;
+use crate::services::sms_inbound::{StoredReply, carry_out_opt_out};
 use crate::services::sms_sending::DispatchError;
 
 /// Replies to one question that are answered with «not understood»; after that the respondent is
@@ -201,6 +201,11 @@ impl SmsConversation<'_> {
         if requests_link(text) {
             return self.plan_next(Some(&interview), NextMessage::Link, None).await;
         }
+        let words = &self.context.config.replies.words;
+        if words.is_upset(text, true) && !self.is_open_question(&interview.current).await? {
+            // A person answers, and no machine.
+            return self.leave_to_staff(ReplyMeaning::Other).await;
+        }
         let asked_at = messages::submitted_at(
             &mut *self.context.database.read().await?,
             MessageKey {
@@ -232,6 +237,10 @@ impl SmsConversation<'_> {
             _ => NextMessage::Link,
         };
         let next = match self.parse_reply(&current, text).await? {
+            // «N» is an answer to some questions, and a no where it is none.
+            None if words.meaning(text, false) != ReplyMeaning::Other => {
+                return self.leave_to_staff(words.meaning(text, false)).await;
+            }
             None => again(),
             Some(raw) => match self.save(&current, &raw).await? {
                 SaveOutcome::Problems(_) => again(),
@@ -300,6 +309,27 @@ impl SmsConversation<'_> {
         Ok(self.interview_service.save_page(&self.code, &sent).await?)
     }
 
+    /// A question that any words may answer.
+    async fn is_open_question(&self, question: &AskedQuestion) -> Result<bool, SmsInterviewError> {
+        let invitation_cases =
+            self.interview_service.open_invitation(&self.code, Mode::Sms).await?;
+        Ok(find_item(&invitation_cases, question)
+            .is_some_and(|(item, _)| matches!(item.kind, ItemKind::Open { .. })))
+    }
+
+    /// The reply is no answer: it is what it means, and stays in the inbox. The interview waits.
+    async fn leave_to_staff(&self, meaning: ReplyMeaning) -> Result<bool, SmsInterviewError> {
+        let mut tx = self.context.database.write().await?;
+        if meaning == ReplyMeaning::OptOut {
+            carry_out_opt_out(self.context, &mut tx, self.reply, true).await?;
+        }
+        let now = self.context.clock.now();
+        replies::set_meaning(&mut tx, &self.reply.dedup_hash, meaning.as_str()).await?;
+        replies::mark_not_understood(&mut tx, &self.reply.dedup_hash, now).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
     async fn mark_handled(&self) -> Result<bool, SmsInterviewError> {
         let now = self.context.clock.now();
         let mut tx = self.context.database.write().await?;
@@ -331,6 +361,11 @@ impl SmsConversation<'_> {
         if is_superseded {
             return Ok(false);
         }
+        let is_understood = match &next {
+            NextMessage::Ask { prefix, .. } => *prefix != Prefix::NotUnderstood,
+            NextMessage::Link => requests_link(self.reply.text.reveal()),
+            NextMessage::End { .. } => true,
+        };
         let nth = before.as_ref().map_or(0, |known| known.question_seq + 1);
         let sealer = self.context.keys.sealer(&self.key_id)?;
         let seal = |text: &str| sealer.seal(seal_context::SMS_QUESTION, text.as_bytes());
@@ -369,7 +404,11 @@ impl SmsConversation<'_> {
             &[NextContact { id: self.invitation, upcoming, at: Some(now) }],
         )
         .await?;
-        replies::mark_consumed(&mut tx, &self.reply.dedup_hash, now).await?;
+        if is_understood {
+            replies::mark_consumed(&mut tx, &self.reply.dedup_hash, now).await?;
+        } else {
+            replies::mark_not_understood(&mut tx, &self.reply.dedup_hash, now).await?;
+        }
         tx.commit().await?;
         Ok(true)
     }

@@ -99,6 +99,8 @@ pub struct HealthMetrics {
     pub gateways: Vec<(String, f64, f64, f64)>,
     pub in_doubt: u64,
     pub replies: u64,
+    /// Replies that were not understood, and that nobody has read in time.
+    pub overdue_replies: u64,
     pub calls_due: u64,
     pub delivery_problems: u64,
     /// The median duration of the interviews completed within a day.
@@ -144,6 +146,11 @@ pub async fn collect_health_metrics(
         gateways: context.config.gateways.iter().map(gateway).collect(),
         in_doubt: messages::list_in_doubt(&mut connection, now).await?.len() as u64,
         replies: replies::inbox(&mut connection, None, false).await?.len() as u64,
+        overdue_replies: replies::count_unread(
+            &mut connection,
+            now - context.config.replies.read_within,
+        )
+        .await?,
         calls_due: health::calls_due(&mut connection, now).await?,
         delivery_problems: deliveries::open_problems(&mut connection).await?.len() as u64,
         interview_seconds: seconds.get(seconds.len() / 2).map(|seconds| *seconds as f64),

@@ -1,10 +1,13 @@
 //! What gateways push: receipts move messages and cases forward; replies opt out, ask for a call,
-//! or go to the staff's inbox.
+//! or go to the staff's inbox. Whatever a person sends reaches a meaning or a member of the staff
+//! (invariant I9).
 //!
 //! A push is answered only when its content is on disk, so that a gateway pushes it again if we die
 //! before.
 
-use phonenumber::country;
+pub mod inbox;
+pub mod long_replies;
+mod sender;
 
 use super::sms_sending::DispatchError;
 use super::sms_sending::receipts::apply_receipt;
@@ -13,6 +16,7 @@ use crate::adapters::database::receipts;
 use crate::adapters::database::replies::{self, LatestContact, NewReply};
 use crate::adapters::database::{WriteTx, campaigns, invitations, sms_interviews};
 use crate::adapters::sms;
+use crate::domain::audit::{Action, Actor};
 use crate::domain::contact_plan::ContactPlan;
 use crate::domain::personal::Personal;
 use crate::domain::phone::Phone;
@@ -20,7 +24,8 @@ use crate::domain::reply::ReplyMeaning;
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
 use crate::services::sealing::seal_context;
-use crate::services::suppressions::opt_out;
+use crate::services::suppressions::{opt_out, resubscribe};
+use sender::{Sender, find_sender};
 
 /// Takes the receipts of one push, in one transaction.
 pub async fn process_receipts(
@@ -29,10 +34,10 @@ pub async fn process_receipts(
     pushed: Vec<sms::Receipt>,
 ) -> Result<(), DispatchError> {
     let now = context.clock.now();
+    let region = context.config.region_of_gateway(gateway);
     let mut tx = context.database.write().await?;
     for receipt in pushed {
-        let to =
-            receipt.to.as_ref().and_then(|to| Phone::parse(to.reveal(), region_of(context)).ok());
+        let to = receipt.to.as_ref().and_then(|to| Phone::parse(to.reveal(), region).ok());
         let stored = receipts::Receipt {
             gateway: gateway.to_owned(),
             reference: receipt.reference,
@@ -45,10 +50,6 @@ pub async fn process_receipts(
     }
     tx.commit().await?;
     Ok(())
-}
-
-fn region_of(context: &AppContext) -> country::Id {
-    context.config.default_region.parse().unwrap_or(country::CN)
 }
 
 /// A reply that is on disk.
@@ -64,83 +65,154 @@ pub struct StoredReply {
     pub contacted: Option<LatestContact>,
 }
 
-/// Takes one reply. Pushed a second time, it changes nothing. `None`: it came from no telephone
-/// number.
+/// Takes one reply. Pushed a second time, it changes nothing, but an opt-out is carried out again.
 pub async fn process_reply(
     context: &AppContext,
     gateway: &str,
     reply: &sms::Reply,
-) -> Result<Option<StoredReply>, DispatchError> {
+) -> Result<StoredReply, DispatchError> {
     let now = context.clock.now();
-    let Ok(phone) = Phone::parse(reply.from.reveal(), region_of(context)) else {
-        tracing::warn!(
-            gateway,
-            "a reply came from something that is no telephone number; it is dropped"
-        );
-        return Ok(None);
-    };
     let hasher = context.keys.hasher();
-    let phone_hash = hasher.phone_hash(&phone);
-    let meaning = ReplyMeaning::of(reply.text.reveal());
+    let region = context.config.region_of_gateway(gateway);
     let mut tx = context.database.write().await?;
-    // Without an id, the same words are the same reply, unless something else has been asked
-    // meanwhile.
-    let question_seq = match &reply.id {
-        Some(_) => None,
-        None => sms_interviews::find_by_phone(&mut tx, &phone_hash)
-            .await?
-            .map(|interview| interview.question_seq),
-    };
-    let dedup_text = || {
-        format!(
-            "{phone_hash}\n{}\n{}",
-            reply.text.reveal(),
-            question_seq.map(|nth| nth.to_string()).unwrap_or_default()
-        )
-    };
-    let which = reply.id.as_ref().map_or_else(dedup_text, |id| id.reveal().to_owned());
-    let contacted = replies::latest_contact(&mut tx, &phone_hash).await?;
-    // Without a contact there is no applicant whose key could seal the text: then only its meaning
-    // is kept.
-    let text_sealed = match &contacted {
-        Some(contacted) => Some(
-            context
-                .keys
-                .sealer(&contacted.key_id)?
-                .seal(seal_context::REPLY, reply.text.reveal().as_bytes())?,
-        ),
-        None => None,
-    };
-    let new = NewReply {
-        gateway: gateway.to_owned(),
-        dedup_hash: hasher.fingerprint(format!("{gateway}\n{which}").as_bytes()),
-        phone_hash: phone_hash.clone(),
-        invitation: contacted.as_ref().map(|c| c.invitation),
-        meaning: meaning.as_str(),
-        text_sealed,
-    };
+    let sender = find_sender(&mut tx, hasher, &reply.from, reply.from_kind, region).await?;
+    let interview = sms_interviews::find_by_phone(&mut tx, &sender.phone_hash).await?;
+    let meaning = reply.declared.unwrap_or_else(|| {
+        context.config.replies.words.meaning(reply.text.reveal(), interview.is_some())
+    });
+    let question = interview.map(|interview| interview.question_seq);
+    let dedup_hash =
+        dedup_hash(context, &mut tx, gateway, reply, (&sender.phone_hash, question)).await?;
+    let new = seal_reply(context, gateway, (&dedup_hash, meaning), &sender, reply)?;
     let is_new = replies::add(&mut tx, &new, now).await?;
-    if is_new && meaning == ReplyMeaning::OptOut {
-        let programme = contacted
-            .as_ref()
-            .filter(|_| !context.config.opts_out_of_all)
-            .map(|contacted| contacted.programme);
-        opt_out(&mut tx, &phone_hash, programme, DispositionSource::Reply, now).await?;
-        sms_interviews::end_by_phone(&mut tx, &phone_hash).await?;
-        if let Some(contacted) = &contacted {
-            plan_opt_out_confirmation(&mut tx, contacted, now).await?;
-        }
-    }
-    tx.commit().await?;
-    let sent_at = reply.at.unwrap_or(now).min(now);
-    Ok(Some(StoredReply {
-        dedup_hash: new.dedup_hash,
-        phone_hash,
+    let stored = StoredReply {
+        dedup_hash,
+        phone_hash: sender.phone_hash,
         meaning,
         text: reply.text.clone(),
-        sent_at,
-        contacted,
-    }))
+        sent_at: reply.at.unwrap_or(now).min(now),
+        contacted: sender.contacted,
+    };
+    if sender.is_unmatched {
+        tracing::warn!(gateway, "a reply came from no telephone number; it is in the inbox");
+    } else if meaning == ReplyMeaning::OptOut {
+        carry_out_opt_out(context, &mut tx, &stored, is_new).await?;
+    } else if meaning == ReplyMeaning::Resubscribe && is_new {
+        carry_out_resubscription(context, &mut tx, &stored).await?;
+    }
+    tx.commit().await?;
+    Ok(stored)
+}
+
+/// Keeps an entry of a push that could not be read for the staff, as it came.
+pub async fn keep_unreadable(
+    context: &AppContext,
+    gateway: &str,
+    entry: &sms::UnreadableEntry,
+) -> Result<(), DispatchError> {
+    let now = context.clock.now();
+    let mut tx = context.database.write().await?;
+    let reply = sms::Reply::new("", entry.raw.reveal());
+    let sender = Sender { phone_hash: String::new(), contacted: None, is_unmatched: true };
+    let dedup_hash = dedup_hash(context, &mut tx, gateway, &reply, ("", None)).await?;
+    let key = (dedup_hash.as_str(), ReplyMeaning::Other);
+    let new = seal_reply(context, gateway, key, &sender, &reply)?;
+    replies::add(&mut tx, &new, now).await?;
+    Ok(tx.commit().await?)
+}
+
+/// Returns the key under which a reply is stored once. With an id of the gateway it is the same for
+/// good; with the gateway's own time, for that time. Without either, equal words are one reply
+/// within a short window only, and only while nothing else has been asked.
+async fn dedup_hash(
+    context: &AppContext,
+    tx: &mut WriteTx,
+    gateway: &str,
+    reply: &sms::Reply,
+    (phone_hash, question): (&str, Option<u32>),
+) -> Result<String, DispatchError> {
+    let hash = |rest: &str| {
+        let content = format!("{gateway}\n{phone_hash}\n{}\n{rest}", reply.text.reveal());
+        context.keys.hasher().fingerprint(content.as_bytes())
+    };
+    if let Some(id) = &reply.id {
+        return Ok(hash(&format!("id {}", id.reveal())));
+    }
+    if let Some(at) = reply.at {
+        return Ok(hash(&format!("at {}", at.0)));
+    }
+    let (now, window) = (context.clock.now(), context.config.replies.duplicate_window);
+    let length = (window.as_millis() as i64).max(1);
+    let nth = now.0.div_euclid(length);
+    let of_stretch = |nth: i64| hash(&format!("{question:?} {length} {nth}"));
+    let before = of_stretch(nth - 1);
+    let is_repeated = replies::arrived_since(tx, &before, now - window).await?;
+    Ok(if is_repeated { before } else { of_stretch(nth) })
+}
+
+/// Seals a reply with the applicant's key; from a stranger, with the staff's.
+fn seal_reply(
+    context: &AppContext,
+    gateway: &str,
+    (dedup_hash, meaning): (&str, ReplyMeaning),
+    sender: &Sender,
+    reply: &sms::Reply,
+) -> Result<NewReply, DispatchError> {
+    let (staff, text) = (context.keys.staff_sealer(), reply.text.reveal().as_bytes());
+    let (text_sealed, sender_sealed) = match &sender.contacted {
+        Some(contacted) => {
+            (context.keys.sealer(&contacted.key_id)?.seal(seal_context::REPLY, text)?, None)
+        }
+        None => (
+            staff.seal(seal_context::REPLY, text)?,
+            Some(staff.seal(seal_context::REPLY_SENDER, reply.from.reveal().as_bytes())?),
+        ),
+    };
+    Ok(NewReply {
+        gateway: gateway.to_owned(),
+        dedup_hash: dedup_hash.to_owned(),
+        phone_hash: sender.phone_hash.clone(),
+        invitation: sender.contacted.as_ref().map(|contacted| contacted.invitation),
+        meaning: meaning.as_str(),
+        text_sealed: Some(text_sealed),
+        sender_sealed,
+        is_unmatched: sender.is_unmatched,
+    })
+}
+
+/// Carries out an opt-out. A repeated one suppresses again and is not answered again.
+pub async fn carry_out_opt_out(
+    context: &AppContext,
+    tx: &mut WriteTx,
+    reply: &StoredReply,
+    is_new: bool,
+) -> Result<(), DispatchError> {
+    let now = context.clock.now();
+    let programme = reply
+        .contacted
+        .as_ref()
+        .filter(|_| !context.config.opts_out_of_all)
+        .map(|contacted| contacted.programme);
+    opt_out(tx, &reply.phone_hash, programme, DispositionSource::Reply, now).await?;
+    sms_interviews::end_by_phone(tx, &reply.phone_hash).await?;
+    if let Some(contacted) = reply.contacted.as_ref().filter(|_| is_new) {
+        plan_opt_out_confirmation(tx, contacted, now).await?;
+    }
+    Ok(())
+}
+
+/// Lifts the person's own opt-out, and writes it down.
+async fn carry_out_resubscription(
+    context: &AppContext,
+    tx: &mut WriteTx,
+    reply: &StoredReply,
+) -> Result<(), DispatchError> {
+    let programme = reply.contacted.as_ref().map(|contacted| contacted.programme);
+    if !resubscribe(tx, &reply.phone_hash, programme).await? {
+        return Ok(());
+    }
+    context.audit(tx, &Actor::respondent(), Action::OptOutLifted, "").await?;
+    Ok(())
 }
 
 /// Plans the answer to an opt-out, where the campaign's plan has one.

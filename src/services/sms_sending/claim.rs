@@ -26,6 +26,9 @@ const REMINDER_AFTER: Duration = Duration::from_secs(86_400);
 /// A number that is being interviewed by SMS for another invitation is checked again after this.
 const RECHECK_AFTER_INTERVIEW: Duration = Duration::from_secs(3_600);
 
+/// A message that waits for somebody to read the person's reply is looked at again after this.
+const RECHECK_UNREAD_REPLY: Duration = Duration::from_secs(600);
+
 /// A message marked `submitting`.
 pub struct ClaimedMessage {
     pub invitation: InvitationId,
@@ -245,6 +248,14 @@ fn decide_one(
         && !step.is_some_and(Step::is_telephone)
     {
         return Decision::Contact(ContactDecision::PostponeUntil(now + RECHECK_AFTER_INTERVIEW));
+    }
+    if slot.kind.waits_for_reader()
+        && !step.is_some_and(Step::is_telephone)
+        && let Some(arrived_at) = facts.unread_reply(invitation)
+    {
+        let ends_at = arrived_at + plan.unread_reply_hold;
+        let at = ends_at.min(now + RECHECK_UNREAD_REPLY);
+        return Decision::Contact(ContactDecision::PostponeUntil(at));
     }
     let zones = plan.zones_of(invitation.zone.as_deref());
     let input = EligibilityInput {

@@ -8,7 +8,7 @@ use sqlx::AnyConnection;
 use super::eligibility::SuppressionStatus;
 use super::{DispatchError, DispatchJob};
 use crate::adapters::database::invitations::{self, DueInvitation, InvitedCase};
-use crate::adapters::database::{calls, messages, sms_interviews, suppressions};
+use crate::adapters::database::{calls, messages, replies, sms_interviews, suppressions};
 use crate::domain::contact_plan::{ContactHistory, Step};
 use crate::domain::ids::InvitationId;
 use crate::domain::time::Timestamp;
@@ -29,6 +29,8 @@ pub struct ClaimFacts {
     /// Numbers in an interview by SMS, and for which invitation.
     interviews: HashMap<String, InvitationId>,
     histories: HashMap<InvitationId, calls::ContactFacts>,
+    /// Numbers with a reply that nobody has understood or read yet, and when it arrived.
+    unread_replies: HashMap<String, Timestamp>,
 }
 
 /// Reads the facts about these invitations.
@@ -69,7 +71,19 @@ pub async fn load_facts(
         true => calls::contact_facts(connection, &ids).await?,
         false => HashMap::new(),
     };
-    Ok(ClaimFacts { cases, suppressed_until, contacts, question_texts, interviews, histories })
+    let unread_replies = match plan.unread_reply_hold {
+        Duration::ZERO => HashMap::new(),
+        hold => replies::unread_since(connection, &hashes, now - hold).await?,
+    };
+    Ok(ClaimFacts {
+        cases,
+        suppressed_until,
+        contacts,
+        question_texts,
+        interviews,
+        histories,
+        unread_replies,
+    })
 }
 
 impl ClaimFacts {
@@ -103,6 +117,11 @@ impl ClaimFacts {
     /// The number is being interviewed by SMS for another invitation.
     pub fn is_interviewed_elsewhere(&self, invitation: &DueInvitation) -> bool {
         self.interviews.get(&invitation.phone_hash).is_some_and(|other| *other != invitation.id)
+    }
+
+    /// When the number's earliest unread reply arrived that was not understood.
+    pub fn unread_reply(&self, invitation: &DueInvitation) -> Option<Timestamp> {
+        self.unread_replies.get(&invitation.phone_hash).copied()
     }
 
     /// What a step's condition looks at.

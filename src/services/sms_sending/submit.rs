@@ -16,8 +16,8 @@ use super::claim::{ClaimedBatch, ClaimedMessage};
 use super::settle::{SubmitEnding, SubmitResult, settle};
 use super::slots::Slots;
 use super::{DispatchError, DispatchJob};
-use crate::adapters::database::invitations;
 use crate::adapters::database::rates::SLOT_TOLERANCE;
+use crate::adapters::database::{invitations, replies};
 use crate::adapters::sms::{Gateway, OutgoingMessage, SubmitOutcome};
 use crate::domain::ids::InvitationId;
 use crate::domain::time::Timestamp;
@@ -249,16 +249,27 @@ impl GatewaySubmission<'_> {
             .clamp(1, 500)
             .min(MIN_SNAPSHOT_SIZE + 2 * self.snapshot.submitted_since as u32)
             .max(rate.group) as usize;
+        let soon: Vec<&ClaimedMessage> = queue.into_iter().take(soon).collect();
         let invitations: Vec<InvitationId> =
-            queue.into_iter().take(soon).map(|claimed| claimed.invitation).collect();
+            soon.iter().map(|claimed| claimed.invitation).collect();
         let mut connection = context.database.read().await?;
-        let allowed = invitations::filter_sendable(
+        let mut allowed = invitations::filter_sendable(
             &mut connection,
             &invitations,
             &self.job.cached_plan.programme,
             now,
         )
         .await?;
+        let hold = self.job.plan().unread_reply_hold;
+        let waiting = soon.iter().filter(|claimed| claimed.upcoming.slot.kind.waits_for_reader());
+        let hashes: Vec<String> =
+            waiting.clone().map(|claimed| claimed.phone_hash.clone()).collect();
+        if !hold.is_zero() && !hashes.is_empty() {
+            let unread = replies::unread_since(&mut connection, &hashes, now - hold).await?;
+            for claimed in waiting.filter(|claimed| unread.contains_key(&claimed.phone_hash)) {
+                allowed.remove(&claimed.invitation);
+            }
+        }
         self.snapshot = EligibilitySnapshot {
             submitted_since: 0,
             at: Some(now),

@@ -36,7 +36,13 @@ pub async fn suppress(
         Some(programme) => programmes::get(tx, programme).await?.code,
         None => suppressions::ALL.to_owned(),
     };
-    let new = NewSuppression { phone_hash, scope: &scope, reason: reason.as_str(), expires_at };
+    let new = NewSuppression {
+        phone_hash,
+        scope: &scope,
+        reason: reason.as_str(),
+        expires_at,
+        source: source.as_str(),
+    };
     suppressions::add(tx, &new, now).await?;
     if expires_at.is_some() {
         return Ok(());
@@ -63,4 +69,18 @@ pub async fn opt_out(
         phone_hash,
     };
     suppress(tx, &suppression, source, now).await
+}
+
+/// A person wants to be contacted again: their own opt-out from the programme, and from all, is
+/// lifted. Cases that it ended stay as they are. Returns whether there was one.
+pub async fn resubscribe(
+    tx: &mut WriteTx,
+    phone_hash: &str,
+    programme: Option<ProgrammeId>,
+) -> Result<bool, DatabaseError> {
+    let mut scopes = vec![suppressions::ALL.to_owned()];
+    if let Some(programme) = programme {
+        scopes.push(programmes::get(tx, programme).await?.code);
+    }
+    Ok(suppressions::lift_own_opt_outs(tx, phone_hash, &scopes).await? > 0)
 }

@@ -21,7 +21,7 @@ use toml::Table;
 use super::approved_templates::{ApprovedTemplate, ApprovedTemplates, Pattern};
 use super::http::classify_response;
 use super::{
-    BatchResult, Capabilities, Gateway, GatewayExchange, OutgoingMessage, Push, PushError,
+    BatchResult, Capabilities, Entries, Gateway, GatewayExchange, OutgoingMessage, Push, PushError,
     QueriedMessage, QueryResult, Receipt, Reply, SubmitOutcome,
 };
 use crate::adapters::clock::Clock;
@@ -264,11 +264,11 @@ impl Gateway for Alibaba {
         .await
     }
 
-    fn parse_receipts(&self, push: Push<'_>) -> Result<Vec<Receipt>, PushError> {
+    fn parse_receipts(&self, push: Push<'_>) -> Result<Entries<Receipt>, PushError> {
         push::receipts(push.body)
     }
 
-    fn parse_replies(&self, push: Push<'_>) -> Result<Vec<Reply>, PushError> {
+    fn parse_replies(&self, push: Push<'_>) -> Result<Entries<Reply>, PushError> {
         push::replies(push.body)
     }
 

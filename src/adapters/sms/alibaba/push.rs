@@ -1,10 +1,12 @@
 //! Pushes of Alibaba Cloud: SmsReport and SmsUp, JSON arrays.
 
 use serde::Deserialize;
+use serde_json::Value;
 
-use super::super::{PushError, Receipt, Reply};
+use super::super::{Entries, PushError, Receipt, Reply};
 use super::BATCH;
 use crate::domain::personal::Personal;
+use crate::domain::time::Timestamp;
 
 #[derive(Deserialize)]
 struct Report {
@@ -19,17 +21,21 @@ struct Report {
 struct UplinkMessage {
     phone_number: String,
     content: String,
+    /// A number in some pushes, a text in others.
     #[serde(default)]
-    sequence_id: Option<i64>,
+    sequence_id: Value,
+    #[serde(default)]
+    send_time: Option<String>,
 }
 
 /// Operators' codes for a number that is not in service.
 const DEAD: [&str; 2] = ["MOBILE_NOT_ON_SERVICE", "MK:0001"];
 
-pub(super) fn receipts(body: &[u8]) -> Result<Vec<Receipt>, PushError> {
-    let reports: Vec<Report> =
+pub(super) fn receipts(body: &[u8]) -> Result<Entries<Receipt>, PushError> {
+    let reports: Vec<Value> =
         serde_json::from_slice(body).map_err(|_| PushError::Form("a JSON array of SmsReport"))?;
-    let receipt = |report: Report| {
+    let receipt = |report: &Value| {
+        let report = Report::deserialize(report).map_err(|_| PushError::Missing("success"))?;
         let named = |value: Option<String>| value.filter(|v| !v.is_empty() && v.len() <= 255);
         // For several messages in one request, the request's id and the number identify one.
         let (reference, id) = (
@@ -42,28 +48,40 @@ pub(super) fn receipts(body: &[u8]) -> Result<Vec<Receipt>, PushError> {
         let dead_number =
             !report.success && report.err_code.as_deref().is_some_and(|code| DEAD.contains(&code));
         let to = report.phone_number.map(Personal::new);
-        Ok(Receipt {
+        Ok(Some(Receipt {
             reference,
             id,
             to,
             delivered: report.success,
             dead_number,
             code: named(report.err_code).filter(|_| !report.success),
-        })
+        }))
     };
-    reports.into_iter().map(receipt).collect()
+    Ok(Entries::read(reports, receipt))
 }
 
-pub(super) fn replies(body: &[u8]) -> Result<Vec<Reply>, PushError> {
-    let ups: Vec<UplinkMessage> =
+pub(super) fn replies(body: &[u8]) -> Result<Entries<Reply>, PushError> {
+    let ups: Vec<Value> =
         serde_json::from_slice(body).map_err(|_| PushError::Form("a JSON array of SmsUp"))?;
-    let reply = |up: UplinkMessage| Reply {
-        from: Personal::new(up.phone_number),
-        text: Personal::new(up.content),
-        id: up.sequence_id.map(|id| Personal::new(id.to_string())),
-        at: None,
+    let reply = |up: &Value| {
+        let up = UplinkMessage::deserialize(up)
+            .map_err(|_| PushError::Missing("phone_number or content"))?;
+        let id = match up.sequence_id {
+            Value::String(id) if !id.is_empty() => Some(Personal::new(id)),
+            Value::Number(id) => Some(Personal::new(id.to_string())),
+            _ => None,
+        };
+        let at = up.send_time.as_deref().and_then(beijing_time);
+        Ok(Some(Reply { id, at, ..Reply::new(up.phone_number, up.content) }))
     };
-    Ok(ups.into_iter().map(reply).collect())
+    Ok(Entries::read(ups, reply))
+}
+
+/// Parses `2026-03-02 09:30:00`, which is Beijing time.
+fn beijing_time(raw: &str) -> Option<Timestamp> {
+    let local = chrono::NaiveDateTime::parse_from_str(raw.trim(), "%Y-%m-%d %H:%M:%S").ok()?;
+    let at = local.and_local_timezone(chrono_tz::Asia::Shanghai).single()?;
+    Some(Timestamp(at.timestamp_millis()))
 }
 
 #[cfg(test)]
@@ -76,7 +94,7 @@ mod tests {
         let body = r#"[{"phone_number":"13800138000","send_time":"2026-03-02 09:30:00","report_time":"2026-03-02 09:30:05","success":true,
                         "err_code":"DELIVERED","err_msg":"x","sms_size":"1","biz_id":"9006^0","out_id":"ref1"},
                        {"phone_number":"13900139000","success":false,"err_code":"MOBILE_NOT_ON_SERVICE","biz_id":"9007^0","out_id":"ref2"}]"#;
-        let read = receipts(body.as_bytes()).unwrap();
+        let read = receipts(body.as_bytes()).unwrap().read;
         assert_eq!(
             (
                 read[0].reference.as_deref(),
@@ -91,10 +109,11 @@ mod tests {
             (false, true, Some("MOBILE_NOT_ON_SERVICE"))
         );
         assert_eq!(receipts(b"{}").unwrap_err(), PushError::Form("a JSON array of SmsReport"));
-        assert_eq!(receipts(br#"[{"success":true}]"#).unwrap_err(), PushError::Missing("out_id"));
+        let unreadable = receipts(br#"[{"success":true}]"#).unwrap().unreadable;
+        assert_eq!(unreadable[0].error, PushError::Missing("out_id"));
 
         let body = r#"[{"phone_number":"13800138000","content":"R","send_time":"x","sign_name":"质","dest_code":"1","sequence_id":9}]"#;
-        let read = replies(body.as_bytes()).unwrap();
+        let read = replies(body.as_bytes()).unwrap().read;
         assert_eq!(
             (read[0].text.reveal(), read[0].id.as_ref().map(Personal::reveal)),
             ("R", Some("9"))
@@ -148,9 +167,12 @@ mod tests {
             (r#"[{"success":true,"out_id":"","biz_id":""}]"#, &[r#"Missing("out_id")"#]),
             (&long, &[r#"Missing("out_id")"#]),
             // One that names nothing: the gateway pushes them all again.
-            (r#"[{"success":true,"out_id":"ref1"},{"success":true}]"#, &[r#"Missing("out_id")"#]),
-            (r#"[{"out_id":"ref1"}]"#, &[r#"Form("a JSON array of SmsReport")"#]),
-            (r#"[{"success":"true","out_id":"ref1"}]"#, &[r#"Form("a JSON array of SmsReport")"#]),
+            (
+                r#"[{"success":true,"out_id":"ref1"},{"success":true}]"#,
+                &["reference=ref1 delivered", r#"Missing("out_id")"#],
+            ),
+            (r#"[{"out_id":"ref1"}]"#, &[r#"Missing("success")"#]),
+            (r#"[{"success":"true","out_id":"ref1"}]"#, &[r#"Missing("success")"#]),
             (r#"{"success":true,"out_id":"ref1"}"#, &[r#"Form("a JSON array of SmsReport")"#]),
             (r#"[{"success":true,"out_id":"re"#, &[r#"Form("a JSON array of SmsReport")"#]),
             ("", &[r#"Form("a JSON array of SmsReport")"#]),
@@ -184,8 +206,16 @@ mod tests {
                 &["13800138000: «1» id=«1»", "13900139000: «2» id=«2»"],
             ),
             ("[]".into(), &[]),
-            (r#"[{"phone_number":"13800138000"}]"#.into(), &[r#"Form("a JSON array of SmsUp")"#]),
-            (r#"[{"content":"T"}]"#.into(), &[r#"Form("a JSON array of SmsUp")"#]),
+            (
+                r#"[{"phone_number":"13800138000"},{"phone_number":"13900139000","content":"TD",
+                    "sequence_id":"12","send_time":"2026-03-02 09:30:00"}]"#
+                    .into(),
+                &[
+                    "13900139000: «TD» id=«12» at=1772415000000",
+                    r#"Missing("phone_number or content")"#,
+                ],
+            ),
+            (r#"[{"content":"T"}]"#.into(), &[r#"Missing("phone_number or content")"#]),
             ("{}".into(), &[r#"Form("a JSON array of SmsUp")"#]),
             (r#"[{"phone_number":"138"#.into(), &[r#"Form("a JSON array of SmsUp")"#]),
             (String::new(), &[r#"Form("a JSON array of SmsUp")"#]),

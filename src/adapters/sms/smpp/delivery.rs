@@ -2,15 +2,15 @@
 
 use std::sync::LazyLock;
 
+use data_encoding::HEXLOWER;
 use regex::Regex;
 use rusmpp::pdus::DeliverSm;
 use rusmpp::tlvs::TlvValue;
-use rusmpp::values::{DataCoding, GsmFeatures, MessageState, MessageType};
+use rusmpp::values::{GsmFeatures, MessageState, MessageType, Ton};
 
-use super::super::{Receipt, Reply};
+use super::super::{NumberKind, Receipt, Reply, ReplyPart, TextCoding};
 use super::ReceiptId;
 use crate::domain::personal::Personal;
-use crate::domain::sms_text::decode_gsm7;
 
 // The patterns are fixed and compile; the tests below use them.
 static ID: LazyLock<Regex> =
@@ -24,25 +24,82 @@ static CODE: LazyLock<Regex> =
 /// Parses a deliver_sm into a receipt or a reply. An intermediate report or a state that is not
 /// final gives neither.
 pub fn read_delivery(pdu: &DeliverSm, receipt_id: ReceiptId) -> (Vec<Receipt>, Vec<Reply>) {
-    let body = body_of(pdu);
+    let (header, body) = split_header(pdu);
     let is_receipt =
         pdu.esm_class.message_type == MessageType::ShortMessageContainsMCDeliveryReceipt;
     if is_receipt
         || pdu.tlvs().iter().any(|tlv| matches!(tlv.value(), Some(TlvValue::ReceiptedMessageId(_))))
     {
         return (
-            read_receipt(pdu, &String::from_utf8_lossy(&body), receipt_id).into_iter().collect(),
+            read_receipt(pdu, &receipt_text(pdu, &body), receipt_id).into_iter().collect(),
             Vec::new(),
         );
     }
-    let from = pdu.source_addr.as_str();
-    let from =
-        if from.starts_with('+') || from.len() < 8 { from.to_owned() } else { format!("+{from}") };
-    let text = text_of(pdu.data_coding, &body);
-    (
-        Vec::new(),
-        vec![Reply { from: Personal::new(from), text: Personal::new(text), id: None, at: None }],
-    )
+    let coding = TextCoding::of_data_coding(u8::from(pdu.data_coding));
+    let part =
+        part_of_header(&header).or_else(|| part_of_sar(pdu)).map(|(reference, number, total)| {
+            ReplyPart {
+                reference,
+                number,
+                total,
+                coding,
+                octets_hex: Personal::new(HEXLOWER.encode(&body)),
+            }
+        });
+    let from_kind = match pdu.source_addr_ton {
+        Ton::International => NumberKind::International,
+        Ton::National => NumberKind::National,
+        Ton::Alphanumeric | Ton::Abbreviated => NumberKind::NotDialled,
+        _ => NumberKind::Unknown,
+    };
+    let reply =
+        Reply { from_kind, part, ..Reply::new(pdu.source_addr.as_str(), coding.decode(&body)) };
+    (Vec::new(), vec![reply])
+}
+
+/// Reference, number and total of a part, in a user data header (GSM 03.40, 9.2.3.24.1 with eight
+/// bits and 9.2.3.24.8 with sixteen).
+fn part_of_header(header: &[u8]) -> Option<(u16, u8, u8)> {
+    let mut rest = header;
+    while let [id, length, tail @ ..] = rest {
+        let data = tail.get(..usize::from(*length))?;
+        match (id, data) {
+            (0x00, &[reference, total, number]) => {
+                return valid_part(u16::from(reference), number, total);
+            }
+            (0x08, &[high, low, total, number]) => {
+                return valid_part(u16::from_be_bytes([high, low]), number, total);
+            }
+            _ => rest = &tail[data.len()..],
+        }
+    }
+    None
+}
+
+fn part_of_sar(pdu: &DeliverSm) -> Option<(u16, u8, u8)> {
+    let (mut reference, mut number, mut total) = (None, None, None);
+    for tlv in pdu.tlvs() {
+        match tlv.value() {
+            Some(TlvValue::SarMsgRefNum(value)) => reference = Some(*value),
+            Some(TlvValue::SarSegmentSeqnum(value)) => number = Some(*value),
+            Some(TlvValue::SarTotalSegments(value)) => total = Some(*value),
+            _ => {}
+        }
+    }
+    valid_part(reference?, number?, total?)
+}
+
+/// A reply of one part is no part of anything.
+fn valid_part(reference: u16, number: u8, total: u8) -> Option<(u16, u8, u8)> {
+    (total > 1 && (1..=total).contains(&number)).then_some((reference, number, total))
+}
+
+/// Receipts are ASCII, unless a carrier codes them like the message that they are about.
+fn receipt_text(pdu: &DeliverSm, body: &[u8]) -> String {
+    match TextCoding::of_data_coding(u8::from(pdu.data_coding)) {
+        TextCoding::Utf16 if body.contains(&0) => TextCoding::Utf16.decode(body),
+        _ => String::from_utf8_lossy(body).into_owned(),
+    }
 }
 
 fn read_receipt(pdu: &DeliverSm, text: &str, receipt_id: ReceiptId) -> Option<Receipt> {
@@ -89,8 +146,8 @@ fn word_of(state: MessageState) -> Option<&'static str> {
     }
 }
 
-/// Returns the text's octets from either field, without a user data header.
-fn body_of(pdu: &DeliverSm) -> Vec<u8> {
+/// Returns the user data header (without its length) and the text's octets, from either field.
+fn split_header(pdu: &DeliverSm) -> (Vec<u8>, Vec<u8>) {
     let payload = pdu.tlvs().iter().find_map(|tlv| match tlv.value() {
         Some(TlvValue::MessagePayload(payload)) => Some(payload.value.as_ref().to_vec()),
         _ => None,
@@ -102,31 +159,20 @@ fn body_of(pdu: &DeliverSm) -> Vec<u8> {
     );
     match body.first() {
         Some(&length) if has_header => {
-            body.get(usize::from(length) + 1..).unwrap_or_default().to_vec()
+            let end = (usize::from(length) + 1).min(body.len());
+            (body[1..end].to_vec(), body[end..].to_vec())
         }
-        _ => body,
-    }
-}
-
-fn text_of(coding: DataCoding, body: &[u8]) -> String {
-    match coding {
-        DataCoding::Ucs2 => {
-            let units: Vec<u16> =
-                body.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect();
-            String::from_utf16_lossy(&units)
-        }
-        DataCoding::McSpecific => decode_gsm7(body),
-        DataCoding::Latin1 => body.iter().map(|&b| char::from(b)).collect(),
-        _ => String::from_utf8_lossy(body).into_owned(),
+        _ => (Vec::new(), body),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::Entries;
     use super::super::super::tests::{describe_receipts, describe_replies};
     use super::*;
     use rusmpp::types::{COctetString, OctetString};
-    use rusmpp::values::EsmClass;
+    use rusmpp::values::{DataCoding, EsmClass};
 
     fn pdu(class: u8, coding: DataCoding, body: &[u8]) -> DeliverSm {
         DeliverSm::builder()
@@ -194,7 +240,7 @@ mod tests {
             assert!(receipts.is_empty());
             assert_eq!(
                 (replies[0].text.reveal(), replies[0].from.reveal()),
-                (text, "+8613800138000")
+                (text, "8613800138000")
             );
         }
     }
@@ -230,7 +276,7 @@ mod tests {
             let delivered = pdu(4, DataCoding::McSpecific, text.as_bytes());
             let (receipts, replies) = read_delivery(&delivered, receipt_id);
             assert!(replies.is_empty(), "{text}");
-            assert_eq!(describe_receipts(Ok(receipts)), expected, "{text}");
+            assert_eq!(describe_receipts(Ok(Entries::of(receipts))), expected, "{text}");
         }
     }
 
@@ -253,7 +299,7 @@ mod tests {
             pdu.push_tlv(Tlv::ReceiptedMessageId("77".parse().unwrap()));
             pdu.push_tlv(Tlv::MessageState(state));
             let (receipts, _) = read_delivery(&pdu, ReceiptId::Same);
-            assert_eq!(describe_receipts(Ok(receipts)), expected, "{state:?} {text}");
+            assert_eq!(describe_receipts(Ok(Entries::of(receipts))), expected, "{state:?} {text}");
         }
     }
 
@@ -262,22 +308,22 @@ mod tests {
         let ucs2 = |text: &str| text.encode_utf16().flat_map(u16::to_be_bytes).collect::<Vec<u8>>();
         let cut = [ucs2("好").as_slice(), &[0xd8]].concat();
         for (from, coding, body, expected) in [
-            ("8613800138000", DataCoding::McSpecific, b"8".to_vec(), "+8613800138000: «8»"),
+            ("8613800138000", DataCoding::McSpecific, b"8".to_vec(), "8613800138000: «8»"),
             ("+8613800138000", DataCoding::McSpecific, b"TD".to_vec(), "+8613800138000: «TD»"),
             // A service's short number is no number of a country.
             ("10086", DataCoding::McSpecific, b"R".to_vec(), "10086: «R»"),
-            ("8613800138000", DataCoding::McSpecific, vec![0, 0x1b, 0x65], "+8613800138000: «@€»"),
-            ("8613800138000", DataCoding::Ucs2, ucs2("很好👍🏽"), "+8613800138000: «很好👍🏽»"),
-            ("8613800138000", DataCoding::Ucs2, cut, "+8613800138000: «好»"),
+            ("8613800138000", DataCoding::McSpecific, vec![0, 0x1b, 0x65], "8613800138000: «@€»"),
+            ("8613800138000", DataCoding::Ucs2, ucs2("很好👍🏽"), "8613800138000: «很好👍🏽»"),
+            ("8613800138000", DataCoding::Ucs2, cut, "8613800138000: «好»"),
             (
                 "8613800138000",
                 DataCoding::Ucs2,
                 ucs2("👍")[..2].to_vec(),
-                "+8613800138000: «\u{fffd}»",
+                "8613800138000: «\u{fffd}»",
             ),
-            ("8613800138000", DataCoding::Latin1, vec![0xe9], "+8613800138000: «é»"),
-            ("8613800138000", DataCoding::Ia5, b"STOP".to_vec(), "+8613800138000: «STOP»"),
-            ("8613800138000", DataCoding::McSpecific, Vec::new(), "+8613800138000: «»"),
+            ("8613800138000", DataCoding::Latin1, vec![0xe9], "8613800138000: «é»"),
+            ("8613800138000", DataCoding::Ia5, b"STOP".to_vec(), "8613800138000: «STOP»"),
+            ("8613800138000", DataCoding::McSpecific, Vec::new(), "8613800138000: «»"),
         ] {
             let delivered = DeliverSm::builder()
                 .source_addr(from.parse::<COctetString<1, 21>>().unwrap())
@@ -287,7 +333,11 @@ mod tests {
             let (receipts, replies) = read_delivery(&delivered, ReceiptId::Same);
             assert!(receipts.is_empty(), "{body:?}");
             // SMPP gives a reply no id.
-            assert_eq!(describe_replies(Ok(replies)), [expected], "{from} {coding:?} {body:?}");
+            assert_eq!(
+                describe_replies(Ok(Entries::of(replies))),
+                [expected],
+                "{from} {coding:?} {body:?}"
+            );
         }
     }
 }

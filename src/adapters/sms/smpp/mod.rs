@@ -25,8 +25,8 @@ use rusmpp::{Command, CommandStatus, Pdu};
 use serde::Deserialize;
 
 use super::{
-    BatchResult, Capabilities, Gateway, GatewayExchange, InboundBatch, OutgoingMessage, Push,
-    PushError, QueriedMessage, QueryResult, Receipt, Reply, SubmitOutcome,
+    BatchResult, Capabilities, Entries, Gateway, GatewayExchange, InboundBatch, OutgoingMessage,
+    Push, PushError, QueriedMessage, QueryResult, Receipt, Reply, SubmitOutcome,
 };
 use crate::adapters::clock::Clock;
 use crate::adapters::config::GatewayConfig;
@@ -303,11 +303,11 @@ impl Gateway for Smpp {
         self.session.close().await;
     }
 
-    fn parse_receipts(&self, _push: Push<'_>) -> Result<Vec<Receipt>, PushError> {
+    fn parse_receipts(&self, _push: Push<'_>) -> Result<Entries<Receipt>, PushError> {
         Err(PushError::NotConfigured("receipt"))
     }
 
-    fn parse_replies(&self, _push: Push<'_>) -> Result<Vec<Reply>, PushError> {
+    fn parse_replies(&self, _push: Push<'_>) -> Result<Entries<Reply>, PushError> {
         Err(PushError::NotConfigured("reply"))
     }
 }

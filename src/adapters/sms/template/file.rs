@@ -7,6 +7,7 @@ use std::time::Duration;
 use regex::Regex;
 use serde::Deserialize;
 
+use super::super::TextCoding;
 use super::pattern::{Pattern, Slot};
 use crate::domain::time::parse_duration;
 
@@ -164,6 +165,15 @@ pub(super) struct ReplyFields {
     /// Sending time: seconds or milliseconds since 1970, or RFC 3339.
     #[serde(default)]
     pub time: Option<String>,
+    /// The charset of its texts (of the whole body, with JSON). Without it, it is detected.
+    #[serde(default)]
+    pub charset: Option<String>,
+    /// The field in which a push names the charset of its text; it goes before `charset`.
+    #[serde(default)]
+    pub charset_field: Option<String>,
+    /// The field with the coding of its text: 2 or 8 for Unicode.
+    #[serde(default)]
+    pub coding: Option<String>,
 }
 
 fn regex<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Regex>, D::Error> {
@@ -212,6 +222,10 @@ impl GatewayFile {
             return Err(
                 "receipt: set id or reference; without one a receipt names no message".into()
             );
+        }
+        let charset = file.reply.as_ref().and_then(|reply| reply.charset.as_deref());
+        if charset.is_some_and(|name| TextCoding::of_charset(name).is_none()) {
+            return Err("reply.charset is no charset; write it like UTF-8, GBK or UTF-16BE".into());
         }
         Ok(file)
     }

@@ -15,7 +15,7 @@ use async_trait::async_trait;
 
 use super::http::{classify_response, read_answer};
 use super::{
-    BatchResult, Capabilities, Gateway, GatewayExchange, OutgoingMessage, Push, PushError,
+    BatchResult, Capabilities, Entries, Gateway, GatewayExchange, OutgoingMessage, Push, PushError,
     QueriedMessage, QueryResult, Receipt, Reply, SubmitOutcome,
 };
 use crate::adapters::config::GatewayConfig;
@@ -97,11 +97,11 @@ impl Gateway for TemplateGateway {
         }
     }
 
-    fn parse_receipts(&self, push: Push<'_>) -> Result<Vec<Receipt>, PushError> {
+    fn parse_receipts(&self, push: Push<'_>) -> Result<Entries<Receipt>, PushError> {
         push::receipts(self.file.receipt.as_ref().ok_or(PushError::NotConfigured("receipt"))?, push)
     }
 
-    fn parse_replies(&self, push: Push<'_>) -> Result<Vec<Reply>, PushError> {
+    fn parse_replies(&self, push: Push<'_>) -> Result<Entries<Reply>, PushError> {
         push::replies(self.file.reply.as_ref().ok_or(PushError::NotConfigured("reply"))?, push)
     }
 }

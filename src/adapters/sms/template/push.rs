@@ -1,8 +1,10 @@
 //! Parses a gateway's pushes: receipts and replies.
 
+use percent_encoding::percent_decode;
 use serde_json::Value;
 
-use super::super::{Push, PushError, Receipt, Reply};
+use super::super::text_coding::{TextCoding, detect, detect_unicode};
+use super::super::{Entries, Push, PushError, Receipt, Reply};
 use super::answer::text_of;
 use super::file::{PushForm, ReceiptFields, ReplyFields};
 use crate::domain::personal::Personal;
@@ -11,7 +13,8 @@ use crate::domain::time::Timestamp;
 /// One entry of a push, in any format.
 enum PushEntry {
     Json(Value),
-    Fields(Vec<(String, String)>),
+    /// Names, and values as octets: they may be in any coding.
+    Fields(Vec<(String, Vec<u8>)>),
 }
 
 impl PushEntry {
@@ -19,37 +22,101 @@ impl PushEntry {
     fn at(&self, place: &str) -> Option<String> {
         match self {
             PushEntry::Json(value) => text_of(value.pointer(place)?),
+            PushEntry::Fields(_) => self.octets_at(place).map(detect),
+        }
+    }
+
+    fn octets_at(&self, place: &str) -> Option<&[u8]> {
+        match self {
+            PushEntry::Json(_) => None,
             PushEntry::Fields(fields) => {
-                fields.iter().find(|(name, _)| name == place).map(|(_, value)| value.clone())
+                fields.iter().find(|(name, _)| name == place).map(|(_, value)| value.as_slice())
+            }
+        }
+    }
+
+    /// Returns the text of a reply, decoded as the gateway's file and the push itself say.
+    fn text(&self, places: &ReplyFields) -> Option<String> {
+        let Some(octets) = self.octets_at(&places.text) else { return self.at(&places.text) };
+        let said = |place: &Option<String>| place.as_deref().and_then(|place| self.at(place));
+        let charset = said(&places.charset_field)
+            .or_else(|| places.charset.clone())
+            .and_then(|name| TextCoding::of_charset(&name));
+        // Kannel's %c: 2 is Unicode; SMPP's data coding has it as 8.
+        let is_unicode = matches!(said(&places.coding).as_deref(), Some("2" | "8"));
+        Some(match charset {
+            Some(TextCoding::Utf16) => detect_unicode(octets),
+            None | Some(TextCoding::Gsm7) if is_unicode => detect_unicode(octets),
+            // Kannel has converted texts of the GSM alphabet to UTF-8.
+            None | Some(TextCoding::Gsm7) => detect(octets),
+            Some(coding) => coding.decode(octets),
+        })
+    }
+}
+
+/// As it came, for a person to read.
+impl std::fmt::Display for PushEntry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            PushEntry::Json(value) => value.fmt(f),
+            PushEntry::Fields(fields) => {
+                fields.iter().try_for_each(|(name, value)| writeln!(f, "{name}: {}", detect(value)))
             }
         }
     }
 }
 
-fn entries(form: PushForm, push: Push<'_>) -> Result<Vec<PushEntry>, PushError> {
-    let fields = |text: &[u8]| {
-        Ok(vec![PushEntry::Fields(form_urlencoded::parse(text).into_owned().collect())])
+/// Parses a form or a query without deciding on a coding.
+fn fields_of(text: &[u8]) -> Vec<(String, Vec<u8>)> {
+    let octets = |part: &[u8]| -> Vec<u8> {
+        let spaced: Vec<u8> =
+            part.iter().map(|&octet| if octet == b'+' { b' ' } else { octet }).collect();
+        percent_decode(&spaced).collect()
     };
+    text.split(|&octet| octet == b'&')
+        .filter(|pair| !pair.is_empty())
+        .map(|pair| {
+            let mut halves = pair.splitn(2, |&octet| octet == b'=');
+            let (name, value) = (halves.next(), halves.next());
+            (detect(&octets(name.unwrap_or_default())), octets(value.unwrap_or_default()))
+        })
+        .collect()
+}
+
+fn entries(
+    form: PushForm,
+    charset: Option<&str>,
+    push: Push<'_>,
+) -> Result<Vec<PushEntry>, PushError> {
+    let fields = |text: &[u8]| Ok(vec![PushEntry::Fields(fields_of(text))]);
     match form {
         PushForm::Query => fields(push.query.as_bytes()),
         PushForm::Form => fields(push.body),
-        PushForm::Json => match serde_json::from_slice(push.body) {
-            Ok(Value::Array(values)) => Ok(values.into_iter().map(PushEntry::Json).collect()),
-            Ok(value @ Value::Object(_)) => Ok(vec![PushEntry::Json(value)]),
-            _ => Err(PushError::Form("JSON")),
-        },
+        PushForm::Json => {
+            let body = match charset.and_then(TextCoding::of_charset) {
+                Some(coding) => coding.decode(push.body),
+                None => detect(push.body),
+            };
+            match serde_json::from_str(&body) {
+                Ok(Value::Array(values)) => Ok(values.into_iter().map(PushEntry::Json).collect()),
+                Ok(value @ Value::Object(_)) => Ok(vec![PushEntry::Json(value)]),
+                _ => Err(PushError::Form("JSON")),
+            }
+        }
     }
 }
 
 /// Parses the receipts of a push; states that are neither delivered nor undelivered («buffered»)
 /// are skipped.
-pub(super) fn receipts(places: &ReceiptFields, push: Push<'_>) -> Result<Vec<Receipt>, PushError> {
-    let mut receipts = Vec::new();
-    for entry in entries(places.form, push)? {
+pub(super) fn receipts(
+    places: &ReceiptFields,
+    push: Push<'_>,
+) -> Result<Entries<Receipt>, PushError> {
+    let receipt = |entry: &PushEntry| {
         let state = entry.at(&places.state).ok_or(PushError::Missing("state"))?;
         let delivered = places.delivered.contains(&state);
         if !delivered && !places.undelivered.contains(&state) {
-            continue;
+            return Ok(None);
         }
         let named = |place: &Option<String>| {
             place.as_deref().and_then(|p| entry.at(p)).filter(|v| !v.is_empty() && v.len() <= 200)
@@ -61,20 +128,20 @@ pub(super) fn receipts(places: &ReceiptFields, push: Push<'_>) -> Result<Vec<Rec
         }
         let dead_number =
             !delivered && code.as_ref().is_some_and(|code| places.dead_number.contains(code));
-        receipts.push(Receipt { reference, id, to: None, delivered, dead_number, code });
-    }
-    Ok(receipts)
+        Ok(Some(Receipt { reference, id, to: None, delivered, dead_number, code }))
+    };
+    Ok(Entries::read(entries(places.form, None, push)?, receipt))
 }
 
-pub(super) fn replies(places: &ReplyFields, push: Push<'_>) -> Result<Vec<Reply>, PushError> {
-    let reply = |entry: PushEntry| {
+pub(super) fn replies(places: &ReplyFields, push: Push<'_>) -> Result<Entries<Reply>, PushError> {
+    let reply = |entry: &PushEntry| {
         let from = entry.at(&places.from).ok_or(PushError::Missing("from"))?;
-        let text = entry.at(&places.text).ok_or(PushError::Missing("text"))?;
-        let id = places.id.as_deref().and_then(|p| entry.at(p)).map(Personal::new);
+        let text = entry.text(places).ok_or(PushError::Missing("text"))?;
+        let id = places.id.as_deref().and_then(|p| entry.at(p)).filter(|id| !id.is_empty());
         let at = places.time.as_deref().and_then(|p| entry.at(p)).and_then(|time| time_of(&time));
-        Ok(Reply { from: Personal::new(from), text: Personal::new(text), id, at })
+        Ok(Some(Reply { id: id.map(Personal::new), at, ..Reply::new(from, text) }))
     };
-    entries(places.form, push)?.into_iter().map(reply).collect()
+    Ok(Entries::read(entries(places.form, places.charset.as_deref(), push)?, reply))
 }
 
 /// Parses seconds or milliseconds since 1970, or RFC 3339.
@@ -111,7 +178,7 @@ mod tests {
         let body: &[u8] =
             br#"[{"id":"s1","reference":"r1","state":"delivered"},{"id":"s2","state":"buffered"},
                         {"id":"s3","state":"undelivered","error":"absent"}]"#;
-        let read = receipts(&simulator, push("", body)).unwrap();
+        let read = receipts(&simulator, push("", body)).unwrap().read;
         assert_eq!(read.len(), 2);
         assert!(
             read[0].delivered && read[0].reference.as_deref() == Some("r1") && !read[0].dead_number
@@ -122,11 +189,12 @@ mod tests {
             .unwrap()
             .receipt
             .unwrap();
-        let read = receipts(&kannel, push("reference=r7&state=1", b"")).unwrap();
+        let read = receipts(&kannel, push("reference=r7&state=1", b"")).unwrap().read;
         assert_eq!((read[0].reference.as_deref(), read[0].delivered), (Some("r7"), true));
 
         assert_eq!(receipts(&simulator, push("", b"x")).unwrap_err(), PushError::Form("JSON"));
-        assert_eq!(receipts(&simulator, push("", b"{}")).unwrap_err(), PushError::Missing("state"));
+        let unreadable = receipts(&simulator, push("", b"{}")).unwrap().unreadable;
+        assert_eq!(unreadable[0].error, PushError::Missing("state"));
     }
 
     fn shipped(name: &str) -> GatewayFile {
@@ -176,7 +244,7 @@ mod tests {
                 "simulator",
                 "",
                 r#"[{"id":"s1","state":"delivered"},{"id":"s2"}]"#,
-                &[r#"Missing("state")"#],
+                &["id=s1 delivered", r#"Missing("state")"#],
             ),
             ("simulator", "", "[1]", &[r#"Missing("state")"#]),
             ("simulator", "", r#"{"id":"s1","state":"deli"#, &[r#"Form("JSON")"#]),
@@ -261,6 +329,16 @@ mod tests {
             ("kannel", "", "from=%2B8613800138000&text=T", &[r#"Missing("from")"#]),
             ("rapidpro", "", "from=%2B8613800138000&text=STOP", &["+8613800138000: «STOP»"]),
             ("rapidpro", "", "from=%2B8613800138000", &[r#"Missing("text")"#]),
+            // Kannel's %b of a text in Unicode is UTF-16; its %a may have been converted.
+            ("kannel", "from=1&text=%90%00%8B%A2&coding=2&charset=UTF-16BE", "", &["1: «退订»"]),
+            ("kannel", "from=1&text=N%0D&coding=2", "", &["1: «不»"]),
+            ("kannel", "from=1&text=%00T%00D&coding=2", "", &["1: «TD»"]),
+            ("kannel", "from=1&text=TD&coding=2&charset=UTF-8", "", &["1: «TD»"]),
+            ("kannel", "from=1&text=%E9%80%80%E8%AE%A2&coding=2", "", &["1: «退订»"]),
+            ("kannel", "from=1&text=TD&coding=0&charset=GSM", "", &["1: «TD»"]),
+            ("kannel", "from=1&text=caf%E9", "", &["1: «café»"]),
+            // Aggregators in China percent-encode GBK.
+            ("rapidpro", "", "from=1&text=%CD%CB%B6%A9", &["1: «退订»"]),
         ] {
             let places = shipped(gateway).reply.unwrap();
             assert_eq!(

@@ -20,7 +20,7 @@ use serde_json::json;
 use super::approved_templates::{ApprovedTemplate, ApprovedTemplates, Pattern};
 use super::http::classify_response;
 use super::{
-    BatchResult, Capabilities, Gateway, GatewayExchange, OutgoingMessage, Push, PushError,
+    BatchResult, Capabilities, Entries, Gateway, GatewayExchange, OutgoingMessage, Push, PushError,
     QueriedMessage, QueryResult, Receipt, Reply, SubmitOutcome,
 };
 use crate::adapters::clock::Clock;
@@ -198,11 +198,11 @@ impl Gateway for Tencent {
             .await
     }
 
-    fn parse_receipts(&self, push: Push<'_>) -> Result<Vec<Receipt>, PushError> {
+    fn parse_receipts(&self, push: Push<'_>) -> Result<Entries<Receipt>, PushError> {
         push::receipts(push.body)
     }
 
-    fn parse_replies(&self, push: Push<'_>) -> Result<Vec<Reply>, PushError> {
+    fn parse_replies(&self, push: Push<'_>) -> Result<Entries<Reply>, PushError> {
         push::replies(push.body)
     }
 

@@ -1,9 +1,10 @@
 //! Pushes of Tencent Cloud: status reports and replies.
 
 use serde::Deserialize;
+use serde_json::Value;
 
-use super::super::{PushError, Receipt, Reply};
-use crate::domain::personal::Personal;
+use super::super::{Entries, PushError, Receipt, Reply};
+use crate::domain::time::Timestamp;
 
 #[derive(Deserialize)]
 struct Report {
@@ -23,26 +24,18 @@ struct UplinkMessage {
 }
 
 /// One entry or several: reports arrive as an array, replies one by one.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum OneOrMany<T> {
-    Many(Vec<T>),
-    One(T),
-}
-
-impl<T> OneOrMany<T> {
-    fn all(self) -> Vec<T> {
-        match self {
-            OneOrMany::Many(all) => all,
-            OneOrMany::One(one) => vec![one],
-        }
+fn entries(body: &[u8], what: &'static str) -> Result<Vec<Value>, PushError> {
+    match serde_json::from_slice(body) {
+        Ok(Value::Array(entries)) => Ok(entries),
+        Ok(one @ Value::Object(_)) => Ok(vec![one]),
+        _ => Err(PushError::Form(what)),
     }
 }
 
-pub(super) fn receipts(body: &[u8]) -> Result<Vec<Receipt>, PushError> {
-    let reports: OneOrMany<Report> =
-        serde_json::from_slice(body).map_err(|_| PushError::Form("JSON of status reports"))?;
-    let receipt = |report: Report| {
+pub(super) fn receipts(body: &[u8]) -> Result<Entries<Receipt>, PushError> {
+    let receipt = |report: &Value| {
+        let report =
+            Report::deserialize(report).map_err(|_| PushError::Missing("report_status or sid"))?;
         if report.sid.is_empty() || report.sid.len() > 200 {
             return Err(PushError::Missing("sid"));
         }
@@ -52,29 +45,28 @@ pub(super) fn receipts(body: &[u8]) -> Result<Vec<Receipt>, PushError> {
             && ["MK:0001", "UNKNOWN_NUMBER", "EMPTY_NUMBER"].contains(&report.errmsg.as_str());
         let code =
             Some(report.errmsg).filter(|code| !delivered && !code.is_empty() && code.len() <= 60);
-        Ok(Receipt {
+        Ok(Some(Receipt {
             reference: None,
             id: Some(report.sid),
             to: None,
             delivered,
             dead_number,
             code,
-        })
+        }))
     };
-    reports.all().into_iter().map(receipt).collect()
+    Ok(Entries::read(entries(body, "JSON of status reports")?, receipt))
 }
 
-pub(super) fn replies(body: &[u8]) -> Result<Vec<Reply>, PushError> {
-    let ups: OneOrMany<UplinkMessage> =
-        serde_json::from_slice(body).map_err(|_| PushError::Form("JSON of a reply"))?;
-    // A reply has no id: a repeated push is recognised by its number, text and second.
-    let reply = |up: UplinkMessage| Reply {
-        id: up.time.map(|second| Personal::new(format!("{second} {} {}", up.mobile, up.text))),
-        from: Personal::new(format!("+{}{}", up.nationcode, up.mobile)),
-        text: Personal::new(up.text),
-        at: None,
+pub(super) fn replies(body: &[u8]) -> Result<Entries<Reply>, PushError> {
+    let reply = |up: &Value| {
+        let up = UplinkMessage::deserialize(up)
+            .map_err(|_| PushError::Missing("nationcode, mobile or text"))?;
+        // A reply has no id; its second tells two of them apart.
+        let at = up.time.map(|second| Timestamp(second.saturating_mul(1_000)));
+        let from = format!("+{}{}", up.nationcode.trim_start_matches('+'), up.mobile);
+        Ok(Some(Reply { at, ..Reply::new(from, up.text) }))
     };
-    Ok(ups.all().into_iter().map(reply).collect())
+    Ok(Entries::read(entries(body, "JSON of a reply")?, reply))
 }
 
 #[cfg(test)]
@@ -86,14 +78,14 @@ mod tests {
     fn reports_and_replies() {
         let body = r#"[{"user_receive_time":"2026-03-02 09:30:05","nationcode":"86","mobile":"13800138000","report_status":"SUCCESS","errmsg":"DELIVRD","description":"x","sid":"5000:1"},
                        {"nationcode":"86","mobile":"13900139000","report_status":"FAIL","errmsg":"MK:0001","sid":"5000:2"}]"#;
-        let read = receipts(body.as_bytes()).unwrap();
+        let read = receipts(body.as_bytes()).unwrap().read;
         assert_eq!(
             (read[0].id.as_deref(), read[0].delivered, read[0].code.as_deref()),
             (Some("5000:1"), true, None)
         );
         assert!(read[1].dead_number);
         assert!(receipts(b"x").is_err());
-        let read = replies(r#"{"extend":"","mobile":"13800138000","nationcode":"86","sign":"质","text":"T","time":1772415000}"#.as_bytes()).unwrap();
+        let read = replies(r#"{"extend":"","mobile":"13800138000","nationcode":"86","sign":"质","text":"T","time":1772415000}"#.as_bytes()).unwrap().read;
         assert_eq!((read[0].from.reveal(), read[0].text.reveal()), ("+8613800138000", "T"));
     }
 
@@ -139,10 +131,10 @@ mod tests {
             (&long_sid, &[r#"Missing("sid")"#]),
             (
                 r#"[{"report_status":"SUCCESS","sid":"5:1"},{"report_status":"FAIL","sid":""}]"#,
-                &[r#"Missing("sid")"#],
+                &["id=5:1 delivered", r#"Missing("sid")"#],
             ),
-            (r#"[{"report_status":"SUCCESS"}]"#, &[r#"Form("JSON of status reports")"#]),
-            (r#"[{"sid":"5:1"}]"#, &[r#"Form("JSON of status reports")"#]),
+            (r#"[{"report_status":"SUCCESS"}]"#, &[r#"Missing("report_status or sid")"#]),
+            (r#"[{"sid":"5:1"}]"#, &[r#"Missing("report_status or sid")"#]),
             (r#"[{"report_status":"SUCC"#, &[r#"Form("JSON of status reports")"#]),
             ("", &[r#"Form("JSON of status reports")"#]),
             ("<html>", &[r#"Form("JSON of status reports")"#]),
@@ -159,27 +151,27 @@ mod tests {
             )
         };
         for (body, expected) in [
-            (reply("8"), &["+8613800138000: «8» id=«1772415000 13800138000 8»"][..]),
-            (reply("T"), &["+8613800138000: «T» id=«1772415000 13800138000 T»"]),
-            (reply("退订"), &["+8613800138000: «退订» id=«1772415000 13800138000 退订»"]),
-            (reply("好👍"), &["+8613800138000: «好👍» id=«1772415000 13800138000 好👍»"]),
-            (reply(""), &["+8613800138000: «» id=«1772415000 13800138000 »"]),
+            (reply("8"), &["+8613800138000: «8» at=1772415000000"][..]),
+            (reply("T"), &["+8613800138000: «T» at=1772415000000"]),
+            (reply("退订"), &["+8613800138000: «退订» at=1772415000000"]),
+            (reply("好👍"), &["+8613800138000: «好👍» at=1772415000000"]),
+            (reply(""), &["+8613800138000: «» at=1772415000000"]),
             (
                 r#"{"mobile":"13800138000","nationcode":"86","text":"T","new":[]}"#.into(),
                 &["+8613800138000: «T»"],
             ),
             (
                 format!("[{},{}]", reply("1"), reply("2")),
-                &[
-                    "+8613800138000: «1» id=«1772415000 13800138000 1»",
-                    "+8613800138000: «2» id=«1772415000 13800138000 2»",
-                ],
+                &["+8613800138000: «1» at=1772415000000", "+8613800138000: «2» at=1772415000000"],
             ),
             ("[]".into(), &[]),
-            (r#"{"mobile":"13800138000","text":"T"}"#.into(), &[r#"Form("JSON of a reply")"#]),
+            (
+                r#"{"mobile":"13800138000","text":"T"}"#.into(),
+                &[r#"Missing("nationcode, mobile or text")"#],
+            ),
             (
                 r#"{"mobile":"13800138000","nationcode":"86"}"#.into(),
-                &[r#"Form("JSON of a reply")"#],
+                &[r#"Missing("nationcode, mobile or text")"#],
             ),
             (r#"{"mobile":"138"#.into(), &[r#"Form("JSON of a reply")"#]),
             (String::new(), &[r#"Form("JSON of a reply")"#]),

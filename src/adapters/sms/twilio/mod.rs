@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 use super::http::classify_response;
 use super::{
-    BatchResult, Capabilities, Gateway, GatewayExchange, OutgoingMessage, Push, PushError,
+    BatchResult, Capabilities, Entries, Gateway, GatewayExchange, OutgoingMessage, Push, PushError,
     QueriedMessage, QueryResult, Receipt, Reply, SubmitOutcome,
 };
 use crate::adapters::config::GatewayConfig;
@@ -165,11 +165,11 @@ impl Gateway for Twilio {
         }
     }
 
-    fn parse_receipts(&self, push: Push<'_>) -> Result<Vec<Receipt>, PushError> {
+    fn parse_receipts(&self, push: Push<'_>) -> Result<Entries<Receipt>, PushError> {
         push::receipt(&self.check(&push)?, push.query)
     }
 
-    fn parse_replies(&self, push: Push<'_>) -> Result<Vec<Reply>, PushError> {
+    fn parse_replies(&self, push: Push<'_>) -> Result<Entries<Reply>, PushError> {
         push::reply(&self.check(&push)?)
     }
 
@@ -199,6 +199,7 @@ mod tests {
             user: "the-id".into(),
             secret: Personal::new(TOKEN),
             allowed_networks: Vec::new(),
+            default_region: None,
         };
         Twilio::open(&config, "https://x.cn/hooks/g/s")
             .unwrap_or_else(|problem| panic!("{problem}"))

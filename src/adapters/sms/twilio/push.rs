@@ -1,7 +1,8 @@
 //! Twilio's webhooks: status callbacks and incoming messages, as forms.
 
-use super::super::{PushError, Receipt, Reply};
+use super::super::{Entries, PushError, Receipt, Reply};
 use crate::domain::personal::Personal;
+use crate::domain::reply::ReplyMeaning;
 
 fn field<'a>(fields: &'a [(String, String)], name: &'static str) -> Result<&'a str, PushError> {
     fields
@@ -12,12 +13,15 @@ fn field<'a>(fields: &'a [(String, String)], name: &'static str) -> Result<&'a s
 }
 
 /// Parses a status callback; intermediate states (queued, sending, sent) are skipped.
-pub(super) fn receipt(fields: &[(String, String)], query: &str) -> Result<Vec<Receipt>, PushError> {
+pub(super) fn receipt(
+    fields: &[(String, String)],
+    query: &str,
+) -> Result<Entries<Receipt>, PushError> {
     let sid = field(fields, "MessageSid")?;
     let delivered = match field(fields, "MessageStatus")? {
         "delivered" => true,
         "undelivered" | "failed" => false,
-        _ => return Ok(Vec::new()),
+        _ => return Ok(Entries::of(Vec::new())),
     };
     let code = field(fields, "ErrorCode")
         .ok()
@@ -29,23 +33,30 @@ pub(super) fn receipt(fields: &[(String, String)], query: &str) -> Result<Vec<Re
     let reference = form_urlencoded::parse(query.as_bytes())
         .find(|(name, _)| name == "reference")
         .map(|(_, value)| value.into_owned());
-    Ok(vec![Receipt {
+    Ok(Entries::of(vec![Receipt {
         reference,
         id: Some(sid.to_owned()),
         to: None,
         delivered,
         dead_number,
         code,
-    }])
+    }]))
 }
 
-pub(super) fn reply(fields: &[(String, String)]) -> Result<Vec<Reply>, PushError> {
-    Ok(vec![Reply {
-        from: Personal::new(field(fields, "From")?),
-        text: Personal::new(field(fields, "Body")?),
-        id: Some(Personal::new(field(fields, "MessageSid")?)),
-        at: None,
-    }])
+/// Parses an incoming message; one of pictures alone has an empty `Body`, and says how many.
+pub(super) fn reply(fields: &[(String, String)]) -> Result<Entries<Reply>, PushError> {
+    let (from, body) = (field(fields, "From")?, field(fields, "Body")?);
+    let id = Some(Personal::new(field(fields, "MessageSid")?));
+    let declared = match field(fields, "OptOutType").unwrap_or_default() {
+        "STOP" => Some(ReplyMeaning::OptOut),
+        "START" => Some(ReplyMeaning::Resubscribe),
+        _ => None,
+    };
+    let text = match field(fields, "NumMedia") {
+        Ok(count) if body.is_empty() && count != "0" => format!("[MMS: {count}]"),
+        _ => body.to_owned(),
+    };
+    Ok(Entries::of(vec![Reply { id, declared, ..Reply::new(from, text) }]))
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use axum::http::StatusCode;
 use crate::adapters::database::{alarms, applications, messages, rates, replies};
 use crate::interfaces::http::state::AppState;
 use crate::services::monitoring::overview;
-use crate::services::sealing::seal_context;
+use crate::services::sms_inbound::inbox::{self, InboxError};
 use crate::services::sms_sending::in_doubt::{self, DoubtResolution, DoubtResolutionError};
 
 /// A list with rejected rows whose applications are not launched yet.
@@ -195,6 +195,8 @@ pub struct ReplyResponse {
     meaning: String,
     received_at: String,
     campaign: Option<String>,
+    /// Whether it came from a number that was never written to.
+    is_stranger: bool,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -211,6 +213,7 @@ pub async fn replies(State(app): State<Arc<AppState>>) -> Result<Json<Replies>, 
         meaning: reply.meaning,
         received_at: format_utc(reply.received_at),
         campaign: reply.campaign,
+        is_stranger: reply.is_stranger,
     };
     Ok(Json(Replies { items: all.into_iter().map(to_response).collect() }))
 }
@@ -218,6 +221,8 @@ pub async fn replies(State(app): State<Arc<AppState>>) -> Result<Json<Replies>, 
 #[derive(Serialize, ToSchema)]
 pub struct ReplyText {
     text: String,
+    /// The sender's number, if it was never written to.
+    sender: Option<String>,
 }
 
 /// Returns the text of a reply. The audit log records the request.
@@ -226,15 +231,16 @@ pub async fn reply_text(
     State(app): State<Arc<AppState>>,
     Path(reply): Path<i64>,
 ) -> Result<Json<ReplyText>, Problem> {
-    let sealed =
-        replies::sealed_text(&mut *app.context.database.read().await?, reply).await?.flatten();
-    let (sealed, key) = sealed.ok_or_else(Problem::not_found)?;
-    let sealer =
-        app.context.keys.sealer(&key).map_err(|error| Problem::internal(&error.to_string()))?;
-    let text = sealer
-        .open_text(seal_context::REPLY, &sealed)
-        .map_err(|error| Problem::internal(&error.to_string()))?;
-    Ok(Json(ReplyText { text }))
+    let sealed = replies::sealed_reply(&mut *app.context.database.read().await?, reply).await?;
+    let sealed = sealed.ok_or_else(Problem::not_found)?;
+    let open = inbox::open_reply(&app.context, &sealed).map_err(|error| match error {
+        InboxError::NotKept => Problem::not_found(),
+        error => Problem::internal(&error.to_string()),
+    })?;
+    Ok(Json(ReplyText {
+        text: open.text.reveal().to_owned(),
+        sender: open.sender.map(|sender| sender.reveal().to_owned()),
+    }))
 }
 
 /// Marks a reply as handled.

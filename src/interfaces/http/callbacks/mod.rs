@@ -16,7 +16,7 @@ use super::Failure;
 use super::client_address::client_address;
 use super::state::AppState;
 use crate::adapters::crypto::sha256_hex;
-use crate::adapters::sms::{Gateway, Push, PushError};
+use crate::adapters::sms::{Entries, Gateway, Push, PushError};
 use crate::services::interviews::sms_conversation::SmsInterviewError;
 
 /// Maximum size of a push in bytes. A push of some hundred receipts is far smaller.
@@ -46,7 +46,15 @@ async fn receipts(
     let push =
         Push { url: &url, query: uri.query().unwrap_or_default(), headers: &headers, body: &body };
     let receipts = gateway.parse_receipts(push).map_err(|error| bad_request(&name, error))?;
-    app.interview_service.accept_inbound(&name, receipts, &[]).await.map_err(internal)?;
+    report_unreadable(&app, &name, "receipt", &receipts);
+    // Where none can be read, the gateway's file is wrong: it is to push them again.
+    if let ([], Some(entry)) = (&receipts.read[..], receipts.unreadable.first()) {
+        return Err(Failure::BadRequest(entry.error.to_string()));
+    }
+    app.interview_service
+        .accept_inbound(&name, receipts.read, &Entries::of(Vec::new()))
+        .await
+        .map_err(internal)?;
     Ok(acknowledgement(gateway))
 }
 
@@ -64,6 +72,7 @@ async fn replies(
     let push =
         Push { url: &url, query: uri.query().unwrap_or_default(), headers: &headers, body: &body };
     let replies = gateway.parse_replies(push).map_err(|error| bad_request(&name, error))?;
+    report_unreadable(&app, &name, "reply", &replies);
     app.interview_service.accept_inbound(&name, Vec::new(), &replies).await.map_err(internal)?;
     Ok(acknowledgement(gateway))
 }
@@ -98,6 +107,16 @@ fn authorised_gateway<'a>(
         return Err(Failure::NotFound);
     }
     Ok(gateway.as_ref())
+}
+
+/// Logs and counts the entries of a push that could not be read, without their content.
+fn report_unreadable<T>(app: &AppState, gateway: &str, kind: &str, entries: &Entries<T>) {
+    for entry in &entries.unreadable {
+        tracing::warn!(gateway, kind, error = %entry.error, "an entry of a push cannot be read");
+        let labels = [("gateway", gateway), ("kind", kind)];
+        let labels = labels.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+        app.unreadable_entries.get_or_create(&labels).inc();
+    }
 }
 
 fn bad_request(gateway: &str, error: PushError) -> Failure {

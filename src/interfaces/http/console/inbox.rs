@@ -16,10 +16,9 @@ use super::super::state::AppState;
 use super::ZONE;
 use crate::adapters::database::messages::{self, DoubtSummary};
 use crate::adapters::database::replies::{self, InboxEntry};
-use crate::domain::personal::Personal;
 use crate::domain::role::Permission;
 use crate::domain::time::Timestamp;
-use crate::services::sealing::seal_context;
+use crate::services::sms_inbound::inbox::{InboxError, OpenReply, open_reply};
 use crate::services::sms_sending::in_doubt::{self, DoubtResolution, DoubtResolutionError};
 
 struct ReplyRow {
@@ -40,8 +39,8 @@ struct InboxPage<'a> {
     flash: Option<&'static str>,
     may_reveal: bool,
     with_handled: bool,
-    /// Number and text of the opened reply.
-    opened_reply: Option<(i64, Personal)>,
+    /// The opened reply with its number.
+    opened_reply: Option<(i64, OpenReply)>,
     replies: Vec<ReplyRow>,
     in_doubt: Vec<InDoubtRow>,
 }
@@ -50,6 +49,7 @@ struct InboxPage<'a> {
 pub fn meaning_label(meaning: &str) -> (&'static str, &'static str) {
     match meaning {
         "opt_out" => ("退订", "opt-out"),
+        "resubscribe" => ("恢复接收", "wants messages again"),
         "call_me" => ("请回电", "call me"),
         "wrong_number" => ("号码有误", "wrong number"),
         "begin" => ("同意短信作答", "wants to be asked by SMS"),
@@ -64,8 +64,9 @@ fn flash_text(tr: Translator, what: &str) -> Option<&'static str> {
         "gone" => tr.t("已被他人处理。", "Somebody else has dealt with it."),
         "settled" => tr.t("已处理存疑短信。", "The message is settled."),
         "unreadable" => tr.t(
-            "此回复来自从未联系过的号码，只保留了含义。",
-            "This reply came from a number that was never written to; only its meaning was kept.",
+            "此回复来自从未联系过的号码，当时只保留了含义。",
+            "This reply came from a number that was never written to; at that time only its \
+                meaning was kept.",
         ),
         _ => return None,
     })
@@ -76,15 +77,18 @@ async fn render(
     staff: &Staff,
     flash: Option<&'static str>,
     with_handled: bool,
-    opened_reply: Option<(i64, Personal)>,
+    opened_reply: Option<(i64, OpenReply)>,
 ) -> Result<Response, Failure> {
     let format_time = |at: Timestamp| at.in_zone(ZONE).format("%m-%d %H:%M").to_string();
     let mut connection = app.context.database.read().await?;
     let mut all = replies::inbox(&mut connection, None, with_handled).await?;
-    // Call-back requests come first.
-    all.sort_by_key(|reply| {
-        (reply.handled_at.is_some(), reply.meaning != "call_me", reply.received_at)
-    });
+    // Those that were not understood come first: they hold up a message.
+    let urgency = |reply: &InboxEntry| match reply.meaning.as_str() {
+        "other" | "wrong_number" => 0,
+        "call_me" => 1,
+        _ => 2,
+    };
+    all.sort_by_key(|reply| (reply.handled_at.is_some(), urgency(reply), reply.received_at));
     let since = app.context.clock.now() - app.context.config.dispatch.query_after;
     let in_doubt = messages::list_in_doubt(&mut connection, since).await?;
     drop(connection);
@@ -123,20 +127,14 @@ pub async fn read(
     Extension(staff): Extension<Staff>,
     Path(reply): Path<i64>,
 ) -> Result<Response, Failure> {
-    let sealed = replies::sealed_text(&mut *app.context.database.read().await?, reply)
+    let sealed = replies::sealed_reply(&mut *app.context.database.read().await?, reply)
         .await?
         .ok_or(Failure::NotFound)?;
-    let Some((sealed, key)) = sealed else {
-        return Ok(Redirect::to("/inbox?noted=unreadable").into_response());
-    };
-    let opened_reply = app
-        .context
-        .keys
-        .sealer(&key)
-        .map_err(|error| Failure::Internal(error.to_string()))?
-        .open_text(seal_context::REPLY, &sealed);
-    let text = Personal::new(opened_reply.map_err(|error| Failure::Internal(error.to_string()))?);
-    render(&app, &staff, None, true, Some((reply, text))).await
+    match open_reply(&app.context, &sealed) {
+        Ok(open) => render(&app, &staff, None, true, Some((reply, open))).await,
+        Err(InboxError::NotKept) => Ok(Redirect::to("/inbox?noted=unreadable").into_response()),
+        Err(error) => Err(Failure::Internal(error.to_string())),
+    }
 }
 
 pub async fn done(
