@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
 use crate::access_control::silent;
@@ -14,7 +14,7 @@ use crate::common::deployment::{Daemon, Deployment};
 use crate::common::{TestApp, by_size};
 use fieldworkd::simulation::Scenario;
 
-const PASSWORD: &str = "many words make a good password";
+pub(crate) const PASSWORD: &str = "many words make a good password";
 
 /// Peak memory of a process, in MB.
 fn peak_memory(daemon: &Daemon) -> u64 {
@@ -23,7 +23,7 @@ fn peak_memory(daemon: &Daemon) -> u64 {
     line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
 }
 
-fn add_operator(deployment: &Deployment) {
+pub(crate) fn add_operator(deployment: &Deployment) {
     std::fs::write(deployment.path().join("password"), PASSWORD).unwrap();
     let arguments = ["user", "add", "qian", "--role", "operator", "--password-file", "password"];
     deployment.run_command(&arguments);
@@ -217,13 +217,13 @@ fn a_spreadsheet_ends_nothing() {
 }
 
 /// Connects from an address of the loopback network, which the server tells apart.
-async fn connect_from(source: [u8; 4], port: u16) -> std::io::Result<TcpStream> {
+pub(crate) async fn connect_from(source: [u8; 4], port: u16) -> std::io::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
     socket.bind(SocketAddr::from((source, 0)))?;
     socket.connect(SocketAddr::from(([127, 0, 0, 1], port))).await
 }
 
-fn raise_open_files() {
+pub(crate) fn raise_open_files() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
@@ -263,6 +263,47 @@ async fn half_sent_requests_keep_nobody_out() {
         daemon.signal("TERM");
         assert_eq!(tokio::task::spawn_blocking(|| daemon.wait_for_exit()).await.unwrap(), Some(0));
     }
+}
+
+/// A body that nobody wants is taken all the same, within limits: otherwise the connection breaks
+/// before the client, or a proxy, has read why (hyperium/hyper 2384).
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_is_read_by_those_who_are_still_sending() {
+    let app = TestApp::on_sqlite(silent(), &[]).await;
+    let port: u16 = app.base.rsplit(':').next().unwrap().parse().unwrap();
+    for (path, status) in [("/staff/sign-in", 413), ("/nothing", 404), ("/hooks/a/b/receipts", 413)]
+    {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+        let length = 24 * 1024 * 1024;
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+             Content-Length: {length}\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        for _ in 0..length / 65_536 {
+            stream
+                .write_all(&[b'a'; 65_536])
+                .await
+                .unwrap_or_else(|error| panic!("{path}: {error}"));
+        }
+        // The connection takes the next request.
+        stream
+            .write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            .await
+            .unwrap();
+        let mut answers = String::new();
+        stream.read_to_string(&mut answers).await.unwrap();
+        assert!(answers.starts_with(&format!("HTTP/1.1 {status}")), "{path}: {answers}");
+        assert!(answers.contains("HTTP/1.1 200 OK"), "{path}: {answers}");
+    }
+    // Who asks first whether to send is told no, and sends nothing.
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let head =
+        "POST /nothing HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 9000\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
 }
 
 /// Sixty sign-ins at once took a gigabyte, as each hashes a password in 19 MiB.

@@ -17,9 +17,9 @@ const BODY_TIME: Duration = Duration::from_secs(20);
 const MIN_BYTES_PER_SECOND: u64 = 4096;
 /// Time for the next piece of a response to be taken.
 const WRITE_TIME: Duration = Duration::from_secs(60);
-/// Time between two requests; longer than reverse proxies keep connections, so that none is closed
-/// under a request.
-const IDLE_TIME: Duration = Duration::from_secs(75);
+/// Time between two requests; longer than reverse proxies keep connections (Caddy two minutes), so
+/// that none is closed under a request.
+const IDLE_TIME: Duration = Duration::from_secs(150);
 
 const MAX_CONNECTIONS: usize = 4096;
 /// Carriers put thousands of telephones behind one address.
@@ -77,8 +77,8 @@ impl Connection {
 
     /// So many bytes of the request's body have arrived in all.
     pub fn body_progress(&self, bytes: u64) {
-        let time = millis(BODY_TIME) + bytes * 1000 / MIN_BYTES_PER_SECOND;
-        self.deadline.store(self.since.load(Ordering::Relaxed) + time, Ordering::Relaxed);
+        let until = self.since.load(Ordering::Relaxed) + millis(body_time(bytes));
+        self.deadline.store(until, Ordering::Relaxed);
     }
 
     pub fn body_complete(&self) {
@@ -122,6 +122,11 @@ impl Connection {
             None
         }
     }
+}
+
+/// The time in which more of a body must arrive, when so many bytes have.
+pub fn body_time(bytes: u64) -> Duration {
+    BODY_TIME + Duration::from_millis(bytes * 1000 / MIN_BYTES_PER_SECOND)
 }
 
 fn millis(time: Duration) -> u64 {
@@ -325,16 +330,21 @@ mod tests {
         slow.connection.body_progress(8 * MIN_BYTES_PER_SECOND);
         working.connection.begin_request();
         working.connection.body_complete();
-        let open = || {
-            let open = connections.lock();
-            [&fresh, &slow, &working].map(|one| open.by_id.contains_key(&one.connection.id))
-        };
+        let idle = connections.admit(address(4)).unwrap();
+        let request = idle.connection.begin_request();
+        idle.connection.end_response(request, 0);
+        let is_open = |one: &Admitted| connections.lock().by_id.contains_key(&one.connection.id);
+        let open = || [&fresh, &slow, &working].map(is_open);
         tokio::time::sleep(Duration::from_secs(14)).await;
         assert_eq!(open(), [true, true, true]);
         tokio::time::sleep(Duration::from_secs(3)).await;
         assert_eq!(open(), [false, true, true]);
         tokio::time::sleep(Duration::from_secs(13)).await;
         assert_eq!(open(), [false, false, true], "20 s and 8 s for its bytes");
+        tokio::time::sleep(Duration::from_secs(95)).await;
+        assert!(is_open(&idle), "Caddy keeps a connection for two minutes");
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        assert!(!is_open(&idle));
         tokio::time::sleep(Duration::from_secs(3600)).await;
         assert_eq!(open(), [false, false, true]);
     }

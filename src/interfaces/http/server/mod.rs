@@ -13,6 +13,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
+use axum::http::header::EXPECT;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -83,8 +84,9 @@ async fn serve_connection(
         let connection = connection.clone();
         async move {
             let turn = connection.begin_request();
+            let waits = request.headers().contains_key(EXPECT);
             let mut request: Request =
-                request.map(|body| Body::new(RequestBody::new(body, connection.clone())));
+                request.map(|body| Body::new(RequestBody::new(body, waits, connection.clone())));
             request.extensions_mut().insert(ConnectInfo(address));
             let response = Service::<Request>::call(&mut router, request).await;
             connection.begin_response();
