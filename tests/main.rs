@@ -24,6 +24,7 @@ mod interviews;
 mod invariants;
 mod list_import;
 mod metrics;
+mod proxies;
 mod questionnaires;
 mod quotas;
 mod replies;
