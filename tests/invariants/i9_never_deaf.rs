@@ -316,7 +316,10 @@ async fn in_an_interview_a_no_is_told_from_an_answer() {
 #[tokio::test]
 async fn a_person_lifts_their_own_opt_out_only() {
     for app in TestApp::on_each_engine(silent(), &[]).await {
-        app.launch_with_people(2, "").await;
+        app.register_brand("A1", "a", "").await;
+        app.import(&["A1"], list_of(0..2).as_bytes()).await.unwrap();
+        let answer = "\n[resubscription]\ntext.zh = \"【{signature}】已恢复。退订回T\"\n";
+        app.launch("C1", &["A1"], &format!("{PLAN}{answer}")).await.unwrap();
         app.advance_until(local("2026-03-02T10:00:00")).await;
         app.push_replies(&json!({ "from": from(0), "text": "退订", "id": "1" })).await;
         let phone = Phone::parse(&number(1), phonenumber::country::CN).unwrap();
@@ -336,6 +339,15 @@ async fn a_person_lifts_their_own_opt_out_only() {
         }
         assert!(suppressed(&app, &number(0)).await.is_empty(), "{}", app.engine);
         assert_eq!(suppressed(&app, &number(1)).await, ["all"], "{}", app.engine);
-        assert_eq!(inbox(&app).await.len(), 2, "{}: the staff see both", app.engine);
+        // Written down, and answered once, however often they go and come back.
+        app.advance_until(local("2026-03-02T10:10:00")).await;
+        assert_eq!(sent(&app), 3, "{}", app.engine);
+        for (n, text) in ["退订", "START"].into_iter().enumerate() {
+            let body = json!({ "from": from(0), "text": text, "id": format!("again{n}") });
+            app.push_replies(&body).await;
+        }
+        app.advance_until(local("2026-03-04T10:10:00")).await;
+        assert_eq!(sent(&app), 3, "{}", app.engine);
+        assert_eq!(inbox(&app).await.len(), 3, "{}: the staff see them", app.engine);
     }
 }

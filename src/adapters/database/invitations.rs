@@ -404,13 +404,13 @@ pub async fn cancel_next_contacts(
     Ok(())
 }
 
-/// Plans the confirmation of an opt-out as the next message, and nothing after it.
-pub async fn plan_confirmation(
+/// Plans the answer to an opt-out, or to its end, as the next message, and nothing after it.
+pub async fn plan_answer(
     tx: &mut AnyConnection,
     invitation: InvitationId,
+    upcoming: Upcoming,
     now: Timestamp,
 ) -> Result<()> {
-    let upcoming = Upcoming::CONFIRMATION;
     set_next_contacts(tx, &[NextContact { id: invitation, upcoming, at: Some(now) }]).await
 }
 

@@ -501,7 +501,7 @@ pub async fn failed_over(connection: &mut AnyConnection) -> Result<u64> {
 /// Counts the opt-out confirmations that a gateway has accepted.
 pub async fn confirmed_opt_outs(connection: &mut AnyConnection) -> Result<u64> {
     let sql = format!(
-        "SELECT COUNT(*) FROM message WHERE kind = {} AND state IN ('accepted', 'delivered', \
+        "SELECT COUNT(*) FROM message WHERE kind = {} AND number = 0 AND state IN ('accepted', 'delivered', \
             'undelivered', 'in_doubt')",
         MessageKind::Confirmation.code()
     );

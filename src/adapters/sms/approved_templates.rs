@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{CONFIRMATION, OutgoingMessage};
+use super::{CONFIRMATION, OutgoingMessage, RESUBSCRIPTION};
 use crate::domain::personal::Personal;
 use crate::domain::sms_text::Placeholder;
 
@@ -95,6 +95,9 @@ impl ApprovedTemplate {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct ApprovedTemplates(BTreeMap<String, ApprovedTemplate>);
 
+/// Messages that answer the respondent, and hold no link: they have templates of their own.
+const ANSWERS: [&str; 2] = [CONFIRMATION, RESUBSCRIPTION];
+
 impl ApprovedTemplates {
     /// Checks that every step has a template and that each template leads to the link.
     pub fn new(templates: BTreeMap<String, ApprovedTemplate>) -> Result<ApprovedTemplates, String> {
@@ -103,7 +106,7 @@ impl ApprovedTemplates {
                 "template: add [template.\"*\"], the one for every step without its own".into()
             );
         }
-        let asks = |step: &&String| step.as_str() != CONFIRMATION;
+        let asks = |step: &&String| !ANSWERS.contains(&step.as_str());
         if let Some((step, _)) = templates
             .iter()
             .filter(|(step, _)| asks(step))
@@ -119,16 +122,16 @@ impl ApprovedTemplates {
     /// Returns the template of a message's step. (The constructor ensures that every step has one,
     /// except the confirmation.)
     pub fn of(&self, message: &OutgoingMessage) -> Option<&ApprovedTemplate> {
-        let any = || self.0.get(ANY_STEP).filter(|_| message.step != CONFIRMATION);
+        let any = || self.0.get(ANY_STEP).filter(|_| !ANSWERS.contains(&message.step.as_str()));
         self.0.get(&message.step).or_else(any)
     }
 
     /// Checks that there is a template for a step of this name.
     pub fn check_step(&self, step: &str) -> Result<(), String> {
-        match step == CONFIRMATION && !self.0.contains_key(CONFIRMATION) {
+        match ANSWERS.contains(&step) && !self.0.contains_key(step) {
             true => Err(format!(
-                "the gateway's file has no [template.{CONFIRMATION}], which the answer to an \
-                    opt-out needs"
+                "the gateway's file has no [template.{step}], which the answer to an opt-out, or \
+                    to its end, needs"
             )),
             false => Ok(()),
         }

@@ -58,6 +58,9 @@ pub struct OutgoingMessage {
 /// name.
 pub const CONFIRMATION: &str = "confirmation";
 
+/// The step name of the answer to somebody who lifts their own opt-out; likewise.
+pub const RESUBSCRIPTION: &str = "resubscription";
+
 /// The step name of questions of an SMS interview.
 pub const QUESTION: &str = "question";
 

@@ -44,6 +44,8 @@ pub enum ContactPlanError {
     MaxParts,
     #[error("spread = «{0}» is neither \"window\" nor a duration such as 2h or 0s")]
     Spread(String),
+    #[error("resubscription.text.{language}: {error}")]
+    Resubscription { language: Language, error: TemplateError },
     #[error("unread_reply_hold = \"{0}\" is no duration; write it like 3d, or 0d for none")]
     UnreadReplyHold(String),
     #[error("confirmation.text.{language}: {error}")]
@@ -89,6 +91,8 @@ pub struct PlanFile {
     steps: Vec<StepFile>,
     #[serde(default)]
     confirmation: TextsFile,
+    #[serde(default)]
+    resubscription: TextsFile,
     #[serde(default)]
     link: TextsFile,
 }
@@ -221,6 +225,11 @@ impl PlanFile {
             confirmation: self.confirmation.check(Template::parse_notice, |language, error| {
                 ContactPlanError::Confirmation { language, error }
             })?,
+            resubscription: self
+                .resubscription
+                .check(Template::parse_notice, |language, error| {
+                    ContactPlanError::Resubscription { language, error }
+                })?,
             link: self.link.check(Template::parse, |language, error| ContactPlanError::Link {
                 language,
                 error,

@@ -16,7 +16,7 @@ pub enum MessageKind {
     QuestionReminder,
     /// The last words of an interview by SMS.
     Goodbye,
-    /// The confirmation of an opt-out.
+    /// The confirmation of an opt-out, or, with the number 1, of its end.
     Confirmation,
 }
 
@@ -79,6 +79,10 @@ pub struct MessageSlot {
 }
 
 impl MessageSlot {
+    /// The answer to somebody who lifts their own opt-out.
+    pub const RESUBSCRIPTION: MessageSlot =
+        MessageSlot { kind: MessageKind::Confirmation, number: 1 };
+
     pub const CONFIRMATION: MessageSlot =
         MessageSlot { kind: MessageKind::Confirmation, number: 0 };
 
@@ -99,6 +103,9 @@ impl MessageSlot {
     pub fn label(self) -> String {
         match self.kind {
             MessageKind::Step => (self.number + 1).to_string(),
+            MessageKind::Confirmation if self == MessageSlot::RESUBSCRIPTION => {
+                "resubscription".to_owned()
+            }
             MessageKind::Confirmation => self.kind.as_str().to_owned(),
             kind => format!("{} {}", kind.as_str(), self.number + 1),
         }
@@ -110,7 +117,7 @@ impl MessageSlot {
         match self.kind {
             MessageKind::Step => u64::from(self.number),
             // No plan has so many steps.
-            MessageKind::Confirmation => u64::from(u32::MAX),
+            MessageKind::Confirmation => u64::from(u32::MAX - self.number),
             kind => (kind as u64) << 32 | u64::from(self.number),
         }
     }
@@ -134,6 +141,10 @@ impl Upcoming {
     pub const CONFIRMATION: Upcoming =
         Upcoming { slot: MessageSlot::CONFIRMATION, resume_step: None };
 
+    /// The answer to somebody who lifts their opt-out; nothing follows it.
+    pub const RESUBSCRIPTION: Upcoming =
+        Upcoming { slot: MessageSlot::RESUBSCRIPTION, resume_step: None };
+
     /// A message beside the plan, sent before this one.
     pub const fn before(self, slot: MessageSlot) -> Upcoming {
         Upcoming { slot, resume_step: self.resume_step }
@@ -150,7 +161,7 @@ mod tests {
         for kind in MessageKind::ALL {
             assert_eq!(MessageKind::from_code(kind.code()), Some(kind));
             assert!(
-                (0..if kind == MessageKind::Confirmation { 1 } else { 1000 })
+                (0..if kind == MessageKind::Confirmation { 2 } else { 1000 })
                     .all(|number| seeds.insert(MessageSlot::new(kind, number).seed()))
             );
         }

@@ -41,6 +41,8 @@ pub struct ContactPlan {
     pub unread_reply_hold: Duration,
     /// What somebody who opts out by SMS is answered, once; empty: nothing.
     pub confirmation: BTreeMap<Language, Template>,
+    /// What somebody who lifts their own opt-out is answered, once; empty: nothing.
+    pub resubscription: BTreeMap<Language, Template>,
     /// The message to somebody who asks an interviewer for the link; where there is none, the first
     /// step's.
     link: BTreeMap<Language, Template>,

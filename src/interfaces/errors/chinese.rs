@@ -132,6 +132,9 @@ impl LocalizedError for ContactPlanError {
             ContactPlanError::Spread(value) => {
                 format!("分散方式“{value}”应为 window 或 2h、0s 这样的时长")
             }
+            ContactPlanError::Resubscription { language: of, error } => {
+                format!("恢复接收答复的{}文本：{}", language_zh(*of), error.zh()?)
+            }
             ContactPlanError::UnreadReplyHold(value) => {
                 format!("unread_reply_hold“{value}”不是时长，应写成 3d；0d 表示不等待")
             }

@@ -17,7 +17,7 @@ use crate::adapters::database::replies::{self, LatestContact, NewReply};
 use crate::adapters::database::{WriteTx, campaigns, invitations, sms_interviews};
 use crate::adapters::sms;
 use crate::domain::audit::{Action, Actor};
-use crate::domain::contact_plan::ContactPlan;
+use crate::domain::contact_plan::{ContactPlan, Upcoming};
 use crate::domain::personal::Personal;
 use crate::domain::phone::Phone;
 use crate::domain::reply::ReplyMeaning;
@@ -196,7 +196,8 @@ pub async fn carry_out_opt_out(
     opt_out(tx, &reply.phone_hash, programme, DispositionSource::Reply, now).await?;
     sms_interviews::end_by_phone(tx, &reply.phone_hash).await?;
     if let Some(contacted) = reply.contacted.as_ref().filter(|_| is_new) {
-        plan_opt_out_confirmation(tx, contacted, now).await?;
+        let answers = |plan: &ContactPlan| !plan.confirmation.is_empty();
+        plan_answer(tx, contacted, Upcoming::CONFIRMATION, answers, now).await?;
     }
     Ok(())
 }
@@ -212,20 +213,28 @@ async fn carry_out_resubscription(
         return Ok(());
     }
     context.audit(tx, &Actor::respondent(), Action::OptOutLifted, "").await?;
-    Ok(())
+    match &reply.contacted {
+        Some(contacted) => {
+            let (answer, now) = (Upcoming::RESUBSCRIPTION, context.clock.now());
+            plan_answer(tx, contacted, answer, |plan| !plan.resubscription.is_empty(), now).await
+        }
+        None => Ok(()),
+    }
 }
 
-/// Plans the answer to an opt-out, where the campaign's plan has one.
-async fn plan_opt_out_confirmation(
+/// Plans the answer to an opt-out or to its end, where the campaign's plan has one.
+async fn plan_answer(
     tx: &mut WriteTx,
     contacted: &LatestContact,
+    answer: Upcoming,
+    is_in_plan: impl Fn(&ContactPlan) -> bool,
     now: Timestamp,
 ) -> Result<(), DispatchError> {
     let campaign = campaigns::get(tx, contacted.campaign).await?;
     let plan = ContactPlan::from_stored(&campaign.plan)
         .map_err(|error| DispatchError::Plan { code: campaign.code.clone(), error })?;
-    if !plan.confirmation.is_empty() {
-        invitations::plan_confirmation(tx, contacted.invitation, now).await?;
+    if is_in_plan(&plan) {
+        invitations::plan_answer(tx, contacted.invitation, answer, now).await?;
     }
     Ok(())
 }

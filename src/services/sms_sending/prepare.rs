@@ -9,7 +9,7 @@ use super::eligibility::may_be_contacted;
 use super::{DispatchError, DispatchJob};
 use crate::adapters::database::invitations::{DueInvitation, InvitedCase};
 use crate::adapters::sms::{self, BATCH_REFUSED, OutgoingMessage};
-use crate::domain::contact_plan::{ContactPlan, MessageKind};
+use crate::domain::contact_plan::{ContactPlan, MessageKind, MessageSlot};
 use crate::domain::language::Language;
 use crate::domain::personal::Personal;
 use crate::domain::sms_interview::compose_reminder;
@@ -111,10 +111,14 @@ fn compose(
         language: invitation.language,
         field_closes_at: askable.iter().map(|case| case.field_closes_at).min().unwrap_or(now),
     };
-    let kind = invitation.upcoming.slot.kind;
+    let slot = invitation.upcoming.slot;
+    let kind = slot.kind;
     let confirmation = (sms::CONFIRMATION, &plan.confirmation);
     let (step, texts) = match kind {
         MessageKind::Step => step_texts(plan, invitation).unwrap_or(confirmation),
+        MessageKind::Confirmation if slot == MessageSlot::RESUBSCRIPTION => {
+            (sms::RESUBSCRIPTION, &plan.resubscription)
+        }
         MessageKind::Confirmation => confirmation,
         _ => plan.link_texts().unwrap_or(confirmation),
     };

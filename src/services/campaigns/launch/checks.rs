@@ -6,7 +6,7 @@ use super::{LaunchError, LaunchRequest};
 use crate::adapters::config::{GatewayConfig, Route};
 use crate::adapters::database::applications::{self, Application, ApplicationState};
 use crate::adapters::database::{WriteTx, lists, programmes};
-use crate::adapters::sms::{CONFIRMATION, QUESTION};
+use crate::adapters::sms::{CONFIRMATION, QUESTION, RESUBSCRIPTION};
 use crate::domain::contact_plan::ContactPlan;
 use crate::domain::deadline::{Deadline, NotStarted};
 use crate::domain::ids::ApplicationId;
@@ -50,14 +50,17 @@ pub fn find_route(
             .collect::<Vec<_>>()
             .join(", "),
     })?;
-    let confirms = (!plan.confirmation.is_empty()).then_some(CONFIRMATION);
+    let confirms = [
+        (!plan.confirmation.is_empty()).then_some(CONFIRMATION),
+        (!plan.resubscription.is_empty()).then_some(RESUBSCRIPTION),
+    ];
     for name in route.gateways() {
         let Some(gateway) = context.gateways.get(name) else { continue };
         let link = plan.has_telephone().then(|| plan.link_texts().map(|(name, _)| name)).flatten();
         let messages =
             plan.steps.iter().filter(|step| !step.is_telephone()).map(|step| step.name.as_str());
         let asks = plan.steps.iter().any(|step| step.offers_sms_interview()).then_some(QUESTION);
-        for step in messages.chain(confirms).chain(link).chain(asks) {
+        for step in messages.chain(confirms.into_iter().flatten()).chain(link).chain(asks) {
             gateway.check_step(step).map_err(|problem| LaunchError::GatewayStep {
                 gateway: name.to_owned(),
                 problem,
