@@ -65,7 +65,9 @@ impl Deployment {
             let write =
                 |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
             let mut gateway = include_str!("../../config/gateways/simulator.toml")
-                .replace("127.0.0.1:9700", &simulator.address().to_string());
+                .replace("127.0.0.1:9700", &simulator.address().to_string())
+                .replace("timeout = \"20s\"", "timeout = \"5s\"")
+                .replace("unknown_is_final_after = \"1m\"", "unknown_is_final_after = \"6s\"");
             let mut config = SHIPPED
                 .replace("gateways/simulator.toml", "gateway.toml")
                 .replace("8080", &port.to_string())

@@ -159,6 +159,8 @@ pub struct Capabilities {
     pub batch: usize,
     /// Whether it supports queries about messages.
     pub query: bool,
+    /// So long after a submit, its «never received» is final. `None`: it may yet turn up.
+    pub unknown_is_final_after: Option<Duration>,
 }
 
 #[async_trait]

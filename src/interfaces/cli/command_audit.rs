@@ -134,9 +134,14 @@ pub fn audit_spec(command: &Command) -> Option<AuditSpec> {
         Command::Backup { file: path } => {
             (Action::DatabaseBackedUp, String::new(), file_name(path))
         }
-        Command::Message(MessageCommand::Resolve { reference, .. }) => {
-            (Action::MessageSettled, format!("message:{reference}"), String::new())
-        }
+        Command::Message(MessageCommand::Resolve { reference, .. }) => (
+            Action::MessageSettled,
+            match reference {
+                Some(reference) => format!("message:{reference}"),
+                None => "messages".to_owned(),
+            },
+            String::new(),
+        ),
         Command::Inbox(InboxCommand::Handle { id }) => {
             (Action::ReplyHandled, format!("reply:{id}"), String::new())
         }

@@ -24,7 +24,11 @@ pub enum MessageCommand {
     /// Resolve a message in doubt
     #[command(alias = "settle")]
     Resolve {
-        reference: String,
+        #[arg(required_unless_present = "all")]
+        reference: Option<String>,
+        /// All messages in doubt that «message in-doubt» lists, as not sent
+        #[arg(long, conflicts_with = "reference")]
+        all: bool,
         /// sent: it was sent; not-sent: it was not, and is sent again
         #[arg(long = "as", value_enum)]
         resolution: ResolutionArgument,
@@ -46,7 +50,15 @@ pub enum ResolutionArgument {
 pub async fn run(context: &AppContext, command: MessageCommand) -> Result<()> {
     match command {
         MessageCommand::InDoubt { all, json } => list_in_doubt(context, all, json).await,
-        MessageCommand::Resolve { reference, resolution } => {
+        MessageCommand::Resolve { reference, all, resolution } => {
+            let Some(reference) = reference.filter(|_| !all) else {
+                if matches!(resolution, ResolutionArgument::Sent) {
+                    bail!(CommandError::InvalidOption("--all goes with --as not-sent only".into()));
+                }
+                let count = in_doubt::resolve_all_as_not_sent(context).await?;
+                print_line!("{count} messages were not sent; they are due again");
+                return Ok(());
+            };
             let resolution = match resolution {
                 ResolutionArgument::Sent => DoubtResolution::Sent,
                 ResolutionArgument::NotSent => DoubtResolution::NotSent,

@@ -1,13 +1,16 @@
 //! Messages in doubt: the daemon died between submit and answer, or the answer was lost. They are
-//! asked after, never sent again (invariant I1).
+//! asked after, and sent again only when it is certain that the gateway has never had them: a gateway
+//! whose «unknown» is final says so, or a person (invariant I1).
 
 use sqlx::AnyConnection;
 
 use super::DispatchError;
 use crate::adapters::database::cases::DispositionSource;
 use crate::adapters::database::invitations::{self, NextContact};
-use crate::adapters::database::messages::{self, DoubtSummary, MessageInDoubt, Settlement};
-use crate::adapters::database::{DatabaseError, campaigns, cases, gateway_log, receipts};
+use crate::adapters::database::messages::{
+    self, DoubtSummary, MessageInDoubt, MessageState, Settlement,
+};
+use crate::adapters::database::{DatabaseError, WriteTx, campaigns, cases, gateway_log, receipts};
 use crate::adapters::sms::{QueriedMessage, QueryResult};
 use crate::domain::contact_plan::Upcoming;
 use crate::domain::disposition::Disposition;
@@ -53,7 +56,12 @@ pub async fn resolve_in_doubt(context: &AppContext) -> Result<u64, DispatchError
                 submitted_at: message.submitted_at,
             };
             let answer = gateway.query(&query).await;
-            settled += u64::from(record_query_answer(context, name, &message, answer).await?);
+            let is_final = gateway
+                .capabilities()
+                .unknown_is_final_after
+                .is_some_and(|after| message.submitted_at + after <= now);
+            let outcome = record_query_answer(context, name, &message, answer, is_final).await;
+            settled += u64::from(outcome?);
         }
     }
     Ok(settled)
@@ -128,16 +136,10 @@ pub async fn resolve_manually(
             state: message.state,
         });
     }
-    let settle = |state| Settlement {
-        key: message.key,
-        state,
-        gateway_message_id: None,
-        code: Some("by_hand".into()),
-        submitted_at: now,
-    };
     let result = match resolution {
         DoubtResolution::Sent => {
-            messages::settle_doubt(&mut tx, &settle("accepted")).await?;
+            messages::settle_doubt(&mut tx, &settlement(&message, "accepted", "by_hand", now))
+                .await?;
             let unheard = [Disposition::NotAttempted];
             cases::set_disposition_of_invitations(
                 &mut tx,
@@ -150,28 +152,64 @@ pub async fn resolve_manually(
             .await?;
             "counts as sent"
         }
-        // The next step has not been sent yet: this one takes its place again. (The rules are
-        // looked at when it is due, as always.)
-        DoubtResolution::NotSent if message.is_followed_by_next() => {
-            messages::settle_doubt(&mut tx, &settle("deferred")).await?;
-            let upcoming = Upcoming::step(message.key.slot.number);
-            invitations::set_next_contacts(
-                &mut tx,
-                &[NextContact { id: message.key.invitation, upcoming, at: Some(now) }],
-            )
-            .await?;
-            "was not sent, and is due again"
-        }
-        DoubtResolution::NotSent => {
-            messages::settle_doubt(&mut tx, &settle("failed")).await?;
-            "was not sent; the plan has gone on, so it is left out"
-        }
+        DoubtResolution::NotSent => settle_not_sent(&mut tx, &message, "by_hand", now).await?,
     };
-    if resolution == DoubtResolution::NotSent {
-        campaigns::refund(&mut tx, message.key).await?;
-    }
     tx.commit().await?;
     Ok(result)
+}
+
+/// Settles all messages in doubt that a person is to decide about as not sent; returns how many.
+pub async fn resolve_all_as_not_sent(context: &AppContext) -> Result<u64, DoubtResolutionError> {
+    let since = context.clock.now() - context.config.dispatch.query_after;
+    let listed = messages::list_in_doubt(&mut *context.database.read().await?, since).await?;
+    let mut settled = 0;
+    for message in listed {
+        match resolve_manually(context, &message.reference, DoubtResolution::NotSent).await {
+            Ok(_) => settled += 1,
+            // A receipt or somebody else has settled it meanwhile.
+            Err(DoubtResolutionError::NotInDoubt { .. }) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(settled)
+}
+
+fn settlement(
+    message: &MessageState,
+    state: &'static str,
+    code: &str,
+    now: Timestamp,
+) -> Settlement {
+    Settlement {
+        key: message.key,
+        state,
+        gateway_message_id: None,
+        code: Some(code.into()),
+        submitted_at: now,
+    }
+}
+
+/// The gateway has certainly never had this message. If the next step has not been sent yet, this
+/// one takes its place again. (The rules are looked at when it is due, as always.)
+async fn settle_not_sent(
+    tx: &mut WriteTx,
+    message: &MessageState,
+    code: &str,
+    now: Timestamp,
+) -> Result<&'static str, DatabaseError> {
+    let is_due_again = message.is_followed_by_next();
+    let state = if is_due_again { "deferred" } else { "failed" };
+    messages::settle_doubt(tx, &settlement(message, state, code, now)).await?;
+    if is_due_again {
+        let upcoming = Upcoming::step(message.key.slot.number);
+        let next = NextContact { id: message.key.invitation, upcoming, at: Some(now) };
+        invitations::set_next_contacts(tx, &[next]).await?;
+    }
+    campaigns::refund(tx, message.key).await?;
+    Ok(match is_due_again {
+        true => "was not sent, and is due again",
+        false => "was not sent; the plan has gone on, so it is left out",
+    })
 }
 
 async fn record_query_answer(
@@ -179,6 +217,7 @@ async fn record_query_answer(
     gateway: &str,
     message: &MessageInDoubt,
     answer: QueryResult,
+    unknown_is_final: bool,
 ) -> Result<bool, DispatchError> {
     let now = context.clock.now();
     let mut tx = context.database.write().await?;
@@ -198,15 +237,17 @@ async fn record_query_answer(
         submitted_at: now,
     };
     let done = match answer {
-        QueryResult::NoAnswer => {
+        QueryResult::Unknown if unknown_is_final => {
+            let found = messages::find(&mut tx, &message.reference).await?;
+            if let Some(found) = found.filter(|found| found.state == "in_doubt") {
+                settle_not_sent(&mut tx, &found, "unknown_to_gateway", now).await?;
+            }
+            true
+        }
+        // It may yet turn up: it is asked after again, or a person decides.
+        QueryResult::NoAnswer | QueryResult::Unknown => {
             messages::record_query(&mut tx, message.key, now).await?;
             false
-        }
-        QueryResult::Unknown => {
-            messages::settle_doubt(&mut tx, &settle("failed", None, Some("unknown_to_gateway")))
-                .await?;
-            campaigns::refund(&mut tx, message.key).await?;
-            true
         }
         QueryResult::Accepted { id } => {
             messages::settle_doubt(&mut tx, &settle("accepted", id, None)).await?;
@@ -236,7 +277,7 @@ async fn record_query_answer(
 }
 
 async fn apply_queried_receipt(
-    tx: &mut crate::adapters::database::WriteTx,
+    tx: &mut WriteTx,
     gateway: &str,
     reference: &str,
     id: Option<String>,

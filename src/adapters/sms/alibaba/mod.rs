@@ -217,7 +217,7 @@ impl Gateway for Alibaba {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { batch: self.batch, query: true }
+        Capabilities { batch: self.batch, query: true, unknown_is_final_after: None }
     }
 
     /// A request has one template.

@@ -274,7 +274,7 @@ impl Gateway for Smpp {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { batch: 1, query: false }
+        Capabilities { batch: 1, query: false, unknown_is_final_after: None }
     }
 
     async fn submit(&self, batch: &[OutgoingMessage]) -> BatchResult {

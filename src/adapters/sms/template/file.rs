@@ -122,6 +122,15 @@ pub(super) struct Query {
     pub delivered: Vec<String>,
     #[serde(default)]
     pub undelivered: Vec<String>,
+    /// So long after a submit, its «never received» is final, and the message goes out again.
+    #[serde(default)]
+    unknown_is_final_after: Option<String>,
+}
+
+impl Query {
+    pub fn unknown_is_final_after(&self) -> Option<Duration> {
+        self.unknown_is_final_after.as_deref().and_then(parse_duration)
+    }
 }
 
 /// The format of a push.
@@ -213,6 +222,20 @@ impl GatewayFile {
         }
         if let Some(query) = &file.query {
             check_request("query", &query.request)?;
+            match (&query.unknown_is_final_after, query.unknown_is_final_after()) {
+                (Some(_), None) => {
+                    return Err(
+                        "query.unknown_is_final_after is no duration; write it like 10m".into()
+                    );
+                }
+                // An answer to the submit may still be on its way.
+                (Some(_), Some(after)) if after <= file.submit.timeout() => {
+                    return Err(
+                        "query.unknown_is_final_after must be longer than submit.timeout".into()
+                    );
+                }
+                _ => {}
+            }
         }
         if file
             .receipt

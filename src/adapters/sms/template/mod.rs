@@ -55,7 +55,12 @@ impl Gateway for TemplateGateway {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { batch: 1, query: self.file.query.is_some() }
+        let query = self.file.query.as_ref();
+        Capabilities {
+            batch: 1,
+            query: query.is_some(),
+            unknown_is_final_after: query.and_then(|query| query.unknown_is_final_after()),
+        }
     }
 
     async fn submit(&self, batch: &[OutgoingMessage]) -> BatchResult {

@@ -152,7 +152,7 @@ impl Gateway for Tencent {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { batch: MOST, query: true }
+        Capabilities { batch: MOST, query: true, unknown_is_final_after: None }
     }
 
     /// A request has one text, and contains either mainland or foreign numbers.

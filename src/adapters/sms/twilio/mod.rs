@@ -125,7 +125,7 @@ impl Gateway for Twilio {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { batch: 1, query: true }
+        Capabilities { batch: 1, query: true, unknown_is_final_after: None }
     }
 
     async fn submit(&self, batch: &[OutgoingMessage]) -> BatchResult {

@@ -62,6 +62,7 @@ fn flash_text(tr: Translator, what: &str) -> Option<&'static str> {
     Some(match what {
         "done" => tr.t("已处理。", "Dealt with."),
         "gone" => tr.t("已被他人处理。", "Somebody else has dealt with it."),
+        "resent" => tr.t("存疑短信将重新发送。", "The messages in doubt go out again."),
         "settled" => tr.t("已处理存疑短信。", "The message is settled."),
         "unreadable" => tr.t(
             "此回复来自从未联系过的号码，当时只保留了含义。",
@@ -145,6 +146,14 @@ pub async fn done(
     let is_done = replies::mark_handled(&mut tx, reply, app.context.clock.now()).await?;
     tx.commit().await?;
     Ok(Redirect::to(if is_done { "/inbox?noted=done" } else { "/inbox?noted=gone" }))
+}
+
+/// Settles all listed messages in doubt as not sent: they go out again.
+pub async fn resend_all(State(app): State<Arc<AppState>>) -> Result<Redirect, Failure> {
+    in_doubt::resolve_all_as_not_sent(&app.context)
+        .await
+        .map_err(|error| Failure::Internal(error.to_string()))?;
+    Ok(Redirect::to("/inbox?noted=resent#in-doubt"))
 }
 
 /// Resolves a message in doubt.

@@ -113,6 +113,12 @@ pub fn routes(app: &Arc<AppState>) -> StaffRouter {
             (Action::MessageSettled, "message:{reference}", "{as}"),
             inbox::settle,
         )
+        .audited_form(
+            "/messages/resend-all",
+            OPERATE,
+            (Action::MessageSettled, "messages", "not_sent"),
+            inbox::resend_all,
+        )
         .page("/suppressions", OPERATE, suppressions::show)
         .audited_form(
             "/suppressions",
