@@ -9,6 +9,7 @@ use fieldworkd::adapters::crypto::totp::TotpSecret;
 use fieldworkd::domain::audit::{Actor, Via};
 use fieldworkd::domain::personal::Personal;
 use fieldworkd::domain::role::{Permission, Role};
+use fieldworkd::domain::time::Timestamp;
 use fieldworkd::services::accounts::{self, AccountError, TokensOfDisabled, tokens};
 use fieldworkd::simulation::{PeopleScenario, Scenario};
 
@@ -454,5 +455,142 @@ async fn guesses_at_once_are_counted_before_they_are_judged() {
         app.execute_sql(counted).await.unwrap_or_else(|error| panic!("{}: {error}", app.engine));
         let more = futures_util::future::join_all((0..10).map(guess)).await;
         assert!(more.contains(&429), "{}: {more:?}", app.engine);
+    }
+}
+
+/// Signs in with a name and a password as they are typed, and a code if one is given.
+async fn typed(app: &TestApp, name: &str, password: &str, code: &str) -> u16 {
+    let fields = [("name", name), ("password", password), ("code", code)];
+    Browser::new(app).post("/staff/sign-in", &fields).await.0
+}
+
+/// The same words from another keyboard are the same password; other words are not. Each with the
+/// public report.
+#[tokio::test]
+async fn a_password_is_what_was_typed_on_whatever_keyboard() {
+    let long = "long words and more of them ".repeat(9);
+    for (source, password, variants) in [
+        // Composed and decomposed letters.
+        (
+            "matrix-org/synapse#3306",
+            "caf\u{e9} am \u{dc}berse\u{e9}hafen",
+            vec![
+                ("cafe\u{301} am U\u{308}bersee\u{301}hafen", 303),
+                ("cafe am Uberseehafen", 401),
+                ("CAF\u{c9} am \u{dc}berse\u{e9}hafen", 401),
+            ],
+        ),
+        (
+            "mattermost/mattermost#36877",
+            "pre\u{301}fe\u{301}rence de la maison",
+            vec![("pr\u{e9}f\u{e9}rence de la maison", 303)],
+        ),
+        // The wide space of a Chinese keyboard (RFC 8265, 4.2.2).
+        (
+            "usnistgov/800-63-3#301",
+            "\u{6625}\u{7720}\u{4e0d}\u{89c9}\u{6653} \u{5904}\u{5904}\u{95fb}\u{557c}\u{9e1f} \u{591c}\u{6765}\u{98ce}\u{96e8}\u{58f0}",
+            vec![(
+                "\u{6625}\u{7720}\u{4e0d}\u{89c9}\u{6653}\u{3000}\u{5904}\u{5904}\u{95fb}\u{557c}\u{9e1f}\u{3000}\u{591c}\u{6765}\u{98ce}\u{96e8}\u{58f0}",
+                303,
+            )],
+        ),
+        // A space at an end is part of it.
+        (
+            "wso2/product-is#4689",
+            " quite a lot of words ",
+            vec![("quite a lot of words", 401), (" quite a lot of words", 401)],
+        ),
+        // Nothing is cut off.
+        ("eliotsykes/rails-security-checklist#67", &long[..250], vec![(&long[..249], 401)]),
+    ] {
+        let app = TestApp::on_sqlite(silent(), &[]).await;
+        let us = Actor::command("test");
+        let personal = Personal::new(password);
+        let added = accounts::add(&app.context, &us, "li", Role::Operator, &[], personal).await;
+        added.unwrap_or_else(|error| panic!("{source}: {error}"));
+        assert_eq!(typed(&app, "li", password, "").await, 303, "{source}");
+        for (variant, status) in variants {
+            assert_eq!(typed(&app, "li", variant, "").await, status, "{source}: {variant:?}");
+        }
+        // openstreetmap/openstreetmap-website#2173
+        assert_eq!(typed(&app, " li ", password, "").await, 303, "{source}: spaces at the name");
+        // OWASP/ASVS#756: a megabyte is no password, and no work.
+        let began = std::time::Instant::now();
+        assert_eq!(typed(&app, "li", &"a".repeat(1 << 20), "").await, 413, "{source}");
+        assert_eq!(typed(&app, "li", &"a".repeat(60_000), "").await, 401, "{source}");
+        assert!(began.elapsed() < Duration::from_secs(5), "{source}: {:?}", began.elapsed());
+    }
+}
+
+/// An account with a second factor, and its authenticator.
+async fn with_second_factor(app: &TestApp) -> TotpSecret {
+    add_account(app, "zhao", Role::Administrator).await;
+    let zhao = Browser::signed_in(app, "zhao").await;
+    let offered = zhao.submit("/staff/account/second-factor", &[("present", PASSWORD)]).await.2;
+    let secret = text_between(&offered, "<code>", "</code>").replace(' ', "");
+    let bytes = data_encoding::BASE32_NOPAD.decode(secret.as_bytes()).unwrap();
+    let one_time = TotpSecret::from_bytes(&bytes, "zhao").unwrap();
+    let code = one_time.code_at(app.clock_now());
+    let confirmed = zhao.submit("/staff/account/second-factor/confirm", &[("code", &code)]).await;
+    assert_eq!(confirmed.0, 200);
+    // From here on the setup's own code is of no account.
+    app.clock.advance_to(app.clock_now() + Duration::from_secs(300));
+    one_time
+}
+
+/// One-time codes from clocks that differ and from other keyboards, and the same code twice. Each with
+/// the public report.
+#[tokio::test]
+async fn a_one_time_code_opens_once_within_a_step_of_the_clock() {
+    for app in TestApp::on_each_engine(silent(), &[]).await {
+        let one_time = with_second_factor(&app).await;
+        let code = |off: i64| one_time.code_at(Timestamp(app.clock_now().0 + off * 1_000));
+        let attempt = async |code: &str| typed(&app, "zhao", PASSWORD, code).await;
+        let later = || app.clock.advance_to(app.clock_now() + Duration::from_secs(300));
+        // lobsters/lobsters#1948, hashicorp/vault#2776: half a minute either way, and no more.
+        for (off, status) in [(-30, 303), (30, 303), (-61, 401), (61, 401)] {
+            assert_eq!(attempt(&code(off)).await, status, "{}: {off} s", app.engine);
+            later();
+        }
+        // 61131/nginx-http-auth-totp#4, redhook62/adfsmfa#59: nor one from before the one that was used.
+        let (before, now) = (code(-30), code(0));
+        assert_eq!(attempt(&now).await, 303, "{}", app.engine);
+        assert_eq!((attempt(&now).await, attempt(&before).await), (401, 401), "{}", app.engine);
+        later();
+        // forgekeep/nebula-mesh#237: two at once.
+        let now = code(0);
+        let mut both: [u16; 2] = tokio::join!(attempt(&now), attempt(&now)).into();
+        both.sort_unstable();
+        assert_eq!(both, [303, 401], "{}", app.engine);
+        later();
+        // kjolley/BIGSdb#875: as it is shown, with a space, or in wide digits of a Chinese keyboard.
+        let now = code(0);
+        assert_eq!(attempt(&format!(" {} {} ", &now[..3], &now[3..])).await, 303, "{}", app.engine);
+        later();
+        let to_wide = |c: char| char::from_u32(u32::from(c) + 0xfee0).unwrap();
+        let wide: String = code(0).chars().map(to_wide).collect();
+        assert_eq!(attempt(&wide).await, 303, "{}", app.engine);
+    }
+}
+
+/// (oryx-labs/oryxos#89.) Signing in again ends the session that the browser had.
+#[tokio::test]
+async fn signing_in_again_ends_the_session_before() {
+    for app in TestApp::on_each_engine(silent(), &[]).await {
+        for name in ["qian", "li"] {
+            add_account(&app, name, Role::Operator).await;
+        }
+        for name in ["qian", "li"] {
+            let mut browser = Browser::signed_in(&app, "qian").await;
+            let elsewhere = Browser::signed_in(&app, "qian").await;
+            let mut before = Browser::new(&app);
+            before.cookie = browser.cookie.clone();
+            assert_eq!(browser.sign_in(name, "a wrong password again").await, 401);
+            assert_eq!(before.get("/home").await.0, 200, "{}: a mistake ends nothing", app.engine);
+            assert_eq!(browser.sign_in(name, PASSWORD).await, 303);
+            assert_eq!(before.get("/home").await.0, 303, "{}: {name}", app.engine);
+            assert_eq!(browser.get("/home").await.0, 200, "{}", app.engine);
+            assert_eq!(elsewhere.get("/home").await.0, 200, "{}", app.engine);
+        }
     }
 }

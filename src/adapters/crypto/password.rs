@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use argon2::Argon2;
 use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
+use unicode_normalization::UnicodeNormalization;
 
 use crate::domain::personal::Personal;
 
@@ -19,6 +20,13 @@ impl From<&NoRandom> for &'static str {
     }
 }
 
+/// Returns a password as it is hashed: the same whether a keyboard composes its letters or not, and
+/// whichever of its spaces it writes (RFC 8265, 4.2.2).
+fn prepared(password: &Personal) -> Personal {
+    let with_one_space = |c: char| if c.is_whitespace() && !c.is_ascii() { ' ' } else { c };
+    Personal::new(password.reveal().chars().map(with_one_space).nfc().collect::<String>())
+}
+
 /// Returns the hash of a password in the PHC string format. It takes some hundredths of a second of
 /// a core.
 pub fn hash_password(password: &Personal) -> Result<String, NoRandom> {
@@ -26,7 +34,7 @@ pub fn hash_password(password: &Personal) -> Result<String, NoRandom> {
     getrandom::fill(&mut salt).map_err(|_| NoRandom)?;
     let salt = SaltString::encode_b64(&salt).map_err(|_| NoRandom)?;
     let hash = Argon2::default()
-        .hash_password(password.reveal().as_bytes(), &salt)
+        .hash_password(prepared(password).reveal().as_bytes(), &salt)
         .map_err(|_| NoRandom)?;
     Ok(hash.to_string())
 }
@@ -35,9 +43,14 @@ pub fn hash_password(password: &Personal) -> Result<String, NoRandom> {
 pub fn is_password(password: &Personal, hash: Option<&str>) -> bool {
     static NOBODY: LazyLock<String> =
         LazyLock::new(|| hash_password(&Personal::new("nobody")).unwrap_or_default());
-    let is_match = PasswordHash::new(hash.unwrap_or(&NOBODY)).is_ok_and(|parsed| {
-        Argon2::default().verify_password(password.reveal().as_bytes(), &parsed).is_ok()
-    });
+    let is_match = |password: &Personal| {
+        PasswordHash::new(hash.unwrap_or(&NOBODY)).is_ok_and(|parsed| {
+            Argon2::default().verify_password(password.reveal().as_bytes(), &parsed).is_ok()
+        })
+    };
+    let prepared = prepared(password);
+    // Older hashes are of the password as it was typed.
+    let is_match = is_match(&prepared) || (prepared != *password && is_match(password));
     is_match && hash.is_some()
 }
 
@@ -60,6 +73,11 @@ mod tests {
         assert!(is_password(&password, Some(&hash)));
         assert!(!is_password(&Personal::new("correct horse"), Some(&hash)));
         assert!(!is_password(&Personal::new("nobody"), None));
+        // A hash from before passwords were prepared.
+        let typed = Personal::new("cafe\u{301} a la cr\u{e8}me");
+        let salt = SaltString::encode_b64(&[7; 16]).unwrap();
+        let raw = Argon2::default().hash_password(typed.reveal().as_bytes(), &salt).unwrap();
+        assert!(is_password(&typed, Some(&raw.to_string())));
         assert_ne!(new_token().unwrap(), new_token().unwrap());
     }
 }

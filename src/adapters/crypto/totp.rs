@@ -4,6 +4,7 @@
 use qrcode::QrCode;
 use qrcode::render::svg;
 use totp_rs::{Builder, Secret, Totp};
+use unicode_normalization::UnicodeNormalization;
 
 use super::password::NoRandom;
 use crate::domain::personal::Personal;
@@ -57,10 +58,10 @@ impl TotpSecret {
     }
 
     /// Returns the time step of a code that is valid now; one step of deviation is allowed for
-    /// clocks that differ (RFC 6238, section 5.2).
+    /// clocks that differ (RFC 6238, section 5.2). Spaces and wide digits are as good as others.
     pub fn step_of(&self, code: &str, now: Timestamp) -> Option<i64> {
         let seconds = u64::try_from(now.0 / 1_000).ok()?;
-        let digits: String = code.chars().filter(|c| !c.is_whitespace()).collect();
+        let digits: String = code.nfkc().filter(|c| !c.is_whitespace()).collect();
         i64::try_from(self.totp.check(&digits, seconds)?).ok()
     }
 

@@ -1,6 +1,8 @@
 //! The second factor of an account: one-time codes of an authenticator, and recovery codes for a
 //! lost authenticator.
 
+use unicode_normalization::UnicodeNormalization;
+
 use super::{AccountError, Session, reauthenticate, tokens};
 use crate::adapters::crypto::password::NoRandom;
 use crate::adapters::crypto::totp::TotpSecret;
@@ -168,7 +170,7 @@ fn recovery_code() -> Result<Personal, NoRandom> {
 }
 
 fn recovery_hash(context: &AppContext, credentials: &Credentials, code: &str) -> String {
-    let letters: String = code.chars().filter(|c| c.is_ascii_alphanumeric()).collect();
+    let letters: String = code.nfkc().filter(|c| c.is_ascii_alphanumeric()).collect();
     context.keys.hasher().fingerprint(
         format!("recovery\n{}\n{}", credentials.account.id.0, letters.to_lowercase()).as_bytes(),
     )

@@ -60,6 +60,8 @@ pub struct SignInAttempt<'a> {
     pub code: Option<&'a str>,
     /// The cookie of a browser that has signed in before ([`super::issue_device`]).
     pub device: Option<Personal>,
+    /// The token of the session that the browser had; it ends when another begins.
+    pub before: Option<Personal>,
 }
 
 /// Signs in. Too many wrong attempts lock the account for everybody but a browser that has signed
@@ -98,7 +100,8 @@ pub async fn sign_in(
     if awaits_code && !is_known {
         release_attempt(context, &credentials).await?;
     }
-    let token = begin_session(context, &credentials.account, awaits_code).await?;
+    let before = attempt.before.as_ref();
+    let token = begin_session(context, &credentials.account, awaits_code, before).await?;
     Ok(if awaits_code {
         SignedIn::AwaitsCode(token)
     } else {
@@ -110,9 +113,13 @@ async fn begin_session(
     context: &AppContext,
     account: &Account,
     awaits_code: bool,
+    before: Option<&Personal>,
 ) -> Result<Personal, AccountError> {
     let (token, now) = (new_token()?, context.clock.now());
     let mut tx = context.database.write().await?;
+    if let Some(before) = before {
+        accounts::end_session(&mut tx, &token_hash(context, before)).await?;
+    }
     let until = now + if awaits_code { CODE_TIMEOUT } else { IDLE_TIMEOUT };
     accounts::begin_session(
         &mut tx,
@@ -162,10 +169,7 @@ pub async fn confirm(
         record_failed_attempt(context, &credentials).await?;
         return Err(AccountError::WrongCode);
     }
-    let mut tx = context.database.write().await?;
-    accounts::end_session(&mut tx, &hash).await?;
-    tx.commit().await?;
-    let token = begin_session(context, &credentials.account, false).await?;
+    let token = begin_session(context, &credentials.account, false, Some(&token)).await?;
     Ok(Session { account: credentials.account, token })
 }
 

@@ -111,6 +111,7 @@ pub async fn sign_in(
         password: Personal::new(form.password),
         code: Some(form.code.trim()).filter(|code| !code.is_empty()),
         device: known_device(&app, &headers),
+        before: cookie_of(&headers, session_cookie(&app)).map(Personal::new),
     };
     match accounts::sign_in(&app.context, attempt).await {
         Ok(SignedIn::Complete(session)) => signed_in(&app, &session, next).await,
