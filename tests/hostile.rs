@@ -266,7 +266,7 @@ async fn half_sent_requests_keep_nobody_out() {
 }
 
 /// A body that nobody wants is taken all the same, within limits: otherwise the connection breaks
-/// before the client, or a proxy, has read why (hyperium/hyper 2384).
+/// before the client, or a proxy, has read why (hyperium/hyper#2384, rwf2/Rocket#2783).
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_is_read_by_those_who_are_still_sending() {
     let app = TestApp::on_sqlite(silent(), &[]).await;
@@ -304,6 +304,128 @@ async fn a_refusal_is_read_by_those_who_are_still_sending() {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+}
+
+/// Sends bytes on a connection, and returns everything that comes within a second or until it is
+/// closed; `true` if it was.
+async fn exchange(port: u16, bytes: &[u8]) -> (String, bool) {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    // The server may have closed it before all was sent.
+    let _ = stream.write_all(bytes).await;
+    let mut answer = Vec::new();
+    let reading = tokio::time::timeout(Duration::from_secs(1), stream.read_to_end(&mut answer));
+    let is_closed = reading.await.is_ok();
+    (String::from_utf8_lossy(&answer).into_owned(), is_closed)
+}
+
+/// A request, the statuses that come back, and whether the connection is closed then.
+type WireCase = (&'static str, String, &'static [u16], bool);
+
+/// Requests that other servers stumbled over, each with the public report.
+fn wire_cases() -> Vec<WireCase> {
+    const OPEN: bool = false;
+    const CLOSED: bool = true;
+    let line = |line: &str| format!("{line} HTTP/1.1\r\nHost: x\r\n\r\n");
+    let next = line("GET /healthz");
+    let post = |rest: &str| {
+        format!(
+            "POST /staff/sign-in HTTP/1.1\r\nHost: x\r\nContent-Type: \
+             application/x-www-form-urlencoded\r\n{rest}"
+        )
+    };
+    let with_header =
+        |name: &str, value: &str| format!("GET /healthz HTTP/1.1\r\n{name}: {value}\r\n\r\n");
+    let chunks = format!("10000\r\n{}\r\n", "a".repeat(0x10000)).repeat(2);
+    let end = format!("\r\n\r\n0\r\n\r\n{next}");
+    vec![
+        // Where a body ends is never doubtful, and nothing after a doubtful one is a request.
+        (
+            "hyperium/hyper#4123",
+            post(&format!("Content-Length: 5\r\nTransfer-Encoding: chunked{end}")),
+            &[422],
+            CLOSED,
+        ),
+        (
+            "hyperium/hyper#3860",
+            post(&format!("Transfer-Encoding: chunked\r\nContent-Length: 5{end}")),
+            &[422],
+            CLOSED,
+        ),
+        (
+            "postrank-labs/goliath#351",
+            post(&format!("Content-Length: 46\r\nContent-Length: 0\r\n\r\n{next}")),
+            &[400],
+            CLOSED,
+        ),
+        ("ohler55/agoo#88", post(&format!("Transfer-Encoding : chunked{end}")), &[400], CLOSED),
+        (
+            "cloudwego/hertz#1490",
+            post(&format!("Transfer-Encoding: chunked, identity{end}")),
+            &[400],
+            CLOSED,
+        ),
+        (
+            "kazuho/Starlet#34",
+            post(&format!("Content-Length: +5\r\n\r\naaaaa{next}")),
+            &[400],
+            CLOSED,
+        ),
+        // Another version of HTTP.
+        ("hyperium/hyper#1304", "GET /healthz HTTP/1.0\r\n\r\n".to_owned(), &[200], CLOSED),
+        ("hyperium/hyper#2378", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_owned(), &[], CLOSED),
+        // A limit holds for a body of unknown length, and a refusal leaves the connection usable.
+        (
+            "tokio-rs/axum#853",
+            post(&format!("Transfer-Encoding: chunked\r\n\r\n{chunks}0\r\n\r\n{next}")),
+            &[413, 200],
+            OPEN,
+        ),
+        (
+            "snapframework/snap-core#15",
+            post("Expect: 100-continue\r\nContent-Length: 6\r\n\r\n"),
+            &[100],
+            OPEN,
+        ),
+        // Cookies of other programs on the same host.
+        ("openhab/openhab-core#287", with_header("Cookie", &"a".repeat(20_000)), &[200], OPEN),
+        ("lobehub/lobehub#7435", with_header("Cookie", &"a".repeat(90_000)), &[431], CLOSED),
+        ("TwiN/gatus#636", with_header(&"X: a\r\n".repeat(120), "X"), &[431], CLOSED),
+        // Methods.
+        ("passbolt/passbolt_api#507", line("HEAD /healthz"), &[200], OPEN),
+        ("btcpayserver/btcpayserver-docker#910", line("HEAD /readyz"), &[200], OPEN),
+        ("24eme/signaturepdf#191", line("HEAD /staff/sign-in"), &[200], OPEN),
+        ("RFC 9110, 9.1", line("BREW /healthz"), &[405], OPEN),
+        ("RFC 9110, 9.3.8", line("TRACE /staff/sign-in"), &[405], OPEN),
+        ("RFC 9110, 9.3.7", line("OPTIONS *"), &[404], OPEN),
+        ("RFC 9112, 3.2.2", line("GET http://x/healthz"), &[200], OPEN),
+        ("RFC 9112, 9.3.2", format!("{next}{next}"), &[200, 200], OPEN),
+        // Another spelling of a path is no way around the sign-in.
+        ("maximhq/bifrost#5765", line("GET /healthz/..%2Fhome"), &[404], OPEN),
+        ("withastro/astro#16556", line("GET /%2568ome"), &[404], OPEN),
+        ("ID-Robots/clawbox#695", line("GET /home%2Flive"), &[404], OPEN),
+        ("jimprosser/obsidian-web-mcp#81", line("GET /healthz%3F/x"), &[404], OPEN),
+        ("tlbx-ai/tlbx#153", line("GET /lists/1.png"), &[303], OPEN),
+        ("eurora-labs/eurora#545", line("GET /staff/../home"), &[404], OPEN),
+        ("eurora-labs/eurora#545", line("GET //home"), &[404], OPEN),
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_that_other_servers_stumbled_over() {
+    let deployment =
+        Deployment::on_each_engine(1, &Scenario::faultless(1, 100), 50).await.remove(0);
+    let _daemon = deployment.start_daemon(&[]).await;
+    let cases = wire_cases();
+    let sent = cases.iter().map(|(_, request, ..)| exchange(deployment.port, request.as_bytes()));
+    let answers = join_all(sent).await;
+    for ((source, request, statuses, closes), (answer, is_closed)) in cases.iter().zip(answers) {
+        let begun = answer.split("HTTP/1.").skip(1);
+        let got: Vec<u16> = begun.filter_map(|rest| rest.get(2..5)?.parse().ok()).collect();
+        let request = request.get(..80).unwrap_or(request);
+        assert_eq!((&got[..], is_closed), (*statuses, *closes), "{source}: {request}: {answer}");
+        let is_chunked = answer.to_lowercase().contains("transfer-encoding");
+        assert!(!request.contains("HTTP/1.0") || !is_chunked, "{source}: {answer}");
+    }
 }
 
 /// Sixty sign-ins at once took a gigabyte, as each hashes a password in 19 MiB.

@@ -314,6 +314,8 @@ async fn sign_in(http: &reqwest::Client, proxy: &Proxy) -> String {
     cookies[0].split(';').next().unwrap().to_owned()
 }
 
+/// The session's cookie is for TLS, although the daemon speaks none (laurent22/joplin#12284,
+/// oryx-labs/oryxos#89).
 #[tokio::test(flavor = "multi_thread")]
 async fn pages_live_updates_and_large_lists_come_through() {
     let available = Product::available();
@@ -380,6 +382,8 @@ async fn pages_live_updates_and_large_lists_come_through() {
     }
 }
 
+/// Neither does one guesser keep out everybody behind the proxy (nextcloud/server#8510), nor is one
+/// guesser many (ZhuLinsen/daily_stock_analysis#842, RodiumAi/Forge#84).
 #[tokio::test(flavor = "multi_thread")]
 async fn an_address_that_a_client_wrote_itself_counts_for_nothing() {
     let available = Product::available();
@@ -432,6 +436,7 @@ fn hook_paths(deployment: &Deployment) -> [String; 2] {
     })
 }
 
+/// Caddy's messages about errors have their own way into the log (flawchess/flawchess#316).
 #[tokio::test(flavor = "multi_thread")]
 async fn links_and_secrets_are_in_no_log_of_the_proxy() {
     let available = Product::available();
@@ -511,7 +516,7 @@ async fn links_and_secrets_are_in_no_log_of_the_proxy() {
 }
 
 /// Clients that send half a head or half a body, more than the daemon admits of one address that is
-/// no proxy's.
+/// no proxy's (tokio-rs/axum#2741, hyperium/hyper#2457).
 #[tokio::test(flavor = "multi_thread")]
 async fn slow_clients_keep_no_respondent_out() {
     const HALF_HEADS: usize = 600;
