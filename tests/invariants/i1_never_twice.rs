@@ -65,7 +65,8 @@ async fn through_every_fault_nobody_gets_a_step_twice_and_everybody_gets_an_outc
         assert!(
             count(&states, "delivered") > 200
                 && count(&states, "refused") > 0
-                && count(&states, "failed") > 0,
+                // What the gateway has never seen goes out again: nobody is skipped.
+                && count(&states, "failed") == 0,
             "{states:?}"
         );
         // The messages accepted by the gateway are those recorded as accepted: no message is lost

@@ -75,7 +75,12 @@ impl TextCoding {
     /// Decodes octets. What is no character of the coding becomes U+FFFD (GSM 03.38: «?»).
     pub fn decode(self, octets: &[u8]) -> String {
         let utf16 = |unit: fn([u8; 2]) -> u16| {
-            let octets = octets.strip_prefix(b"\xfe\xff").unwrap_or(octets);
+            // A byte order mark goes before what is said of the order.
+            let (octets, unit) = match octets {
+                [0xfe, 0xff, rest @ ..] => (rest, u16::from_be_bytes as fn([u8; 2]) -> u16),
+                [0xff, 0xfe, rest @ ..] => (rest, u16::from_le_bytes as fn([u8; 2]) -> u16),
+                _ => (octets, unit),
+            };
             let units: Vec<u16> =
                 octets.chunks_exact(2).map(|pair| unit([pair[0], pair[1]])).collect();
             String::from_utf16_lossy(&units)
@@ -226,6 +231,13 @@ mod tests {
         for text in TEXTS {
             assert_eq!(detect_unicode(&utf16(text)), text, "UTF-16");
             assert_eq!(detect_unicode(text.as_bytes()), text, "UTF-8");
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_believed() {
+        for octets in [&b"\xfe\xff\x59\x7d"[..], b"\xff\xfe\x7d\x59", b"\x59\x7d"] {
+            assert_eq!(TextCoding::Utf16.decode(octets), "好");
         }
     }
 

@@ -215,6 +215,18 @@ mod tests {
         );
     }
 
+    /// Coded like the message that they are about (vumi 635), or only called so (node-smpp 68).
+    #[test]
+    fn receipts_in_another_coding() {
+        let text = "id:10ab sub:001 dlvrd:001 stat:DELIVRD err:000 text:";
+        let ucs2: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        for body in [&ucs2[..], text.as_bytes()] {
+            let delivered = pdu(4, DataCoding::Ucs2, body);
+            let (receipts, _) = read_delivery(&delivered, ReceiptId::Same);
+            assert_eq!(describe_receipts(Ok(Entries::of(receipts))), ["id=10ab delivered"]);
+        }
+    }
+
     #[test]
     fn receipts_in_optional_parameters() {
         use rusmpp::tlvs::MessageDeliveryRequestTlvValue as Tlv;
@@ -339,5 +351,50 @@ mod tests {
                 "{from} {coding:?} {body:?}"
             );
         }
+    }
+
+    /// Parts of a long reply: jookies/jasmin 612 (other elements in the header), jsmpp 121 (16 bits),
+    /// Lihuanghe/SMSGate 50 (header and `sar_*`), linxGnu/gosmpp 55 (header in the payload).
+    #[test]
+    fn parts_however_they_are_marked() {
+        use rusmpp::tlvs::MessageDeliveryRequestTlvValue as Tlv;
+        let text: Vec<u8> = "问卷".encode_utf16().flat_map(u16::to_be_bytes).collect();
+        let place = |pdu: &DeliverSm| {
+            let reply = read_delivery(pdu, ReceiptId::Same).1.remove(0);
+            let part = reply.part.map(|part| (part.reference, part.number, part.total));
+            (reply.text.reveal().to_owned(), part)
+        };
+        let with_header = |header: &[u8]| {
+            let body = [&[header.len() as u8], header, &text].concat();
+            pdu(0x40, DataCoding::Ucs2, &body)
+        };
+        for (header, expected) in [
+            (&[0, 3, 0x14, 2, 1][..], Some((0x14, 1, 2))),
+            (&[8, 4, 1, 0x14, 3, 2], Some((0x114, 2, 3))),
+            (&[5, 4, 0x0b, 0x84, 0, 0, 0, 3, 0x14, 2, 2], Some((0x14, 2, 2))),
+            (&[0x24, 1, 3], None),
+            (&[0, 3, 7, 1, 1], None),
+            (&[0, 3, 7, 0, 0], None),
+            (&[0, 3, 7, 2, 3], None),
+            (&[0, 9, 7, 2, 1], None),
+        ] {
+            assert_eq!(place(&with_header(header)), ("问卷".into(), expected), "{header:?}");
+        }
+        let sar = |mut pdu: DeliverSm| {
+            pdu.push_tlv(Tlv::SarMsgRefNum(3));
+            pdu.push_tlv(Tlv::SarTotalSegments(4));
+            pdu.push_tlv(Tlv::SarSegmentSeqnum(1));
+            pdu
+        };
+        let alone = sar(pdu(0, DataCoding::Ucs2, &text));
+        assert_eq!(place(&alone), ("问卷".into(), Some((3, 1, 4))));
+        let both = sar(with_header(&[0, 3, 0x14, 2, 1]));
+        assert_eq!(place(&both), ("问卷".into(), Some((0x14, 1, 2))));
+        let mut payload = pdu(0x40, DataCoding::Ucs2, b"");
+        let body = [&[5, 0, 3, 0x14, 2, 1][..], &text].concat();
+        payload.push_tlv(Tlv::MessagePayload(rusmpp::values::MessagePayload::new(
+            rusmpp::types::AnyOctetString::from_vec(body),
+        )));
+        assert_eq!(place(&payload), ("问卷".into(), Some((0x14, 1, 2))));
     }
 }

@@ -128,6 +128,22 @@ mod tests {
     }
 
     #[test]
+    fn what_twilio_takes_a_reply_for_is_believed() {
+        for (kind, expected) in [
+            ("&OptOutType=STOP", Some(ReplyMeaning::OptOut)),
+            ("&OptOutType=START", Some(ReplyMeaning::Resubscribe)),
+            ("&OptOutType=HELP", None),
+            ("", None),
+        ] {
+            let body = format!("From=%2B8613800138000&Body=basta&MessageSid=SM1{kind}");
+            assert_eq!(reply(&form(&body)).unwrap().read[0].declared, expected, "{kind}");
+        }
+        let picture = "From=%2B8613800138000&Body=&NumMedia=1&MessageSid=SM1";
+        let lines = describe_replies(reply(&form(picture)));
+        assert_eq!(lines, ["+8613800138000: «[MMS: 1]» id=«SM1»"]);
+    }
+
+    #[test]
     fn replies_of_every_shape() {
         for (body, expected) in [
             ("From=%2B8613800138000&Body=8&MessageSid=SM1", "+8613800138000: «8» id=«SM1»"),
