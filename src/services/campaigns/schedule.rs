@@ -15,21 +15,44 @@ pub struct StepWindow {
 }
 
 /// The windows of all steps for so many messages a step, at the gateway's rate, inside contact
-/// hours, with the caps on messages to one number. `None` for a step that the contact hours never
-/// let out.
+/// hours in the people's own `zones`, with the caps on messages to one number. `None` for a step that
+/// the contact hours never let out.
 pub fn step_windows(
     plan: &ContactPlan,
     caps: &ContactCaps,
-    messages: u64,
-    per_second: u32,
+    (messages, per_second): (u64, u32),
+    zones: &[Zones],
     launched: Timestamp,
 ) -> Vec<Option<StepWindow>> {
-    let zones = Zones::from(plan.time_zone);
+    let in_each =
+        zones.iter().map(|zones| windows_in(plan, caps, (messages, per_second), zones, launched));
+    in_each
+        .reduce(|all, other| {
+            let widest = |(one, other): (Option<StepWindow>, Option<StepWindow>)| match (one, other)
+            {
+                (Some(one), Some(other)) => Some(StepWindow {
+                    begins: one.begins.min(other.begins),
+                    done: one.done.max(other.done),
+                }),
+                (one, other) => one.or(other),
+            };
+            all.into_iter().zip(other).map(widest).collect()
+        })
+        .unwrap_or_default()
+}
+
+fn windows_in(
+    plan: &ContactPlan,
+    caps: &ContactCaps,
+    (messages, per_second): (u64, u32),
+    zones: &Zones,
+    launched: Timestamp,
+) -> Vec<Option<StepWindow>> {
     // Whoever is due in a closed hour, or with everybody else at the launch, is spread over the
     // stretch that opens.
     let spread_from = |opens: Timestamp| {
         plan.hours
-            .open_until(opens, &zones)
+            .open_until(opens, zones)
             .min(opens + plan.spread.0.unwrap_or(Duration::from_secs(86_400)))
     };
     let work = Duration::from_millis(messages * 1000 / u64::from(per_second.max(1)));
@@ -48,12 +71,12 @@ pub fn step_windows(
                     .max();
             let begins = plan.hours.next_open(
                 (before.begins + wait).max(earliest_by_caps.unwrap_or(launched)),
-                &zones,
+                zones,
             )?;
             let due = (before.done + wait).max(earliest_by_caps.unwrap_or(launched));
-            let last = plan.hours.next_open(due, &zones)?;
+            let last = plan.hours.next_open(due, zones)?;
             let last = if last > due || index == 0 { spread_from(last) } else { last };
-            let done = plan.hours.after_open_time(begins, work, &zones)?.max(last);
+            let done = plan.hours.after_open_time(begins, work, zones)?.max(last);
             Some(StepWindow { begins, done })
         });
         windows.push(window);
@@ -85,20 +108,30 @@ mod tests {
         };
         // A Monday at noon in Shanghai.
         let monday = Timestamp::from_local("2026-03-02T12:00:00".parse().unwrap(), plan.time_zone);
-        let begins: Vec<String> = step_windows(&plan, &caps, 10, 10, monday)
-            .iter()
-            .map(|w| w.unwrap().begins.rfc3339(plan.time_zone)[..16].to_owned())
-            .collect();
+        let begins: Vec<String> =
+            step_windows(&plan, &caps, (10, 10), &[plan.time_zone.into()], monday)
+                .iter()
+                .map(|w| w.unwrap().begins.rfc3339(plan.time_zone)[..16].to_owned())
+                .collect();
         assert_eq!(
             begins,
             ["2026-03-02T12:00", "2026-03-03T12:00", "2026-03-09T12:00"],
             "the third in a week waits for the week's end"
         );
-        let hour_of_work = step_windows(&plan, &caps, 12 * 3600, 1, monday)[0].unwrap();
+        let hour_of_work =
+            step_windows(&plan, &caps, (12 * 3600, 1), &[plan.time_zone.into()], monday)[0]
+                .unwrap();
         assert_eq!(
             hour_of_work.done.rfc3339(plan.time_zone),
             "2026-03-03T13:00:00+08:00",
             "eight hours on Monday, four on Tuesday"
         );
+        // Where somebody is further east, the first message goes out earlier; the last one later.
+        let zones = ["Asia/Shanghai", "Asia/Tokyo", "America/New_York"]
+            .map(|zone| Zones::parse(zone).unwrap());
+        let first = step_windows(&plan, &caps, (10, 10), &zones, monday)[0].unwrap();
+        let alone = step_windows(&plan, &caps, (10, 10), &zones[1..2], monday)[0].unwrap();
+        assert_eq!(first.begins, alone.begins);
+        assert!(first.done > alone.done + Duration::from_secs(3_600));
     }
 }

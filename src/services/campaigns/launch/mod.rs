@@ -207,11 +207,22 @@ pub async fn prepare_launch(
     let people = lists::people_of(&mut tx, &ids).await?;
     let mobiles = people.iter().filter(|p| p.is_mobile).count() as u64;
 
+    // The plan's own, if nobody has another.
+    let mut zones = Vec::new();
+    for person in &people {
+        let zone = plan.zones_of(person.zone.as_deref());
+        if !zones.contains(&zone) {
+            zones.push(zone);
+        }
+    }
+    if zones.is_empty() {
+        zones.push(plan.time_zone.into());
+    }
     let windows = schedule::step_windows(
         &plan,
         &context.config.caps,
-        mobiles,
-        campaign_route.per_second,
+        (mobiles, campaign_route.per_second),
+        &zones,
         now,
     );
     checks::check_finishes_in_time(&plan, &windows, &candidates)?;
