@@ -27,6 +27,7 @@ mod metrics;
 mod proxies;
 mod questionnaires;
 mod quotas;
+mod raw_smsc;
 mod replies;
 mod respondent_pages;
 mod routes;

@@ -157,11 +157,9 @@ impl Smpp {
             // 3GPP TS 23.040, 9.2.3.24.1: concatenated short messages, 8-bit reference.
             let header: &[u8] =
                 if total > 1 { &[5, 0, 3, reference, total, number_of_part] } else { &[] };
-            let class = if total > 1 {
-                EsmClass::default().with_udhi_indicator()
-            } else {
-                EsmClass::default()
-            };
+            // SMPP 3.4, 5.2.12: the SMSC's default mode, with a user data header or not. (The
+            // library's own default is an acknowledgement, 0x08.)
+            let class = EsmClass::from(if total > 1 { 0x40 } else { 0x00 });
             let text = |value: &str| value.parse::<COctetString<1, 21>>().map_err(|_| malformed());
             pdus.push(
                 SubmitSm::builder()
