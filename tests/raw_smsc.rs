@@ -317,6 +317,139 @@ async fn what_we_send_is_what_the_tables_say() {
     closing.await.unwrap();
 }
 
+/// jookies/jasmin#92 and #139: receipts as data_sm.
+#[tokio::test(flavor = "multi_thread")]
+async fn receipts_and_replies_by_data_sm() {
+    let smsc = RawSmsc::start().await;
+    let mut ours = smsc.gateway("");
+    let mut session = smsc.bind(0).await;
+    session
+        .write_hex(
+            "00000041000001030000000000000001000101383631333830303133383030300001013130363930303030\
+             000400 00001e0009333966393964643500 0427000102"
+                .replace(' ', "")
+                .as_str(),
+        )
+        .await;
+    assert_eq!(ours.next().await, "receipt 39f99dd5 delivered");
+    let taken = session.read().await;
+    // 4.7.2
+    assert_eq!(taken, RawPdu { id: DATA_SM | RESPONSE, status: 0, sequence: 1, body: vec![0] });
+
+    let head = b"\0\x01\x018613800138000\0\x01\x0110690000\0\0\0\x08";
+    let payload = [0x04, 0x24, 0, 4, 0x90, 0x00, 0x8b, 0xa2];
+    session.write(DATA_SM, 0, 2, &[&head[..], &payload].concat()).await;
+    assert_eq!(ours.next().await, "reply 退订");
+    assert_eq!((session.read().await.id, 2), (DATA_SM | RESPONSE, 2));
+}
+
+/// fiorix/go-smpp PR#26: an enquire_link without an answer. 4.3: a generic_nack answers what is
+/// not known. OpenSIPS/opensips#3847: a string without its NUL.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_request_has_an_answer() {
+    let smsc = RawSmsc::start().await;
+    let mut ours = smsc.gateway("");
+    let mut session = smsc.bind(0).await;
+    session.write_hex("00000010000000150000000000000001").await;
+    let answer = session.read().await;
+    assert_eq!((answer.id, answer.status, answer.sequence), (ENQUIRE_LINK | RESPONSE, 0, 1));
+
+    // Unknown; known, but nothing for us; a deliver_sm whose first string has no end.
+    for (sequence, id, body) in [
+        (2, 0x111, &b"abc"[..]),
+        (3, 0x03, b"1\0\0\0\0"),
+        (4, DELIVER_SM, b"\0\x01\x0186138001380008613800138000861380013800086138001380001111"),
+    ] {
+        session.write(id, 0, sequence, body).await;
+        let nack = session.read().await;
+        assert_eq!((nack.id, nack.sequence), (GENERIC_NACK, sequence), "{id:#x}");
+        assert!(nack.status != 0 && nack.body.is_empty(), "{id:#x}");
+    }
+    // 4.12.1: an alert_notification has no answer. The connection is still in use.
+    session.write(0x102, 0, 5, b"\x01\x018613800138000\0\x01\x0110690000\0").await;
+    session.deliver(6, 0, b"8").await;
+    assert_eq!(ours.next().await, "reply 8");
+    assert_eq!(session.read().await.sequence, 6);
+}
+
+/// funbox/smppex PR#66, farhadi/node-smpp#140: receipts with esm_class 0. What a person types stays
+/// a reply.
+#[tokio::test(flavor = "multi_thread")]
+async fn receipts_without_their_flag() {
+    let smsc = RawSmsc::start().await;
+    let mut ours = smsc.gateway("receipt_id = \"same\"");
+    let mut session = smsc.bind(0).await;
+    for (text, expected) in [
+        (
+            "id:0972660181 sub:001 dlvrd:001 submit date:2611262030 done date:2611262031 \
+             stat:DELIVRD err:000 text:",
+            Some("receipt 0972660181 delivered"),
+        ),
+        // opentelecoms-org/jsmpp#62: without sub and dlvrd.
+        (
+            "id:1526758174 submit date:1701240904 done date:1701240904 stat:DELIVRD err:000 \
+             text:hellow",
+            Some("receipt 1526758174 delivered"),
+        ),
+        ("id:1 stat:x", Some("reply id:1 stat:x")),
+        ("id:1 stat:DELIVRD", Some("reply id:1 stat:DELIVRD")),
+        ("stat:DELIVRD sub:001 id:1", Some("reply stat:DELIVRD sub:001 id:1")),
+        ("id:我 sub:1 stat:x", None),
+        ("my id:5 sub:001 stat:DELIVRD", Some("reply my id:5 sub:001 stat:DELIVRD")),
+        // Not final: neither.
+        ("id:1 sub:001 stat:ACCEPTD", None),
+        ("id:1 sub:001 stat:UNDELIV err:001 text:stat:DELIVRD", Some("receipt 1 undelivered")),
+    ] {
+        if text.is_ascii() {
+            session.deliver(9, 0, text.as_bytes()).await;
+            assert_eq!(session.read().await.status, 0, "{text}");
+            if let Some(expected) = expected {
+                assert_eq!(ours.next().await, expected);
+            }
+        }
+    }
+    assert!(ours.heard.try_recv().is_err());
+}
+
+/// farhadi/node-smpp#106 and #248: after half an hour, submits find no bind (0x04).
+#[tokio::test(flavor = "multi_thread")]
+async fn a_submit_without_a_bind_is_tried_again_after_a_new_one() {
+    let smsc = RawSmsc::start().await;
+    let ours = smsc.gateway("");
+    let mut session = smsc.bind(0).await;
+    let first = ours.submit("hello");
+    let submit = session.read().await;
+    // A header alone, as in farhadi/node-smpp#239.
+    session.write(SUBMIT_SM | RESPONSE, 4, submit.sequence, b"").await;
+    let expected = SubmitOutcome::TemporaryFailure { code: "EsmeRinvbndsts".into() };
+    assert_eq!(first.await.unwrap(), expected);
+    let mut session = smsc.bind(0).await;
+    let second = ours.submit("hello");
+    session.take("1").await;
+    assert_eq!(second.await.unwrap(), SubmitOutcome::Accepted { id: Some("1".into()) });
+}
+
+/// komuw/naz#29: an unbind is answered, nothing is sent after it, and we bind again, even if the
+/// SMSC leaves the connection open. Submits that it has are still answered.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unbind_of_the_smsc() {
+    let smsc = RawSmsc::start().await;
+    let ours = smsc.gateway("");
+    let mut session = smsc.bind(0).await;
+    let before = ours.submit("before");
+    let submit = session.read().await;
+    session.write_hex("00000010000000060000000000000005").await;
+    let answer = session.read().await;
+    assert_eq!((answer.id, answer.status, answer.sequence), (UNBIND | RESPONSE, 0, 5));
+    session.write(SUBMIT_SM | RESPONSE, 0, submit.sequence, b"1\0").await;
+    assert_eq!(before.await.unwrap(), SubmitOutcome::Accepted { id: Some("1".into()) });
+    let mut next = smsc.bind(0).await;
+    let after = ours.submit("after");
+    next.take("2").await;
+    assert_eq!(after.await.unwrap(), SubmitOutcome::Accepted { id: Some("2".into()) });
+    assert_eq!(session.read_or_end().await, None, "nothing after the unbind");
+}
+
 /// farhadi/node-smpp#106: or nothing at all is answered.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_is_only_half_open() {
@@ -328,6 +461,45 @@ async fn a_connection_that_is_only_half_open() {
     next.take("1").await;
     assert_eq!(after.await.unwrap(), SubmitOutcome::Accepted { id: Some("1".into()) });
     drop(silent);
+}
+
+/// uudashr/jsmpp#54, opentelecoms-org/jsmpp#180, farhadi/node-smpp#250: the SMSC still has the
+/// connection that we have lost (0x05). jookies/jasmin#1059: a generic_nack answers a bind.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_is_still_bound() {
+    let smsc = RawSmsc::start().await;
+    let ours = smsc.gateway("");
+    let refused = smsc.bind(5).await;
+    let first = ours.submit("hello");
+    assert!(matches!(first.await.unwrap(), SubmitOutcome::TemporaryFailure { .. }));
+    drop(refused);
+    let mut session = smsc.accept().await;
+    let bind = session.read().await;
+    session.write(GENERIC_NACK, 8, bind.sequence, b"").await;
+    let mut session = smsc.bind(0).await;
+    let second = ours.submit("hello");
+    session.take("1").await;
+    assert!(matches!(second.await.unwrap(), SubmitOutcome::Accepted { .. }));
+}
+
+/// The tables allow 15 and 8 characters; carriers hand out longer ones (and the answers of their
+/// SMSCs have longer names).
+#[tokio::test(flavor = "multi_thread")]
+async fn long_names_and_passwords() {
+    let smsc = RawSmsc::start().await;
+    let ours = smsc.gateway_of("a-system-id-of-more-than-15", "a-longer-password", "");
+    let mut session = smsc.accept().await;
+    let bind = session.read().await;
+    let mut fields = Fields(&bind.body);
+    assert_eq!(fields.text(), "a-system-id-of-more-than-15");
+    assert_eq!(fields.text(), "a-longer-password");
+    assert_eq!(fields.text(), "");
+    assert_eq!(fields.0, [0x34, 0, 0, 0]);
+    let name = b"an-smsc-whose-name-is-long\0";
+    session.write(BIND_TRANSCEIVER | RESPONSE, 0, bind.sequence, name).await;
+    let submitted = ours.submit("hello");
+    session.take("1").await;
+    assert!(matches!(submitted.await.unwrap(), SubmitOutcome::Accepted { .. }));
 }
 
 /// farhadi/node-smpp#78: a length of 2147483657; the framing is lost, so we bind again.

@@ -4,9 +4,9 @@ use std::sync::LazyLock;
 
 use data_encoding::HEXLOWER;
 use regex::Regex;
-use rusmpp::pdus::DeliverSm;
-use rusmpp::tlvs::TlvValue;
-use rusmpp::values::{GsmFeatures, MessageState, MessageType, Ton};
+use rusmpp::pdus::{DataSm, DeliverSm};
+use rusmpp::tlvs::{Tlv, TlvValue};
+use rusmpp::values::{DataCoding, EsmClass, GsmFeatures, MessageState, MessageType, Ton};
 
 use super::super::{NumberKind, Receipt, Reply, ReplyPart, TextCoding};
 use super::ReceiptId;
@@ -17,23 +17,71 @@ static ID: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"(?i)\bid:\s*([0-9a-z_.-]{1,64})").expect("a fixed pattern"));
 static STATE: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"(?i)\bstat:\s*([a-z]{1,10})").expect("a fixed pattern"));
+/// A receipt's form, which nobody writes by chance: its id, stat, and one of the other fields.
+static FORM: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?is)^\s*id:\s*[a-z_.-]*[0-9][0-9a-z_.-]{0,63}\s.*\bstat:\s*[a-z]")
+        .expect("a fixed pattern")
+});
+static FIELD: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"(?i)\b(sub|dlvrd|submit date|done date):").expect("a fixed pattern")
+});
 // Fixed as well.
+static TEXT: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(?i)\btext:").expect("a fixed pattern"));
 static CODE: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"(?i)\berr:\s*([0-9a-z]{1,10})").expect("a fixed pattern"));
 
-/// Parses a deliver_sm into a receipt or a reply. An intermediate report or a state that is not
-/// final gives neither.
-pub fn read_delivery(pdu: &DeliverSm, receipt_id: ReceiptId) -> (Vec<Receipt>, Vec<Reply>) {
+/// What a deliver_sm and a data_sm have in common.
+#[derive(Clone, Copy)]
+pub struct Delivered<'a> {
+    source_ton: Ton,
+    source: &'a str,
+    class: EsmClass,
+    data_coding: DataCoding,
+    short_message: &'a [u8],
+    tlvs: &'a [Tlv],
+}
+
+impl<'a> From<&'a DeliverSm> for Delivered<'a> {
+    fn from(pdu: &'a DeliverSm) -> Delivered<'a> {
+        Delivered {
+            source_ton: pdu.source_addr_ton,
+            source: pdu.source_addr.as_str(),
+            class: pdu.esm_class,
+            data_coding: pdu.data_coding,
+            short_message: pdu.short_message().as_ref(),
+            tlvs: pdu.tlvs(),
+        }
+    }
+}
+
+impl<'a> From<&'a DataSm> for Delivered<'a> {
+    fn from(pdu: &'a DataSm) -> Delivered<'a> {
+        Delivered {
+            source_ton: pdu.source_addr_ton,
+            source: pdu.source_addr.as_str(),
+            class: pdu.esm_class,
+            data_coding: pdu.data_coding,
+            short_message: &[],
+            tlvs: pdu.tlvs(),
+        }
+    }
+}
+
+/// Parses a deliver_sm or data_sm into a receipt or a reply. An intermediate report or a state that
+/// is not final gives neither.
+pub fn read_delivery<'a>(
+    pdu: impl Into<Delivered<'a>>,
+    receipt_id: ReceiptId,
+) -> (Vec<Receipt>, Vec<Reply>) {
+    let pdu = &pdu.into();
     let (header, body) = split_header(pdu);
-    let is_receipt =
-        pdu.esm_class.message_type == MessageType::ShortMessageContainsMCDeliveryReceipt;
-    if is_receipt
-        || pdu.tlvs().iter().any(|tlv| matches!(tlv.value(), Some(TlvValue::ReceiptedMessageId(_))))
-    {
-        return (
-            read_receipt(pdu, &receipt_text(pdu, &body), receipt_id).into_iter().collect(),
-            Vec::new(),
-        );
+    let text = receipt_text(pdu, &body);
+    let is_receipt = pdu.class.message_type == MessageType::ShortMessageContainsMCDeliveryReceipt
+        || pdu.tlvs.iter().any(|tlv| matches!(tlv.value(), Some(TlvValue::ReceiptedMessageId(_))))
+        || is_in_receipt_form(&text);
+    if is_receipt {
+        return (read_receipt(pdu, &text, receipt_id).into_iter().collect(), Vec::new());
     }
     let coding = TextCoding::of_data_coding(u8::from(pdu.data_coding));
     let part =
@@ -46,14 +94,13 @@ pub fn read_delivery(pdu: &DeliverSm, receipt_id: ReceiptId) -> (Vec<Receipt>, V
                 octets_hex: Personal::new(HEXLOWER.encode(&body)),
             }
         });
-    let from_kind = match pdu.source_addr_ton {
+    let from_kind = match pdu.source_ton {
         Ton::International => NumberKind::International,
         Ton::National => NumberKind::National,
         Ton::Alphanumeric | Ton::Abbreviated => NumberKind::NotDialled,
         _ => NumberKind::Unknown,
     };
-    let reply =
-        Reply { from_kind, part, ..Reply::new(pdu.source_addr.as_str(), coding.decode(&body)) };
+    let reply = Reply { from_kind, part, ..Reply::new(pdu.source, coding.decode(&body)) };
     (Vec::new(), vec![reply])
 }
 
@@ -76,9 +123,9 @@ fn part_of_header(header: &[u8]) -> Option<(u16, u8, u8)> {
     None
 }
 
-fn part_of_sar(pdu: &DeliverSm) -> Option<(u16, u8, u8)> {
+fn part_of_sar(pdu: &Delivered<'_>) -> Option<(u16, u8, u8)> {
     let (mut reference, mut number, mut total) = (None, None, None);
-    for tlv in pdu.tlvs() {
+    for tlv in pdu.tlvs {
         match tlv.value() {
             Some(TlvValue::SarMsgRefNum(value)) => reference = Some(*value),
             Some(TlvValue::SarSegmentSeqnum(value)) => number = Some(*value),
@@ -95,20 +142,32 @@ fn valid_part(reference: u16, number: u8, total: u8) -> Option<(u16, u8, u8)> {
 }
 
 /// Receipts are ASCII, unless a carrier codes them like the message that they are about.
-fn receipt_text(pdu: &DeliverSm, body: &[u8]) -> String {
+fn receipt_text(pdu: &Delivered<'_>, body: &[u8]) -> String {
     match TextCoding::of_data_coding(u8::from(pdu.data_coding)) {
         TextCoding::Utf16 if body.contains(&0) => TextCoding::Utf16.decode(body),
         _ => String::from_utf8_lossy(body).into_owned(),
     }
 }
 
-fn read_receipt(pdu: &DeliverSm, text: &str, receipt_id: ReceiptId) -> Option<Receipt> {
+/// Many SMSCs leave out the flag of a receipt.
+fn is_in_receipt_form(text: &str) -> bool {
+    let text = before_text(text);
+    FORM.is_match(text) && FIELD.is_match(text)
+}
+
+/// The message itself comes last, and may contain anything.
+fn before_text(receipt: &str) -> &str {
+    TEXT.find(receipt).map_or(receipt, |text| &receipt[..text.start()])
+}
+
+fn read_receipt(pdu: &Delivered<'_>, text: &str, receipt_id: ReceiptId) -> Option<Receipt> {
+    let text = before_text(text);
     let find = |pattern: &Regex| {
         pattern.captures(text).and_then(|found| Some(found.get(1)?.as_str().to_owned()))
     };
     let mut id = find(&ID);
     let mut state = find(&STATE).map(|state| state.to_uppercase());
-    for tlv in pdu.tlvs() {
+    for tlv in pdu.tlvs {
         match tlv.value() {
             Some(TlvValue::ReceiptedMessageId(given)) => id = Some(given.as_str().to_owned()),
             Some(TlvValue::MessageState(given)) => {
@@ -120,7 +179,8 @@ fn read_receipt(pdu: &DeliverSm, text: &str, receipt_id: ReceiptId) -> Option<Re
     // SMPP 3.4, appendix B: the final states. ACCEPTD and UNKNOWN, like ENROUTE, are not final.
     let delivered = match state.as_deref()? {
         "DELIVRD" => true,
-        "EXPIRED" | "DELETED" | "UNDELIV" | "REJECTD" => false,
+        // FAILED is none of them, but sent.
+        "EXPIRED" | "DELETED" | "UNDELIV" | "REJECTD" | "FAILED" => false,
         _ => return None,
     };
     let id = match receipt_id {
@@ -147,14 +207,14 @@ fn word_of(state: MessageState) -> Option<&'static str> {
 }
 
 /// Returns the user data header (without its length) and the text's octets, from either field.
-fn split_header(pdu: &DeliverSm) -> (Vec<u8>, Vec<u8>) {
-    let payload = pdu.tlvs().iter().find_map(|tlv| match tlv.value() {
+fn split_header(pdu: &Delivered<'_>) -> (Vec<u8>, Vec<u8>) {
+    let payload = pdu.tlvs.iter().find_map(|tlv| match tlv.value() {
         Some(TlvValue::MessagePayload(payload)) => Some(payload.value.as_ref().to_vec()),
         _ => None,
     });
-    let body = payload.unwrap_or_else(|| pdu.short_message().as_ref().to_vec());
+    let body = payload.unwrap_or_else(|| pdu.short_message.to_vec());
     let has_header = matches!(
-        pdu.esm_class.gsm_features,
+        pdu.class.gsm_features,
         GsmFeatures::UdhiIndicator | GsmFeatures::SetUdhiAndReplyPath
     );
     match body.first() {
@@ -273,6 +333,13 @@ mod tests {
                 &["id=10ab undelivered code=REJECTD"],
             ),
             // Not final.
+            (
+                "id:10ab stat:FAILED err: 0000",
+                ReceiptId::Same,
+                &["id=10ab undelivered code=FAILED:0000"],
+            ),
+            // What the text says is not the state.
+            ("id:10ab text:stat:DELIVRD", ReceiptId::Same, &[]),
             ("id:10ab stat:ENROUTE", ReceiptId::Same, &[]),
             ("id:10ab stat:ACCEPTD", ReceiptId::Same, &[]),
             ("id:10ab stat:UNKNOWN", ReceiptId::Same, &[]),

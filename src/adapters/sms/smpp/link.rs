@@ -2,34 +2,43 @@
 //! everything else. The PDUs are those of the `rusmpp` crate.
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use rusmpp::tokio_codec::CommandCodec;
-use rusmpp::{Command, CommandStatus, Pdu};
+use rusmpp::pdus::{DataSmResp, DeliverSmResp};
+use rusmpp::tokio_codec::{CommandCodec, EncodeError};
+use rusmpp::types::AnyOctetString;
+use rusmpp::{Command, CommandId, CommandStatus, Pdu};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::{Mutex, mpsc, oneshot};
-use tokio::time::{Instant, interval_at, timeout};
-use tokio_util::codec::Framed;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{Mutex, Notify, mpsc, oneshot};
+use tokio::time::{Instant, interval_at, sleep_until, timeout};
+use tokio_util::bytes::BytesMut;
+use tokio_util::codec::{Decoder, Encoder, Framed};
 
 /// SMPP 3.4, section 4: none of our PDUs comes close to this size.
 const MAX_PDU: usize = 64 * 1024;
+/// SMPP 3.4, 3.2: length, id, status and sequence number.
+const HEADER: usize = 16;
 /// Capacity of the queue of PDUs to be written.
 const OUTGOING: usize = 64;
+/// How long a connection that is being left waits for the answers to what was sent on it.
+const LEAVING: Duration = Duration::from_secs(2);
 
 /// The reason for which a request has no response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoAnswer {
-    /// The connection was closed before the request was written.
+    /// The connection was closed or left before the request was written.
     NotSent,
     /// The connection was closed after the request may have been written.
     Lost,
     TimedOut,
 }
 
-type Pending = Arc<Mutex<HashMap<u32, oneshot::Sender<Command>>>>;
+type Pending = Arc<Mutex<HashMap<u32, oneshot::Sender<Result<Command, NoAnswer>>>>>;
 
 /// The local end of a connection.
 #[derive(Clone)]
@@ -37,6 +46,7 @@ pub struct Link {
     outgoing: mpsc::Sender<Command>,
     pending: Pending,
     next: Arc<AtomicU32>,
+    leave: Arc<Notify>,
     response_timeout: Duration,
 }
 
@@ -57,19 +67,30 @@ impl Link {
             outgoing,
             pending: Pending::default(),
             next: Arc::new(AtomicU32::new(1)),
+            leave: Arc::default(),
             response_timeout,
         };
-        let framed = Framed::new(stream, CommandCodec::new().with_max_length(MAX_PDU));
-        tokio::spawn(run_connection(
-            framed,
+        let connection = Connection {
+            framed: Framed::new(stream, PduCodec),
             to_write,
             deliver,
-            link.pending.clone(),
-            link.next.clone(),
-            enquire_link_every,
+            pending: link.pending.clone(),
+            next: link.next.clone(),
+            leave: link.leave.clone(),
+            enquire_link_every: enquire_link_every.max(Duration::from_secs(1)),
             response_timeout,
-        ));
+        };
+        tokio::spawn(connection.run());
         (link, incoming)
+    }
+
+    /// Closes the connection as soon as what was sent on it is answered, and sends nothing more.
+    pub fn leave(&self) {
+        self.leave.notify_one();
+    }
+
+    pub fn is_same(&self, other: &Link) -> bool {
+        Arc::ptr_eq(&self.pending, &other.pending)
     }
 
     pub fn is_closed(&self) -> bool {
@@ -81,14 +102,13 @@ impl Link {
         let sequence = sequence_after(&self.next);
         let (answer, answered) = oneshot::channel();
         self.pending.lock().await.insert(sequence, answer);
-        let command =
-            Command::builder().status(CommandStatus::EsmeRok).sequence_number(sequence).pdu(pdu);
+        let command = pdu_of(CommandStatus::EsmeRok, sequence, pdu);
         if self.outgoing.send(command).await.is_err() {
             self.pending.lock().await.remove(&sequence);
             return Err(NoAnswer::NotSent);
         }
         match timeout(self.response_timeout, answered).await {
-            Ok(Ok(command)) => Ok(command),
+            Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(NoAnswer::Lost),
             Err(_) => {
                 self.pending.lock().await.remove(&sequence);
@@ -100,10 +120,7 @@ impl Link {
     /// Responds to a request of the peer.
     pub async fn respond(&self, sequence: u32, status: CommandStatus, pdu: impl Into<Pdu>) {
         // If the connection is closed, nobody waits for the response.
-        let _ = self
-            .outgoing
-            .send(Command::builder().status(status).sequence_number(sequence).pdu(pdu))
-            .await;
+        let _ = self.outgoing.send(pdu_of(status, sequence, pdu)).await;
     }
 }
 
@@ -116,54 +133,173 @@ fn is_response(command: &Command) -> bool {
     u32::from(command.id()) & 0x8000_0000 != 0
 }
 
-/// Reads and writes until the connection ends, the local end is dropped, or the peer does not
-/// respond to an enquire_link.
-async fn run_connection<S>(
-    mut framed: Framed<S, CommandCodec>,
-    mut to_write: mpsc::Receiver<Command>,
+fn pdu_of(status: CommandStatus, sequence: u32, pdu: impl Into<Pdu>) -> Command {
+    Command::builder().status(status).sequence_number(sequence).pdu(pdu)
+}
+
+/// Cuts the stream into PDUs. One whose body cannot be read becomes [`Pdu::Other`], because a
+/// connection that closes on it would get it again after each bind.
+struct PduCodec;
+
+impl Decoder for PduCodec {
+    type Item = Command;
+    type Error = io::Error;
+
+    fn decode(&mut self, source: &mut BytesMut) -> io::Result<Option<Command>> {
+        let Some(&[a, b, c, d]) = source.first_chunk() else { return Ok(None) };
+        let length = u32::from_be_bytes([a, b, c, d]) as usize;
+        if !(HEADER..=MAX_PDU).contains(&length) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "no length of a PDU"));
+        }
+        if source.len() < length {
+            source.reserve(length - source.len());
+            return Ok(None);
+        }
+        let frame = source.split_to(length);
+        if let Ok(Some(command)) =
+            CommandCodec::new().without_max_length().decode(&mut frame.clone())
+        {
+            return Ok(Some(command));
+        }
+        let word = |nth: usize| {
+            let octets = frame.iter().skip(4 * nth).take(4);
+            octets.fold(0, |word, octet| word << 8 | u32::from(*octet))
+        };
+        let (command_id, status) = (CommandId::from(word(1)), CommandStatus::from(word(2)));
+        let body = AnyOctetString::from_slice(&frame[HEADER..]);
+        Ok(Some(pdu_of(status, word(3), Pdu::Other { command_id, body })))
+    }
+}
+
+impl Encoder<Command> for PduCodec {
+    type Error = io::Error;
+
+    fn encode(&mut self, command: Command, target: &mut BytesMut) -> io::Result<()> {
+        // The library logs what it encodes by its place from the start of the buffer.
+        let mut frame = BytesMut::new();
+        CommandCodec::new().encode(command, &mut frame).map_err(|error| match error {
+            EncodeError::Io(error) => error,
+            other => io::Error::other(other.to_string()),
+        })?;
+        target.extend_from_slice(&frame);
+        Ok(())
+    }
+}
+
+/// The task that reads and writes.
+struct Connection<S> {
+    framed: Framed<S, PduCodec>,
+    to_write: mpsc::Receiver<Command>,
     deliver: mpsc::Sender<Command>,
     pending: Pending,
     next: Arc<AtomicU32>,
+    leave: Arc<Notify>,
     enquire_link_every: Duration,
     response_timeout: Duration,
-) where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    let every = enquire_link_every.max(Duration::from_secs(1));
-    let mut enquire = interval_at(Instant::now() + every, every);
-    let mut last_heard = Instant::now();
-    loop {
-        tokio::select! {
-            command = to_write.recv() => {
-                let Some(command) = command else { break };
-                if framed.send(command).await.is_err() { break }
+}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Connection<S> {
+    /// Reads and writes until the connection ends, is left, the local end is dropped, or the peer
+    /// does not respond to an enquire_link.
+    async fn run(mut self) {
+        let every = self.enquire_link_every;
+        let mut enquire = interval_at(Instant::now() + every, every);
+        let mut last_heard = Instant::now();
+        let mut leaving: Option<Instant> = None;
+        let leave = self.leave.clone();
+        loop {
+            if leaving.is_some() && self.pending.lock().await.is_empty() {
+                break;
             }
-            read = framed.next() => {
-                let Some(Ok(command)) = read else { break };
-                last_heard = Instant::now();
-                if is_response(&command) {
-                    if let Some(reply_to) = pending.lock().await.remove(&command.sequence_number()) {
-                        let _ = reply_to.send(command);
+            let end = leaving.unwrap_or_else(Instant::now);
+            let has_left = tokio::select! {
+                command = self.to_write.recv(), if leaving.is_none() => {
+                    let Some(command) = command else { break };
+                    if !self.write(command).await { break }
+                    false
+                }
+                read = self.framed.next() => {
+                    let Some(Ok(command)) = read else { break };
+                    last_heard = Instant::now();
+                    let is_unbind = command.id() == CommandId::Unbind;
+                    if !self.take(command).await { break }
+                    is_unbind
+                }
+                _ = enquire.tick(), if leaving.is_none() => {
+                    // Nothing was received since the last enquire_link, for longer than a response
+                    // may take.
+                    if last_heard.elapsed() > every + self.response_timeout { break }
+                    let sequence = sequence_after(&self.next);
+                    if !self.write(pdu_of(CommandStatus::EsmeRok, sequence, Pdu::EnquireLink)).await { break }
+                    false
+                }
+                () = leave.notified(), if leaving.is_none() => true,
+                () = sleep_until(end), if leaving.is_some() => break,
+            };
+            if has_left && leaving.is_none() {
+                leaving = Some(Instant::now() + LEAVING);
+                self.refuse_unwritten().await;
+            }
+        }
+        self.refuse_unwritten().await;
+        // All waiting requests are notified that there is no response.
+        self.pending.lock().await.clear();
+    }
+
+    /// Takes what the peer has sent. Returns false if the connection is gone.
+    async fn take(&mut self, command: Command) -> bool {
+        let sequence = command.sequence_number();
+        if is_response(&command) {
+            if let Some(reply_to) = self.pending.lock().await.remove(&sequence) {
+                let _ = reply_to.send(Ok(command));
+            }
+            return true;
+        }
+        let id = command.id();
+        let ok = CommandStatus::EsmeRok;
+        match id {
+            CommandId::EnquireLink => {
+                return self.write(pdu_of(ok, sequence, Pdu::EnquireLinkResp)).await;
+            }
+            CommandId::Unbind => return self.write(pdu_of(ok, sequence, Pdu::UnbindResp)).await,
+            _ => {}
+        }
+        match self.deliver.try_send(command) {
+            Ok(()) => true,
+            Err(TrySendError::Closed(_)) => false,
+            // What is waiting must not keep an enquire_link from its answer. SMPP 3.4, 5.1.3: a
+            // temporary error of the receiver; it is delivered again.
+            Err(TrySendError::Full(_)) => {
+                let later = CommandStatus::EsmeRxTAppn;
+                match id {
+                    CommandId::DeliverSm => {
+                        self.write(pdu_of(later, sequence, DeliverSmResp::default())).await
                     }
-                    continue;
+                    CommandId::DataSm => {
+                        self.write(pdu_of(later, sequence, DataSmResp::default())).await
+                    }
+                    _ => true,
                 }
-                if matches!(command.pdu(), Some(Pdu::EnquireLink)) {
-                    let answer = Command::builder().status(CommandStatus::EsmeRok).sequence_number(command.sequence_number()).pdu(Pdu::EnquireLinkResp);
-                    if framed.send(answer).await.is_err() { break }
-                    continue;
-                }
-                if deliver.send(command).await.is_err() { break }
-            }
-            _ = enquire.tick() => {
-                // Nothing was received since the last enquire_link, for longer than a response may
-                // take.
-                if last_heard.elapsed() > every + response_timeout { break }
-                let command = Command::builder().status(CommandStatus::EsmeRok).sequence_number(sequence_after(&next)).pdu(Pdu::EnquireLink);
-                if framed.send(command).await.is_err() { break }
             }
         }
     }
-    to_write.close();
-    // All waiting requests are notified that there is no response.
-    pending.lock().await.clear();
+
+    /// Writes a PDU. Returns false if the connection is gone, or takes nothing any more.
+    async fn write(&mut self, command: Command) -> bool {
+        matches!(timeout(self.response_timeout, self.framed.send(command)).await, Ok(Ok(())))
+    }
+
+    /// Takes no more requests; those that wait to be written were certainly not sent.
+    async fn refuse_unwritten(&mut self) {
+        self.to_write.close();
+        let mut pending = self.pending.lock().await;
+        while let Ok(command) = self.to_write.try_recv() {
+            if is_response(&command) {
+                continue;
+            }
+            if let Some(reply_to) = pending.remove(&command.sequence_number()) {
+                let _ = reply_to.send(Err(NoAnswer::NotSent));
+            }
+        }
+    }
 }

@@ -1,5 +1,5 @@
 //! SMPP 3.4: a carrier's SMSC, over one connection opened by us (transceiver). The PDUs are those
-//! of the `rusmpp` crate.
+//! of the `rusmpp` crate; `tests/raw_smsc.rs` checks their octets without it.
 //!
 //! In the configuration, `in_flight` is the window. Long messages are sent in parts with a user
 //! data header; the receipt is requested with the last part. A submit without a response when the
@@ -69,6 +69,18 @@ pub(super) struct File {
     response_timeout: String,
     #[serde(default)]
     pub receipt_id: ReceiptId,
+    /// The `err:` codes of receipts that say that a number does not work.
+    #[serde(default)]
+    dead_number: Vec<String>,
+}
+
+impl File {
+    pub fn is_dead_number(&self, receipt: &Receipt) -> bool {
+        let code = receipt.code.as_deref().and_then(|code| code.split_once(':'));
+        code.is_some_and(|(_, code)| {
+            !receipt.delivered && self.dead_number.iter().any(|d| d == code)
+        })
+    }
 }
 
 /// How a receipt identifies its message.
@@ -114,11 +126,17 @@ impl Smpp {
         };
         let every = duration("enquire_link_every", &file.enquire_link_every)?;
         let timeout = duration("response_timeout", &file.response_timeout)?;
-        if config.user.is_empty() || config.user.len() > 15 {
-            return Err("user: set it to the system id, at most 15 characters".into());
+        let fits = |text: &str| text.len() <= LONGEST_NAME && !text.contains('\0');
+        if config.user.is_empty() || !fits(&config.user) {
+            return Err(format!(
+                "user: set it to the system id, at most {LONGEST_NAME} characters"
+            ));
         }
-        if config.secret.reveal().len() > 8 {
-            return Err("secret: an SMPP password has at most 8 characters".into());
+        if !fits(config.secret.reveal()) {
+            return Err(format!("secret: set a password of at most {LONGEST_NAME} characters"));
+        }
+        if !fits(&file.system_type) {
+            return Err(format!("system_type: write at most {LONGEST_NAME} characters"));
         }
         if file
             .address
@@ -207,6 +225,9 @@ impl Smpp {
         for (part, pdu) in pdus.into_iter().enumerate() {
             let answer = link.request(pdu).await;
             let log_text = describe_answer(&answer);
+            if answer.as_ref().is_ok_and(|a| a.status() == CommandStatus::EsmeRinvbndsts) {
+                self.session.leave(&link).await;
+            }
             match classify(answer) {
                 Ok(given) => id = given,
                 // A part of a long message has already been sent: whatever the response to the
@@ -247,7 +268,6 @@ fn classify(answer: Result<Command, NoAnswer>) -> Result<Option<String>, SubmitO
         }
         (
             CommandStatus::EsmeRinvsrcadr
-            | CommandStatus::EsmeRinvbndsts
             | CommandStatus::EsmeRinvsysid
             | CommandStatus::EsmeRinvpaswd
             | CommandStatus::EsmeRbindfail,
@@ -310,6 +330,10 @@ impl Gateway for Smpp {
     }
 }
 
+/// SMPP 3.4, 4.1.5: 15 characters of a system id and 8 of a password. Some carriers give out longer
+/// ones, and their SMSCs read them.
+const LONGEST_NAME: usize = 64;
+
 /// Timeout of connecting and binding.
 pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -339,7 +363,7 @@ mod tests {
             (response(Status::EsmeRthrottled, taken("")), Err(throttled("EsmeRthrottled"))),
             (response(Status::EsmeRmsgqful, taken("")), Err(throttled("EsmeRmsgqful"))),
             (response(Status::EsmeRinvsrcadr, taken("")), Err(account("EsmeRinvsrcadr"))),
-            (response(Status::EsmeRinvbndsts, taken("")), Err(account("EsmeRinvbndsts"))),
+            (response(Status::EsmeRinvbndsts, taken("")), Err(temporary("EsmeRinvbndsts"))),
             (response(Status::EsmeRinvsysid, taken("")), Err(account("EsmeRinvsysid"))),
             (response(Status::EsmeRinvpaswd, taken("")), Err(account("EsmeRinvpaswd"))),
             (response(Status::EsmeRbindfail, taken("")), Err(account("EsmeRbindfail"))),

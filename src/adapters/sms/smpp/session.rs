@@ -4,10 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusmpp::pdus::{BindTransceiver, DeliverSmResp};
-use rusmpp::types::COctetString;
-use rusmpp::values::InterfaceVersion;
-use rusmpp::{Command, CommandStatus, Pdu};
+use rusmpp::pdus::{DataSmResp, DeliverSmResp};
+use rusmpp::types::AnyOctetString;
+use rusmpp::{Command, CommandId, CommandStatus, Pdu};
 use rustls_platform_verifier::ConfigVerifierExt;
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, mpsc};
@@ -32,7 +31,7 @@ const LONGEST_BACK_OFF: Duration = Duration::from_secs(30);
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
 pub enum BindError {
-    /// The SMSC refused the bind.
+    /// The SMSC refused the bind: a person must check the account.
     Refused(String),
     NoConnection,
 }
@@ -119,20 +118,16 @@ impl SmppSession {
     }
 
     async fn bind(&self) -> Result<Link, BindError> {
-        let long = |key: &str| BindError::Refused(format!("{key}_too_long"));
-        let bind = BindTransceiver::builder()
-            .interface_version(InterfaceVersion::Smpp3_4)
-            .system_id(self.system_id.parse::<COctetString<1, 16>>().map_err(|_| long("user"))?)
-            .password(
-                self.password.reveal().parse::<COctetString<1, 9>>().map_err(|_| long("secret"))?,
-            )
-            .system_type(
-                self.file
-                    .system_type
-                    .parse::<COctetString<1, 13>>()
-                    .map_err(|_| long("system_type"))?,
-            )
-            .build();
+        // SMPP 3.4, 4.1.5, field by field: the library's type has no room for the longer names and
+        // passwords of some carriers.
+        let texts = [self.system_id.as_str(), self.password.reveal(), &self.file.system_type];
+        let mut body: Vec<u8> = texts.iter().flat_map(|text| text.bytes().chain([0])).collect();
+        // interface_version, addr_ton, addr_npi, and an empty address_range.
+        body.extend([0x34, 0, 0, 0]);
+        let bind = Pdu::Other {
+            command_id: CommandId::BindTransceiver,
+            body: AnyOctetString::from_vec(body),
+        };
         let connected = timeout(CONNECT_TIMEOUT, self.connect()).await;
         let (link, incoming) =
             connected.map_err(|_| BindError::NoConnection)?.ok_or(BindError::NoConnection)?;
@@ -142,7 +137,20 @@ impl SmppSession {
                 self.listen(link.clone(), incoming);
                 Ok(link)
             }
-            CommandStatus::EsmeRsyserr => Err(BindError::NoConnection),
+            // «Already bound»: the SMSC still holds a connection that we have lost, for some
+            // minutes. That and the others pass by themselves.
+            CommandStatus::EsmeRalybnd
+            | CommandStatus::EsmeRsyserr
+            | CommandStatus::EsmeRthrottled
+            | CommandStatus::EsmeRmsgqful
+            | CommandStatus::EsmeRinvbndsts => {
+                tracing::warn!(
+                    gateway = self.gateway,
+                    status = ?answer.status(),
+                    "the SMSC does not bind us now"
+                );
+                Err(BindError::NoConnection)
+            }
             refused => Err(BindError::Refused(format!("{refused:?}"))),
         }
     }
@@ -174,9 +182,7 @@ impl SmppSession {
             (self.gateway.clone(), self.file.clone(), self.deliver.clone());
         tokio::spawn(async move {
             while let Some(command) = incoming.recv().await {
-                if !forward(&link, &file, &deliver, &command).await {
-                    break;
-                }
+                forward(&link, &file, &deliver, &command).await;
             }
             tracing::warn!(gateway, "the connection to the SMSC is gone");
         });
@@ -197,39 +203,62 @@ impl SmppSession {
     pub async fn close(&self) {
         if let Some(link) = self.current.lock().await.link.take() {
             let _ = timeout(CONNECT_TIMEOUT, link.request(Pdu::Unbind)).await;
+            link.leave();
+        }
+    }
+
+    /// Leaves a connection on which the SMSC says that it is not bound; the next use binds again.
+    pub async fn leave(&self, link: &Link) {
+        link.leave();
+        let mut current = self.current.lock().await;
+        if current.link.as_ref().is_some_and(|bound| bound.is_same(link)) {
+            current.link = None;
         }
     }
 }
 
-/// Forwards one command. Returns false if the SMSC unbinds.
+/// Forwards one command of the SMSC, and answers it.
 async fn forward(
     link: &Link,
     file: &File,
     deliver: &mpsc::Sender<InboundBatch>,
     command: &Command,
-) -> bool {
+) {
     let sequence = command.sequence_number();
-    match command.pdu() {
+    let (read, answer): (_, Pdu) = match command.pdu() {
         Some(Pdu::DeliverSm(pdu)) => {
-            let link = link.clone();
-            let (receipts, replies) = read_delivery(pdu, file.receipt_id);
-            let (delivery, taken) = InboundBatch::new(receipts, replies);
-            let sent = deliver.send(delivery).await;
-            // Several deliveries may be stored concurrently; the SMSC's window limits them.
-            tokio::spawn(async move {
-                let status = match sent.is_ok() && taken.await == Ok(true) {
-                    true => CommandStatus::EsmeRok,
-                    // SMPP 3.4, 5.1.3: a temporary error of the receiver; it is delivered again.
-                    false => CommandStatus::EsmeRxTAppn,
-                };
-                link.respond(sequence, status, DeliverSmResp::default()).await;
-            });
-            true
+            (read_delivery(pdu, file.receipt_id), DeliverSmResp::default().into())
         }
-        Some(Pdu::Unbind) => {
-            link.respond(sequence, CommandStatus::EsmeRok, Pdu::UnbindResp).await;
-            false
+        Some(Pdu::DataSm(pdu)) => {
+            (read_delivery(pdu, file.receipt_id), DataSmResp::default().into())
         }
-        _ => true,
+        _ => return refuse(link, command).await,
+    };
+    let (mut receipts, replies) = read;
+    for receipt in &mut receipts {
+        receipt.dead_number = file.is_dead_number(receipt);
     }
+    let link = link.clone();
+    let (delivery, taken) = InboundBatch::new(receipts, replies);
+    let sent = deliver.send(delivery).await;
+    // Several deliveries may be stored concurrently; the SMSC's window limits them.
+    tokio::spawn(async move {
+        let status = match sent.is_ok() && taken.await == Ok(true) {
+            true => CommandStatus::EsmeRok,
+            // SMPP 3.4, 5.1.3: a temporary error of the receiver; it is delivered again.
+            false => CommandStatus::EsmeRxTAppn,
+        };
+        link.respond(sequence, status, answer).await;
+    });
+}
+
+/// Answers what cannot be read or is not for us (SMPP 3.4, 4.3).
+async fn refuse(link: &Link, command: &Command) {
+    let status = match command.id() {
+        // These have no answer.
+        CommandId::AlertNotification | CommandId::Outbind => return,
+        CommandId::DeliverSm | CommandId::DataSm => CommandStatus::EsmeRinvcmdlen,
+        _ => CommandStatus::EsmeRinvcmdid,
+    };
+    link.respond(command.sequence_number(), status, Pdu::GenericNack).await;
 }
