@@ -22,6 +22,7 @@ static FORM: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"(?is)^\s*id:\s*[a-z_.-]*[0-9][0-9a-z_.-]{0,63}\s.*\bstat:\s*[a-z]")
         .expect("a fixed pattern")
 });
+// Fixed as well.
 static FIELD: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"(?i)\b(sub|dlvrd|submit date|done date):").expect("a fixed pattern")
 });
