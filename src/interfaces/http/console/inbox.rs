@@ -54,7 +54,7 @@ pub fn meaning_label(meaning: &str) -> (&'static str, &'static str) {
         "wrong_number" => ("号码有误", "wrong number"),
         "begin" => ("同意短信作答", "wants to be asked by SMS"),
         "answer" => ("作答", "an answer"),
-        _ => ("其他", "something else"),
+        _ => ("没看懂", "not understood"),
     }
 }
 
