@@ -165,7 +165,9 @@ async fn receipts_move_a_message_forward_and_never_back() {
             ReceiptEffect::Unmatched
         );
         messages::settle(&mut tx, &[settlement(key, "accepted", Some("G1"))], NOW).await.unwrap();
-        let unmatched = receipts::take_unmatched(&mut tx, "g", "G1").await.unwrap();
+        let unmatched = receipts::take_unmatched(&mut tx, "g", "G1", &["0G1".into(), "G1".into()])
+            .await
+            .unwrap();
         assert_eq!(unmatched.len(), 1);
         assert_eq!(
             receipts::apply(&mut tx, &unmatched[0], NOW).await.unwrap(),

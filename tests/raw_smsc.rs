@@ -10,11 +10,15 @@ use fieldworkd::adapters::config::GatewayConfig;
 use fieldworkd::adapters::sms::{self, Gateway, InboundBatch, OutgoingMessage, SubmitOutcome};
 use fieldworkd::domain::personal::Personal;
 use fieldworkd::domain::phone::Phone;
+use fieldworkd::simulation::Scenario;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+
+use crate::common::deployment::{Deployment, count, wait_until};
+use crate::smsc::{SECRET, use_account};
 
 /// No step of these tests takes longer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -513,4 +517,68 @@ async fn a_length_that_cannot_be() {
         assert_eq!(session.read_or_end().await, None, "{length}");
     }
     smsc.bind(0).await;
+}
+
+/// jookies/jasmin#210 and #1034 (hexadecimal in the answer, decimal with zeros in the receipt),
+/// #1129 (zeros in front), #916 (capitals), kneodev/ksmppd#153 (64 bits), jookies/jasmin#423 (the
+/// receipt before the answer); by the daemon, with nothing set.
+#[tokio::test(flavor = "multi_thread")]
+async fn receipts_that_spell_the_id_in_another_way() {
+    const IDS: [(&str, &str); 5] = [
+        ("39f99dd5", "0972660181"),
+        ("00B8BE19", "B8BE19"),
+        ("1101c1-c9d03d-f000", "1101C1-C9D03D-F000"),
+        ("812FC7470000001B", "9308878062554710043"),
+        ("5f5e0ff", "99999999"),
+    ];
+    let smsc = RawSmsc::start().await;
+    let change = |config: &mut String, gateway: &mut String| {
+        use_account(config);
+        *gateway = smsc.definition("").replace("\"2s\"", "\"30s\"");
+    };
+    let people = Scenario::faultless(1, 100);
+    for deployment in Deployment::with_config(IDS.len(), &people, 20, &change).await {
+        let daemon = deployment.start_daemon(&[SECRET]).await;
+        let mut session = smsc.bind(0).await;
+        let states = async |name: &str| count(&deployment.states().await, name) as usize;
+        let (last, first) = IDS.split_last().unwrap();
+        for (answer, _) in first {
+            session.take(answer).await;
+        }
+        let waiting = session.read().await;
+        assert_eq!(waiting.id, SUBMIT_SM);
+        wait_until("the answers are stored", async || states("accepted").await == first.len())
+            .await;
+        for (_, receipt) in IDS {
+            let receipt = format!("id:{receipt} sub:001 dlvrd:001 stat:DELIVRD err:000 text:");
+            session.deliver(9, 4, receipt.as_bytes()).await;
+            let stored = session.read().await;
+            assert_eq!((stored.id, stored.status), (DELIVER_SM | RESPONSE, 0));
+        }
+        wait_until("all but the last are known", async || states("delivered").await == first.len())
+            .await;
+        let answer = [last.0.as_bytes(), &[0]].concat();
+        session.write(SUBMIT_SM | RESPONSE, 0, waiting.sequence, &answer).await;
+        wait_until("the last is known too", async || states("delivered").await == IDS.len()).await;
+        drop(daemon);
+    }
+}
+
+/// What an SMSC says of a number in `err:` is known to the carrier alone (farhadi/node-smpp#242).
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_numbers_by_the_gateways_table() {
+    let smsc = RawSmsc::start().await;
+    let mut ours = smsc.gateway("dead_number = [\"001\", \"0x5\"]");
+    let mut session = smsc.bind(0).await;
+    for (rest, expected) in [
+        ("stat:UNDELIV err:001", "receipt 1 undelivered dead"),
+        ("stat:REJECTD err: 0x5", "receipt 1 undelivered dead"),
+        ("stat:UNDELIV err:1", "receipt 1 undelivered"),
+        ("stat:UNDELIV", "receipt 1 undelivered"),
+        ("stat:DELIVRD err:001", "receipt 1 delivered"),
+    ] {
+        session.deliver(9, 4, format!("id:1 sub:001 {rest} text:").as_bytes()).await;
+        assert_eq!(session.read().await.status, 0, "{rest}");
+        assert_eq!(ours.next().await, expected, "{rest}");
+    }
 }

@@ -91,13 +91,13 @@ fn smpp_file(port: u16) -> String {
 }
 
 /// Configures the SMSC's account, and shows messages in doubt at once.
-fn use_account(config: &mut String) {
+pub fn use_account(config: &mut String) {
     *config = config
         .replace("in_flight = 8", "in_flight = 4\nuser = \"fieldwork\"")
         .replace("escalate_in_doubt_after = \"2h\"", "escalate_in_doubt_after = \"1s\"");
 }
 
-const SECRET: (&str, &str) = ("FIELDWORKD_GATEWAY__SIMULATOR__SECRET", "secret");
+pub const SECRET: (&str, &str) = ("FIELDWORKD_GATEWAY__SIMULATOR__SECRET", "secret");
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_smsc_over_smpp() {

@@ -12,7 +12,7 @@ fuzz_target!(|data: &[u8]| {
     let [class, coding, body @ ..] = data else { return };
     let Ok(text) = OctetString::from_vec(body[..body.len().min(255)].to_vec()) else { return };
     let pdu = DeliverSm::builder().esm_class(EsmClass::from(*class)).data_coding(DataCoding::from(*coding)).short_message(text).build();
-    for receipt_id in [ReceiptId::Same, ReceiptId::DecimalOfHex] {
+    for receipt_id in [ReceiptId::Auto, ReceiptId::Same, ReceiptId::DecimalOfHex] {
         let _ = read_delivery(&pdu, receipt_id);
     }
 });

@@ -3,6 +3,8 @@
 use sqlx::AnyConnection;
 
 use super::Result;
+use super::bulk_params::{ColumnType, to_param};
+use super::dialect::{Engine, statement};
 use crate::adapters::crypto::invitation_of_reference;
 use crate::domain::ids::InvitationId;
 use crate::domain::time::Timestamp;
@@ -139,17 +141,40 @@ async fn store_unmatched(
     Ok(())
 }
 
-/// Removes and returns the unmatched receipts with this gateway id.
+/// Returns those of these ids that a gateway has given to messages.
+pub async fn known_ids(
+    connection: &mut AnyConnection,
+    gateway: &str,
+    ids: &[String],
+) -> Result<Vec<String>> {
+    let sql = format!(
+        "SELECT DISTINCT gateway_message_id FROM message WHERE gateway = $1 AND \
+         gateway_message_id {} AND gateway_message_id IS NOT NULL",
+        Engine::of_connection(connection).in_list(2, ColumnType::Text)
+    );
+    Ok(sqlx::query_scalar(statement(sql))
+        .bind(gateway.to_owned())
+        .bind(to_param(ids))
+        .fetch_all(connection)
+        .await?)
+}
+
+/// Removes the unmatched receipts with an id of `spellings`, and returns them as those of
+/// `gateway_message_id`.
 pub async fn take_unmatched(
     tx: &mut AnyConnection,
     gateway: &str,
     gateway_message_id: &str,
+    spellings: &[String],
 ) -> Result<Vec<Receipt>> {
-    let sql = "DELETE FROM unmatched_receipt WHERE gateway = $1 AND gateway_message_id = $2 \
-        RETURNING phone_hash, delivered, code";
-    let rows: Vec<(String, i64, Option<String>)> = sqlx::query_as(sql)
+    let sql = format!(
+        "DELETE FROM unmatched_receipt WHERE gateway = $1 AND gateway_message_id {} \
+         RETURNING phone_hash, delivered, code",
+        Engine::of_connection(tx).in_list(2, ColumnType::Text)
+    );
+    let rows: Vec<(String, i64, Option<String>)> = sqlx::query_as(statement(sql))
         .bind(gateway.to_owned())
-        .bind(gateway_message_id.to_owned())
+        .bind(to_param(spellings))
         .fetch_all(tx)
         .await?;
     let receipt = |(phone_hash, delivered, code): (String, i64, Option<String>)| Receipt {

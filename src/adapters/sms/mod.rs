@@ -11,6 +11,7 @@ mod approved_templates;
 mod gateway_log;
 mod http;
 mod inbound;
+mod receipt_ids;
 pub mod smpp;
 pub mod template;
 pub mod tencent;
@@ -36,6 +37,7 @@ pub use gateway_log::GatewayExchange;
 pub use inbound::{
     Entries, InboundBatch, NumberKind, Push, PushError, Receipt, Reply, ReplyPart, UnreadableEntry,
 };
+pub use receipt_ids::ReceiptIds;
 pub use text_coding::TextCoding;
 
 /// An outgoing message.
@@ -198,6 +200,11 @@ pub trait Gateway: Send + Sync {
     fn parse_receipts(&self, push: Push<'_>) -> Result<Entries<Receipt>, PushError>;
 
     fn parse_replies(&self, push: Push<'_>) -> Result<Entries<Reply>, PushError>;
+
+    /// Returns how its receipts spell ids, if that is to be found out.
+    fn receipt_ids(&self) -> Option<&ReceiptIds> {
+        None
+    }
 
     /// Returns the response to a push that is stored on disk: content type and body. After any
     /// other response the gateway pushes again.

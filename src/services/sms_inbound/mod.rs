@@ -35,8 +35,21 @@ pub async fn process_receipts(
 ) -> Result<(), DispatchError> {
     let now = context.clock.now();
     let region = context.config.region_of_gateway(gateway);
+    let ids = context.gateways.get(gateway).and_then(|gateway| gateway.receipt_ids());
     let mut tx = context.database.write().await?;
-    for receipt in pushed {
+    for mut receipt in pushed {
+        if let (Some(ids), Some(id)) = (ids, &receipt.id) {
+            let known = receipts::known_ids(&mut tx, gateway, &ids.spellings(id)).await?;
+            receipt.id = ids.choose(id, &known);
+            if receipt.id.is_none() {
+                tracing::warn!(
+                    gateway,
+                    "a receipt's id may be that of several messages; it is left out. Set \
+                     receipt_id in the gateway's file"
+                );
+                continue;
+            }
+        }
         let to = receipt.to.as_ref().and_then(|to| Phone::parse(to.reveal(), region).ok());
         let stored = receipts::Receipt {
             gateway: gateway.to_owned(),

@@ -11,7 +11,7 @@ use crate::adapters::database::cases::DispositionSource;
 use crate::adapters::database::invitations::{self, NextContact};
 use crate::adapters::database::messages::{self, Settlement};
 use crate::adapters::database::{WriteTx, campaigns, cases, gateway_log, rates, receipts};
-use crate::adapters::sms::{BATCH_REFUSED, GatewayExchange, SubmitOutcome};
+use crate::adapters::sms::{BATCH_REFUSED, GatewayExchange, ReceiptIds, SubmitOutcome};
 use crate::domain::contact_plan::Upcoming;
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::{InvitationId, MessageKey};
@@ -222,7 +222,8 @@ impl SettlementBatch {
         if job.campaign.budget_micros.is_some() && self.refunded_micros > 0 {
             campaigns::add_spending(&mut tx, job.campaign.id, -self.refunded_micros).await?;
         }
-        apply_early_receipts(&mut tx, gateway, &self.settlements, now).await?;
+        let ids = job.context.gateways.get(gateway).and_then(|gateway| gateway.receipt_ids());
+        apply_early_receipts(&mut tx, (gateway, ids), &self.settlements, now).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -360,7 +361,7 @@ fn effect_of(
 /// Receipts that came before the answer and knew only the gateway's id have waited for it.
 async fn apply_early_receipts(
     tx: &mut WriteTx,
-    gateway: &str,
+    (gateway, ids): (&str, Option<&ReceiptIds>),
     settlements: &[Settlement],
     now: Timestamp,
 ) -> Result<(), DispatchError> {
@@ -368,7 +369,8 @@ async fn apply_early_receipts(
         return Ok(());
     }
     for id in settlements.iter().filter_map(|s| s.gateway_message_id.as_deref()) {
-        for receipt in receipts::take_unmatched(tx, gateway, id).await? {
+        let spellings = ids.map_or_else(|| vec![id.to_owned()], |ids| ids.spellings(id));
+        for receipt in receipts::take_unmatched(tx, gateway, id, &spellings).await? {
             super::receipts::apply_receipt(tx, &receipt, false, now).await?;
         }
     }

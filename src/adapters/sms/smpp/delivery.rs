@@ -29,6 +29,7 @@ static FIELD: LazyLock<Regex> = LazyLock::new(|| {
 // Fixed as well.
 static TEXT: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"(?i)\btext:").expect("a fixed pattern"));
+// Fixed as well.
 static CODE: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"(?i)\berr:\s*([0-9a-z]{1,10})").expect("a fixed pattern"));
 
@@ -185,7 +186,7 @@ fn read_receipt(pdu: &Delivered<'_>, text: &str, receipt_id: ReceiptId) -> Optio
         _ => return None,
     };
     let id = match receipt_id {
-        ReceiptId::Same => id?,
+        ReceiptId::Auto | ReceiptId::Same => id?,
         ReceiptId::DecimalOfHex => format!("{:x}", id?.parse::<u64>().ok()?),
     };
     let code = if delivered {

@@ -26,7 +26,7 @@ use serde::Deserialize;
 
 use super::{
     BatchResult, Capabilities, Entries, Gateway, GatewayExchange, InboundBatch, OutgoingMessage,
-    Push, PushError, QueriedMessage, QueryResult, Receipt, Reply, SubmitOutcome,
+    Push, PushError, QueriedMessage, QueryResult, Receipt, ReceiptIds, Reply, SubmitOutcome,
 };
 use crate::adapters::clock::Clock;
 use crate::adapters::config::GatewayConfig;
@@ -87,8 +87,10 @@ impl File {
 #[derive(Deserialize, Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 pub enum ReceiptId {
-    /// By the id of the submit's response.
+    /// By that id in any spelling, which is found out.
     #[default]
+    Auto,
+    /// By the id of the submit's response, as it is.
     Same,
     /// By the same number in decimal, while the response had it in hexadecimal (SMPP 3.4 leaves
     /// that open).
@@ -111,6 +113,7 @@ pub struct Smpp {
     name: String,
     file: Arc<File>,
     session: SmppSession,
+    receipt_ids: ReceiptIds,
     /// The reference of the last long message; it wraps around after 256.
     long: AtomicU8,
 }
@@ -150,7 +153,8 @@ impl Smpp {
         }
         let file = Arc::new(file);
         let session = SmppSession::new(config, file.clone(), every, timeout, clock);
-        Ok(Smpp { name: config.name.clone(), file, session, long: AtomicU8::new(0) })
+        let (name, receipt_ids) = (config.name.clone(), ReceiptIds::default());
+        Ok(Smpp { name, file, session, receipt_ids, long: AtomicU8::new(0) })
     }
 
     /// Builds the PDUs of a message: one, or one for each part.
@@ -319,6 +323,10 @@ impl Gateway for Smpp {
 
     async fn close(&self) {
         self.session.close().await;
+    }
+
+    fn receipt_ids(&self) -> Option<&ReceiptIds> {
+        (self.file.receipt_id == ReceiptId::Auto).then_some(&self.receipt_ids)
     }
 
     fn parse_receipts(&self, _push: Push<'_>) -> Result<Entries<Receipt>, PushError> {
