@@ -599,7 +599,7 @@ async fn people_are_found_by_number_or_name_and_are_masked_until_somebody_asks()
         );
         // Replies: the text is shown on request, and the access is audited.
         let inbox = qian.get("/inbox").await.2;
-        let something_else = inbox.split("<tr id=").find(|row| row.contains("其他")).unwrap();
+        let something_else = inbox.split("<tr id=").find(|row| row.contains("<td>没看懂")).unwrap();
         let reply = something_else
             .split("action=\"/inbox/")
             .nth(1)
