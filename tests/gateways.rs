@@ -89,6 +89,7 @@ fn message() -> OutgoingMessage {
         parts: 1,
         step: "invitation".into(),
         must_be_alone: false,
+        part: None,
         fields: [
             field(Placeholder::Name, "王 小*明~"),
             field(Placeholder::Link, "https://x.cn/i/abc123"),

@@ -178,6 +178,7 @@ fn message(text: &str) -> OutgoingMessage {
         step: "first".into(),
         fields: Default::default(),
         must_be_alone: false,
+        part: None,
     }
 }
 

@@ -155,6 +155,7 @@ pub(super) mod tests {
             parts: 1,
             step: "invitation".into(),
             must_be_alone: false,
+            part: None,
             fields: [
                 field(Placeholder::Name, "王 小*明~"),
                 field(Placeholder::Subject, "山海"),

@@ -54,6 +54,18 @@ pub struct OutgoingMessage {
     pub fields: BTreeMap<Placeholder, Personal>,
     /// Whether it must be sent in a separate request, because a batch with it was refused.
     pub must_be_alone: bool,
+    /// The part to submit, where the gateway takes parts one by one; `None`: the whole message.
+    pub part: Option<MessagePart>,
+}
+
+/// A part of a long message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MessagePart {
+    /// From 1.
+    pub number: u8,
+    pub total: u8,
+    /// What all parts of the message have in common (3GPP TS 23.040, 9.2.3.24.1).
+    pub reference: u8,
 }
 
 /// The step name of an opt-out confirmation; gateways with approved templates need one of this
@@ -163,6 +175,9 @@ pub struct Capabilities {
     pub query: bool,
     /// So long after a submit, its «never received» is final. `None`: it may yet turn up.
     pub unknown_is_final_after: Option<Duration>,
+    /// Whether each part of a long message is a submit of its own, with a slot, an answer and a
+    /// receipt of its own.
+    pub submits_parts: bool,
 }
 
 #[async_trait]

@@ -121,6 +121,7 @@ async fn send_sms(
         )]
         .into(),
         must_be_alone: true,
+        part: None,
     };
     match send_one_message(context, &sms.gateway, &message).await {
         OneOffResult::Accepted => DeliveryResult::Delivered,

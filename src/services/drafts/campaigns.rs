@@ -262,6 +262,7 @@ pub async fn send_test(
         step: step.name.clone(),
         fields: composed.fields,
         must_be_alone: true,
+        part: None,
     };
     Ok(send_one_message(context, &gateway, &message).await)
 }

@@ -85,6 +85,7 @@ pub fn prepare_message(
             step,
             fields: composed.fields,
             must_be_alone,
+            part: None,
         },
     })))
 }

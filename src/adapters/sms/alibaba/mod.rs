@@ -217,7 +217,12 @@ impl Gateway for Alibaba {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { batch: self.batch, query: true, unknown_is_final_after: None }
+        Capabilities {
+            batch: self.batch,
+            query: true,
+            unknown_is_final_after: None,
+            submits_parts: false,
+        }
     }
 
     /// A request has one template.

@@ -296,7 +296,7 @@ impl Gateway for Smpp {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { batch: 1, query: false, unknown_is_final_after: None }
+        Capabilities { batch: 1, query: false, unknown_is_final_after: None, submits_parts: false }
     }
 
     async fn submit(&self, batch: &[OutgoingMessage]) -> BatchResult {

@@ -60,6 +60,7 @@ impl Gateway for TemplateGateway {
             batch: 1,
             query: query.is_some(),
             unknown_is_final_after: query.and_then(|query| query.unknown_is_final_after()),
+            submits_parts: false,
         }
     }
 

@@ -152,7 +152,12 @@ impl Gateway for Tencent {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { batch: MOST, query: true, unknown_is_final_after: None }
+        Capabilities {
+            batch: MOST,
+            query: true,
+            unknown_is_final_after: None,
+            submits_parts: false,
+        }
     }
 
     /// A request has one text, and contains either mainland or foreign numbers.

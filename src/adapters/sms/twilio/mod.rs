@@ -125,7 +125,7 @@ impl Gateway for Twilio {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { batch: 1, query: true, unknown_is_final_after: None }
+        Capabilities { batch: 1, query: true, unknown_is_final_after: None, submits_parts: false }
     }
 
     async fn submit(&self, batch: &[OutgoingMessage]) -> BatchResult {
