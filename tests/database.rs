@@ -113,6 +113,7 @@ fn settlement(key: MessageKey, state: &'static str, id: Option<&str>) -> Settlem
         gateway_message_id: id.map(str::to_owned),
         code: None,
         submitted_at: NOW,
+        part_ids: Vec::new(),
     }
 }
 
@@ -158,6 +159,8 @@ async fn receipts_move_a_message_forward_and_never_back() {
             phone_hash: None,
             delivered,
             code: None,
+            dead_number: false,
+            confirms_part: false,
         };
         // A receipt before the submit's response, with the gateway's id alone, is stored unmatched.
         assert_eq!(
@@ -165,13 +168,13 @@ async fn receipts_move_a_message_forward_and_never_back() {
             ReceiptEffect::Unmatched
         );
         messages::settle(&mut tx, &[settlement(key, "accepted", Some("G1"))], NOW).await.unwrap();
-        let unmatched = receipts::take_unmatched(&mut tx, "g", "G1", &["0G1".into(), "G1".into()])
-            .await
-            .unwrap();
+        let spellings = ["0G1".into(), "G1".into()];
+        let unmatched =
+            receipts::take_unmatched(&mut tx, "g", "G1", &spellings, false).await.unwrap();
         assert_eq!(unmatched.len(), 1);
         assert_eq!(
             receipts::apply(&mut tx, &unmatched[0], NOW).await.unwrap(),
-            ReceiptEffect::MessageUpdated(ids[0])
+            ReceiptEffect::MessageUpdated { invitation: ids[0], delivered: true }
         );
         assert_eq!(
             receipts::apply(&mut tx, &receipt(Some(&reference), "G1", false), NOW).await.unwrap(),

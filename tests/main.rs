@@ -32,6 +32,7 @@ mod replies;
 mod respondent_pages;
 mod routes;
 mod serve;
+mod smpp_parts;
 mod sms_conversations;
 mod sms_sending;
 mod smsc;

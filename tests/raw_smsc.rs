@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use fieldworkd::adapters::clock::{Clock, SystemClock};
 use fieldworkd::adapters::config::GatewayConfig;
+use fieldworkd::adapters::database::{Database, rates};
 use fieldworkd::adapters::sms::{self, Gateway, InboundBatch, OutgoingMessage, SubmitOutcome};
 use fieldworkd::domain::personal::Personal;
 use fieldworkd::domain::phone::Phone;
@@ -25,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 // 5.1.2.1
 const GENERIC_NACK: u32 = 0x8000_0000;
-const SUBMIT_SM: u32 = 0x04;
+pub const SUBMIT_SM: u32 = 0x04;
 const DELIVER_SM: u32 = 0x05;
 const UNBIND: u32 = 0x06;
 const BIND_TRANSCEIVER: u32 = 0x09;
@@ -35,10 +36,10 @@ const RESPONSE: u32 = 0x8000_0000;
 
 /// 3.2: a PDU's header and its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct RawPdu {
-    id: u32,
-    status: u32,
-    sequence: u32,
+pub struct RawPdu {
+    pub id: u32,
+    pub status: u32,
+    pub sequence: u32,
     body: Vec<u8>,
 }
 
@@ -67,20 +68,20 @@ impl Fields<'_> {
     }
 }
 
-struct RawSmsc {
+pub struct RawSmsc {
     listener: TcpListener,
 }
 
-struct RawSession {
+pub struct RawSession {
     stream: TcpStream,
 }
 
 impl RawSmsc {
-    async fn start() -> RawSmsc {
+    pub async fn start() -> RawSmsc {
         RawSmsc { listener: TcpListener::bind("127.0.0.1:0").await.unwrap() }
     }
 
-    fn definition(&self, more: &str) -> String {
+    pub fn definition(&self, more: &str) -> String {
         let address = self.listener.local_addr().unwrap();
         format!(
             "kind = \"smpp\"\naddress = \"{address}\"\nsource = \"10690000\"\n\
@@ -98,6 +99,7 @@ impl RawSmsc {
             name: "g".into(),
             definition: self.definition(more),
             rate_per_second: 10,
+            rate_counts: None,
             in_flight: 4,
             price_per_part: 0.0,
             currency: "CNY".into(),
@@ -135,7 +137,7 @@ impl RawSmsc {
     }
 
     /// Accepts a connection and its bind, with `status`.
-    async fn bind(&self, status: u32) -> RawSession {
+    pub async fn bind(&self, status: u32) -> RawSession {
         let mut session = self.accept().await;
         let bind = session.read().await;
         assert_eq!(bind.id, BIND_TRANSCEIVER);
@@ -195,7 +197,7 @@ impl RawSession {
     }
 
     /// Reads the next PDU that is no enquire_link, which is answered.
-    async fn read(&mut self) -> RawPdu {
+    pub async fn read(&mut self) -> RawPdu {
         self.read_or_end().await.expect("the connection is open")
     }
 
@@ -225,19 +227,38 @@ impl RawSession {
     }
 
     /// Takes a submit under this id.
-    async fn take(&mut self, id: &str) -> RawPdu {
+    pub async fn take(&mut self, id: &str) -> RawPdu {
         let submit = self.read().await;
         assert_eq!(submit.id, SUBMIT_SM);
-        let body = [id.as_bytes(), &[0]].concat();
-        self.write(SUBMIT_SM | RESPONSE, 0, submit.sequence, &body).await;
+        self.answer_submit(&submit, 0, id).await;
         submit
     }
 
-    async fn deliver(&mut self, sequence: u32, class: u8, text: &[u8]) {
+    /// 4.4.2: with an error, there is no body.
+    pub async fn answer_submit(&mut self, submit: &RawPdu, status: u32, id: &str) {
+        let body = [id.as_bytes(), &[0]].concat();
+        let body = if status == 0 { &body[..] } else { b"" };
+        self.write(SUBMIT_SM | RESPONSE, status, submit.sequence, body).await;
+    }
+
+    pub async fn deliver(&mut self, sequence: u32, class: u8, text: &[u8]) {
         let head = b"\0\x01\x018613800138000\0\x01\x0110690000\0";
         let tail = [&[class, 0, 0, 0, 0, 0, 0, 0, 0, text.len() as u8], text].concat();
         self.write(DELIVER_SM, 0, sequence, &[&head[..], &tail].concat()).await;
     }
+}
+
+/// The number of a submit, and reference, total and number of its part.
+pub fn submitted_part(pdu: &RawPdu) -> (String, u8, u8, u8) {
+    let mut fields = Fields(&pdu.body);
+    let _ = (fields.text(), fields.octets(2), fields.text(), fields.octets(2));
+    let to = fields.text();
+    assert_eq!(fields.octet(), 0x40, "esm_class");
+    let _ = (fields.octets(2), fields.text(), fields.text());
+    assert_eq!(fields.octet(), 1, "registered_delivery");
+    let _ = fields.octets(4);
+    assert_eq!(fields.octets(3), [5, 0, 3], "a header of 8 bits");
+    (to, fields.octet(), fields.octet(), fields.octet())
 }
 
 /// 4.4.1: every field of a submit_sm, with no optional parameter behind it.
@@ -302,7 +323,7 @@ async fn what_we_send_is_what_the_tables_say() {
     let long = ours.submit(&"您".repeat(100));
     let (first, second) = (session.take("2").await, session.take("3").await);
     assert!(matches!(long.await.unwrap(), SubmitOutcome::Accepted { .. }));
-    let (head, tail) = (check_submit(&first, 0x40, 0, 8), check_submit(&second, 0x40, 1, 8));
+    let (head, tail) = (check_submit(&first, 0x40, 1, 8), check_submit(&second, 0x40, 1, 8));
     let reference = head[3];
     assert_eq!(head[..6], [5, 0, 3, reference, 2, 1]);
     assert_eq!(tail[..6], [5, 0, 3, reference, 2, 2]);
@@ -561,6 +582,10 @@ async fn receipts_that_spell_the_id_in_another_way() {
         let answer = [last.0.as_bytes(), &[0]].concat();
         session.write(SUBMIT_SM | RESPONSE, 0, waiting.sequence, &answer).await;
         wait_until("the last is known too", async || states("delivered").await == IDS.len()).await;
+        let database = Database::open(&deployment.url).await.unwrap();
+        let learnt = rates::receipt_ids(&mut database.read().await.unwrap(), "simulator").await;
+        assert_eq!(learnt.unwrap().as_deref(), Some("converted"), "for the next daemon");
+        database.close().await;
         drop(daemon);
     }
 }

@@ -6,7 +6,14 @@ use std::time::Duration;
 use crate::common::deployment::count;
 use crate::common::{PLAN, TestApp, list, monday};
 use fieldworkd::adapters::clock::Clock;
+use fieldworkd::adapters::database::invitations;
+use fieldworkd::adapters::database::messages::{self, NewMessage, Settlement};
+use fieldworkd::adapters::sms;
+use fieldworkd::domain::contact_plan::MessageSlot;
+use fieldworkd::domain::ids::{InvitationId, MessageKey};
+use fieldworkd::services::sms_inbound::process_receipts;
 use fieldworkd::services::sms_sending::Dispatcher;
+use fieldworkd::services::sms_sending::receipts::apply_late_receipts;
 use fieldworkd::simulation::{PeopleScenario, Scenario};
 
 #[tokio::test]
@@ -162,4 +169,60 @@ async fn a_push_with_a_wrong_secret_or_shape_changes_nothing() {
     );
     let huge: &'static str = Box::leak("x".repeat(2_000_000).into_boxed_str());
     assert_eq!(post(format!("/hooks/simulator/{secret}/receipts"), huge).await, 413);
+}
+
+/// On PostgreSQL a receipt and the answer to its submit may be written at the same time, each
+/// without seeing the other: neither changes the message, and both are on disk.
+#[tokio::test]
+async fn a_receipt_that_crossed_its_answer_is_applied_later() {
+    for app in TestApp::on_each_engine(Scenario::faultless(3, 50), &[]).await {
+        app.launch_with_people(1, "").await;
+        let key = MessageKey { invitation: InvitationId(1), slot: MessageSlot::step(0) };
+        let message = NewMessage {
+            key,
+            gateway: "simulator".into(),
+            reference: "m1-1".into(),
+            parts: 1,
+            cost_micros: 0,
+        };
+        let now = app.clock.now();
+        let mut tx = app.context.database.write().await.unwrap();
+        messages::mark_submitting(&mut tx, &[message], now).await.unwrap();
+        tx.commit().await.unwrap();
+
+        let dead = sms::Receipt {
+            id: Some("late".into()),
+            dead_number: true,
+            code: Some("001".into()),
+            reference: None,
+            to: None,
+            delivered: false,
+        };
+        process_receipts(&app.context, "simulator", vec![dead]).await.unwrap();
+        let mut tx = app.context.database.write().await.unwrap();
+        let answer = Settlement {
+            key,
+            state: "accepted",
+            gateway_message_id: Some("late".into()),
+            code: None,
+            submitted_at: now,
+            part_ids: Vec::new(),
+        };
+        messages::settle(&mut tx, &[answer], now).await.unwrap();
+        tx.commit().await.unwrap();
+
+        let states = async || {
+            let mut connection = app.context.database.read().await.unwrap();
+            messages::count_by_state(&mut connection).await.unwrap()
+        };
+        assert_eq!(apply_late_receipts(&app.context).await.unwrap(), 0, "it may still be written");
+        assert_eq!(states().await, [("accepted".to_owned(), 1)], "{}", app.engine);
+        app.clock.advance_to(now + Duration::from_secs(5));
+        assert_eq!(apply_late_receipts(&app.context).await.unwrap(), 1, "{}", app.engine);
+        assert_eq!(states().await, [("undelivered".to_owned(), 1)], "{}", app.engine);
+        let mut connection = app.context.database.read().await.unwrap();
+        let due = invitations::next_due_after(&mut connection, now).await.unwrap();
+        assert_eq!(due, None, "{}: the number does not work, as the receipt said", app.engine);
+        assert_eq!(apply_late_receipts(&app.context).await.unwrap(), 0);
+    }
 }

@@ -19,6 +19,7 @@ use crate::interfaces::http;
 use crate::services::call_center::queue;
 use crate::services::context::AppContext;
 use crate::services::interviews::InterviewService;
+use crate::services::sms_sending::receipts::apply_late_receipts;
 use crate::services::sms_sending::{DispatchError, Dispatcher, Tick, WORKERS_PER_ROUTE};
 use crate::services::{alerts, datasets, deadlines, erasure, forecasting, webhooks};
 
@@ -27,6 +28,7 @@ const RETRY_DELAY: Duration = Duration::from_secs(5);
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 const FORECAST_INTERVAL: Duration = Duration::from_secs(5);
 const HOUSEKEEPING_POLL: Duration = Duration::from_secs(60);
+const LATE_RECEIPT_INTERVAL: Duration = Duration::from_secs(20);
 const DESTROYED_KEYS_INTERVAL: Duration = Duration::from_secs(3600);
 
 pub async fn run(config: Config) -> Result<()> {
@@ -48,6 +50,7 @@ pub async fn run(config: Config) -> Result<()> {
         tokio::spawn(http::serve(context.clone(), listener, wait_for_stop(stopped.clone())));
     let call_leases = tokio::spawn(call_lease_loop(context.clone(), stopped.clone()));
     let long_replies = tokio::spawn(long_reply_loop(context.clone(), stopped.clone()));
+    let late_receipts = tokio::spawn(late_receipt_loop(context.clone(), stopped.clone()));
     let webhooks = tokio::spawn(webhook_loop(context.clone(), stopped.clone()));
     let watchdog = tokio::spawn(watchdog_loop(context.clone(), stopped));
     tracing::info!(%address, database = ?context.database.engine(), "ready");
@@ -67,6 +70,7 @@ pub async fn run(config: Config) -> Result<()> {
         destroyed_keys,
         call_leases,
         long_replies,
+        late_receipts,
         webhooks,
         web_server,
         watchdog,
@@ -79,6 +83,7 @@ pub async fn run(config: Config) -> Result<()> {
         destroyed_keys,
         call_leases,
         long_replies,
+        late_receipts,
         webhooks,
         web_server,
         watchdog
@@ -90,6 +95,7 @@ pub async fn run(config: Config) -> Result<()> {
     destroyed_keys?;
     call_leases?;
     long_replies?;
+    late_receipts?;
     webhooks?;
     watchdog?;
     web_server??;
@@ -265,7 +271,6 @@ async fn dataset_delivery_loop(context: Arc<AppContext>, mut stopped: watch::Rec
     }
 }
 
-/// Delivers events to other systems.
 /// Takes long replies of which some parts have not come in time.
 async fn long_reply_loop(context: Arc<AppContext>, mut stopped: watch::Receiver<bool>) {
     let interview_service = InterviewService::new(context);
@@ -279,6 +284,16 @@ async fn long_reply_loop(context: Arc<AppContext>, mut stopped: watch::Receiver<
     }
 }
 
+/// Applies receipts that came at the same time as the answer to their submit.
+async fn late_receipt_loop(context: Arc<AppContext>, mut stopped: watch::Receiver<bool>) {
+    while sleep_unless_stopped(&mut stopped, LATE_RECEIPT_INTERVAL).await {
+        if let Err(error) = apply_late_receipts(&context).await {
+            tracing::error!(%error, "receipts that wait could not be looked at; they are tried again");
+        }
+    }
+}
+
+/// Delivers events to other systems.
 async fn webhook_loop(context: Arc<AppContext>, mut stopped: watch::Receiver<bool>) {
     while !*stopped.borrow() {
         if let Err(error) = webhooks::deliver_due_events(&context).await {

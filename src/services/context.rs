@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::adapters::clock::Clock;
-use crate::adapters::config::Config;
+use crate::adapters::config::{Config, RateUnit};
 use crate::adapters::crypto::{KeyRing, KeyRingError};
 use crate::adapters::database::{Database, DatabaseError, WriteTx, audit};
 use crate::adapters::sms::{self, Dialer, GatewayError, Gateways};
@@ -46,6 +46,17 @@ impl AppContext {
         let database = Database::open(&config.database_url).await?;
         let context = AppContext { config, database, keys, clock, gateways, dialer };
         Ok(context)
+    }
+
+    /// Whether a gateway takes and confirms each part of a long message by itself.
+    pub fn submits_parts(&self, gateway: &str) -> bool {
+        self.gateways.get(gateway).is_some_and(|gateway| gateway.capabilities().submits_parts)
+    }
+
+    /// Whether a gateway's rate counts the parts of messages.
+    pub fn counts_parts(&self, gateway: &str) -> bool {
+        let configured = self.config.gateways.get(gateway).and_then(|config| config.rate_counts);
+        configured.map_or_else(|| self.submits_parts(gateway), |unit| unit == RateUnit::Parts)
     }
 
     /// Writes an audit entry in the transaction that makes the audited change. It must be the last

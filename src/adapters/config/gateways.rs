@@ -5,7 +5,7 @@ use std::path::Path;
 use ipnet::IpNet;
 
 use super::secrets::read_secret;
-use super::{DialConfig, GatewayConfig, Reader};
+use super::{DialConfig, GatewayConfig, RateUnit, Reader};
 
 pub(super) fn read_gateway(
     r: &mut Reader<'_>,
@@ -32,6 +32,7 @@ pub(super) fn read_gateway(
         name: name.to_owned(),
         definition: definition.unwrap_or_default(),
         rate_per_second: u32::try_from(r.number("rate_per_second", 10, 1..=100_000)).unwrap_or(10),
+        rate_counts: r.choice("rate_counts", &RATE_UNITS),
         in_flight: u32::try_from(r.number("in_flight", 16, 1..=4096)).unwrap_or(16),
         price_per_part: r.decimal("price_per_part", 0.0),
         currency: r.text("currency").unwrap_or_else(|| "CNY".into()),
@@ -42,6 +43,10 @@ pub(super) fn read_gateway(
     };
     Some(gateway)
 }
+
+/// The words for what a rate counts; the first: as its protocol does.
+const RATE_UNITS: [(&str, Option<RateUnit>); 3] =
+    [("auto", None), ("parts", Some(RateUnit::Parts)), ("messages", Some(RateUnit::Messages))];
 
 /// Reads the telephone system; returns `None` if no file is named.
 pub(super) fn read_dial(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<DialConfig> {

@@ -157,6 +157,8 @@ pub struct GatewayConfig {
     /// Content of the gateway's own file.
     pub definition: String,
     pub rate_per_second: u32,
+    /// `None`: parts, where each part is a submit of its own (SMPP, CMPP), else messages.
+    pub rate_counts: Option<RateUnit>,
     pub in_flight: u32,
     pub price_per_part: f64,
     pub currency: String,
@@ -166,6 +168,14 @@ pub struct GatewayConfig {
     pub allowed_networks: Vec<IpNet>,
     /// The region of numbers that it writes as they are dialled at home; `None`: that of lists.
     pub default_region: Option<String>,
+}
+
+/// What a gateway's rate counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RateUnit {
+    /// A message of three parts counts three times.
+    Parts,
+    Messages,
 }
 
 /// How replies are read.

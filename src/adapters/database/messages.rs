@@ -124,6 +124,9 @@ pub struct Settlement {
     pub gateway_message_id: Option<String>,
     pub code: Option<String>,
     pub submitted_at: Timestamp,
+    /// The gateway's ids of the parts that it has accepted, in order, if it takes and confirms each
+    /// by itself; then the message has no id of its own.
+    pub part_ids: Vec<Option<String>>,
 }
 
 /// Stores the gateway's responses. If a receipt arrived first, only the gateway's id and the times

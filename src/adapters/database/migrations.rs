@@ -22,9 +22,11 @@ macro_rules! files {
     };
 }
 
-static SQLITE: &[File] = files!("sqlite": "0001_initial" "0002_webhook_secrets" "0003_replies");
+static SQLITE: &[File] =
+    files!("sqlite": "0001_initial" "0002_webhook_secrets" "0003_replies" "0004_message_parts");
 
-static POSTGRES: &[File] = files!("postgres": "0001_initial" "0002_webhook_secrets" "0003_replies");
+static POSTGRES: &[File] =
+    files!("postgres": "0001_initial" "0002_webhook_secrets" "0003_replies" "0004_message_parts");
 
 pub(super) fn of(engine: Engine) -> Migrator {
     let files = match engine {

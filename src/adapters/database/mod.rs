@@ -32,6 +32,7 @@ pub mod idempotency;
 pub mod invitations;
 pub mod links;
 pub mod lists;
+pub mod message_parts;
 pub mod messages;
 mod migrations;
 pub mod notices;

@@ -108,6 +108,24 @@ pub async fn throttle(
     pause(tx, gateway, until, SLOW_DOWN, now).await
 }
 
+/// Returns how a gateway's receipts spell ids, if that has been found out.
+pub async fn receipt_ids(connection: &mut AnyConnection, gateway: &str) -> Result<Option<String>> {
+    let sql = "SELECT receipt_ids FROM gateway_rate WHERE gateway = $1";
+    let row: Option<Option<String>> =
+        sqlx::query_scalar(sql).bind(gateway.to_owned()).fetch_optional(connection).await?;
+    Ok(row.flatten())
+}
+
+/// Stores how a gateway's receipts spell ids.
+pub async fn set_receipt_ids(tx: &mut AnyConnection, gateway: &str, learnt: &str) -> Result<()> {
+    sqlx::query("UPDATE gateway_rate SET receipt_ids = $2 WHERE gateway = $1")
+        .bind(gateway.to_owned())
+        .bind(learnt.to_owned())
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
 /// Pauses a gateway for all daemons until `until`.
 pub async fn pause(
     tx: &mut AnyConnection,

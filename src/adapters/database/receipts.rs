@@ -2,9 +2,9 @@
 
 use sqlx::AnyConnection;
 
-use super::Result;
 use super::bulk_params::{ColumnType, to_param};
 use super::dialect::{Engine, statement};
+use super::{Result, message_parts};
 use crate::adapters::crypto::invitation_of_reference;
 use crate::domain::ids::InvitationId;
 use crate::domain::time::Timestamp;
@@ -20,14 +20,19 @@ pub struct Receipt {
     pub phone_hash: Option<String>,
     pub delivered: bool,
     pub code: Option<String>,
+    /// The gateway's code says that the number does not work.
+    pub dead_number: bool,
+    /// It confirms one part of a long message.
+    pub confirms_part: bool,
 }
 
 /// The effect of a receipt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReceiptEffect {
-    /// The message changed; it belongs to this invitation.
-    MessageUpdated(InvitationId),
-    /// The message is known and already in this state or a later one.
+    /// The message of this invitation is now delivered, or undelivered.
+    MessageUpdated { invitation: InvitationId, delivered: bool },
+    /// The message is known and already in this state or a later one, or waits for receipts of its
+    /// other parts.
     AlreadyKnown,
     /// No message matches; the receipt is stored, because the gateway's response may still arrive.
     Unmatched,
@@ -39,17 +44,35 @@ pub async fn apply(
     receipt: &Receipt,
     now: Timestamp,
 ) -> Result<ReceiptEffect> {
-    let found: Option<FoundMessage> = find(tx, receipt).await?;
-    let Some((invitation, kind, number, state)) = found else {
-        if let Some(id) = &receipt.gateway_message_id {
+    if let Some(id) = receipt.gateway_message_id.as_ref().filter(|_| receipt.confirms_part)
+        && let Some(part) = message_parts::find(tx, &receipt.gateway, id).await?
+    {
+        return match message_parts::apply(tx, part.key, receipt.delivered).await? {
+            Some(delivered) => move_message(tx, part.message, delivered, (receipt, now)).await,
+            None => Ok(ReceiptEffect::AlreadyKnown),
+        };
+    }
+    match (find(tx, receipt).await?, &receipt.gateway_message_id) {
+        (Some(found), _) => move_message(tx, found, receipt.delivered, (receipt, now)).await,
+        (None, Some(id)) => {
             store_unmatched(tx, receipt, id, now).await?;
+            Ok(ReceiptEffect::Unmatched)
         }
-        return Ok(ReceiptEffect::Unmatched);
-    };
+        (None, None) => Ok(ReceiptEffect::Unmatched),
+    }
+}
+
+/// Moves a message forward.
+async fn move_message(
+    tx: &mut AnyConnection,
+    (invitation, kind, number, state): FoundMessage,
+    delivered: bool,
+    (receipt, now): (&Receipt, Timestamp),
+) -> Result<ReceiptEffect> {
     // Delivered is final; undelivered may still become delivered, because gateways retry.
     let moves = match state.as_str() {
         "submitting" | "in_doubt" | "accepted" | "failed" => true,
-        "undelivered" => receipt.delivered,
+        "undelivered" => delivered,
         _ => false,
     };
     if !moves {
@@ -60,19 +83,19 @@ pub async fn apply(
                WHERE invitation_id = $1 AND kind = $6 AND number = $7";
     sqlx::query(sql)
         .bind(invitation)
-        .bind(if receipt.delivered { "delivered" } else { "undelivered" })
+        .bind(if delivered { "delivered" } else { "undelivered" })
         .bind(now.0)
         .bind(receipt.code.clone())
-        .bind(receipt.gateway_message_id.clone())
+        .bind(receipt.gateway_message_id.clone().filter(|_| !receipt.confirms_part))
         .bind(kind)
         .bind(number)
         .execute(tx)
         .await?;
-    Ok(ReceiptEffect::MessageUpdated(InvitationId(invitation)))
+    Ok(ReceiptEffect::MessageUpdated { invitation: InvitationId(invitation), delivered })
 }
 
 /// A message's invitation, kind, number and state.
-type FoundMessage = (i64, i64, i64, String);
+pub(super) type FoundMessage = (i64, i64, i64, String);
 
 async fn find(tx: &mut AnyConnection, receipt: &Receipt) -> Result<Option<FoundMessage>> {
     if let Some((reference, invitation)) =
@@ -111,11 +134,12 @@ async fn find(tx: &mut AnyConnection, receipt: &Receipt) -> Result<Option<FoundM
                FROM respondent r JOIN invitation i ON i.respondent_id = r.id JOIN message m ON \
                m.invitation_id = i.id
                WHERE r.phone_hash = $2 AND m.gateway = $1 AND m.state IN ('submitting', \
-               'in_doubt') AND m.gateway_message_id IS NULL
+               'in_doubt') AND m.gateway_message_id IS NULL AND (m.parts = 1 OR $3 = 0)
                ORDER BY m.claimed_at DESC";
     Ok(sqlx::query_as(sql)
         .bind(receipt.gateway.clone())
         .bind(phone_hash)
+        .bind(i64::from(receipt.confirms_part))
         .fetch_optional(tx)
         .await?)
 }
@@ -127,7 +151,7 @@ async fn store_unmatched(
     now: Timestamp,
 ) -> Result<()> {
     let sql = "INSERT INTO unmatched_receipt (gateway, gateway_message_id, phone_hash, \
-        delivered, code, received_at) VALUES ($1, $2, $3, $4, $5, $6)
+        delivered, code, received_at, dead_number) VALUES ($1, $2, $3, $4, $5, $6, $7)
                ON CONFLICT (gateway, gateway_message_id, phone_hash, delivered) DO NOTHING";
     sqlx::query(sql)
         .bind(receipt.gateway.clone())
@@ -136,21 +160,24 @@ async fn store_unmatched(
         .bind(i64::from(receipt.delivered))
         .bind(receipt.code.clone())
         .bind(now.0)
+        .bind(i64::from(receipt.dead_number))
         .execute(tx)
         .await?;
     Ok(())
 }
 
-/// Returns those of these ids that a gateway has given to messages.
+/// Returns those of these ids that a gateway has given to messages, or to parts of them.
 pub async fn known_ids(
     connection: &mut AnyConnection,
     gateway: &str,
     ids: &[String],
 ) -> Result<Vec<String>> {
+    let among = Engine::of_connection(connection).in_list(2, ColumnType::Text);
     let sql = format!(
-        "SELECT DISTINCT gateway_message_id FROM message WHERE gateway = $1 AND \
-         gateway_message_id {} AND gateway_message_id IS NOT NULL",
-        Engine::of_connection(connection).in_list(2, ColumnType::Text)
+        "SELECT gateway_message_id FROM message WHERE gateway = $1 AND gateway_message_id {among} \
+         AND gateway_message_id IS NOT NULL
+         UNION SELECT gateway_message_id FROM message_part WHERE gateway = $1 AND \
+         gateway_message_id {among}"
     );
     Ok(sqlx::query_scalar(statement(sql))
         .bind(gateway.to_owned())
@@ -166,26 +193,47 @@ pub async fn take_unmatched(
     gateway: &str,
     gateway_message_id: &str,
     spellings: &[String],
+    confirms_part: bool,
 ) -> Result<Vec<Receipt>> {
     let sql = format!(
         "DELETE FROM unmatched_receipt WHERE gateway = $1 AND gateway_message_id {} \
-         RETURNING phone_hash, delivered, code",
+         RETURNING phone_hash, delivered, code, dead_number",
         Engine::of_connection(tx).in_list(2, ColumnType::Text)
     );
-    let rows: Vec<(String, i64, Option<String>)> = sqlx::query_as(statement(sql))
+    let rows: Vec<(String, i64, Option<String>, i64)> = sqlx::query_as(statement(sql))
         .bind(gateway.to_owned())
         .bind(to_param(spellings))
         .fetch_all(tx)
         .await?;
-    let receipt = |(phone_hash, delivered, code): (String, i64, Option<String>)| Receipt {
-        gateway: gateway.to_owned(),
-        reference: None,
-        gateway_message_id: Some(gateway_message_id.to_owned()),
-        phone_hash: Some(phone_hash).filter(|hash| !hash.is_empty()),
-        delivered: delivered == 1,
-        code,
-    };
+    let receipt =
+        |(phone_hash, delivered, code, dead): (String, i64, Option<String>, i64)| Receipt {
+            gateway: gateway.to_owned(),
+            reference: None,
+            gateway_message_id: Some(gateway_message_id.to_owned()),
+            phone_hash: Some(phone_hash).filter(|hash| !hash.is_empty()),
+            delivered: delivered == 1,
+            code,
+            dead_number: dead == 1,
+            confirms_part,
+        };
     Ok(rows.into_iter().map(receipt).collect())
+}
+
+/// Lists gateway and id of the receipts that have been unmatched between these times, the latest
+/// first.
+pub async fn unmatched_between(
+    connection: &mut AnyConnection,
+    (since, until): (Timestamp, Timestamp),
+    limit: u32,
+) -> Result<Vec<(String, String)>> {
+    let sql = "SELECT gateway, gateway_message_id FROM unmatched_receipt WHERE received_at >= $1 AND \
+        received_at <= $2 ORDER BY received_at DESC, id DESC LIMIT $3";
+    Ok(sqlx::query_as(sql)
+        .bind(since.0)
+        .bind(until.0)
+        .bind(i64::from(limit))
+        .fetch_all(connection)
+        .await?)
 }
 
 /// Deletes receipts that have been unmatched since before `since`.

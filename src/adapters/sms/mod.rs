@@ -197,6 +197,11 @@ pub trait Gateway: Send + Sync {
         Ok(())
     }
 
+    /// Returns in how many parts it sends a message.
+    fn parts(&self, message: &OutgoingMessage) -> u32 {
+        message.parts
+    }
+
     /// Submits one request of at most [`Capabilities::batch`] messages that can share it.
     async fn submit(&self, batch: &[OutgoingMessage]) -> BatchResult;
 

@@ -19,7 +19,8 @@ struct Spellings {
     converted: BTreeSet<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr, strum::EnumString)]
+#[strum(serialize_all = "snake_case")]
 enum Way {
     Same,
     Converted,
@@ -32,6 +33,18 @@ pub struct ReceiptIds {
 }
 
 impl ReceiptIds {
+    /// Returns what has been learnt, as a word to be stored.
+    pub fn learnt(&self) -> Option<&'static str> {
+        self.learnt.get().map(Into::into)
+    }
+
+    /// Takes over what was learnt and stored before.
+    pub fn remember(&self, learnt: Option<&str>) {
+        if let Some(way) = learnt.and_then(|word| word.parse().ok()) {
+            let _ = self.learnt.set(way);
+        }
+    }
+
     /// Returns every spelling under which the message of this id may be known.
     pub fn spellings(&self, id: &str) -> Vec<String> {
         let Spellings { same, converted } = Spellings::of(id);

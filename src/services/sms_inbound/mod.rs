@@ -14,8 +14,8 @@ use super::sms_sending::receipts::apply_receipt;
 use crate::adapters::database::cases::DispositionSource;
 use crate::adapters::database::receipts;
 use crate::adapters::database::replies::{self, LatestContact, NewReply};
-use crate::adapters::database::{WriteTx, campaigns, invitations, sms_interviews};
-use crate::adapters::sms;
+use crate::adapters::database::{WriteTx, campaigns, invitations, rates, sms_interviews};
+use crate::adapters::sms::{self, ReceiptIds};
 use crate::domain::audit::{Action, Actor};
 use crate::domain::contact_plan::{ContactPlan, Upcoming};
 use crate::domain::personal::Personal;
@@ -36,6 +36,11 @@ pub async fn process_receipts(
     let now = context.clock.now();
     let region = context.config.region_of_gateway(gateway);
     let ids = context.gateways.get(gateway).and_then(|gateway| gateway.receipt_ids());
+    if let Some(ids) = ids.filter(|ids| ids.learnt().is_none()) {
+        let mut connection = context.database.read().await?;
+        ids.remember(rates::receipt_ids(&mut connection, gateway).await?.as_deref());
+    }
+    let was_learnt = ids.and_then(ReceiptIds::learnt);
     let mut tx = context.database.write().await?;
     for mut receipt in pushed {
         if let (Some(ids), Some(id)) = (ids, &receipt.id) {
@@ -58,8 +63,14 @@ pub async fn process_receipts(
             phone_hash: to.map(|to| context.keys.hasher().phone_hash(&to)),
             delivered: receipt.delivered,
             code: receipt.code,
+            dead_number: receipt.dead_number,
+            confirms_part: context.submits_parts(gateway),
         };
-        apply_receipt(&mut tx, &stored, receipt.dead_number, now).await?;
+        apply_receipt(&mut tx, &stored, now).await?;
+    }
+    if let Some(learnt) = ids.and_then(ReceiptIds::learnt).filter(|_| was_learnt.is_none()) {
+        tracing::info!(gateway, learnt, "how its receipts spell ids is known now");
+        rates::set_receipt_ids(&mut tx, gateway, learnt).await?;
     }
     tx.commit().await?;
     Ok(())

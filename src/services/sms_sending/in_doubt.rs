@@ -186,6 +186,7 @@ fn settlement(
         gateway_message_id: None,
         code: Some(code.into()),
         submitted_at: now,
+        part_ids: Vec::new(),
     }
 }
 
@@ -235,6 +236,7 @@ async fn record_query_answer(
         gateway_message_id: id,
         code: code.map(str::to_owned),
         submitted_at: now,
+        part_ids: Vec::new(),
     };
     let done = match answer {
         QueryResult::Unknown if unknown_is_final => {
@@ -291,6 +293,8 @@ async fn apply_queried_receipt(
         phone_hash: None,
         delivered,
         code: None,
+        dead_number: false,
+        confirms_part: false,
     };
-    super::receipts::apply_receipt(tx, &receipt, false, now).await
+    super::receipts::apply_receipt(tx, &receipt, now).await
 }

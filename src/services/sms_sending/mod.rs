@@ -8,7 +8,7 @@
 //! only at its time (I3). It decides nothing about answers or quotas, and closes no field.
 //!
 //! [`claim`] takes and marks, [`eligibility`] decides, [`capacity`] says how much each gateway
-//! takes now, [`slots`] and [`submit`] send, [`settle`] writes what came of it,
+//! takes now, [`slots`], [`submit`] and [`parts`] send, [`settle`] writes what came of it,
 //! [`circuit_breakers`] hold failing gateways still, [`in_doubt`] asks after messages whose answer
 //! was lost, [`incoming`] takes receipts and replies. [`Dispatcher::tick`] is one step of all that;
 //! the daemon runs [`Dispatcher::tick_route`] in [`WORKERS_PER_ROUTE`] loops for each gateway, so
@@ -21,6 +21,7 @@ mod claim_facts;
 pub mod eligibility;
 pub mod in_doubt;
 pub mod one_off;
+mod parts;
 mod prepare;
 pub mod receipts;
 mod settle;

@@ -6,12 +6,15 @@ use std::time::Duration;
 
 use super::circuit_breakers::CircuitChange;
 use super::claim::ClaimedMessage;
+use super::receipts::apply_early_receipts;
 use super::{DispatchError, DispatchJob};
 use crate::adapters::database::cases::DispositionSource;
 use crate::adapters::database::invitations::{self, NextContact};
 use crate::adapters::database::messages::{self, Settlement};
-use crate::adapters::database::{WriteTx, campaigns, cases, gateway_log, rates, receipts};
-use crate::adapters::sms::{BATCH_REFUSED, GatewayExchange, ReceiptIds, SubmitOutcome};
+use crate::adapters::database::{
+    WriteTx, campaigns, cases, gateway_log, message_parts, rates, receipts,
+};
+use crate::adapters::sms::{BATCH_REFUSED, GatewayExchange, SubmitOutcome};
 use crate::domain::contact_plan::Upcoming;
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::{InvitationId, MessageKey};
@@ -32,6 +35,9 @@ const MAX_FAILOVERS: u32 = 4;
 
 pub enum SubmitEnding {
     BatchResult(SubmitOutcome, GatewayExchange),
+    /// All or some parts of a long message have been accepted, under these ids; the outcome is the
+    /// whole message's.
+    Parts(SubmitOutcome, GatewayExchange, Vec<Option<String>>),
     /// At the moment of submit the rules no longer allowed it; the gateway heard nothing.
     Withdrawn,
 }
@@ -50,6 +56,9 @@ struct OutcomeEffect {
     /// Submit this step again, so much later.
     resubmit_after: Option<Duration>,
 }
+
+/// A message, its outcome, and the ids of its parts that were accepted.
+type Submitted = (ClaimedMessage, SubmitOutcome, GatewayExchange, Vec<Option<String>>);
 
 /// What is to be written about one set of outcomes.
 #[derive(Default)]
@@ -90,14 +99,13 @@ pub async fn settle(
             }
             SubmitEnding::BatchResult(outcome, log_entry) => {
                 health.record(&mut tx, &outcome, &claimed, now).await?;
-                batch.record(
-                    &job,
-                    &gateway,
-                    has_alternative,
-                    (claimed, outcome, log_entry),
-                    at,
-                    now,
-                );
+                let submitted = (claimed, outcome, log_entry, Vec::new());
+                batch.record(&job, &gateway, has_alternative, submitted, at, now);
+            }
+            SubmitEnding::Parts(outcome, log_entry, part_ids) => {
+                health.record(&mut tx, &outcome, &claimed, now).await?;
+                let submitted = (claimed, outcome, log_entry, part_ids);
+                batch.record(&job, &gateway, has_alternative, submitted, at, now);
             }
         }
     }
@@ -120,7 +128,7 @@ impl SettlementBatch {
         job: &DispatchJob,
         gateway: &str,
         has_alternative: bool,
-        (claimed, outcome, log_entry): (ClaimedMessage, SubmitOutcome, GatewayExchange),
+        (claimed, outcome, log_entry, part_ids): Submitted,
         at: Timestamp,
         now: Timestamp,
     ) {
@@ -172,6 +180,7 @@ impl SettlementBatch {
             gateway_message_id: effect.id,
             code: effect.code,
             submitted_at: at,
+            part_ids,
         });
     }
 
@@ -185,6 +194,7 @@ impl SettlementBatch {
         // Cases before invitations, as everywhere: two transactions that took them in different
         // orders could wait for each other.
         messages::settle(&mut tx, &self.settlements, now).await?;
+        message_parts::save(&mut tx, gateway, &self.settlements).await?;
         messages::release_unsent(&mut tx, &self.withdrawn).await?;
         gateway_log::add(&mut tx, &self.gateway_log).await?;
         let unheard = [Disposition::NotAttempted, Disposition::NothingHeard];
@@ -222,8 +232,15 @@ impl SettlementBatch {
         if job.campaign.budget_micros.is_some() && self.refunded_micros > 0 {
             campaigns::add_spending(&mut tx, job.campaign.id, -self.refunded_micros).await?;
         }
-        let ids = job.context.gateways.get(gateway).and_then(|gateway| gateway.receipt_ids());
-        apply_early_receipts(&mut tx, (gateway, ids), &self.settlements, now).await?;
+        // Receipts that came before the answer and knew only the gateway's id have waited for it.
+        if receipts::any_unmatched(&mut tx, gateway).await? {
+            let mut ids = Vec::new();
+            for settlement in self.settlements {
+                ids.extend(settlement.gateway_message_id);
+                ids.extend(settlement.part_ids.into_iter().flatten());
+            }
+            apply_early_receipts(&job.context, &mut tx, gateway, &ids, now).await?;
+        }
         tx.commit().await?;
         Ok(())
     }
@@ -253,13 +270,7 @@ impl GatewayHealth<'_> {
                     code,
                     "the gateway gets messages too fast; it is throttled"
                 );
-                rates::throttle(
-                    tx,
-                    gateway,
-                    now + slow_down_for(*retry_after, &claimed.message.reference),
-                    now,
-                )
-                .await?;
+                slow_down(tx, (gateway, &claimed.message.reference), *retry_after, now).await?;
                 self.is_slowed_down = true;
             }
             SubmitOutcome::AccountFailure { code } => {
@@ -299,6 +310,17 @@ impl GatewayHealth<'_> {
         }
         Ok(())
     }
+}
+
+/// Slows a gateway down that gets messages too fast. `seed` spreads the pauses of daemons.
+pub async fn slow_down(
+    tx: &mut WriteTx,
+    (gateway, seed): (&str, &str),
+    retry_after: Option<Duration>,
+    now: Timestamp,
+) -> Result<(), DispatchError> {
+    let wait = slow_down_for(retry_after, seed);
+    Ok(rates::throttle(tx, gateway, now + wait, now).await?)
 }
 
 fn slow_down_for(retry_after: Option<Duration>, seed: &str) -> Duration {
@@ -356,23 +378,4 @@ fn effect_of(
             )
         }
     }
-}
-
-/// Receipts that came before the answer and knew only the gateway's id have waited for it.
-async fn apply_early_receipts(
-    tx: &mut WriteTx,
-    (gateway, ids): (&str, Option<&ReceiptIds>),
-    settlements: &[Settlement],
-    now: Timestamp,
-) -> Result<(), DispatchError> {
-    if !receipts::any_unmatched(tx, gateway).await? {
-        return Ok(());
-    }
-    for id in settlements.iter().filter_map(|s| s.gateway_message_id.as_deref()) {
-        let spellings = ids.map_or_else(|| vec![id.to_owned()], |ids| ids.spellings(id));
-        for receipt in receipts::take_unmatched(tx, gateway, id, &spellings).await? {
-            super::receipts::apply_receipt(tx, &receipt, false, now).await?;
-        }
-    }
-    Ok(())
 }

@@ -2,7 +2,7 @@
 //! of the `rusmpp` crate; `tests/raw_smsc.rs` checks their octets without it.
 //!
 //! In the configuration, `in_flight` is the window. Long messages are sent in parts with a user
-//! data header; the receipt is requested with the last part. A submit without a response when the
+//! data header, each a submit of its own with a receipt of its own. A submit without a response when the
 //! connection drops is in doubt: SMPP 3.4's query_sm needs the id from the lost response, so a
 //! receipt or a person settles it.
 //!
@@ -114,7 +114,7 @@ pub struct Smpp {
     file: Arc<File>,
     session: SmppSession,
     receipt_ids: ReceiptIds,
-    /// The reference of the last long message; it wraps around after 256.
+    /// The reference of the last long message that went out as a whole; it wraps around after 256.
     long: AtomicU8,
 }
 
@@ -157,7 +157,7 @@ impl Smpp {
         Ok(Smpp { name, file, session, receipt_ids, long: AtomicU8::new(0) })
     }
 
-    /// Builds the PDUs of a message: one, or one for each part.
+    /// Builds the PDUs of a message: that of the part which is wanted, else all.
     fn pdus(&self, message: &OutgoingMessage) -> Result<Vec<SubmitSm>, SubmitOutcome> {
         let malformed = || SubmitOutcome::AccountFailure { code: "request_malformed".into() };
         let number = if self.file.plus {
@@ -166,10 +166,14 @@ impl Smpp {
             message.to.e164().trim_start_matches('+')
         };
         let (encoding, parts) = split_parts(message.text.reveal());
-        let reference = self.long.fetch_add(1, Ordering::Relaxed);
+        let reference = match message.part {
+            Some(part) => part.reference,
+            None => self.long.fetch_add(1, Ordering::Relaxed),
+        };
+        let is_wanted = |number| message.part.is_none_or(|part| part.number == number);
         let total = u8::try_from(parts.len()).map_err(|_| malformed())?;
         let mut pdus = Vec::with_capacity(parts.len());
-        for (number_of_part, text) in (1..).zip(&parts) {
+        for (number_of_part, text) in (1..).zip(&parts).filter(|(number, _)| is_wanted(*number)) {
             let (coding, body) = match encoding {
                 Encoding::Gsm7 => (DataCoding::McSpecific, encode_gsm7(text)),
                 Encoding::Ucs2 => {
@@ -192,9 +196,7 @@ impl Smpp {
                     .dest_addr_npi(Npi::from(self.file.destination_npi))
                     .destination_addr(text(number)?)
                     .esm_class(class)
-                    .registered_delivery(RegisteredDelivery::from(u8::from(
-                        number_of_part == total,
-                    )))
+                    .registered_delivery(RegisteredDelivery::from(1))
                     .data_coding(coding)
                     .short_message(
                         OctetString::from_vec([header, &body].concat()).map_err(|_| malformed())?,
@@ -296,7 +298,7 @@ impl Gateway for Smpp {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { batch: 1, query: false, unknown_is_final_after: None, submits_parts: false }
+        Capabilities { batch: 1, query: false, unknown_is_final_after: None, submits_parts: true }
     }
 
     async fn submit(&self, batch: &[OutgoingMessage]) -> BatchResult {

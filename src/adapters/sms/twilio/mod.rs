@@ -193,6 +193,7 @@ mod tests {
             name: "g".into(),
             definition: "kind = \"twilio\"\nfrom = \"+15005550006\"\n".into(),
             rate_per_second: 10,
+            rate_counts: None,
             in_flight: 1,
             price_per_part: 0.0,
             currency: "CNY".into(),
