@@ -226,3 +226,26 @@ async fn a_receipt_that_crossed_its_answer_is_applied_later() {
         assert_eq!(apply_late_receipts(&app.context).await.unwrap(), 0);
     }
 }
+
+/// Where an HTTP gateway's rate counts parts, a message of three takes three slots.
+#[tokio::test]
+async fn a_rate_may_count_parts_where_messages_go_out_whole() {
+    let settings = [
+        ("GATEWAY__SIMULATOR__RATE_PER_SECOND", "6"),
+        ("GATEWAY__SIMULATOR__RATE_COUNTS", "parts"),
+    ];
+    for app in TestApp::on_each_engine(Scenario::faultless(3, 50), &settings).await {
+        app.register_brand("A1", "a", "").await;
+        app.import(&["A1"], list(12).as_bytes()).await.unwrap();
+        let long = format!("请评价{}{{subject}}", "您".repeat(100));
+        let plan = PLAN.replacen("请评价{subject}", &long, 1);
+        app.launch("C1", &["A1"], &plan).await.unwrap();
+        app.advance_until(monday() + Duration::from_secs(60)).await;
+        let record = app.simulator.record();
+        let mut at: Vec<i64> = record.submits.iter().map(|(at, _)| at.0).collect();
+        at.sort_unstable();
+        assert_eq!(at.len(), 12, "{}", app.engine);
+        let gaps: Vec<i64> = at.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert!(gaps.iter().all(|gap| *gap >= 500), "{}: {gaps:?}", app.engine);
+    }
+}
