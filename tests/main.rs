@@ -24,6 +24,7 @@ mod interviews;
 mod invariants;
 mod list_import;
 mod metrics;
+mod parameter_limits;
 mod proxies;
 mod questionnaires;
 mod quotas;

@@ -33,6 +33,7 @@ pub mod retry_delay;
 pub mod role;
 pub mod seeded_random;
 pub mod segment;
+pub mod shortening;
 pub mod sms_interview;
 pub mod sms_text;
 pub mod subject;

@@ -1,10 +1,14 @@
 //! Passwords, stored as Argon2id hashes (RFC 9106) with the parameters recommended by OWASP, which
 //! are the defaults of the `argon2` crate.
 
+use std::cell::RefCell;
 use std::sync::LazyLock;
 
-use argon2::Argon2;
-use argon2::password_hash::{PasswordHash, PasswordHasher, PasswordVerifier, SaltString};
+use argon2::password_hash::{
+    Decimal, Ident, Output, ParamsString, PasswordHash, PasswordHasher, PasswordVerifier, Salt,
+    SaltString,
+};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::domain::personal::Personal;
@@ -33,10 +37,60 @@ pub fn hash_password(password: &Personal) -> Result<String, NoRandom> {
     let mut salt = [0u8; 16];
     getrandom::fill(&mut salt).map_err(|_| NoRandom)?;
     let salt = SaltString::encode_b64(&salt).map_err(|_| NoRandom)?;
-    let hash = Argon2::default()
-        .hash_password(prepared(password).reveal().as_bytes(), &salt)
-        .map_err(|_| NoRandom)?;
-    Ok(hash.to_string())
+    let hash = InPlace.hash_password(prepared(password).reveal().as_bytes(), &salt);
+    Ok(hash.map_err(|_| NoRandom)?.to_string())
+}
+
+thread_local! {
+    /// The 19 MiB of a computation, kept for the next one of this thread: what is given back and
+    /// asked for again, an allocator may hold several times.
+    static MEMORY: RefCell<Vec<Block>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Argon2id in the memory of this thread.
+struct InPlace;
+
+impl PasswordHasher for InPlace {
+    type Params = Params;
+
+    fn hash_password_customized<'a>(
+        &self,
+        password: &[u8],
+        algorithm: Option<Ident<'a>>,
+        version: Option<Decimal>,
+        params: Params,
+        salt: impl Into<Salt<'a>>,
+    ) -> argon2::password_hash::Result<PasswordHash<'a>> {
+        let algorithm = algorithm.map(Algorithm::try_from).transpose()?.unwrap_or_default();
+        let version = version.map(Version::try_from).transpose()?.unwrap_or_default();
+        let salt = salt.into();
+        let mut salt_bytes = [0u8; 64];
+        let salt_bytes = salt.decode_b64(&mut salt_bytes)?;
+        let length = params.output_len().unwrap_or(Params::DEFAULT_OUTPUT_LEN);
+        let blocks = params.block_count();
+        let argon2 = Argon2::new(algorithm, version, params.clone());
+        let output = Output::init_with(length, |output| {
+            MEMORY.with_borrow_mut(|memory| {
+                memory.resize(blocks.max(memory.len()), Block::default());
+                Ok(argon2.hash_password_into_with_memory(password, salt_bytes, output, memory)?)
+            })
+        })?;
+        Ok(PasswordHash {
+            algorithm: algorithm.ident(),
+            version: Some(version.into()),
+            params: ParamsString::try_from(&params)?,
+            salt: Some(salt),
+            hash: Some(output),
+        })
+    }
+
+    fn hash_password<'a>(
+        &self,
+        password: &[u8],
+        salt: impl Into<Salt<'a>>,
+    ) -> argon2::password_hash::Result<PasswordHash<'a>> {
+        self.hash_password_customized(password, None, None, Params::default(), salt)
+    }
 }
 
 /// Returns whether the password matches. A `hash` of `None` (no such account) takes the same time.
@@ -45,7 +99,7 @@ pub fn is_password(password: &Personal, hash: Option<&str>) -> bool {
         LazyLock::new(|| hash_password(&Personal::new("nobody")).unwrap_or_default());
     let is_match = |password: &Personal| {
         PasswordHash::new(hash.unwrap_or(&NOBODY)).is_ok_and(|parsed| {
-            Argon2::default().verify_password(password.reveal().as_bytes(), &parsed).is_ok()
+            InPlace.verify_password(password.reveal().as_bytes(), &parsed).is_ok()
         })
     };
     let prepared = prepared(password);

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{CONFIRMATION, OutgoingMessage, RESUBSCRIPTION};
+use super::{CONFIRMATION, Fields, OutgoingMessage, RESUBSCRIPTION, TooLong};
 use crate::domain::personal::Personal;
 use crate::domain::sms_text::Placeholder;
 
@@ -55,9 +55,9 @@ impl Pattern {
         Ok(Pattern(pieces))
     }
 
-    pub fn fill(&self, message: &OutgoingMessage) -> String {
+    pub fn fill(&self, fields: &Fields) -> String {
         let field = |placeholder: Placeholder| {
-            message.fields.get(&placeholder).map(Personal::reveal).unwrap_or_default()
+            fields.get(&placeholder).map(Personal::reveal).unwrap_or_default()
         };
         self.0
             .iter()
@@ -67,6 +67,14 @@ impl Pattern {
                 Piece::LinkCode => field(Placeholder::Link).rsplit('/').next().unwrap_or_default(),
             })
             .collect()
+    }
+
+    fn placeholders(&self) -> Vec<Placeholder> {
+        let placeholder = |piece: &Piece| match piece {
+            Piece::Field(placeholder) => Some(*placeholder),
+            Piece::Fixed(_) | Piece::LinkCode => None,
+        };
+        self.0.iter().filter_map(placeholder).collect()
     }
 
     fn contains_link(&self) -> bool {
@@ -87,7 +95,7 @@ pub(super) struct ApprovedTemplate {
 impl ApprovedTemplate {
     /// Returns the parameters' values for a message.
     pub fn values(&self, message: &OutgoingMessage) -> Vec<String> {
-        self.parameters.iter().map(|(_, pattern)| pattern.fill(message)).collect()
+        self.parameters.iter().map(|(_, pattern)| pattern.fill(&message.fields)).collect()
     }
 }
 
@@ -122,8 +130,25 @@ impl ApprovedTemplates {
     /// Returns the template of a message's step. (The constructor ensures that every step has one,
     /// except the confirmation.)
     pub fn of(&self, message: &OutgoingMessage) -> Option<&ApprovedTemplate> {
-        let any = || self.0.get(ANY_STEP).filter(|_| !ANSWERS.contains(&message.step.as_str()));
-        self.0.get(&message.step).or_else(any)
+        self.of_step(&message.step)
+    }
+
+    fn of_step(&self, step: &str) -> Option<&ApprovedTemplate> {
+        let any = || self.0.get(ANY_STEP).filter(|_| !ANSWERS.contains(&step));
+        self.0.get(step).or_else(any)
+    }
+
+    /// Returns the parameters of a message that are longer than `limit` characters.
+    pub fn too_long(&self, step: &str, fields: &Fields, limit: usize) -> Vec<TooLong> {
+        let parameters = self.of_step(step).map(|template| template.parameters.as_slice());
+        let numbered = (1..).zip(parameters.unwrap_or_default());
+        let check = |(number, (name, pattern)): (u32, &(String, Pattern))| {
+            let length = pattern.fill(fields).chars().count();
+            let parameter = if name.is_empty() { format!("{{{number}}}") } else { name.clone() };
+            let placeholders = pattern.placeholders();
+            (length > limit).then_some(TooLong { parameter, placeholders, length, limit })
+        };
+        numbered.filter_map(check).collect()
     }
 
     /// Checks that there is a template for a step of this name.
@@ -168,7 +193,7 @@ pub(super) mod tests {
 
     #[test]
     fn parameters_are_filled_and_the_link_travels_as_a_code() {
-        let filled = |raw: &str| Pattern::parse(raw).unwrap().fill(&message("13800138000"));
+        let filled = |raw: &str| Pattern::parse(raw).unwrap().fill(&message("13800138000").fields);
         assert_eq!(filled("{name}先生/女士"), "王 小*明~先生/女士");
         assert_eq!(filled("{link_code}"), "abc123");
         assert!(Pattern::parse("{lnik}").unwrap_err().contains("{link_code}"));

@@ -51,11 +51,26 @@ pub struct OutgoingMessage {
     /// The plan's step, by which gateways with approved templates choose theirs.
     pub step: String,
     /// Placeholder values, for templates that the gateway fills in.
-    pub fields: BTreeMap<Placeholder, Personal>,
+    pub fields: Fields,
     /// Whether it must be sent in a separate request, because a batch with it was refused.
     pub must_be_alone: bool,
     /// The part to submit, where the gateway takes parts one by one; `None`: the whole message.
     pub part: Option<MessagePart>,
+}
+
+/// Placeholder values.
+pub type Fields = BTreeMap<Placeholder, Personal>;
+
+/// A value that is longer than a gateway takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TooLong {
+    /// The gateway's name for it: `name`, or `{1}` where it has none.
+    pub parameter: String,
+    /// The placeholders of which it consists.
+    pub placeholders: Vec<Placeholder>,
+    /// In characters.
+    pub length: usize,
+    pub limit: usize,
 }
 
 /// A part of a long message.
@@ -105,6 +120,11 @@ pub enum SubmitOutcome {
     /// The gateway knows that this person has opted out: the number is suppressed, as after a
     /// reply.
     OptedOut {
+        code: String,
+    },
+    /// It does not take this message, whatever the number: this step is given up for this person,
+    /// and the plan goes on.
+    RefusedMessage {
         code: String,
     },
     /// This number cannot be reached now (a frequency limit): retried later.
@@ -200,6 +220,11 @@ pub trait Gateway: Send + Sync {
     /// Returns in how many parts it sends a message.
     fn parts(&self, message: &OutgoingMessage) -> u32 {
         message.parts
+    }
+
+    /// Returns the values of a step's message that are longer than it takes.
+    fn too_long(&self, _step: &str, _fields: &Fields) -> Vec<TooLong> {
+        Vec::new()
     }
 
     /// Submits one request of at most [`Capabilities::batch`] messages that can share it.
@@ -306,6 +331,10 @@ mod tests {
 
     pub fn refused(code: &str) -> SubmitOutcome {
         SubmitOutcome::RefusedNumber { code: code.into() }
+    }
+
+    pub fn refused_message(code: &str) -> SubmitOutcome {
+        SubmitOutcome::RefusedMessage { code: code.into() }
     }
 
     pub fn deferred(code: &str) -> SubmitOutcome {

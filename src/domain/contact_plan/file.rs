@@ -11,7 +11,8 @@ use super::{Contact, ContactPlan, HISTORY_VARIABLES, Step};
 use crate::domain::condition::Condition;
 use crate::domain::contact_window::{Calendar, ContactHours, ContactHoursError, Interval, Spread};
 use crate::domain::language::Language;
-use crate::domain::sms_text::{Template, TemplateError};
+use crate::domain::shortening::Shortening;
+use crate::domain::sms_text::{Placeholder, Template, TemplateError};
 use crate::domain::time::{days, parse_duration};
 
 /// So many steps a plan may have: the rest of the numbers is for messages beside it.
@@ -48,6 +49,8 @@ pub enum ContactPlanError {
     Resubscription { language: Language, error: TemplateError },
     #[error("unread_reply_hold = \"{0}\" is no duration; write it like 3d, or 0d for none")]
     UnreadReplyHold(String),
+    #[error("shorten.{0}: only a name has a surname; write \"cut\"")]
+    Shorten(String),
     #[error("confirmation.text.{language}: {error}")]
     Confirmation { language: Language, error: TemplateError },
     #[error("link.text.{language}: {error}")]
@@ -87,6 +90,9 @@ pub struct PlanFile {
     spread: String,
     #[serde(default = "three_days")]
     unread_reply_hold: String,
+    /// What may be done where a gateway takes a shorter value for a placeholder.
+    #[serde(default, skip_serializing_if = "ShortenFile::is_empty")]
+    shorten: ShortenFile,
     #[serde(default, rename = "step")]
     steps: Vec<StepFile>,
     #[serde(default)]
@@ -103,6 +109,39 @@ pub struct PlanFile {
 struct TextsFile {
     #[serde(default)]
     text: BTreeMap<Language, String>,
+}
+
+/// `name = "surname"`, `subject = "cut"`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct ShortenFile {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<Shortening>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<Shortening>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    applicant: Option<Shortening>,
+}
+
+impl ShortenFile {
+    fn is_empty(&self) -> bool {
+        self.name.is_none() && self.subject.is_none() && self.applicant.is_none()
+    }
+
+    fn check(&self) -> Result<BTreeMap<Placeholder, Shortening>, ContactPlanError> {
+        let others = [("subject", self.subject), ("applicant", self.applicant)];
+        if let Some((key, _)) =
+            others.into_iter().find(|(_, rule)| rule.is_some_and(|rule| rule != Shortening::Cut))
+        {
+            return Err(ContactPlanError::Shorten(key.to_owned()));
+        }
+        let rules = [
+            (Placeholder::Name, self.name),
+            (Placeholder::Subject, self.subject),
+            (Placeholder::Applicant, self.applicant),
+        ];
+        Ok(rules.into_iter().filter_map(|(placeholder, rule)| Some((placeholder, rule?))).collect())
+    }
 }
 
 /// `holidays = [dates]`, `workdays = [make-up dates]`.
@@ -221,6 +260,7 @@ impl PlanFile {
             spread: self.spread()?,
             unread_reply_hold: parse_duration(&self.unread_reply_hold)
                 .ok_or_else(|| ContactPlanError::UnreadReplyHold(self.unread_reply_hold.clone()))?,
+            shorten: self.shorten.check()?,
             steps,
             confirmation: self.confirmation.check(Template::parse_notice, |language, error| {
                 ContactPlanError::Confirmation { language, error }

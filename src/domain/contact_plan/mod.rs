@@ -20,6 +20,8 @@ use super::contact_window::{ContactHours, Spread};
 use super::language::Language;
 use super::mode::Mode;
 use super::seeded_random::seeded_fraction;
+use super::shortening::Shortening;
+use super::sms_text::Placeholder;
 use super::sms_text::Template;
 use super::time::Timestamp;
 use super::zones::Zones;
@@ -39,6 +41,8 @@ pub struct ContactPlan {
     /// How long a reply that was not understood and that nobody has read holds up the person's next
     /// message; zero: not at all.
     pub unread_reply_hold: Duration,
+    /// What may be done where a gateway takes a shorter value.
+    pub shorten: BTreeMap<Placeholder, Shortening>,
     /// What somebody who opts out by SMS is answered, once; empty: nothing.
     pub confirmation: BTreeMap<Language, Template>,
     /// What somebody who lifts their own opt-out is answered, once; empty: nothing.

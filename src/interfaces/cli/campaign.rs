@@ -323,6 +323,19 @@ fn print_launch_report(report: &LaunchReport, dry_run: bool) -> Result<()> {
             report.unroutable
         );
     }
+    for value in &report.shortened {
+        print_line!(
+            "step {}: gateway {} takes {} characters for {}; it is shortened for {} people (up to \
+                {}, such as «{}»)",
+            value.step,
+            value.gateway,
+            value.limit,
+            value.parameter,
+            value.people,
+            value.longest,
+            value.example
+        );
+    }
     let steps = report.steps.iter().map(|s| {
         vec![
             s.name.clone(),

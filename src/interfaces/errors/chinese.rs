@@ -80,6 +80,22 @@ impl LocalizedError for LaunchError {
                         条，最多允许 {max} 条；请缩短内容或提高上限"
                 )
             }
+            LaunchError::ParametersTooLong {
+                number,
+                name,
+                gateway,
+                parameter,
+                people,
+                limit,
+                longest,
+                example,
+            } => {
+                format!(
+                    "联系计划第 {number} 步（{name}）：短信网关 {gateway} 的变量 {parameter} 最多 {limit} \
+                        个字，有 {people} 人超出（最长 {longest} 个字，如“{example}”）；请在计划中写明缩短办法，\
+                        如 [shorten] name = \"surname\"，或修改名单"
+                )
+            }
             LaunchError::Questionnaire(QuestionnaireSourceError::Unreadable { file, error }) => {
                 format!("问卷 {file} 无法读取：{error}")
             }
@@ -134,6 +150,9 @@ impl LocalizedError for ContactPlanError {
             }
             ContactPlanError::Resubscription { language: of, error } => {
                 format!("恢复接收答复的{}文本：{}", language_zh(*of), error.zh()?)
+            }
+            ContactPlanError::Shorten(key) => {
+                format!("shorten.{key}：只有姓名可用姓氏代替，请写 \"cut\"")
             }
             ContactPlanError::UnreadReplyHold(value) => {
                 format!("unread_reply_hold“{value}”不是时长，应写成 3d；0d 表示不等待")

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::adapters::sms::{Fields, Gateway, TooLong};
 use crate::domain::contact_plan::{ContactPlan, text_in};
 use crate::domain::language::Language;
 use crate::domain::personal::Personal;
@@ -24,7 +25,61 @@ pub struct ComposedMessage {
     pub text: Personal,
     pub segmentation: Segmentation,
     /// What stands in the placeholders.
-    pub fields: BTreeMap<Placeholder, Personal>,
+    pub fields: Fields,
+}
+
+/// What a gateway takes less of than there is.
+#[derive(Debug, Default)]
+pub struct Fitting {
+    /// Shortened by the plan's rules.
+    pub shortened: Vec<TooLong>,
+    /// Still too long: the gateway will refuse the message.
+    pub too_long: Vec<TooLong>,
+}
+
+/// Composes a message and shortens what the gateway takes less of, by the plan's rules.
+pub fn compose_for_gateway(
+    plan: &ContactPlan,
+    (step, texts): (&str, &BTreeMap<Language, Template>),
+    to: &MessageRecipient<'_>,
+    now: Timestamp,
+    gateway: Option<&dyn Gateway>,
+) -> (ComposedMessage, Fitting) {
+    let composed = compose_message(plan, texts, to, now);
+    let Some(gateway) = gateway else { return (composed, Fitting::default()) };
+    let shortened = gateway.too_long(step, &composed.fields);
+    if shortened.is_empty() {
+        return (composed, Fitting::default());
+    }
+    let mut fields = composed.fields;
+    for excess in &shortened {
+        shorten(plan, excess, &mut fields, to.language);
+    }
+    let too_long = gateway.too_long(step, &fields);
+    let values = fields
+        .into_iter()
+        .map(|(placeholder, value)| (placeholder, value.reveal().to_owned()))
+        .collect();
+    (render(texts, to.language, values), Fitting { shortened, too_long })
+}
+
+/// Shortens the placeholders of a value, one after the other, until it fits.
+fn shorten(plan: &ContactPlan, excess: &TooLong, fields: &mut Fields, language: Language) {
+    let mut length = excess.length;
+    for placeholder in &excess.placeholders {
+        let (Some(rule), Some(value)) = (plan.shorten.get(placeholder), fields.get(placeholder))
+        else {
+            continue;
+        };
+        let own_length = value.reveal().chars().count();
+        let room = (own_length + excess.limit).saturating_sub(length);
+        if length > excess.limit
+            && let Some(shorter) = rule.apply(value.reveal(), room, language)
+        {
+            length = (length + shorter.chars().count()).saturating_sub(own_length);
+            fields.insert(*placeholder, Personal::new(shorter));
+        }
+    }
 }
 
 /// A message's text in the addressee's language, and the parts it goes out in.
@@ -44,8 +99,16 @@ pub fn compose_message(
         (Placeholder::Signature, plan.signature.clone()),
         (Placeholder::DaysLeft, days_left.to_string()),
     ]);
+    render(texts, to.language, values)
+}
+
+fn render(
+    texts: &BTreeMap<Language, Template>,
+    language: Language,
+    values: BTreeMap<Placeholder, String>,
+) -> ComposedMessage {
     let text =
-        text_in(texts, to.language).map(|template| template.render(&values)).unwrap_or_default();
+        text_in(texts, language).map(|template| template.render(&values)).unwrap_or_default();
     let segmentation = measure_parts(&text);
     let fields = values
         .into_iter()

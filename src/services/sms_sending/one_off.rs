@@ -41,9 +41,11 @@ pub async fn send_one_message(
         Some(SubmitOutcome::InDoubt { code }) => {
             OneOffResult::DoNotRetry(format!("in doubt ({code}): it may have gone out"))
         }
-        Some(SubmitOutcome::RefusedNumber { code } | SubmitOutcome::OptedOut { code }) => {
-            OneOffResult::DoNotRetry(format!("the gateway refuses the number ({code})"))
-        }
+        Some(
+            SubmitOutcome::RefusedNumber { code }
+            | SubmitOutcome::RefusedMessage { code }
+            | SubmitOutcome::OptedOut { code },
+        ) => OneOffResult::DoNotRetry(format!("the gateway refuses the number ({code})")),
         Some(
             SubmitOutcome::DeferredNumber { code }
             | SubmitOutcome::Throttled { code, .. }

@@ -17,7 +17,7 @@ use crate::domain::sms_text::{Template, measure_parts};
 use crate::domain::time::Timestamp;
 use crate::domain::zones::Zones;
 use crate::services::campaigns::message_text::{
-    ComposedMessage, MessageRecipient, compose_message,
+    ComposedMessage, MessageRecipient, compose_for_gateway,
 };
 use crate::services::sealing::{open_person, open_phone, seal_context};
 
@@ -56,7 +56,8 @@ pub fn prepare_message(
         GatewayAssignment::NoGateway => return Ok(PreparedMessage::NoGateway),
     };
     let person = open_person(&sealer, &invitation.person_sealed)?;
-    let (step, mut composed) = compose(job, invitation, facts.cases(invitation), &person.name, now);
+    let (step, mut composed) =
+        compose(job, invitation, facts.cases(invitation), (&person.name, &gateway), now);
     if slot.kind.is_interview() {
         let Some(sealed) = facts.question_text(invitation) else {
             return Ok(PreparedMessage::Obsolete);
@@ -95,7 +96,7 @@ fn compose(
     job: &DispatchJob,
     invitation: &DueInvitation,
     cases: &[InvitedCase],
-    name: &Personal,
+    (name, gateway): (&Personal, &str),
     now: Timestamp,
 ) -> (String, ComposedMessage) {
     let (context, campaign, plan) = (&job.context, &job.campaign, job.plan());
@@ -124,7 +125,9 @@ fn compose(
         _ => plan.link_texts().unwrap_or(confirmation),
     };
     let step = if kind.is_interview() { sms::QUESTION } else { step };
-    (step.to_owned(), compose_message(plan, texts, &recipient, now))
+    let gateway = context.gateways.get(gateway).map(|gateway| gateway.as_ref());
+    let (composed, _) = compose_for_gateway(plan, (step, texts), &recipient, now, gateway);
+    (step.to_owned(), composed)
 }
 
 type StepTexts<'a> = (&'a str, &'a BTreeMap<Language, Template>);

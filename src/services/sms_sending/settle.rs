@@ -362,6 +362,7 @@ fn effect_of(
         SubmitOutcome::RefusedNumber { code } | SubmitOutcome::OptedOut { code } => {
             ended("refused", &None, Some(code))
         }
+        SubmitOutcome::RefusedMessage { code } => ended("failed", &None, Some(code)),
         SubmitOutcome::InDoubt { code } => ended("in_doubt", &None, Some(code)),
         SubmitOutcome::DeferredNumber { code } => not_taken(code, NUMBER_LIMIT_DELAY),
         SubmitOutcome::BatchRefused => not_taken(BATCH_REFUSED, FAILOVER_DELAY),

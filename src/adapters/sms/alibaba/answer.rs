@@ -72,6 +72,7 @@ pub(super) fn classify_all(status: u16, body: &str, messages: usize) -> Vec<Subm
         {
             SubmitOutcome::BatchRefused
         }
+        SubmitOutcome::RefusedMessage { .. } if messages > 1 => SubmitOutcome::BatchRefused,
         SubmitOutcome::TemporaryFailure { code } if messages > 1 && code.starts_with("isv.") => {
             SubmitOutcome::BatchRefused
         }
@@ -107,9 +108,15 @@ fn classify(status: u16, body: &str) -> SubmitOutcome {
         | "SignatureDoesNotMatch"
         | "InvalidAccessKeyId.NotFound"
         | "isp.RAM_PERMISSION_DENY" => SubmitOutcome::AccountFailure { code },
+        // What stands in this message's parameters.
+        "isv.PARAM_LENGTH_LIMIT"
+        | "isv.PARAM_NOT_SUPPORT_URL"
+        | "isv.BLACK_KEY_CONTROL_LIMIT"
+        | "isv.TEMPLATE_PARAMS_ILLEGAL"
+        | "isv.SMS_CONTENT_ILLEGAL"
+        | "isv.INVALID_JSON_PARAM" => SubmitOutcome::RefusedMessage { code },
         // Refused with a code: certainly not accepted. isp.SYSTEM_ERROR and ServiceUnavailable are
-        // temporary; for a fault of a single message (isv.PARAM_LENGTH_LIMIT,
-        // isv.BLACK_KEY_CONTROL_LIMIT) the retries run out, and the plan goes on.
+        // temporary.
         _ => SubmitOutcome::TemporaryFailure { code },
     }
 }
@@ -145,7 +152,8 @@ fn classify_details(message: &QueriedMessage, body: &str) -> QueryResult {
 mod tests {
     use super::super::super::approved_templates::tests::message;
     use super::super::super::tests::{
-        PROXY_ANSWERS, accepted, account, deferred, in_doubt, refused, temporary, throttled,
+        PROXY_ANSWERS, accepted, account, deferred, in_doubt, refused, refused_message, temporary,
+        throttled,
     };
     use super::*;
 
@@ -269,9 +277,13 @@ mod tests {
             ("isp.RAM_PERMISSION_DENY", account),
             ("isp.SYSTEM_ERROR", temporary),
             ("ServiceUnavailable", temporary),
-            ("isv.PARAM_LENGTH_LIMIT", temporary),
-            ("isv.BLACK_KEY_CONTROL_LIMIT", temporary),
+            ("isv.PARAM_LENGTH_LIMIT", refused_message),
+            ("isv.BLACK_KEY_CONTROL_LIMIT", refused_message),
             ("isv.NEVER_HEARD_OF", temporary),
+            ("isv.PARAM_NOT_SUPPORT_URL", refused_message),
+            ("isv.TEMPLATE_PARAMS_ILLEGAL", refused_message),
+            ("isv.SMS_CONTENT_ILLEGAL", refused_message),
+            ("isv.INVALID_JSON_PARAM", refused_message),
             ("", temporary),
         ] {
             // The code decides, whatever the status.

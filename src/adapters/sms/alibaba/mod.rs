@@ -21,8 +21,8 @@ use toml::Table;
 use super::approved_templates::{ApprovedTemplate, ApprovedTemplates, Pattern};
 use super::http::classify_response;
 use super::{
-    BatchResult, Capabilities, Entries, Gateway, GatewayExchange, OutgoingMessage, Push, PushError,
-    QueriedMessage, QueryResult, Receipt, Reply, SubmitOutcome,
+    BatchResult, Capabilities, Entries, Fields, Gateway, GatewayExchange, OutgoingMessage, Push,
+    PushError, QueriedMessage, QueryResult, Receipt, Reply, SubmitOutcome, TooLong,
 };
 use crate::adapters::clock::Clock;
 use crate::adapters::config::GatewayConfig;
@@ -49,6 +49,13 @@ struct File {
     #[serde(default = "batch")]
     batch: usize,
     template: BTreeMap<String, TemplateFile>,
+    /// A variable holds at most so many characters (35 by the provider's rules).
+    #[serde(default = "longest_parameter")]
+    longest_parameter: usize,
+}
+
+fn longest_parameter() -> usize {
+    35
 }
 
 /// Prefix of the OutId of a request with several messages, which identifies none of them.
@@ -78,6 +85,7 @@ pub struct Alibaba {
     endpoint: String,
     sign_name: String,
     batch: usize,
+    longest_parameter: usize,
     templates: ApprovedTemplates,
     access_key: String,
     secret: Personal,
@@ -116,6 +124,7 @@ impl Alibaba {
             endpoint: file.endpoint.trim_end_matches('/').to_owned(),
             sign_name: file.sign_name,
             batch: file.batch,
+            longest_parameter: file.longest_parameter,
             templates: ApprovedTemplates::new(templates)?,
             access_key: config.user.clone(),
             secret: config.secret.clone(),
@@ -132,7 +141,7 @@ impl Alibaba {
             template
                 .parameters
                 .iter()
-                .map(|(name, pattern)| (name.clone(), pattern.fill(message).into()))
+                .map(|(name, pattern)| (name.clone(), pattern.fill(&message.fields).into()))
                 .collect::<serde_json::Map<_, _>>()
                 .into()
         };
@@ -229,6 +238,10 @@ impl Gateway for Alibaba {
     fn can_share_request(&self, first: &OutgoingMessage, next: &OutgoingMessage) -> bool {
         let code = |message| self.templates.of(message).map(|template| &template.code);
         code(first).is_some() && code(first) == code(next)
+    }
+
+    fn too_long(&self, step: &str, fields: &Fields) -> Vec<TooLong> {
+        self.templates.too_long(step, fields, self.longest_parameter)
     }
 
     fn check_step(&self, step: &str) -> Result<(), String> {

@@ -269,6 +269,7 @@ fn classify(answer: Result<Command, NoAnswer>) -> Result<Option<String>, SubmitO
         }
         (CommandStatus::EsmeRok, _) => SubmitOutcome::InDoubt { code: "answer_unreadable".into() },
         (CommandStatus::EsmeRinvdstadr, _) => SubmitOutcome::RefusedNumber { code },
+        (CommandStatus::EsmeRinvmsglen, _) => SubmitOutcome::RefusedMessage { code },
         (CommandStatus::EsmeRthrottled | CommandStatus::EsmeRmsgqful, _) => {
             SubmitOutcome::Throttled { code, retry_after: None }
         }
@@ -349,7 +350,7 @@ pub(super) const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{account, in_doubt, refused, temporary, throttled};
+    use super::super::tests::{account, in_doubt, refused, refused_message, temporary, throttled};
     use super::*;
     use rusmpp::pdus::SubmitSmResp;
 
@@ -379,7 +380,7 @@ mod tests {
             (response(Status::EsmeRbindfail, taken("")), Err(account("EsmeRbindfail"))),
             (response(Status::EsmeRsyserr, taken("")), Err(temporary("EsmeRsyserr"))),
             (response(Status::EsmeRsubmitfail, taken("")), Err(temporary("EsmeRsubmitfail"))),
-            (response(Status::EsmeRinvmsglen, taken("")), Err(temporary("EsmeRinvmsglen"))),
+            (response(Status::EsmeRinvmsglen, taken("")), Err(refused_message("EsmeRinvmsglen"))),
             // An id beside an error is no id.
             (response(Status::EsmeRsyserr, taken("10ab")), Err(temporary("EsmeRsyserr"))),
             (response(Status::Other(0x400), taken("")), Err(temporary("Other(1024)"))),

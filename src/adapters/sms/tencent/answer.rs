@@ -97,6 +97,11 @@ fn classify_code(code: String) -> SubmitOutcome {
         | "LimitExceeded.PhoneNumberThirtySecondLimit"
         | "LimitExceeded.PhoneNumberSameContentDailyLimit"
         | "LimitExceeded.DeliveryFrequencyLimit" => SubmitOutcome::DeferredNumber { code },
+        // What stands in this message's parameters.
+        "InvalidParameterValue.TemplateParameterLengthLimit"
+        | "InvalidParameterValue.TemplateParameterFormatError"
+        | "InvalidParameterValue.ContentLengthLimit"
+        | "FailedOperation.ContainSensitiveWord" => SubmitOutcome::RefusedMessage { code },
         "RequestLimitExceeded" | "LimitExceeded.GlobalSmsSendingRateLimit" => {
             SubmitOutcome::Throttled { code, retry_after: None }
         }
@@ -148,7 +153,7 @@ fn classify_pulled(message: &QueriedMessage, body: &str) -> QueryResult {
 mod tests {
     use super::super::super::approved_templates::tests::message;
     use super::super::super::tests::{
-        PROXY_ANSWERS, account, deferred, in_doubt, refused, temporary, throttled,
+        PROXY_ANSWERS, account, deferred, in_doubt, refused, refused_message, temporary, throttled,
     };
     use super::*;
     use crate::domain::time::Timestamp;
@@ -252,6 +257,10 @@ mod tests {
         for (code, outcome) in [
             ("InvalidParameterValue.IncorrectPhoneNumber", refused as fn(&str) -> SubmitOutcome),
             ("FailedOperation.PhoneNumberInBlacklist", refused),
+            ("InvalidParameterValue.TemplateParameterLengthLimit", refused_message),
+            ("InvalidParameterValue.TemplateParameterFormatError", refused_message),
+            ("InvalidParameterValue.ContentLengthLimit", refused_message),
+            ("FailedOperation.ContainSensitiveWord", refused_message),
             ("LimitExceeded.PhoneNumberDailyLimit", deferred),
             ("LimitExceeded.PhoneNumberOneHourLimit", deferred),
             ("LimitExceeded.PhoneNumberThirtySecondLimit", deferred),

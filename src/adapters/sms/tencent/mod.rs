@@ -20,8 +20,8 @@ use serde_json::json;
 use super::approved_templates::{ApprovedTemplate, ApprovedTemplates, Pattern};
 use super::http::classify_response;
 use super::{
-    BatchResult, Capabilities, Entries, Gateway, GatewayExchange, OutgoingMessage, Push, PushError,
-    QueriedMessage, QueryResult, Receipt, Reply, SubmitOutcome,
+    BatchResult, Capabilities, Entries, Fields, Gateway, GatewayExchange, OutgoingMessage, Push,
+    PushError, QueriedMessage, QueryResult, Receipt, Reply, SubmitOutcome, TooLong,
 };
 use crate::adapters::clock::Clock;
 use crate::adapters::config::GatewayConfig;
@@ -48,6 +48,13 @@ struct File {
     /// The approved signature, without brackets.
     sign_name: String,
     template: BTreeMap<String, TemplateFile>,
+    /// A variable holds at most so many characters (12 in accounts of individuals).
+    #[serde(default = "longest_parameter")]
+    longest_parameter: usize,
+}
+
+fn longest_parameter() -> usize {
+    usize::MAX
 }
 
 #[derive(Deserialize)]
@@ -169,6 +176,10 @@ impl Gateway for Tencent {
         is_domestic(first) == is_domestic(next)
             && a.code == b.code
             && a.values(first) == b.values(next)
+    }
+
+    fn too_long(&self, step: &str, fields: &Fields) -> Vec<TooLong> {
+        self.templates.too_long(step, fields, self.file.longest_parameter)
     }
 
     fn check_step(&self, step: &str) -> Result<(), String> {

@@ -39,6 +39,8 @@ pub(super) fn classify(status: u16, body: &str) -> SubmitOutcome {
         // others: not a number, or not reachable by SMS.
         21610 => SubmitOutcome::OptedOut { code },
         21211 | 21614 | 21217 | 21408 => SubmitOutcome::RefusedNumber { code },
+        // A body of more than 1,600 characters, or none.
+        21617 | 21619 => SubmitOutcome::RefusedMessage { code },
         20429 | 14107 => SubmitOutcome::Throttled { code, retry_after: None },
         20003 | 20005 | 21606 | 21603 | 21703 | 30002 => SubmitOutcome::AccountFailure { code },
         _ if status == 429 => SubmitOutcome::Throttled { code, retry_after: None },
@@ -79,7 +81,7 @@ fn classify_page(message: &QueriedMessage, body: &str) -> QueryResult {
 mod tests {
     use super::super::super::approved_templates::tests::message;
     use super::super::super::tests::{
-        PROXY_ANSWERS, accepted, account, in_doubt, refused, temporary, throttled,
+        PROXY_ANSWERS, accepted, account, in_doubt, refused, refused_message, temporary, throttled,
     };
     use super::*;
     use crate::domain::time::Timestamp;
@@ -164,7 +166,8 @@ mod tests {
             (400, "21603", account),
             (400, "21703", account),
             (400, "30002", account),
-            (400, "21617", temporary),
+            (400, "21617", refused_message),
+            (400, "21619", refused_message),
             (404, "20404", temporary),
             (503, "20503", temporary),
             (500, "20500", in_doubt),

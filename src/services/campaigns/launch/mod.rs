@@ -58,6 +58,8 @@ pub struct LaunchReport {
     /// The version of the privacy notice that respondents agree to.
     pub privacy_notice: String,
     pub steps: Vec<StepReport>,
+    /// Values that are shortened by the plan's rules, because a gateway takes less.
+    pub shortened: Vec<ShortenedReport>,
     pub applications: Vec<LaunchedApplication>,
     /// If everybody gets every step.
     pub parts_at_most: u64,
@@ -73,6 +75,20 @@ pub struct StepReport {
     pub ends_at_latest: String,
     pub parts: u64,
     pub longest_message_parts: u32,
+}
+
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+pub struct ShortenedReport {
+    pub step: String,
+    pub gateway: String,
+    /// The gateway's name for the value.
+    pub parameter: String,
+    pub people: usize,
+    /// In characters.
+    pub limit: usize,
+    pub longest: usize,
+    /// The longest, masked.
+    pub example: String,
 }
 
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
@@ -132,6 +148,22 @@ pub enum LaunchError {
             {parts} parts, allowed are {max}; shorten it, or raise max_parts"
     )]
     TooManyParts { number: usize, name: String, people: usize, parts: u32, max: u32 },
+    #[error(
+        "contact plan, step {number} ({name}): gateway {gateway} takes {limit} characters for \
+            {parameter}, and for {people} of the people there are more (up to {longest}, such as \
+            «{example}»); say in the plan what may be done, such as [shorten] name = \"surname\", or \
+            shorten it in the list"
+    )]
+    ParametersTooLong {
+        number: usize,
+        name: String,
+        gateway: String,
+        parameter: String,
+        people: usize,
+        limit: usize,
+        longest: usize,
+        example: String,
+    },
     #[error(transparent)]
     #[strum(transparent)]
     Questionnaire(#[from] QuestionnaireSourceError),
@@ -241,6 +273,17 @@ pub async fn prepare_launch(
             parts: parts.total,
             longest_message_parts: parts.longest,
         });
+    let shortened = prepared.long_values.iter().map(|((step, gateway, parameter, _), values)| {
+        ShortenedReport {
+            step: plan.steps[*step].name.clone(),
+            gateway: gateway.clone(),
+            parameter: parameter.clone(),
+            people: values.people,
+            limit: values.limit,
+            longest: values.longest,
+            example: values.example.clone(),
+        }
+    });
     let parts_at_most: u64 = parts.iter().map(|parts| parts.total).sum();
     let report = LaunchReport {
         campaign: request.code.to_owned(),
@@ -252,6 +295,7 @@ pub async fn prepare_launch(
         draw_seed: draw.seed,
         privacy_notice: programme.privacy.version.clone(),
         steps: steps.collect(),
+        shortened: shortened.collect(),
         applications: candidates
             .iter()
             .map(|c| LaunchedApplication {

@@ -1,7 +1,7 @@
 //! The people of a launch. Each is opened once: their messages are composed to count the parts, a
 //! gateway is looked for, and the first contact is planned.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::LaunchError;
 use super::LaunchJob;
@@ -10,8 +10,12 @@ use crate::adapters::config::{Route, RouteDecision};
 use crate::adapters::crypto::Sealer;
 use crate::adapters::database::invitations::NewInvitation;
 use crate::adapters::database::lists::ListedPerson;
+use crate::adapters::sms::TooLong;
 use crate::domain::ids::ApplicationId;
-use crate::services::campaigns::message_text::{MessageRecipient, compose_message};
+use crate::domain::personal::{Personal, masked};
+use crate::services::campaigns::message_text::{
+    MessageRecipient, compose_for_gateway, compose_message,
+};
 use crate::services::campaigns::schedule::StepWindow;
 use crate::services::sealing::{open_person, open_phone};
 
@@ -26,6 +30,20 @@ pub struct StepParts {
     too_long: usize,
 }
 
+/// A value that a gateway takes less of than some people's messages have.
+#[derive(Debug, Clone, Default)]
+pub struct LongValues {
+    pub people: usize,
+    pub limit: usize,
+    /// In characters.
+    pub longest: usize,
+    /// The longest, masked.
+    pub example: String,
+}
+
+/// Step (from 0), gateway, parameter, and whether the plan's rules shorten it.
+pub type LongValueKey = (usize, String, String, bool);
+
 /// The people of a launch, ready for the field.
 #[derive(Default)]
 pub struct PreparedPeople {
@@ -33,6 +51,8 @@ pub struct PreparedPeople {
     pub invitations: Vec<NewInvitation>,
     /// By step.
     pub parts: Vec<StepParts>,
+    /// Values that gateways take less of.
+    pub long_values: BTreeMap<LongValueKey, LongValues>,
     /// People with a mobile number whom the plan's hours never reach.
     pub outside_contact_hours: u64,
     /// People with a mobile number that no gateway of the route takes.
@@ -62,9 +82,27 @@ pub fn prepare_people(
         let code =
             job.context.keys.hasher().link_code(job.request.code, key_id, &person.phone_hash);
         if person.is_mobile {
-            prepared.count_parts(job, windows, &sealer, (person, &own_candidates, &code))?;
+            prepared.count_parts(
+                job,
+                (route, windows),
+                &sealer,
+                (person, &own_candidates, &code),
+            )?;
         }
         prepared.plan_first_contact(job, route, &sealer, (person, &code))?;
+    }
+    let without_rule = prepared.long_values.iter().find(|((.., is_shortened), _)| !is_shortened);
+    if let Some(((step, gateway, parameter, _), values)) = without_rule {
+        return Err(LaunchError::ParametersTooLong {
+            number: step + 1,
+            name: job.plan.steps[*step].name.clone(),
+            gateway: gateway.clone(),
+            parameter: parameter.clone(),
+            people: values.people,
+            limit: values.limit,
+            longest: values.longest,
+            example: values.example.clone(),
+        });
     }
     match prepared.parts.iter().position(|parts| parts.too_long > 0) {
         None => Ok(prepared),
@@ -78,11 +116,22 @@ pub fn prepare_people(
     }
 }
 
+impl LongValues {
+    fn add(&mut self, value: &TooLong, content: Option<&Personal>) {
+        self.people += 1;
+        self.limit = value.limit;
+        if value.length > self.longest {
+            self.longest = value.length;
+            self.example = content.map(|content| masked(content.reveal())).unwrap_or_default();
+        }
+    }
+}
+
 impl PreparedPeople {
     fn count_parts(
         &mut self,
         job: &LaunchJob<'_>,
-        windows: &[Option<StepWindow>],
+        (route, windows): (&Route, &[Option<StepWindow>]),
         sealer: &Sealer,
         (person, own_candidates, code): (&ListedPerson, &[&LaunchCandidate], &str),
     ) -> Result<(), LaunchError> {
@@ -96,10 +145,27 @@ impl PreparedPeople {
             language: person.language,
             field_closes_at: own_candidates.iter().map(|c| c.closes_at).min().unwrap_or(job.now),
         };
-        for ((step, window), parts) in job.plan.steps.iter().zip(windows).zip(&mut self.parts) {
+        let steps = job.plan.steps.iter().zip(windows).zip(&mut self.parts);
+        for (number, ((step, window), parts)) in steps.enumerate() {
             let Some(texts) = step.texts() else { continue };
             let at = window.map_or(job.now, |window| window.begins);
-            let message = compose_message(job.plan, texts, &recipient, at).segmentation;
+            let message = compose_message(job.plan, texts, &recipient, at);
+            for name in route.gateways() {
+                let Some(gateway) = job.context.gateways.get(name) else { continue };
+                if gateway.too_long(&step.name, &message.fields).is_empty() {
+                    continue;
+                }
+                let texts = (step.name.as_str(), texts);
+                let (_, fitting) =
+                    compose_for_gateway(job.plan, texts, &recipient, at, Some(gateway.as_ref()));
+                for value in fitting.shortened {
+                    let fits = fitting.too_long.iter().all(|v| v.parameter != value.parameter);
+                    let example = value.placeholders.first().and_then(|p| message.fields.get(p));
+                    let key = (number, name.to_owned(), value.parameter.clone(), fits);
+                    self.long_values.entry(key).or_default().add(&value, example);
+                }
+            }
+            let message = message.segmentation;
             parts.total += u64::from(message.parts);
             parts.longest = parts.longest.max(message.parts);
             parts.too_long += usize::from(message.parts > job.plan.max_parts);
