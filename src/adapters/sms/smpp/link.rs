@@ -2,13 +2,14 @@
 //! everything else. The PDUs are those of the `rusmpp` crate.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use rusmpp::pdus::{DataSmResp, DeliverSmResp};
+use rusmpp::pdus::{DataSmResp, DeliverSmResp, SubmitSmResp};
 use rusmpp::tokio_codec::{CommandCodec, EncodeError};
 use rusmpp::types::AnyOctetString;
 use rusmpp::{Command, CommandId, CommandStatus, Pdu};
@@ -38,7 +39,20 @@ pub enum NoAnswer {
     TimedOut,
 }
 
-type Pending = Arc<Mutex<HashMap<u32, oneshot::Sender<Result<Command, NoAnswer>>>>>;
+type Pending = Arc<Mutex<HashMap<u32, Request>>>;
+
+/// A request that waits for its answer.
+struct Request {
+    id: CommandId,
+    reply_to: oneshot::Sender<Result<Command, NoAnswer>>,
+}
+
+impl Request {
+    /// Whether this answers it. Some SMSCs send answers that nobody has asked for, under any number.
+    fn is_answered_by(&self, response: &Command) -> bool {
+        [CommandId::GenericNack, self.id.matching_response()].contains(&response.id())
+    }
+}
 
 /// The local end of a connection.
 #[derive(Clone)]
@@ -77,6 +91,7 @@ impl Link {
             pending: link.pending.clone(),
             next: link.next.clone(),
             leave: link.leave.clone(),
+            is_bound: false,
             enquire_link_every: enquire_link_every.max(Duration::from_secs(1)),
             response_timeout,
         };
@@ -100,9 +115,10 @@ impl Link {
     /// Sends a request and waits for its response.
     pub async fn request(&self, pdu: impl Into<Pdu>) -> Result<Command, NoAnswer> {
         let sequence = sequence_after(&self.next);
-        let (answer, answered) = oneshot::channel();
-        self.pending.lock().await.insert(sequence, answer);
+        let (reply_to, answered) = oneshot::channel();
         let command = pdu_of(CommandStatus::EsmeRok, sequence, pdu);
+        let request = Request { id: command.id(), reply_to };
+        self.pending.lock().await.insert(sequence, request);
         if self.outgoing.send(command).await.is_err() {
             self.pending.lock().await.remove(&sequence);
             return Err(NoAnswer::NotSent);
@@ -124,9 +140,13 @@ impl Link {
     }
 }
 
-/// Returns the next sequence number. SMPP 3.4, 2.6.2: from 1 to 0x7fffffff.
+/// SMPP 3.4, 2.6.2: from 1 to 0x7fffffff.
+const LAST_SEQUENCE: u32 = 0x7fff_ffff;
+
+/// Returns the next sequence number.
 fn sequence_after(next: &AtomicU32) -> u32 {
-    next.fetch_add(1, Ordering::Relaxed) % 0x7fff_fffe + 1
+    let after = |number| Some(if number >= LAST_SEQUENCE { 1 } else { number + 1 });
+    next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, after).unwrap_or_else(|number| number)
 }
 
 fn is_response(command: &Command) -> bool {
@@ -166,9 +186,21 @@ impl Decoder for PduCodec {
             octets.fold(0, |word, octet| word << 8 | u32::from(*octet))
         };
         let (command_id, status) = (CommandId::from(word(1)), CommandStatus::from(word(2)));
-        let body = AnyOctetString::from_slice(&frame[HEADER..]);
-        Ok(Some(pdu_of(status, word(3), Pdu::Other { command_id, body })))
+        let body = &frame[HEADER..];
+        let pdu = match command_id {
+            CommandId::SubmitSmResp => submit_answer(body).into(),
+            _ => Pdu::Other { command_id, body: AnyOctetString::from_slice(body) },
+        };
+        Ok(Some(pdu_of(status, word(3), pdu)))
     }
+}
+
+/// Reads what can be read of an answer to a submit: its status counts with any body, and the id up
+/// to its NUL, or to the end where that is left out, whatever follows.
+fn submit_answer(body: &[u8]) -> SubmitSmResp {
+    let id = body.split(|octet| *octet == 0).next().unwrap_or_default();
+    let id = str::from_utf8(id).ok().and_then(|id| id.parse().ok());
+    SubmitSmResp::builder().message_id(id.unwrap_or_default()).build()
 }
 
 impl Encoder<Command> for PduCodec {
@@ -194,6 +226,7 @@ struct Connection<S> {
     pending: Pending,
     next: Arc<AtomicU32>,
     leave: Arc<Notify>,
+    is_bound: bool,
     enquire_link_every: Duration,
     response_timeout: Duration,
 }
@@ -221,11 +254,12 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Connection<S> {
                 read = self.framed.next() => {
                     let Some(Ok(command)) = read else { break };
                     last_heard = Instant::now();
-                    let is_unbind = command.id() == CommandId::Unbind;
+                    let ends = command.id() == CommandId::Unbind || self.is_lost_nack(&command).await;
                     if !self.take(command).await { break }
-                    is_unbind
+                    ends
                 }
-                _ = enquire.tick(), if leaving.is_none() => {
+                // SMPP 3.4, 2.3: no enquire_link before the bind is answered.
+                _ = enquire.tick(), if leaving.is_none() && self.is_bound => {
                     // Nothing was received since the last enquire_link, for longer than a response
                     // may take.
                     if last_heard.elapsed() > every + self.response_timeout { break }
@@ -246,16 +280,39 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Connection<S> {
         self.pending.lock().await.clear();
     }
 
+    /// Returns whether this says that a request could not be read, but not which (SMPP 3.4, 4.3).
+    /// Nothing more is sent on that connection; what is not answered soon stays in doubt.
+    async fn is_lost_nack(&mut self, command: &Command) -> bool {
+        command.id() == CommandId::GenericNack
+            && command.sequence_number() == 0
+            && !self.pending.lock().await.is_empty()
+    }
+
+    /// Gives a response to the request that waits for it, if one does.
+    async fn settle(&mut self, sequence: u32, response: Command) {
+        let mut pending = self.pending.lock().await;
+        // Before the bind is answered, there is no other request.
+        let number = match response.id() {
+            CommandId::GenericNack if !self.is_bound => pending.keys().next().copied(),
+            _ => Some(sequence),
+        };
+        let Some(Entry::Occupied(entry)) = number.map(|number| pending.entry(number)) else {
+            return;
+        };
+        if !entry.get().is_answered_by(&response) {
+            return;
+        }
+        self.is_bound |= response.status() == CommandStatus::EsmeRok;
+        let _ = entry.remove().reply_to.send(Ok(response));
+    }
+
     /// Takes what the peer has sent. Returns false if the connection is gone.
     async fn take(&mut self, command: Command) -> bool {
-        let sequence = command.sequence_number();
+        let (id, sequence) = (command.id(), command.sequence_number());
         if is_response(&command) {
-            if let Some(reply_to) = self.pending.lock().await.remove(&sequence) {
-                let _ = reply_to.send(Ok(command));
-            }
+            self.settle(sequence, command).await;
             return true;
         }
-        let id = command.id();
         let ok = CommandStatus::EsmeRok;
         match id {
             CommandId::EnquireLink => {
@@ -297,9 +354,22 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Connection<S> {
             if is_response(&command) {
                 continue;
             }
-            if let Some(reply_to) = pending.remove(&command.sequence_number()) {
-                let _ = reply_to.send(Err(NoAnswer::NotSent));
+            if let Some(request) = pending.remove(&command.sequence_number()) {
+                let _ = request.reply_to.send(Err(NoAnswer::NotSent));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// praekeltfoundation/vumi#88, joaogervasoni/smppjs#25: after 4,294,967,295 requests.
+    #[test]
+    fn sequence_numbers_begin_again_after_the_last() {
+        let next = AtomicU32::new(LAST_SEQUENCE - 1);
+        let numbers: Vec<u32> = (0..4).map(|_| sequence_after(&next)).collect();
+        assert_eq!(numbers, [LAST_SEQUENCE - 1, LAST_SEQUENCE, 1, 2]);
     }
 }

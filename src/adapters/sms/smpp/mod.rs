@@ -1,15 +1,19 @@
-//! SMPP 3.4: a carrier's SMSC, over one connection opened by us (transceiver). The PDUs are those
-//! of the `rusmpp` crate; `tests/raw_smsc.rs` checks their octets without it.
+//! SMPP 3.4: a carrier's SMSC, over connections opened by us: transceivers, or pairs of transmitter
+//! and receiver. The PDUs are those of the `rusmpp` crate; `tests/raw_smsc.rs` checks their octets
+//! without it.
 //!
 //! In the configuration, `in_flight` is the window. Long messages are sent in parts with a user
 //! data header, each a submit of its own with a receipt of its own. A submit without a response when the
 //! connection drops is in doubt: SMPP 3.4's query_sm needs the id from the lost response, so a
 //! receipt or a person settles it.
 //!
-//! [`session`] maintains the connection, [`link`] exchanges PDUs over it, [`delivery`] parses the
-//! SMSC's deliveries.
+//! [`session`] maintains the connections, as [`binds`] decides and [`account`] opens them; [`link`]
+//! exchanges PDUs over one, [`incoming`] forwards the SMSC's deliveries, [`delivery`] parses them.
 
+mod account;
+mod binds;
 pub mod delivery;
+mod incoming;
 mod link;
 mod session;
 
@@ -32,8 +36,9 @@ use crate::adapters::clock::Clock;
 use crate::adapters::config::GatewayConfig;
 use crate::domain::sms_text::{Encoding, encode_gsm7, split_parts};
 use crate::domain::time::parse_duration;
+use binds::BindError;
 use link::NoAnswer;
-use session::{BindError, SmppSession};
+use session::{BindSettings, SmppSession};
 
 /// The gateway's file. In the configuration, `user` is the system id and the secret is the
 /// password.
@@ -49,6 +54,10 @@ pub(super) struct File {
     pub tls: bool,
     #[serde(default)]
     pub system_type: String,
+    /// These three are read by [`BindSettings`].
+    bind: Option<toml::Value>,
+    binds: Option<toml::Value>,
+    interface_version: Option<toml::Value>,
     /// The sender displayed to respondents, with its type and numbering plan.
     #[serde(default)]
     source: String,
@@ -151,8 +160,9 @@ impl Smpp {
                 file.address
             ));
         }
+        let binds = BindSettings::read(&file)?;
         let file = Arc::new(file);
-        let session = SmppSession::new(config, file.clone(), every, timeout, clock);
+        let session = SmppSession::new(config, file.clone(), every, timeout, &binds, clock);
         let (name, receipt_ids) = (config.name.clone(), ReceiptIds::default());
         Ok(Smpp { name, file, session, receipt_ids, long: AtomicU8::new(0) })
     }

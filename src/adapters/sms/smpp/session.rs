@@ -1,60 +1,38 @@
-//! The connection to the SMSC: opened on first use, kept alive by enquire_link, and reopened with
-//! backoff when it drops.
+//! The sessions with the SMSC: opened on first use, kept alive by enquire_link, and reopened with
+//! backoff when they drop. [`super::binds`] decides which and when.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rusmpp::pdus::{DataSmResp, DeliverSmResp};
-use rusmpp::types::AnyOctetString;
-use rusmpp::{Command, CommandId, CommandStatus, Pdu};
-use rustls_platform_verifier::ConfigVerifierExt;
-use tokio::net::TcpStream;
-use tokio::sync::{Mutex, mpsc};
+use futures_util::future::join_all;
+use rusmpp::Pdu;
+use tokio::sync::{Mutex as AsyncMutex, Notify, mpsc};
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::ClientConfig;
 
-use super::delivery::read_delivery;
+use super::account::Account;
+use super::binds::{BindError, Binds, Lease, Role};
 use super::link::Link;
 use super::{CONNECT_TIMEOUT, File};
 use crate::adapters::clock::Clock;
 use crate::adapters::config::GatewayConfig;
 use crate::adapters::sms::InboundBatch;
-use crate::domain::personal::Personal;
-use crate::domain::time::Timestamp;
 
 /// Capacity of the queue of deliveries to be stored; the SMSC waits for their responses.
 const DELIVERIES: usize = 32;
-const FIRST_BACK_OFF: Duration = Duration::from_secs(1);
-const LONGEST_BACK_OFF: Duration = Duration::from_secs(30);
-/// Interval of checking the connection while nothing arrives.
+/// Interval of checking the connections while nothing arrives.
 const CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-pub enum BindError {
-    /// The SMSC refused the bind: a person must check the account.
-    Refused(String),
-    NoConnection,
-}
-
 pub struct SmppSession {
-    gateway: String,
-    system_id: String,
-    password: Personal,
-    file: Arc<File>,
-    enquire_link_every: Duration,
-    response_timeout: Duration,
-    clock: Arc<dyn Clock>,
-    current: Mutex<SessionState>,
-    deliver: mpsc::Sender<InboundBatch>,
-    deliveries: Mutex<mpsc::Receiver<InboundBatch>>,
+    shared: Arc<Shared>,
+    deliveries: AsyncMutex<mpsc::Receiver<InboundBatch>>,
 }
 
-#[derive(Default)]
-struct SessionState {
-    link: Option<Link>,
-    failures: u32,
-    not_before: Option<Timestamp>,
-    refused: Option<String>,
+struct Shared {
+    account: Account,
+    clock: Arc<dyn Clock>,
+    binds: Mutex<Binds>,
+    /// An attempt to bind has ended.
+    changed: Notify,
 }
 
 impl SmppSession {
@@ -63,129 +41,41 @@ impl SmppSession {
         file: Arc<File>,
         enquire_link_every: Duration,
         response_timeout: Duration,
+        settings: &BindSettings,
         clock: Arc<dyn Clock>,
     ) -> SmppSession {
         let (deliver, deliveries) = mpsc::channel(DELIVERIES);
-        SmppSession {
+        let account = Account {
             gateway: config.name.clone(),
             system_id: config.user.clone(),
             password: config.secret.clone(),
             file,
+            interface_version: settings.interface_version,
             enquire_link_every,
             response_timeout,
-            clock,
-            current: Mutex::default(),
             deliver,
-            deliveries: Mutex::new(deliveries),
-        }
-    }
-
-    /// Returns the bound connection. Opens a new one if there is none, unless that has just failed.
-    pub async fn link(&self) -> Result<Link, BindError> {
-        let mut current = self.current.lock().await;
-        if let Some(link) = current.link.as_ref().filter(|link| !link.is_closed()) {
-            return Ok(link.clone());
-        }
-        current.link = None;
-        if current.not_before.is_some_and(|at| at > self.clock.now()) {
-            return Err(current
-                .refused
-                .clone()
-                .map_or(BindError::NoConnection, BindError::Refused));
-        }
-        match self.bind().await {
-            Ok(link) => {
-                tracing::info!(gateway = self.gateway, "bound to the SMSC");
-                *current = SessionState { link: Some(link.clone()), ..SessionState::default() };
-                Ok(link)
-            }
-            Err(error) => {
-                current.failures += 1;
-                let wait =
-                    (FIRST_BACK_OFF * 2u32.pow(current.failures.min(6) - 1)).min(LONGEST_BACK_OFF);
-                current.not_before = Some(self.clock.now() + wait);
-                current.refused =
-                    if let BindError::Refused(code) = &error { Some(code.clone()) } else { None };
-                tracing::warn!(
-                    gateway = self.gateway,
-                    ?wait,
-                    refused = current.refused,
-                    "no connection to the SMSC; it is tried again"
-                );
-                Err(error)
-            }
-        }
-    }
-
-    async fn bind(&self) -> Result<Link, BindError> {
-        // SMPP 3.4, 4.1.5, field by field: the library's type has no room for the longer names and
-        // passwords of some carriers.
-        let texts = [self.system_id.as_str(), self.password.reveal(), &self.file.system_type];
-        let mut body: Vec<u8> = texts.iter().flat_map(|text| text.bytes().chain([0])).collect();
-        // interface_version, addr_ton, addr_npi, and an empty address_range.
-        body.extend([0x34, 0, 0, 0]);
-        let bind = Pdu::Other {
-            command_id: CommandId::BindTransceiver,
-            body: AnyOctetString::from_vec(body),
         };
-        let connected = timeout(CONNECT_TIMEOUT, self.connect()).await;
-        let (link, incoming) =
-            connected.map_err(|_| BindError::NoConnection)?.ok_or(BindError::NoConnection)?;
-        let answer = link.request(bind).await.map_err(|_| BindError::NoConnection)?;
-        match answer.status() {
-            CommandStatus::EsmeRok => {
-                self.listen(link.clone(), incoming);
-                Ok(link)
-            }
-            // «Already bound»: the SMSC still holds a connection that we have lost, for some
-            // minutes. That and the others pass by themselves.
-            CommandStatus::EsmeRalybnd
-            | CommandStatus::EsmeRsyserr
-            | CommandStatus::EsmeRthrottled
-            | CommandStatus::EsmeRmsgqful
-            | CommandStatus::EsmeRinvbndsts => {
-                tracing::warn!(
-                    gateway = self.gateway,
-                    status = ?answer.status(),
-                    "the SMSC does not bind us now"
-                );
-                Err(BindError::NoConnection)
-            }
-            refused => Err(BindError::Refused(format!("{refused:?}"))),
-        }
+        let shared = Shared {
+            account,
+            clock,
+            binds: Mutex::new(Binds::new(&settings.roles)),
+            changed: Notify::new(),
+        };
+        SmppSession { shared: Arc::new(shared), deliveries: AsyncMutex::new(deliveries) }
     }
 
-    async fn connect(&self) -> Option<(Link, mpsc::Receiver<Command>)> {
-        let stream = TcpStream::connect(&self.file.address).await.ok()?;
-        // Send each PDU without delay.
-        let _ = stream.set_nodelay(true);
-        if !self.file.tls {
-            return Some(Link::over(stream, self.enquire_link_every, self.response_timeout));
-        }
-        let host =
-            self.file.address.rsplit_once(':').map_or(self.file.address.as_str(), |(host, _)| host);
-        crate::adapters::http_client::install_ring_provider();
-        let connector = TlsConnector::from(Arc::new(ClientConfig::with_platform_verifier().ok()?));
-        match connector.connect(host.to_owned().try_into().ok()?, stream).await {
-            Ok(stream) => Some(Link::over(stream, self.enquire_link_every, self.response_timeout)),
-            Err(error) => {
-                tracing::error!(gateway = self.gateway, %error, "TLS with the SMSC fails; check \
-                    its certificate and the host in its address");
-                None
+    /// Returns the bound connection with the fewest submits in flight. Waits for one that is being
+    /// opened if there is none.
+    pub async fn link(&self) -> Result<Lease, BindError> {
+        let failed_before = self.shared.binds().failed_attempts();
+        loop {
+            let changed = self.shared.changed.notified();
+            self.shared.bind_those_due();
+            if let Some(outcome) = self.shared.binds().lease(failed_before) {
+                return outcome;
             }
+            changed.await;
         }
-    }
-
-    /// Forwards the SMSC's deliveries as long as the connection is open.
-    fn listen(&self, link: Link, mut incoming: mpsc::Receiver<Command>) {
-        let (gateway, file, deliver) =
-            (self.gateway.clone(), self.file.clone(), self.deliver.clone());
-        tokio::spawn(async move {
-            while let Some(command) = incoming.recv().await {
-                forward(&link, &file, &deliver, &command).await;
-            }
-            tracing::warn!(gateway, "the connection to the SMSC is gone");
-        });
     }
 
     pub async fn receive(&self) -> InboundBatch {
@@ -193,72 +83,156 @@ impl SmppSession {
         loop {
             // Receipts and replies arrive only while we are bound, whether or not there is
             // something to send.
-            let _ = self.link().await;
+            self.shared.bind_those_due();
             if let Ok(Some(delivery)) = timeout(CHECK_INTERVAL, deliveries.recv()).await {
                 return delivery;
             }
         }
     }
 
+    /// Unbinds all sessions, and opens none any more.
     pub async fn close(&self) {
-        if let Some(link) = self.current.lock().await.link.take() {
-            let _ = timeout(CONNECT_TIMEOUT, link.request(Pdu::Unbind)).await;
-            link.leave();
-        }
+        let links = self.shared.binds().close();
+        join_all(links.iter().map(unbind)).await;
     }
 
     /// Leaves a connection on which the SMSC says that it is not bound; the next use binds again.
     pub async fn leave(&self, link: &Link) {
-        link.leave();
-        let mut current = self.current.lock().await;
-        if current.link.as_ref().is_some_and(|bound| bound.is_same(link)) {
-            current.link = None;
+        self.shared.binds().leave(link, self.shared.clock.now());
+    }
+}
+
+impl Drop for SmppSession {
+    fn drop(&mut self) {
+        for link in self.shared.binds().close() {
+            link.leave();
         }
     }
 }
 
-/// Forwards one command of the SMSC, and answers it.
-async fn forward(
-    link: &Link,
-    file: &File,
-    deliver: &mpsc::Sender<InboundBatch>,
-    command: &Command,
-) {
-    let sequence = command.sequence_number();
-    let (read, answer): (_, Pdu) = match command.pdu() {
-        Some(Pdu::DeliverSm(pdu)) => {
-            (read_delivery(pdu, file.receipt_id), DeliverSmResp::default().into())
-        }
-        Some(Pdu::DataSm(pdu)) => {
-            (read_delivery(pdu, file.receipt_id), DataSmResp::default().into())
-        }
-        _ => return refuse(link, command).await,
-    };
-    let (mut receipts, replies) = read;
-    for receipt in &mut receipts {
-        receipt.dead_number = file.is_dead_number(receipt);
+impl Shared {
+    fn binds(&self) -> MutexGuard<'_, Binds> {
+        self.binds.lock().unwrap_or_else(PoisonError::into_inner)
     }
-    let link = link.clone();
-    let (delivery, taken) = InboundBatch::new(receipts, replies);
-    let sent = deliver.send(delivery).await;
-    // Several deliveries may be stored concurrently; the SMSC's window limits them.
-    tokio::spawn(async move {
-        let status = match sent.is_ok() && taken.await == Ok(true) {
-            true => CommandStatus::EsmeRok,
-            // SMPP 3.4, 5.1.3: a temporary error of the receiver; it is delivered again.
-            false => CommandStatus::EsmeRxTAppn,
+
+    fn next_due(&self) -> Option<(usize, Role)> {
+        self.binds().next_due(self.clock.now())
+    }
+
+    fn bind_those_due(self: &Arc<Shared>) {
+        while let Some((number, role)) = self.next_due() {
+            let shared = self.clone();
+            tokio::spawn(async move {
+                shared.bind(number, role).await;
+                shared.changed.notify_waiters();
+                // Those that waited for this one.
+                shared.bind_those_due();
+            });
+        }
+    }
+
+    async fn bind(&self, number: usize, role: Role) {
+        let gateway = &self.account.gateway;
+        match self.account.bind(role).await {
+            Ok(link) => {
+                let is_wanted = self.binds().succeeded(number, link.clone(), self.clock.now());
+                if is_wanted {
+                    tracing::info!(gateway, number, ?role, "bound to the SMSC");
+                } else {
+                    unbind(&link).await;
+                }
+            }
+            Err(error) => {
+                let failure = self.binds().failed(number, &error, self.clock.now());
+                let wait = failure.wait;
+                let refused = match error {
+                    BindError::Refused(code) => Some(code),
+                    BindError::NoConnection => None,
+                };
+                if !failure.others_are_up {
+                    tracing::warn!(
+                        gateway,
+                        ?role,
+                        ?wait,
+                        refused,
+                        "no connection to the SMSC; it \
+                        is tried again"
+                    );
+                } else if failure.is_first {
+                    tracing::warn!(
+                        gateway,
+                        number,
+                        ?role,
+                        ?wait,
+                        refused,
+                        "one of the sessions \
+                        with the SMSC cannot be opened, others are; it is tried again. If the \
+                        carrier allows fewer, lower binds in the gateway's file"
+                    );
+                }
+            }
+        }
+    }
+}
+
+async fn unbind(link: &Link) {
+    let _ = timeout(CONNECT_TIMEOUT, link.request(Pdu::Unbind)).await;
+    link.leave();
+}
+
+/// How the account is bound, by the gateway's file.
+pub struct BindSettings {
+    roles: Vec<Role>,
+    interface_version: u8,
+}
+
+/// More sessions than any carrier has been seen to allow.
+const MOST_BINDS: i64 = 10;
+
+impl BindSettings {
+    /// Reads `bind`, `binds` and `interface_version`. The error names the key and the remedy.
+    pub fn read(file: &File) -> Result<BindSettings, String> {
+        let roles: &[Role] = match file.bind.as_ref().map(|bind| bind.as_str().ok_or(bind)) {
+            None | Some(Ok("transceiver")) => &[Role::Transceiver],
+            Some(Ok("transmitter_receiver")) => &[Role::Transmitter, Role::Receiver],
+            Some(other) => {
+                return Err(format!(
+                    "bind: «{}» is no way to bind; write \"transceiver\", or \
+                     \"transmitter_receiver\" for a carrier without transceivers",
+                    shown(other)
+                ));
+            }
         };
-        link.respond(sequence, status, answer).await;
-    });
+        let binds = match file.binds.as_ref().map(|binds| binds.as_integer().ok_or(binds)) {
+            None => 1,
+            Some(Ok(binds @ 1..=MOST_BINDS)) => binds,
+            Some(other) => {
+                return Err(format!(
+                    "binds: «{}» is no number of sessions; write a whole number from 1 to \
+                     {MOST_BINDS}, as many as the carrier allows",
+                    shown(other)
+                ));
+            }
+        };
+        let version = file.interface_version.as_ref();
+        // SMPP 3.4, 5.2.4
+        let interface_version = match version.map(|version| version.as_str().ok_or(version)) {
+            None | Some(Ok("3.4")) => 0x34,
+            Some(Ok("3.3")) => 0x33,
+            Some(Ok("5.0")) => 0x50,
+            Some(other) => {
+                return Err(format!(
+                    "interface_version: «{}» is no version of SMPP; write \"3.4\", \"5.0\" or \
+                     \"3.3\", with the quotes",
+                    shown(other)
+                ));
+            }
+        };
+        let roles = (0..binds).flat_map(|_| roles).copied().collect();
+        Ok(BindSettings { roles, interface_version })
+    }
 }
 
-/// Answers what cannot be read or is not for us (SMPP 3.4, 4.3).
-async fn refuse(link: &Link, command: &Command) {
-    let status = match command.id() {
-        // These have no answer.
-        CommandId::AlertNotification | CommandId::Outbind => return,
-        CommandId::DeliverSm | CommandId::DataSm => CommandStatus::EsmeRinvcmdlen,
-        _ => CommandStatus::EsmeRinvcmdid,
-    };
-    link.respond(command.sequence_number(), status, Pdu::GenericNack).await;
+fn shown(given: Result<impl ToString, &toml::Value>) -> String {
+    given.map_or_else(|value| value.to_string(), |known| known.to_string())
 }
