@@ -176,9 +176,12 @@ impl Decoder for PduCodec {
             return Ok(None);
         }
         let frame = source.split_to(length);
-        if let Ok(Some(command)) =
-            CommandCodec::new().without_max_length().decode(&mut frame.clone())
-        {
+        let read = CommandCodec::new().without_max_length().decode(&mut frame.clone());
+        // The library reads an answer to a submit without a body as nothing.
+        let is_whole = |command: &Command| {
+            command.id() != CommandId::SubmitSmResp || command.pdu().is_some_and(is_submit_answer)
+        };
+        if let Some(command) = read.ok().flatten().filter(is_whole) {
             return Ok(Some(command));
         }
         let word = |nth: usize| {
@@ -193,6 +196,10 @@ impl Decoder for PduCodec {
         };
         Ok(Some(pdu_of(status, word(3), pdu)))
     }
+}
+
+fn is_submit_answer(pdu: &Pdu) -> bool {
+    matches!(pdu, Pdu::SubmitSmResp(_))
 }
 
 /// Reads what can be read of an answer to a submit: its status counts with any body, and the id up
