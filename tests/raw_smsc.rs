@@ -2,6 +2,9 @@
 //! SMPP 3.4 (section numbers beside them) and shares nothing with the gateway's library. What real
 //! SMSCs do is taken from public reports, named as `project#number`.
 
+mod binds;
+mod reports;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -95,39 +98,7 @@ impl RawSmsc {
     }
 
     fn gateway_of(&self, user: &str, secret: &str, more: &str) -> Ours {
-        let config = GatewayConfig {
-            name: "g".into(),
-            definition: self.definition(more),
-            rate_per_second: 10,
-            rate_counts: None,
-            in_flight: 4,
-            price_per_part: 0.0,
-            currency: "CNY".into(),
-            user: user.into(),
-            secret: Personal::new(secret),
-            allowed_networks: Vec::new(),
-            default_region: None,
-        };
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let gateway = sms::open(&config, &clock, "").unwrap_or_else(|problem| panic!("{problem}"));
-        let (say, heard) = mpsc::unbounded_channel();
-        let receiver = gateway.clone();
-        let receiving = tokio::spawn(async move {
-            loop {
-                let batch: InboundBatch = receiver.receive().await;
-                for receipt in &batch.receipts {
-                    let id = receipt.id.clone().unwrap_or_default();
-                    let state = if receipt.delivered { "delivered" } else { "undelivered" };
-                    let dead = if receipt.dead_number { " dead" } else { "" };
-                    let _ = say.send(format!("receipt {id} {state}{dead}"));
-                }
-                for reply in &batch.replies {
-                    let _ = say.send(format!("reply {}", reply.text.reveal()));
-                }
-                batch.acknowledge(true);
-            }
-        });
-        Ours { gateway, heard, receiving }
+        Ours::start(account(user, secret, self.definition(more)))
     }
 
     async fn accept(&self) -> RawSession {
@@ -161,6 +132,29 @@ impl Drop for Ours {
 }
 
 impl Ours {
+    fn start(config: GatewayConfig) -> Ours {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let gateway = sms::open(&config, &clock, "").unwrap_or_else(|problem| panic!("{problem}"));
+        let (say, heard) = mpsc::unbounded_channel();
+        let receiver = gateway.clone();
+        let receiving = tokio::spawn(async move {
+            loop {
+                let batch: InboundBatch = receiver.receive().await;
+                for receipt in &batch.receipts {
+                    let id = receipt.id.clone().unwrap_or_default();
+                    let state = if receipt.delivered { "delivered" } else { "undelivered" };
+                    let dead = if receipt.dead_number { " dead" } else { "" };
+                    let _ = say.send(format!("receipt {id} {state}{dead}"));
+                }
+                for reply in &batch.replies {
+                    let _ = say.send(format!("reply {}", reply.text.reveal()));
+                }
+                batch.acknowledge(true);
+            }
+        });
+        Ours { gateway, heard, receiving }
+    }
+
     fn submit(&self, text: &str) -> JoinHandle<SubmitOutcome> {
         let (gateway, message) = (self.gateway.clone(), message(text));
         tokio::spawn(async move { gateway.submit(&[message]).await.outcomes.remove(0) })
@@ -168,6 +162,22 @@ impl Ours {
 
     async fn next(&mut self) -> String {
         timeout(PATIENCE, self.heard.recv()).await.expect("something is received").unwrap()
+    }
+}
+
+fn account(user: &str, secret: &str, definition: String) -> GatewayConfig {
+    GatewayConfig {
+        name: "g".into(),
+        definition,
+        rate_per_second: 10,
+        rate_counts: None,
+        in_flight: 4,
+        price_per_part: 0.0,
+        currency: "CNY".into(),
+        user: user.into(),
+        secret: Personal::new(secret),
+        allowed_networks: Vec::new(),
+        default_region: None,
     }
 }
 
