@@ -166,9 +166,7 @@ mod tests {
                 (
                     403,
                     "Authorization failed for sendsms",
-                    SubmitOutcome::AccountFailure {
-                        code: "Authorization failed for sendsms".into(),
-                    },
+                    account("Authorization failed"),
                 ),
                 (
                     503,
