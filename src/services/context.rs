@@ -41,8 +41,8 @@ impl AppContext {
         let keys = KeyRing::open(&config.key_ring, config.installation_key_file.as_deref())?;
         let base_url = |name: &str| webhook_base_url(&config, &keys, name);
         let gateways = sms::open_all(&config.gateways, &clock, base_url)?;
-        let dialer =
-            config.dial.as_ref().map(Dialer::open).transpose().map_err(ContextError::Dial)?;
+        let dialer = config.dial.as_ref().map(|dial| Dialer::open(dial, &clock)).transpose();
+        let dialer = dialer.map_err(ContextError::Dial)?;
         let database = Database::open(&config.database_url).await?;
         let context = AppContext { config, database, keys, clock, gateways, dialer };
         Ok(context)

@@ -1,4 +1,5 @@
-//! Shared by all HTTP gateways: the outcome of a failed request, and URL escaping.
+//! Shared by all HTTP gateways: the outcome of a failed request, URL escaping, and what signatures
+//! of pushes need.
 
 use super::{BatchResult, GatewayExchange, OutgoingMessage, SubmitOutcome};
 
@@ -78,4 +79,38 @@ pub(super) fn escape_url(value: &str) -> String {
         .bytes()
         .map(|b| if unreserved(b) { char::from(b).to_string() } else { format!("%{b:02X}") })
         .collect()
+}
+
+/// Returns the address with and without its port: gateways sign either.
+pub(super) fn spellings(url: &str) -> Vec<String> {
+    let mut spellings = vec![url.to_owned()];
+    let Some((scheme, rest)) = url.split_once("://") else { return spellings };
+    let (host, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => {
+            spellings.push(format!("{scheme}://{name}{path}"))
+        }
+        _ => spellings
+            .push(format!("{scheme}://{host}:{}{path}", if scheme == "https" { 443 } else { 80 })),
+    }
+    spellings
+}
+
+/// Compares in constant time.
+pub(super) fn same(one: &str, other: &str) -> bool {
+    one.len() == other.len()
+        && one.bytes().zip(other.bytes()).fold(0u8, |differences, (a, b)| differences | (a ^ b))
+            == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_tried_with_and_without_port() {
+        assert_eq!(spellings("https://x.cn/a?b"), ["https://x.cn/a?b", "https://x.cn:443/a?b"]);
+        assert_eq!(spellings("http://x.cn:8080/a"), ["http://x.cn:8080/a", "http://x.cn/a"]);
+        assert!(same("ab", "ab") && !same("ab", "ac") && !same("ab", "abc"));
+    }
 }

@@ -253,7 +253,7 @@ pub trait Gateway: Send + Sync {
 
     /// Returns the response to a push that is stored on disk: content type and body. After any
     /// other response the gateway pushes again.
-    fn push_response(&self) -> (&'static str, &'static str) {
+    fn push_response(&self) -> (&str, &str) {
         ("text/plain", "ok\n")
     }
 }
@@ -305,7 +305,7 @@ pub fn open(
     let kind: FileHeader =
         toml::from_str(&config.definition).map_err(|e| e.to_string().trim().replace('\n', " "))?;
     Ok(match kind.kind.as_str() {
-        "template" => Arc::new(template::TemplateGateway::open(config, webhook_base_url)?),
+        "template" => Arc::new(template::TemplateGateway::open(config, clock, webhook_base_url)?),
         "alibaba" => Arc::new(alibaba::Alibaba::open(config, clock.clone())?),
         "tencent" => Arc::new(tencent::Tencent::open(config, clock.clone())?),
         "twilio" => Arc::new(twilio::Twilio::open(config, webhook_base_url)?),

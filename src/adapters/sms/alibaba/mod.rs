@@ -290,7 +290,7 @@ impl Gateway for Alibaba {
         push::replies(push.body)
     }
 
-    fn push_response(&self) -> (&'static str, &'static str) {
+    fn push_response(&self) -> (&str, &str) {
         ("application/json", r#"{"code":0,"msg":"成功"}"#)
     }
 }

@@ -22,26 +22,31 @@ pub(super) fn classify(
     body: &str,
 ) -> SubmitOutcome {
     let json: Option<Value> = serde_json::from_str(body).ok();
-    let find = |pointer: &Option<String>, pattern: &Option<regex::Regex>| -> Option<String> {
-        let by_pointer = pointer.as_deref().and_then(|p| text_of(json.as_ref()?.pointer(p)?));
-        by_pointer
-            .or_else(|| Some(pattern.as_ref()?.captures(body)?.get(1)?.as_str().trim().to_owned()))
+    let found = found_code(rules, json.as_ref(), body);
+    let code = match &found {
+        FoundCode::Error(code) | FoundCode::Partly(code) => Some(code),
+        FoundCode::None | FoundCode::Accepted => None,
     };
-    let code = find(&rules.code, &rules.code_text);
-    let says = |list: &[String]| code.as_ref().is_some_and(|code| list.contains(code));
+    let says = |list: &[String]| code.is_some_and(|code| list.contains(code));
     // A code is stored only if the gateway's file lists it: an unknown one might repeat the number.
-    let code_text = || match &code {
+    let code_text = || match code {
         Some(code)
             if code.len() <= 60
                 && code.chars().all(|c| c.is_ascii_alphabetic() || "._- ".contains(c)) =>
         {
             code.clone()
         }
-        Some(code) if code.len() <= 6 => code.clone(),
-        _ => format!("http_{}", status),
+        Some(code) if code.len() <= 6 || rules.lists(code) => code.clone(),
+        _ => format!("http_{status}"),
     };
+    if matches!(found, FoundCode::Partly(_)) {
+        return SubmitOutcome::InDoubt { code: code_text() };
+    }
     if says(&rules.refused_number) {
         return SubmitOutcome::RefusedNumber { code: code_text() };
+    }
+    if says(&rules.opted_out) {
+        return SubmitOutcome::OptedOut { code: code_text() };
     }
     if says(&rules.deferred_number) {
         return SubmitOutcome::DeferredNumber { code: code_text() };
@@ -55,9 +60,19 @@ pub(super) fn classify(
     if says(&rules.not_taken) {
         return SubmitOutcome::TemporaryFailure { code: code_text() };
     }
+    let code_fits = match found {
+        FoundCode::Accepted => true,
+        FoundCode::None => rules.accepted_code.is_empty(),
+        // Kannel's numbers are codes of success as well; its text decides.
+        _ => rules.accepted_code.is_empty() && rules.accepted_text.is_some(),
+    };
     let text_fits = rules.accepted_text.as_ref().is_none_or(|pattern| pattern.is_match(body));
-    if rules.accepted_status.contains(&status) && text_fits {
-        return SubmitOutcome::Accepted { id: find(&rules.id, &rules.id_text) };
+    if rules.accepted_status.contains(&status) && code_fits && text_fits {
+        let by_pointer =
+            rules.id.as_deref().and_then(|p| json.as_ref()?.pointer(p)).and_then(text_of);
+        return SubmitOutcome::Accepted {
+            id: by_pointer.or_else(|| first_group(rules.id_text.as_ref(), body)),
+        };
     }
     match outcome_of_status(status) {
         SubmitOutcome::Throttled { .. } => {
@@ -67,6 +82,52 @@ pub(super) fn classify(
         SubmitOutcome::InDoubt { .. } => SubmitOutcome::InDoubt { code: code_text() },
         _ => SubmitOutcome::TemporaryFailure { code: code_text() },
     }
+}
+
+/// What the codes of a response say.
+enum FoundCode {
+    None,
+    Accepted,
+    Error(String),
+    /// Of the parts of one message, some were accepted and some were not.
+    Partly(String),
+}
+
+fn found_code(rules: &Answer, json: Option<&Value>, body: &str) -> FoundCode {
+    let is_accepted = |code: &String| rules.accepted_code.contains(code);
+    let mut any_accepted = false;
+    for place in &rules.code {
+        let codes = json.map(|json| codes_at(json, place)).unwrap_or_default();
+        let (accepted, errors): (Vec<_>, Vec<_>) = codes.into_iter().partition(is_accepted);
+        match errors.into_iter().next() {
+            Some(error) if accepted.is_empty() => return FoundCode::Error(error),
+            Some(error) => return FoundCode::Partly(error),
+            None => any_accepted |= !accepted.is_empty(),
+        }
+    }
+    match first_group(rules.code_text.as_ref(), body) {
+        _ if any_accepted => FoundCode::Accepted,
+        Some(code) if is_accepted(&code) => FoundCode::Accepted,
+        Some(code) => FoundCode::Error(code),
+        None => FoundCode::None,
+    }
+}
+
+/// Returns the codes at a JSON pointer; «*» in it is every entry of an array.
+fn codes_at(json: &Value, place: &str) -> Vec<String> {
+    match place.split_once("/*") {
+        Some((array, rest)) => {
+            let entries = json.pointer(array).and_then(Value::as_array);
+            entries.into_iter().flatten().flat_map(|entry| codes_at(entry, rest)).collect()
+        }
+        None => {
+            json.pointer(place).and_then(text_of).filter(|c| !c.is_empty()).into_iter().collect()
+        }
+    }
+}
+
+fn first_group(pattern: Option<&regex::Regex>, body: &str) -> Option<String> {
+    Some(pattern?.captures(body)?.get(1)?.as_str().trim().to_owned())
 }
 
 pub(super) fn classify_query(rules: &Query, status: u16, body: &str) -> QueryResult {
@@ -163,11 +224,7 @@ mod tests {
             &[
                 (202, "0: Accepted for delivery", SubmitOutcome::Accepted { id: None }),
                 (202, "3: Queued for later delivery", SubmitOutcome::Accepted { id: None }),
-                (
-                    403,
-                    "Authorization failed for sendsms",
-                    account("Authorization failed"),
-                ),
+                (403, "Authorization failed for sendsms", account("Authorization failed")),
                 (
                     503,
                     "Temporal failure, try again later.",
@@ -230,6 +287,48 @@ mod tests {
                 (401, r#"{"error":"unauthorised"}"#, account("unauthorised")),
                 (400, r#"{"error":"invalid_num"#, temporary("http_400")),
                 (500, r#"{"error":"unavai"#, in_doubt("http_500")),
+            ],
+        );
+    }
+
+    #[test]
+    fn an_error_with_status_200_is_no_acceptance() {
+        check(
+            include_str!("../../../../config/gateways/simulator.toml"),
+            &[
+                (200, r#"{"id":"s1","error":"never heard of"}"#, in_doubt("never heard of")),
+                (200, r#"{"id":"s1","error":""}"#, accepted("s1")),
+                (200, r#"{"id":"s1","error":null}"#, accepted("s1")),
+                (200, r#"{"id":"s1","error":"unavailable"}"#, temporary("unavailable")),
+            ],
+        );
+        let text_only = "kind = \"template\"\n[submit]\nmethod = \"GET\"\n\
+            url = \"http://x/?t={text}\"\n[submit.answer]\naccepted_status = [200]\n\
+            accepted_code = [\"OK\"]\ncode_text = \"^(OK|ERROR:[0-9]+)\"\n\
+            id_text = \"^OK:([0-9]+)\"\naccount = [\"ERROR:103\"]\n";
+        check(
+            text_only,
+            &[
+                (200, "OK:17", accepted("17")),
+                (200, "ERROR:103", account("ERROR:103")),
+                (200, "ERROR:14", in_doubt("http_200")),
+                (200, "", in_doubt("http_200")),
+                (200, "<html>", in_doubt("http_200")),
+            ],
+        );
+        // Of several places the first with an error counts, of several parts all.
+        let places = text_only
+            .replace("code_text = \"^(OK|ERROR:[0-9]+)\"", "code = [\"/m/*/s\", \"/c\"]")
+            .replace("id_text = \"^OK:([0-9]+)\"\n", "");
+        check(
+            &places,
+            &[
+                (200, r#"{"m":[{"s":"OK"},{"s":"OK"}]}"#, SubmitOutcome::Accepted { id: None }),
+                (200, r#"{"m":[],"c":"OK"}"#, SubmitOutcome::Accepted { id: None }),
+                (200, r#"{"m":[{"s":"OK"}],"c":"ERROR:103"}"#, account("ERROR:103")),
+                (200, r#"{"m":[{"s":"OK"},{"s":"ERROR:103"}]}"#, in_doubt("ERROR:103")),
+                (200, r#"{"m":[{"s":"ERROR:103"},{"s":"x"}],"c":"OK"}"#, account("ERROR:103")),
+                (200, r#"{"m":{"s":"OK"}}"#, in_doubt("http_200")),
             ],
         );
     }

@@ -1,5 +1,5 @@
-//! The gateway's file: the request, the classification of responses, and the fields of receipts and
-//! replies.
+//! The gateway's file: the request and the classification of responses. [`super::push_fields`] has
+//! the parts about receipts and replies.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,8 +7,10 @@ use std::time::Duration;
 use regex::Regex;
 use serde::Deserialize;
 
-use super::super::TextCoding;
+use super::super::approved_templates::{self, ApprovedTemplate, ApprovedTemplates};
 use super::pattern::{Pattern, Slot};
+use super::push_fields::{PushSection, ReceiptFields, ReplyFields};
+use super::values::{Needs, Values};
 use crate::domain::time::parse_duration;
 
 #[derive(Deserialize)]
@@ -16,13 +18,54 @@ use crate::domain::time::parse_duration;
 pub(super) struct GatewayFile {
     #[serde(rename = "kind")]
     _kind: Kind,
+    /// Texts of the account, such as a region or a sender: `{constants.NAME}`.
+    #[serde(default)]
+    pub constants: BTreeMap<String, String>,
+    /// The approved template of each step, where the gateway has some: `{template_code}`.
+    #[serde(default)]
+    template: BTreeMap<String, TemplateFile>,
     pub submit: Submit,
     #[serde(default)]
     pub query: Option<Query>,
     #[serde(default)]
-    pub receipt: Option<ReceiptFields>,
+    pub receipt: Option<PushSection<ReceiptFields>>,
     #[serde(default)]
-    pub reply: Option<ReplyFields>,
+    pub reply: Option<PushSection<ReplyFields>>,
+    /// What a push that is stored is answered with.
+    #[serde(default)]
+    pub push_answer: PushAnswer,
+    #[serde(skip)]
+    pub templates: Option<ApprovedTemplates>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TemplateFile {
+    code: String,
+    #[serde(default = "no_parameters")]
+    parameters: toml::Value,
+}
+
+fn no_parameters() -> toml::Value {
+    toml::Value::Array(Vec::new())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PushAnswer {
+    #[serde(default = "plain_text")]
+    pub content_type: String,
+    pub body: String,
+}
+
+fn plain_text() -> String {
+    "text/plain".into()
+}
+
+impl Default for PushAnswer {
+    fn default() -> PushAnswer {
+        PushAnswer { content_type: plain_text(), body: "ok\n".into() }
+    }
 }
 
 #[derive(Deserialize, Debug, PartialEq)]
@@ -50,6 +93,11 @@ pub(super) struct RequestForm {
     pub body: Option<Pattern>,
     #[serde(default)]
     pub escape: Escape,
+    /// Values computed for each request: `{values.NAME}`.
+    #[serde(default, rename = "values")]
+    written: toml::Table,
+    #[serde(skip)]
+    pub values: Values,
 }
 
 #[derive(Deserialize, Clone, Copy, Debug, PartialEq)]
@@ -88,16 +136,23 @@ pub(super) struct Answer {
     pub accepted_status: Vec<u16>,
     #[serde(default, deserialize_with = "regex")]
     pub accepted_text: Option<Regex>,
+    /// The codes that say «accepted». Without them, a response with a code is not accepted.
+    #[serde(default)]
+    pub accepted_code: Vec<String>,
     #[serde(default)]
     pub id: Option<String>,
     #[serde(default, deserialize_with = "regex")]
     pub id_text: Option<Regex>,
-    #[serde(default)]
-    pub code: Option<String>,
+    /// Where the code stands; of several places, the first with an error. «*» is each entry of an
+    /// array.
+    #[serde(default, deserialize_with = "one_or_more")]
+    pub code: Vec<String>,
     #[serde(default, deserialize_with = "regex")]
     pub code_text: Option<Regex>,
     #[serde(default)]
     pub refused_number: Vec<String>,
+    #[serde(default)]
+    pub opted_out: Vec<String>,
     #[serde(default)]
     pub deferred_number: Vec<String>,
     #[serde(default)]
@@ -107,6 +162,22 @@ pub(super) struct Answer {
     /// Failures after which the gateway has certainly not accepted the message.
     #[serde(default)]
     pub not_taken: Vec<String>,
+}
+
+impl Answer {
+    /// Whether one of the lists names a code.
+    pub fn lists(&self, code: &str) -> bool {
+        [
+            &self.refused_number,
+            &self.opted_out,
+            &self.deferred_number,
+            &self.slow_down,
+            &self.account,
+            &self.not_taken,
+        ]
+        .into_iter()
+        .any(|list| list.iter().any(|known| known == code))
+    }
 }
 
 #[derive(Deserialize)]
@@ -133,63 +204,25 @@ impl Query {
     }
 }
 
-/// The format of a push.
-#[derive(Deserialize, Clone, Copy, Debug, PartialEq)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum PushForm {
-    /// JSON, one object or an array of them; fields are JSON pointers.
-    Json,
-    /// A form body; fields are field names.
-    Form,
-    /// The address's query; fields are field names.
-    Query,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ReceiptFields {
-    pub form: PushForm,
-    #[serde(default)]
-    pub id: Option<String>,
-    #[serde(default)]
-    pub reference: Option<String>,
-    pub state: String,
-    pub delivered: Vec<String>,
-    #[serde(default)]
-    pub undelivered: Vec<String>,
-    #[serde(default)]
-    pub code: Option<String>,
-    #[serde(default)]
-    pub dead_number: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ReplyFields {
-    pub form: PushForm,
-    pub from: String,
-    pub text: String,
-    #[serde(default)]
-    pub id: Option<String>,
-    /// Sending time: seconds or milliseconds since 1970, or RFC 3339.
-    #[serde(default)]
-    pub time: Option<String>,
-    /// The charset of its texts (of the whole body, with JSON). Without it, it is detected.
-    #[serde(default)]
-    pub charset: Option<String>,
-    /// The field in which a push names the charset of its text; it goes before `charset`.
-    #[serde(default)]
-    pub charset_field: Option<String>,
-    /// The field with the coding of its text: 2 or 8 for Unicode.
-    #[serde(default)]
-    pub coding: Option<String>,
-}
-
 fn regex<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Regex>, D::Error> {
     let pattern = String::deserialize(deserializer)?;
     Regex::new(&pattern)
         .map(Some)
         .map_err(|e| serde::de::Error::custom(format!("«{pattern}» is no regular expression: {e}")))
+}
+
+/// Reads a text or an array of texts.
+fn one_or_more<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum OneOrMore {
+        One(String),
+        More(Vec<String>),
+    }
+    Ok(match OneOrMore::deserialize(deserializer)? {
+        OneOrMore::One(one) => vec![one],
+        OneOrMore::More(more) => more,
+    })
 }
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -203,25 +236,39 @@ impl Submit {
 impl GatewayFile {
     /// Parses and checks a file. The error names the key and the remedy.
     pub fn parse(text: &str) -> Result<GatewayFile, String> {
-        let file: GatewayFile =
+        let mut file: GatewayFile =
             toml::from_str(text).map_err(|e| e.to_string().trim().replace('\n', " "))?;
         if file.submit.timeout.as_deref().is_some_and(|raw| parse_duration(raw).is_none()) {
             return Err("submit.timeout is no duration; write it like 20s".into());
         }
-        check_request("submit", &file.submit.request)?;
+        if !file.template.is_empty() {
+            file.templates = Some(read_templates(&file.template)?);
+        }
+        let constants = &file.constants;
+        let has_templates = file.templates.is_some();
+        let allows = |slot: &Slot| match slot {
+            Slot::Url => Err("{url} is known of pushes only".to_owned()),
+            Slot::TemplateCode | Slot::TemplateParameters if !has_templates => {
+                Err("{template_code} needs the gateway's templates; add [template.\"*\"]"
+                    .to_owned())
+            }
+            Slot::Constant(name) => check_constant(name, constants),
+            _ => Ok(()),
+        };
+        file.submit.request.check("submit", allows)?;
         let submit = &file.submit.request;
-        let says = [Slot::Text, Slot::ParamsJson];
+        let says = [Slot::Text, Slot::ParamsJson, Slot::TemplateParameters];
         let sends = [Some(&submit.url), submit.body.as_ref()]
             .into_iter()
             .flatten()
-            .any(|part| says.iter().any(|slot| part.uses(*slot)));
+            .any(|part| says.iter().any(|slot| part.uses(slot)));
         if !sends {
-            return Err("submit: neither url nor body holds {text} or {params_json}; the message \
-                would be empty"
+            return Err("submit: neither url nor body holds {text}, {params_json} or \
+                {template_parameters}; the message would be empty"
                 .into());
         }
-        if let Some(query) = &file.query {
-            check_request("query", &query.request)?;
+        if let Some(query) = &mut file.query {
+            query.request.check("query", allows)?;
             match (&query.unknown_is_final_after, query.unknown_is_final_after()) {
                 (Some(_), None) => {
                     return Err(
@@ -237,26 +284,83 @@ impl GatewayFile {
                 _ => {}
             }
         }
-        if file
-            .receipt
-            .as_ref()
-            .is_some_and(|receipt| receipt.id.is_none() && receipt.reference.is_none())
-        {
-            return Err(
-                "receipt: set id or reference; without one a receipt names no message".into()
-            );
+        if let Some(receipt) = &mut file.receipt {
+            receipt.check(constants)?;
         }
-        let charset = file.reply.as_ref().and_then(|reply| reply.charset.as_deref());
-        if charset.is_some_and(|name| TextCoding::of_charset(name).is_none()) {
-            return Err("reply.charset is no charset; write it like UTF-8, GBK or UTF-16BE".into());
+        if let Some(reply) = &mut file.reply {
+            reply.check(constants)?;
         }
         Ok(file)
     }
 }
 
-fn check_request(section: &str, request: &RequestForm) -> Result<(), String> {
-    if !request.url.begins_with("http://") && !request.url.begins_with("https://") {
-        return Err(format!("{section}.url must begin with https:// or http://"));
+/// Checks that a constant is defined.
+pub(super) fn check_constant(
+    name: &str,
+    constants: &BTreeMap<String, String>,
+) -> Result<(), String> {
+    match constants.contains_key(name) {
+        true => Ok(()),
+        false => Err(format!("{{constants.{name}}} is not defined; add it to [constants]")),
     }
-    Ok(())
+}
+
+/// Reads the approved templates; their parameters are named or in order.
+fn read_templates(written: &BTreeMap<String, TemplateFile>) -> Result<ApprovedTemplates, String> {
+    let mut templates = BTreeMap::new();
+    for (step, template) in written {
+        let key = format!("template.\"{step}\".parameters");
+        let usage = || format!("{key}: write texts in order, or names with texts");
+        let parameter = |name: &str, value: &toml::Value| {
+            let pattern = approved_templates::Pattern::parse(value.as_str().ok_or_else(usage)?)
+                .map_err(|problem| format!("{key}: {problem}"))?;
+            Ok((name.to_owned(), pattern))
+        };
+        let parameters: Result<_, String> = match &template.parameters {
+            toml::Value::Array(values) => values.iter().map(|v| parameter("", v)).collect(),
+            toml::Value::Table(table) => table.iter().map(|(k, v)| parameter(k, v)).collect(),
+            _ => Err(usage()),
+        };
+        let template = ApprovedTemplate { code: template.code.clone(), parameters: parameters? };
+        templates.insert(step.clone(), template);
+    }
+    ApprovedTemplates::new(templates)
+}
+
+impl RequestForm {
+    /// Checks the address, and every placeholder in its place.
+    pub fn check(
+        &mut self,
+        section: &str,
+        allows: impl Fn(&Slot) -> Result<(), String> + Copy,
+    ) -> Result<(), String> {
+        if !self.url.begins_with("http://") && !self.url.begins_with("https://") {
+            return Err(format!("{section}.url must begin with https:// or http://"));
+        }
+        let table = format!("{section}.values");
+        self.values = Values::parse(&table, &self.written, allows)?;
+        if let Some(value) = self.values.iter().find(|value| value.is_of_pushes()) {
+            return Err(format!("{table}.{}: sorted is for the fields of a push", value.name));
+        }
+        let headers = self.headers.iter().map(|(name, value)| (name.as_str(), value, Needs::Body));
+        let body = self.body.iter().map(|body| ("body", body, Needs::Address));
+        for (key, pattern, most) in headers.chain(body).chain([("url", &self.url, Needs::Nothing)])
+        {
+            for slot in pattern.slots() {
+                let problem = |problem| format!("{section}.{key}: {problem}");
+                if matches!(slot, Slot::Host | Slot::Query | Slot::Body) {
+                    let message = format!("{{{}}} stands in {section}.values only", slot.name());
+                    return Err(problem(message));
+                }
+                self.values.check(slot, allows).map_err(problem)?;
+                if self.values.needs(slot) > most {
+                    return Err(problem(format!(
+                        "{{{}}} is computed of what is not known yet; use it in the headers",
+                        slot.name()
+                    )));
+                }
+            }
+        }
+        Ok(())
+    }
 }

@@ -1,121 +1,32 @@
 //! Parses a gateway's pushes: receipts and replies.
 
-use percent_encoding::percent_decode;
-use serde_json::Value;
+use chrono::{FixedOffset, NaiveDateTime};
+use data_encoding::HEXLOWER;
 
-use super::super::text_coding::{TextCoding, detect, detect_unicode};
-use super::super::{Entries, Push, PushError, Receipt, Reply};
-use super::answer::text_of;
-use super::file::{PushForm, ReceiptFields, ReplyFields};
+use super::super::text_coding::TextCoding;
+use super::super::{Entries, Push, PushError, Receipt, Reply, ReplyPart};
+use super::entries::{PushEntry, entries};
+use super::push_fields::{PartFields, PushSection, ReceiptFields, ReplyFields};
+use super::push_signature::verify;
+use super::request::Account;
+use crate::adapters::crypto::sha256;
 use crate::domain::personal::Personal;
 use crate::domain::time::Timestamp;
-
-/// One entry of a push, in any format.
-enum PushEntry {
-    Json(Value),
-    /// Names, and values as octets: they may be in any coding.
-    Fields(Vec<(String, Vec<u8>)>),
-}
-
-impl PushEntry {
-    /// Returns the value at a JSON pointer or of a field.
-    fn at(&self, place: &str) -> Option<String> {
-        match self {
-            PushEntry::Json(value) => text_of(value.pointer(place)?),
-            PushEntry::Fields(_) => self.octets_at(place).map(detect),
-        }
-    }
-
-    fn octets_at(&self, place: &str) -> Option<&[u8]> {
-        match self {
-            PushEntry::Json(_) => None,
-            PushEntry::Fields(fields) => {
-                fields.iter().find(|(name, _)| name == place).map(|(_, value)| value.as_slice())
-            }
-        }
-    }
-
-    /// Returns the text of a reply, decoded as the gateway's file and the push itself say.
-    fn text(&self, places: &ReplyFields) -> Option<String> {
-        let Some(octets) = self.octets_at(&places.text) else { return self.at(&places.text) };
-        let said = |place: &Option<String>| place.as_deref().and_then(|place| self.at(place));
-        let charset = said(&places.charset_field)
-            .or_else(|| places.charset.clone())
-            .and_then(|name| TextCoding::of_charset(&name));
-        // Kannel's %c: 2 is Unicode; SMPP's data coding has it as 8.
-        let is_unicode = matches!(said(&places.coding).as_deref(), Some("2" | "8"));
-        Some(match charset {
-            Some(TextCoding::Utf16) => detect_unicode(octets),
-            None | Some(TextCoding::Gsm7) if is_unicode => detect_unicode(octets),
-            // Kannel has converted texts of the GSM alphabet to UTF-8.
-            None | Some(TextCoding::Gsm7) => detect(octets),
-            Some(coding) => coding.decode(octets),
-        })
-    }
-}
-
-/// As it came, for a person to read.
-impl std::fmt::Display for PushEntry {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            PushEntry::Json(value) => value.fmt(f),
-            PushEntry::Fields(fields) => {
-                fields.iter().try_for_each(|(name, value)| writeln!(f, "{name}: {}", detect(value)))
-            }
-        }
-    }
-}
-
-/// Parses a form or a query without deciding on a coding.
-fn fields_of(text: &[u8]) -> Vec<(String, Vec<u8>)> {
-    let octets = |part: &[u8]| -> Vec<u8> {
-        let spaced: Vec<u8> =
-            part.iter().map(|&octet| if octet == b'+' { b' ' } else { octet }).collect();
-        percent_decode(&spaced).collect()
-    };
-    text.split(|&octet| octet == b'&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| {
-            let mut halves = pair.splitn(2, |&octet| octet == b'=');
-            let (name, value) = (halves.next(), halves.next());
-            (detect(&octets(name.unwrap_or_default())), octets(value.unwrap_or_default()))
-        })
-        .collect()
-}
-
-fn entries(
-    form: PushForm,
-    charset: Option<&str>,
-    push: Push<'_>,
-) -> Result<Vec<PushEntry>, PushError> {
-    let fields = |text: &[u8]| Ok(vec![PushEntry::Fields(fields_of(text))]);
-    match form {
-        PushForm::Query => fields(push.query.as_bytes()),
-        PushForm::Form => fields(push.body),
-        PushForm::Json => {
-            let body = match charset.and_then(TextCoding::of_charset) {
-                Some(coding) => coding.decode(push.body),
-                None => detect(push.body),
-            };
-            match serde_json::from_str(&body) {
-                Ok(Value::Array(values)) => Ok(values.into_iter().map(PushEntry::Json).collect()),
-                Ok(value @ Value::Object(_)) => Ok(vec![PushEntry::Json(value)]),
-                _ => Err(PushError::Form("JSON")),
-            }
-        }
-    }
-}
 
 /// Parses the receipts of a push; states that are neither delivered nor undelivered («buffered»)
 /// are skipped.
 pub(super) fn receipts(
-    places: &ReceiptFields,
+    section: &PushSection<ReceiptFields>,
+    account: &Account,
     push: Push<'_>,
 ) -> Result<Entries<Receipt>, PushError> {
+    let places = &section.fields;
     let receipt = |entry: &PushEntry| {
         let state = entry.at(&places.state).ok_or(PushError::Missing("state"))?;
         let delivered = places.delivered.contains(&state);
-        if !delivered && !places.undelivered.contains(&state) {
+        let is_undelivered = places.undelivered.contains(&state)
+            || places.undelivered.iter().any(|any| any == "*") && !places.pending.contains(&state);
+        if !delivered && !is_undelivered {
             return Ok(None);
         }
         let named = |place: &Option<String>| {
@@ -130,37 +41,101 @@ pub(super) fn receipts(
             !delivered && code.as_ref().is_some_and(|code| places.dead_number.contains(code));
         Ok(Some(Receipt { reference, id, to: None, delivered, dead_number, code }))
     };
-    Ok(Entries::read(entries(places.form, None, push)?, receipt))
+    let entries = entries(&section.source, None, push)?;
+    verify(section.source.signature.as_ref(), account, push, &entries)?;
+    Ok(Entries::read(entries, receipt))
 }
 
-pub(super) fn replies(places: &ReplyFields, push: Push<'_>) -> Result<Entries<Reply>, PushError> {
+pub(super) fn replies(
+    section: &PushSection<ReplyFields>,
+    account: &Account,
+    push: Push<'_>,
+) -> Result<Entries<Reply>, PushError> {
+    let places = &section.fields;
     let reply = |entry: &PushEntry| {
         let from = entry.at(&places.from).ok_or(PushError::Missing("from"))?;
         let text = entry.text(places).ok_or(PushError::Missing("text"))?;
         let id = places.id.as_deref().and_then(|p| entry.at(p)).filter(|id| !id.is_empty());
-        let at = places.time.as_deref().and_then(|p| entry.at(p)).and_then(|time| time_of(&time));
-        Ok(Some(Reply { id: id.map(Personal::new), at, ..Reply::new(from, text) }))
+        let at = places.time.as_deref().and_then(|p| entry.at(p));
+        let at =
+            at.and_then(|time| time_of(&time, places.time_format.as_deref(), places.offset()?));
+        let part = places.parts.as_ref().and_then(|places| part_of(places, entry, &text));
+        Ok(Some(Reply {
+            from_kind: places.from_kind.into(),
+            id: id.map(Personal::new),
+            at,
+            part,
+            ..Reply::new(from, text)
+        }))
     };
-    Ok(Entries::read(entries(places.form, places.charset.as_deref(), push)?, reply))
+    let entries = entries(&section.source, places.charset.as_deref(), push)?;
+    verify(section.source.signature.as_ref(), account, push, &entries)?;
+    Ok(Entries::read(entries, reply))
 }
 
-/// Parses seconds or milliseconds since 1970, or RFC 3339.
-fn time_of(raw: &str) -> Option<Timestamp> {
+/// Parses seconds or milliseconds since 1970, RFC 3339, or the format that the file names; `offset`
+/// is that of times which name none.
+fn time_of(raw: &str, format: Option<&str>, offset: FixedOffset) -> Option<Timestamp> {
     const SECONDS_UNTIL: i64 = 100_000_000_000;
-    match raw.trim().parse::<i64>() {
+    let raw = raw.trim();
+    if let Some(format) = format {
+        let at = chrono::DateTime::parse_from_str(raw, format).ok().or_else(|| {
+            let local = NaiveDateTime::parse_from_str(raw, format).ok()?;
+            local.and_local_timezone(offset).single()
+        })?;
+        return Some(Timestamp(at.timestamp_millis()));
+    }
+    match raw.parse::<i64>() {
         Ok(number) if number < SECONDS_UNTIL => Some(Timestamp(number * 1_000)),
         Ok(number) => Some(Timestamp(number)),
-        Err(_) => chrono::DateTime::parse_from_rfc3339(raw.trim())
+        Err(_) => chrono::DateTime::parse_from_rfc3339(raw)
             .ok()
             .map(|at| Timestamp(at.timestamp_millis())),
     }
+}
+
+/// Reads the place of a part in a long reply. A reply without a total, or of one part, is whole.
+fn part_of(places: &PartFields, entry: &PushEntry, text: &str) -> Option<ReplyPart> {
+    let number_at = |place: &str| entry.at(place)?.trim().parse::<u8>().ok();
+    let (number, total) = (number_at(&places.number)?, number_at(&places.total)?);
+    if total < 2 || !(1..=total).contains(&number) {
+        return None;
+    }
+    let reference = entry.at(&places.reference)?;
+    // Gateways give numbers of their own, or any text.
+    let reference = reference.trim().parse().unwrap_or_else(|_| {
+        let hash = sha256(reference.as_bytes());
+        u16::from_be_bytes([hash[0], hash[1]])
+    });
+    Some(ReplyPart {
+        reference,
+        number,
+        total,
+        coding: TextCoding::Utf8,
+        octets_hex: Personal::new(HEXLOWER.encode(text.as_bytes())),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::super::tests::{describe_receipts, describe_replies};
     use super::super::file::GatewayFile;
+    use super::super::request::tests::account;
     use super::*;
+
+    fn receipts(
+        section: &PushSection<ReceiptFields>,
+        push: Push<'_>,
+    ) -> Result<Entries<Receipt>, PushError> {
+        super::receipts(section, &account(), push)
+    }
+
+    fn replies(
+        section: &PushSection<ReplyFields>,
+        push: Push<'_>,
+    ) -> Result<Entries<Reply>, PushError> {
+        super::replies(section, &account(), push)
+    }
 
     fn push<'a>(query: &'a str, body: &'a [u8]) -> Push<'a> {
         static NONE: std::sync::LazyLock<reqwest::header::HeaderMap> =

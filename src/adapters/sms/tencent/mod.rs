@@ -222,7 +222,7 @@ impl Gateway for Tencent {
         push::replies(push.body)
     }
 
-    fn push_response(&self) -> (&'static str, &'static str) {
+    fn push_response(&self) -> (&str, &str) {
         ("application/json", r#"{"result":0,"errmsg":"OK"}"#)
     }
 }

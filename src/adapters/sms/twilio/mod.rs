@@ -12,7 +12,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::Deserialize;
 
-use super::http::classify_response;
+use super::http::{classify_response, same, spellings};
 use super::{
     BatchResult, Capabilities, Entries, Gateway, GatewayExchange, OutgoingMessage, Push, PushError,
     QueriedMessage, QueryResult, Receipt, Reply, SubmitOutcome,
@@ -108,9 +108,9 @@ impl Twilio {
             format!("{}?{}", push.url, push.query)
         };
         let given = header("x-twilio-signature");
-        match sign::spellings(&url)
+        match spellings(&url)
             .iter()
-            .any(|url| sign::same(&signature(url, &fields, self.token.reveal(), algorithm), given))
+            .any(|url| same(&signature(url, &fields, self.token.reveal(), algorithm), given))
         {
             true => Ok(fields),
             false => Err(PushError::Forged),
@@ -174,7 +174,7 @@ impl Gateway for Twilio {
     }
 
     /// An empty TwiML document: no message is sent in return.
-    fn push_response(&self) -> (&'static str, &'static str) {
+    fn push_response(&self) -> (&str, &str) {
         ("text/xml", "<Response/>")
     }
 }

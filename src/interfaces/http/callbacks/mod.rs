@@ -80,6 +80,7 @@ async fn replies(
 /// Returns the gateway's own form of acknowledgement. The push is on disk by now.
 fn acknowledgement(gateway: &dyn Gateway) -> Response {
     let (content_type, body) = gateway.push_response();
+    let (content_type, body) = (content_type.to_owned(), body.to_owned());
     ([(header::CONTENT_TYPE, content_type)], body).into_response()
 }
 
