@@ -17,6 +17,7 @@ mod delivery;
 mod drafts;
 mod erasure;
 mod forecasting;
+mod gateway_files;
 mod gateways;
 mod hostile;
 mod interviewer_pages;

@@ -12,7 +12,10 @@ use libfuzzer_sys::fuzz_target;
 use reqwest::header::HeaderMap;
 
 static GATEWAYS: LazyLock<Vec<Arc<dyn Gateway>>> = LazyLock::new(|| {
-    let kinds = ["simulator", "kannel", "rapidpro", "alibaba", "tencent", "twilio"];
+    let kinds = [
+        "simulator", "kannel", "rapidpro", "alibaba", "tencent", "twilio", "aws", "chuanglan", "clicksend", "huawei", "infobip", "volcengine",
+        "vonage", "yunpian",
+    ];
     let set = |kind: &str| {
         [("FILE", format!("gateways/{kind}.toml")), ("USER", "u".into()), ("SECRET", "s".into())]
             .map(|(key, value)| (format!("FIELDWORKD_GATEWAY__{}__{key}", kind.to_uppercase()), value))

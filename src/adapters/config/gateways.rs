@@ -103,6 +103,16 @@ fn shipped_gateway(file: &str) -> Option<&'static str> {
         "gateways/rapidpro.toml" => Some(include_str!("../../../config/gateways/rapidpro.toml")),
         "gateways/smpp.toml" => Some(include_str!("../../../config/gateways/smpp.toml")),
         "gateways/twilio.toml" => Some(include_str!("../../../config/gateways/twilio.toml")),
+        "gateways/aws.toml" => Some(include_str!("../../../config/gateways/aws.toml")),
+        "gateways/chuanglan.toml" => Some(include_str!("../../../config/gateways/chuanglan.toml")),
+        "gateways/clicksend.toml" => Some(include_str!("../../../config/gateways/clicksend.toml")),
+        "gateways/huawei.toml" => Some(include_str!("../../../config/gateways/huawei.toml")),
+        "gateways/infobip.toml" => Some(include_str!("../../../config/gateways/infobip.toml")),
+        "gateways/volcengine.toml" => {
+            Some(include_str!("../../../config/gateways/volcengine.toml"))
+        }
+        "gateways/vonage.toml" => Some(include_str!("../../../config/gateways/vonage.toml")),
+        "gateways/yunpian.toml" => Some(include_str!("../../../config/gateways/yunpian.toml")),
         _ => None,
     }
 }
