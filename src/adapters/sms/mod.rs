@@ -17,6 +17,7 @@ pub mod template;
 pub mod tencent;
 mod text_coding;
 pub mod twilio;
+mod user_data;
 
 pub use template::Dialer;
 

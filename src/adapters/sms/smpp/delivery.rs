@@ -8,6 +8,7 @@ use rusmpp::pdus::{DataSm, DeliverSm};
 use rusmpp::tlvs::{Tlv, TlvValue};
 use rusmpp::values::{DataCoding, EsmClass, GsmFeatures, MessageState, MessageType, Ton};
 
+use super::super::user_data::{self, part_of_header, valid_part};
 use super::super::{NumberKind, Receipt, Reply, ReplyPart, TextCoding};
 use super::ReceiptId;
 use crate::domain::personal::Personal;
@@ -106,25 +107,6 @@ pub fn read_delivery<'a>(
     (Vec::new(), vec![reply])
 }
 
-/// Reference, number and total of a part, in a user data header (GSM 03.40, 9.2.3.24.1 with eight
-/// bits and 9.2.3.24.8 with sixteen).
-fn part_of_header(header: &[u8]) -> Option<(u16, u8, u8)> {
-    let mut rest = header;
-    while let [id, length, tail @ ..] = rest {
-        let data = tail.get(..usize::from(*length))?;
-        match (id, data) {
-            (0x00, &[reference, total, number]) => {
-                return valid_part(u16::from(reference), number, total);
-            }
-            (0x08, &[high, low, total, number]) => {
-                return valid_part(u16::from_be_bytes([high, low]), number, total);
-            }
-            _ => rest = &tail[data.len()..],
-        }
-    }
-    None
-}
-
 fn part_of_sar(pdu: &Delivered<'_>) -> Option<(u16, u8, u8)> {
     let (mut reference, mut number, mut total) = (None, None, None);
     for tlv in pdu.tlvs {
@@ -136,11 +118,6 @@ fn part_of_sar(pdu: &Delivered<'_>) -> Option<(u16, u8, u8)> {
         }
     }
     valid_part(reference?, number?, total?)
-}
-
-/// A reply of one part is no part of anything.
-fn valid_part(reference: u16, number: u8, total: u8) -> Option<(u16, u8, u8)> {
-    (total > 1 && (1..=total).contains(&number)).then_some((reference, number, total))
 }
 
 /// Receipts are ASCII, unless a carrier codes them like the message that they are about.
@@ -219,13 +196,11 @@ fn split_header(pdu: &Delivered<'_>) -> (Vec<u8>, Vec<u8>) {
         pdu.class.gsm_features,
         GsmFeatures::UdhiIndicator | GsmFeatures::SetUdhiAndReplyPath
     );
-    match body.first() {
-        Some(&length) if has_header => {
-            let end = (usize::from(length) + 1).min(body.len());
-            (body[1..end].to_vec(), body[end..].to_vec())
-        }
-        _ => (Vec::new(), body),
+    if !has_header {
+        return (Vec::new(), body);
     }
+    let (header, text) = user_data::split_header(&body);
+    (header.to_vec(), text.to_vec())
 }
 
 #[cfg(test)]

@@ -28,6 +28,7 @@ use rusmpp::values::{DataCoding, EsmClass, Npi, RegisteredDelivery, Ton};
 use rusmpp::{Command, CommandStatus, Pdu};
 use serde::Deserialize;
 
+use super::user_data::header_of_part;
 use super::{
     BatchResult, Capabilities, Entries, Gateway, GatewayExchange, InboundBatch, OutgoingMessage,
     Push, PushError, QueriedMessage, QueryResult, Receipt, ReceiptIds, Reply, SubmitOutcome,
@@ -190,9 +191,8 @@ impl Smpp {
                     (DataCoding::Ucs2, text.encode_utf16().flat_map(u16::to_be_bytes).collect())
                 }
             };
-            // 3GPP TS 23.040, 9.2.3.24.1: concatenated short messages, 8-bit reference.
-            let header: &[u8] =
-                if total > 1 { &[5, 0, 3, reference, total, number_of_part] } else { &[] };
+            let header = header_of_part(reference, number_of_part, total);
+            let header: &[u8] = if total > 1 { &header } else { &[] };
             // SMPP 3.4, 5.2.12: the SMSC's default mode, with a user data header or not. (The
             // library's own default is an acknowledgement, 0x08.)
             let class = EsmClass::from(if total > 1 { 0x40 } else { 0x00 });
