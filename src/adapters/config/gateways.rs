@@ -102,6 +102,7 @@ fn shipped_gateway(file: &str) -> Option<&'static str> {
         "gateways/tencent.toml" => Some(include_str!("../../../config/gateways/tencent.toml")),
         "gateways/rapidpro.toml" => Some(include_str!("../../../config/gateways/rapidpro.toml")),
         "gateways/smpp.toml" => Some(include_str!("../../../config/gateways/smpp.toml")),
+        "gateways/cmpp.toml" => Some(include_str!("../../../config/gateways/cmpp.toml")),
         "gateways/twilio.toml" => Some(include_str!("../../../config/gateways/twilio.toml")),
         "gateways/aws.toml" => Some(include_str!("../../../config/gateways/aws.toml")),
         "gateways/chuanglan.toml" => Some(include_str!("../../../config/gateways/chuanglan.toml")),

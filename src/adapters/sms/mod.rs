@@ -8,6 +8,7 @@
 
 pub mod alibaba;
 mod approved_templates;
+pub mod cmpp;
 mod gateway_log;
 mod http;
 mod inbound;
@@ -311,9 +312,10 @@ pub fn open(
         "tencent" => Arc::new(tencent::Tencent::open(config, clock.clone())?),
         "twilio" => Arc::new(twilio::Twilio::open(config, webhook_base_url)?),
         "smpp" => Arc::new(smpp::Smpp::open(config, clock.clone())?),
+        "cmpp" => Arc::new(cmpp::Cmpp::open(config, clock.clone())?),
         other => {
             return Err(format!(
-                "kind «{other}» is unknown; use template, alibaba, tencent, twilio or smpp"
+                "kind «{other}» is unknown; use template, alibaba, tencent, twilio, smpp or cmpp"
             ));
         }
     })
