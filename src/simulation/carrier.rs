@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use super::cmpp::is_push_address;
 use super::people::Person;
 use super::server::SubmitRequest;
 use super::{AcceptedMessage, Event, Shared};
@@ -30,7 +31,7 @@ pub(super) fn rng_for(seed: u64, what: &str, number: &str, n: u32) -> fastrand::
     fastrand::Rng::with_seed(fingerprint(&format!("{seed}\n{what}\n{number}\n{n}")))
 }
 
-fn fingerprint(text: &str) -> u64 {
+pub(super) fn fingerprint(text: &str) -> u64 {
     let digest = Sha256::digest(text.as_bytes());
     u64::from_be_bytes(std::array::from_fn(|n| digest[n]))
 }
@@ -138,6 +139,9 @@ impl Shared {
             }
             None => return true,
         };
+        if is_push_address(url) {
+            return self.report_over_cmpp(reference, delivered).await;
+        }
         let error = if delivered { "" } else { "absent_for_now" };
         self.push(
             url,

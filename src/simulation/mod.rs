@@ -6,9 +6,11 @@
 //! named in a submit, and its people send HTTP requests to the links in their messages. Its
 //! behaviour is configured by a [`Scenario`] and drawn from a seed by number and message, so the
 //! same seed gives the same run. A [`TrafficRecord`] of all requests lets the demo and the tests
-//! verify the daemon. It connects to loopback addresses only.
+//! verify the daemon. It connects to loopback addresses only. `cmpp.rs` lets the same carrier speak
+//! CMPP.
 
 mod carrier;
+mod cmpp;
 pub mod demo;
 mod people;
 mod scenario;
@@ -36,6 +38,7 @@ struct Shared {
     clock: Arc<dyn Clock>,
     client: reqwest::Client,
     state: Mutex<State>,
+    cmpp: cmpp::CmppGateway,
 }
 
 #[derive(Default)]
@@ -134,7 +137,13 @@ impl Simulator {
         }
         let client = crate::adapters::http_client::new(Duration::from_secs(30))
             .map_err(std::io::Error::other)?;
-        let shared = Arc::new(Shared { scenario, clock, client, state: Mutex::default() });
+        let shared = Arc::new(Shared {
+            scenario,
+            clock,
+            client,
+            state: Mutex::default(),
+            cmpp: cmpp::CmppGateway::default(),
+        });
         let listener = tokio::net::TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let router = server::router(shared.clone());
@@ -144,6 +153,11 @@ impl Simulator {
 
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Starts the CMPP gateway on a port of loopback; 0 is any.
+    pub async fn listen_cmpp(&self, port: u16) -> std::io::Result<SocketAddr> {
+        self.shared.clone().listen_cmpp(port).await
     }
 
     pub fn record(&self) -> TrafficRecord {
@@ -211,7 +225,11 @@ impl Shared {
             Event::Reply { from, text, url, id, sent_at, pushes_left } => {
                 let pushed =
                     serde_json::json!({ "id": id, "from": from, "text": text, "at": sent_at.0 });
-                let is_acknowledged = self.push(&url, pushed.to_string()).await;
+                let is_acknowledged = if cmpp::is_push_address(&url) {
+                    self.reply_over_cmpp(&id, &from, &text).await
+                } else {
+                    self.push(&url, pushed.to_string()).await
+                };
                 (!is_acknowledged && pushes_left > 1).then(|| Event::Reply {
                     from,
                     text,

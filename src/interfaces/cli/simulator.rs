@@ -19,6 +19,9 @@ pub struct SimulatorArguments {
     /// Submits accepted per second; more are answered with 429
     #[arg(long, default_value_t = 50)]
     rate: u32,
+    /// Be a CMPP gateway (2.0 and 3.0) on this port of loopback as well
+    #[arg(long, value_name = "PORT")]
+    cmpp: Option<u16>,
     /// Simulate no faults and no answers
     #[arg(long)]
     silent: bool,
@@ -39,6 +42,12 @@ pub async fn run(arguments: SimulatorArguments) -> Result<()> {
         "the gateway simulator answers at http://{}; stop it with Ctrl-C",
         simulator.address()
     );
+    if let Some(port) = arguments.cmpp {
+        let address = simulator.listen_cmpp(port).await.with_context(|| {
+            format!("the simulator cannot listen on port {port}; choose another one with --cmpp")
+        })?;
+        print_line!("and over CMPP 2.0 and 3.0 at {address}");
+    }
     tokio::select! {
         () = simulator.run() => Ok(()),
         stopped = tokio::signal::ctrl_c() => Ok(stopped?),
