@@ -8,6 +8,7 @@ mod architecture;
 mod call_center;
 mod campaigns;
 mod cli;
+mod cmpp;
 mod common;
 mod console;
 mod database;
