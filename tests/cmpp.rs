@@ -298,6 +298,7 @@ impl Ours {
             name: "g".into(),
             definition: definition.into(),
             rate_per_second: 10,
+            rate_counts: None,
             in_flight: 4,
             price_per_part: 0.0,
             currency: "CNY".into(),

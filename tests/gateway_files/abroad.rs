@@ -36,7 +36,7 @@ async fn vonage() {
             (200, r#"{"messages":[{"status":"4","error-text":"Bad Credentials"}]}"#, "account 4"),
             (200, r#"{"messages":[{"status":"9"},{"status":"9"}]}"#, "account 9"),
             (200, r#"{"messages":[{"status":"7"}]}"#, "refused 7"),
-            (200, r#"{"messages":[{"status":"12"}]}"#, "temporary 12"),
+            (200, r#"{"messages":[{"status":"12"}]}"#, "message 12"),
             (200, r#"{"messages":[{"status":"5"}]}"#, "in doubt 5"),
             (200, r#"{"messages":[]}"#, "in doubt http_200"),
         ],

@@ -106,6 +106,7 @@ fn open(definition: String, secret: &str) -> TemplateGateway {
         name: "g".into(),
         definition,
         rate_per_second: 10,
+        rate_counts: None,
         in_flight: 1,
         price_per_part: 0.0,
         currency: "CNY".into(),
@@ -127,6 +128,7 @@ fn outcome_line(outcome: &SubmitOutcome) -> String {
     match outcome {
         SubmitOutcome::Accepted { id } => format!("accepted {}", id.as_deref().unwrap_or("-")),
         SubmitOutcome::RefusedNumber { code } => format!("refused {code}"),
+        SubmitOutcome::RefusedMessage { code } => format!("message {code}"),
         SubmitOutcome::OptedOut { code } => format!("opted out {code}"),
         SubmitOutcome::DeferredNumber { code } => format!("deferred {code}"),
         SubmitOutcome::BatchRefused => "batch refused".into(),

@@ -104,18 +104,18 @@ pub async fn apply(tx: &mut AnyConnection, key: PartKey, delivered: bool) -> Res
         .execute(&mut *tx)
         .await?;
     let sql = "SELECT COUNT(CASE WHEN p.state = 'delivered' THEN 1 END),
-                      COUNT(CASE WHEN p.state = 'undelivered' THEN 1 END), MAX(m.parts)
+                      COUNT(CASE WHEN p.state = 'undelivered' THEN 1 END), MAX(m.parts), COUNT(*)
                FROM message_part p JOIN message m ON m.invitation_id = p.invitation_id AND m.kind = \
                p.kind AND m.number = p.number
                WHERE p.invitation_id = $1 AND p.kind = $2 AND p.number = $3";
-    let (delivered, undelivered, parts): (i64, i64, i64) = sqlx::query_as(sql)
+    let (delivered, undelivered, parts, known): (i64, i64, i64, i64) = sqlx::query_as(sql)
         .bind(key.invitation)
         .bind(key.kind)
         .bind(key.number)
         .fetch_one(tx)
         .await?;
     Ok(match undelivered {
-        0 => Some(true).filter(|_| delivered >= parts),
+        0 => Some(true).filter(|_| delivered >= parts.max(known)),
         _ => Some(false),
     })
 }

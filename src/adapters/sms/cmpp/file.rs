@@ -199,6 +199,7 @@ pub mod tests {
             name: "g".into(),
             definition: definition.into(),
             rate_per_second: 10,
+            rate_counts: None,
             in_flight: 16,
             price_per_part: 0.0,
             currency: "CNY".into(),

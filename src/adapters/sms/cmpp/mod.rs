@@ -159,6 +159,10 @@ impl Gateway for Cmpp {
         }
     }
 
+    fn parts(&self, message: &OutgoingMessage) -> u32 {
+        parts::count(message.text.reveal())
+    }
+
     /// One submit has one text, and one answer.
     fn can_share_request(&self, first: &OutgoingMessage, next: &OutgoingMessage) -> bool {
         let may_be_shared = |message| is_one_part(message) && !message.must_be_alone;

@@ -45,6 +45,9 @@ pub(super) fn classify(
     if says(&rules.refused_number) {
         return SubmitOutcome::RefusedNumber { code: code_text() };
     }
+    if says(&rules.refused_message) {
+        return SubmitOutcome::RefusedMessage { code: code_text() };
+    }
     if says(&rules.opted_out) {
         return SubmitOutcome::OptedOut { code: code_text() };
     }

@@ -24,6 +24,9 @@ pub(super) struct GatewayFile {
     /// The approved template of each step, where the gateway has some: `{template_code}`.
     #[serde(default)]
     template: BTreeMap<String, TemplateFile>,
+    /// A parameter of a template holds at most so many characters.
+    #[serde(default)]
+    pub longest_parameter: Option<usize>,
     pub submit: Submit,
     #[serde(default)]
     pub query: Option<Query>,
@@ -151,6 +154,9 @@ pub(super) struct Answer {
     pub code_text: Option<Regex>,
     #[serde(default)]
     pub refused_number: Vec<String>,
+    /// What stands in this message is not taken, whatever the number.
+    #[serde(default)]
+    pub refused_message: Vec<String>,
     #[serde(default)]
     pub opted_out: Vec<String>,
     #[serde(default)]
@@ -169,6 +175,7 @@ impl Answer {
     pub fn lists(&self, code: &str) -> bool {
         [
             &self.refused_number,
+            &self.refused_message,
             &self.opted_out,
             &self.deferred_number,
             &self.slow_down,

@@ -29,8 +29,8 @@ use async_trait::async_trait;
 
 use super::http::{classify_response, read_answer};
 use super::{
-    BatchResult, Capabilities, Entries, Gateway, GatewayExchange, OutgoingMessage, Push, PushError,
-    QueriedMessage, QueryResult, Receipt, Reply, SubmitOutcome,
+    BatchResult, Capabilities, Entries, Fields, Gateway, GatewayExchange, OutgoingMessage, Push,
+    PushError, QueriedMessage, QueryResult, Receipt, Reply, SubmitOutcome, TooLong,
 };
 use crate::adapters::clock::Clock;
 use crate::adapters::config::GatewayConfig;
@@ -145,6 +145,13 @@ impl Gateway for TemplateGateway {
 
     fn check_step(&self, step: &str) -> Result<(), String> {
         self.account.templates.as_ref().map_or(Ok(()), |templates| templates.check_step(step))
+    }
+
+    fn too_long(&self, step: &str, fields: &Fields) -> Vec<TooLong> {
+        match (&self.account.templates, self.file.longest_parameter) {
+            (Some(templates), Some(limit)) => templates.too_long(step, fields, limit),
+            _ => Vec::new(),
+        }
     }
 
     fn parse_receipts(&self, push: Push<'_>) -> Result<Entries<Receipt>, PushError> {
