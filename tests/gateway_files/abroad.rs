@@ -130,12 +130,17 @@ async fn infobip() {
             (
                 200,
                 r#"{"messages":[{"status":{"name":"REJECTED_DESTINATION"}}]}"#,
-                "opted out REJECTED_DESTINATION",
+                "refused REJECTED_DESTINATION",
+            ),
+            (
+                200,
+                r#"{"messages":[{"status":{"groupName":"REJECTED","id":18,"name":"REJECTED_DESTINATION_NOT_REGISTERED"}}]}"#,
+                "account REJECTED_DESTINATION_NOT_REGISTERED",
             ),
             (
                 200,
                 r#"{"messages":[{"status":{"name":"REJECTED_FLOODING_FILTER"}}]}"#,
-                "deferred REJECTED_FLOODING_FILTER",
+                "temporary REJECTED_FLOODING_FILTER",
             ),
             // It was sent before, under the same reference.
             (
