@@ -417,7 +417,7 @@ async fn a_submit_that_is_answered_by_generic_nack() {
     let ours = Ours::start(account("fieldwork", "secret", definition));
     let mut session = smsc.bind(0).await;
     for (status, expected) in [
-        (0x01, SubmitOutcome::TemporaryFailure { code: "EsmeRinvmsglen".into() }),
+        (0x01, SubmitOutcome::RefusedMessage { code: "EsmeRinvmsglen".into() }),
         (0x02, SubmitOutcome::TemporaryFailure { code: "EsmeRinvcmdlen".into() }),
         (0x03, SubmitOutcome::TemporaryFailure { code: "EsmeRinvcmdid".into() }),
         (0x58, SubmitOutcome::Throttled { code: "EsmeRthrottled".into(), retry_after: None }),
