@@ -117,7 +117,7 @@ async fn a_rate_of_messages_counts_each_once() {
         let mut session = smsc.bind(0).await;
         let (arrived, _) = take_parts(&mut session, PEOPLE, |_, _, _| 0).await;
         let most = most_in_a_second(&arrived);
-        assert!(most > 2 * RATE as usize, "{most} parts in a second");
+        assert!(most > RATE as usize + 2, "{most} parts in a second");
         drop(daemon);
     }
 }
