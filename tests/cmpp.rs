@@ -2,6 +2,7 @@
 //! tables of CMPP 2.0 and 3.0 (section numbers of 2.0 beside them) and shares nothing with ours. What real
 //! gateways do is taken from public reports, named as `project#number`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -421,13 +422,10 @@ async fn what_we_send_is_what_the_tables_say() {
             assert_eq!(submitted, expected);
             assert_eq!(one.await.unwrap(), accepted(10 + u64::from(number)));
         }
-        // A long message at once: a report is asked for once.
+        // A long message at once.
         let whole = ours.submit_text(&text);
         let (first, second) = (session.take(21).await, session.take(22).await);
-        assert_eq!(
-            ((first.part, first.report), (second.part, second.report)),
-            (((2, 1), 0), ((2, 2), 1))
-        );
+        assert_eq!((first.part, second.part), ((2, 1), (2, 2)));
         assert_eq!(whole.await.unwrap(), accepted(22));
 
         // 7.4.7: a header alone, and one octet.
@@ -716,8 +714,13 @@ async fn a_carrier_over_cmpp() {
     const PEOPLE: usize = 6;
     let carrier = RawGateway::start().await;
     let change = |config: &mut String, gateway: &mut String| {
-        *config = config.replace("in_flight = 8", "in_flight = 4\nuser = \"900001\"");
-        *gateway = carrier.definition("").replace("\"3s\"", "\"30s\"");
+        // The link is so long that each message has three parts.
+        let host = format!("https://{}.{}.example\" #", "a".repeat(50), "b".repeat(45));
+        *config = config
+            .replace("in_flight = 8", "in_flight = 4\nuser = \"900001\"")
+            .replace("public_url = \"http:", &format!("public_url = \"{host}"))
+            .replace("in_doubt_after = \"3s\"", "in_doubt_after = \"30s\"");
+        *gateway = carrier.definition("batch = 99").replace("\"3s\"", "\"30s\"");
     };
     let people = Scenario::faultless(1, 100);
     for (engine, deployment) in
@@ -728,33 +731,41 @@ async fn a_carrier_over_cmpp() {
         let (mut session, connect) = carrier.meet(true, "900001").await;
         session.new = new;
         session.welcome(&connect, 0).await;
-        let mut parts: std::collections::BTreeMap<String, Vec<Submitted>> = Default::default();
+        let mut parts: BTreeMap<String, Vec<Submitted>> = BTreeMap::new();
         let mut reports = Vec::new();
         let mut id = 0;
-        // Every submit of everybody; of the parts of one message, each may ask for a report.
-        let is_whole = |parts: &std::collections::BTreeMap<String, Vec<Submitted>>| {
-            parts.len() == PEOPLE
-                && parts.values().all(|parts| parts.len() == usize::from(parts[0].part.0))
-        };
-        while !is_whole(&parts) {
+        let mut is_early_taken = false;
+        while parts.values().map(Vec::len).sum::<usize>() < 3 * PEOPLE || !is_early_taken {
             let raw = session.read().await;
+            if raw.command == DELIVER | ANSWER {
+                assert_eq!((raw.sequence, raw.body[7..9].to_vec()), (1001, vec![233, 0]));
+                is_early_taken = true;
+                continue;
+            }
             let submit = Submitted::check(&raw, new);
             id += 1;
             let to = submit.to[0].clone();
-            if reports.is_empty() && submit.report == 1 {
+            assert_eq!((submit.report, submit.part.0), (1, 3), "each part has its report");
+            if reports.is_empty() {
                 // The report comes before the answer.
                 session.report(id, "DELIVRD", &to).await;
-                session.is_taken(id + 1000).await;
             }
             session.answer(&raw, id, 0).await;
-            if submit.report == 1 {
-                reports.push((id, to.clone()));
-            }
+            reports.push((id, to.clone()));
             parts.entry(to).or_default().push(submit);
         }
         for (id, to) in &reports[1..] {
             session.report(*id, "DELIVRD", to).await;
             session.is_taken(id + 1000).await;
+        }
+        for of_one in parts.values_mut() {
+            of_one.sort_by_key(|part| part.part.1);
+            let octets: Vec<u8> =
+                of_one.iter().flat_map(|part| part.content[6..].to_vec()).collect();
+            let units: Vec<u16> =
+                octets.chunks(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]])).collect();
+            let text = String::from_utf16(&units).unwrap();
+            assert!(text.starts_with("【质协】受访者") && text.ends_with("退订回T"), "{text}");
         }
         wait_until("all are delivered", async || {
             count(&deployment.states().await, "delivered") as usize == PEOPLE
@@ -823,6 +834,7 @@ async fn the_simulated_carrier_speaks_cmpp() {
             assert!(heard.contains(&receipt), "{receipt}: {heard:?}");
             assert!(heard.iter().any(|line| line.starts_with(&reply)), "{reply}: {heard:?}");
         }
-        assert_eq!((heard.len(), simulator.record().duplicates()), (6, 0));
+        // Two parts of each message are reported.
+        assert_eq!((heard.len(), simulator.record().duplicates()), (9, 0));
     }
 }

@@ -260,7 +260,7 @@ impl Shared {
     /// Delivers a person's reply, in UCS-2 or in GB 18030. Sent again, it has the same Msg_Id.
     pub(super) async fn reply_over_cmpp(&self, id: &str, from: &str, text: &str) -> bool {
         let Some(connected) = self.cmpp.lock().connected.clone() else { return false };
-        let is_gb = text.len() % 2 == 0;
+        let is_gb = text.len().is_multiple_of(2);
         let octets = if is_gb {
             encoding_rs::GB18030.encode(text).0.into_owned()
         } else {

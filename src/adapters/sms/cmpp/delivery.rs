@@ -30,7 +30,7 @@ fn read_report(report: &Report, file: &File) -> Option<Receipt> {
     // All messages of a batch have one id. Of one message the number is not needed: a report may
     // spell it in another way.
     let to = (file.batch > 1).then(|| report.destination.clone());
-    let dead_number = !delivered && file.dead_number.iter().any(|dead| *dead == stat);
+    let dead_number = !delivered && file.dead_number.contains(&stat);
     Some(Receipt {
         reference: None,
         id: Some(report.msg_id.to_string()),

@@ -58,12 +58,12 @@ impl Cmpp {
     }
 
     /// Builds the submit of a part, to all recipients of a batch.
-    fn submit_of(&self, part: &Part, batch: &[OutgoingMessage], wants_report: bool) -> Pdu {
+    fn submit_of(&self, part: &Part, batch: &[OutgoingMessage]) -> Pdu {
         let file = &self.file;
         Pdu::Submit(Box::new(Submit {
             pk_total: part.total,
             pk_number: part.number,
-            registered_delivery: if wants_report { file.registered_delivery } else { 0 },
+            registered_delivery: file.registered_delivery,
             msg_level: file.msg_level,
             service_id: file.service_id.clone(),
             fee_user_type: file.fee_user_type,
@@ -103,7 +103,7 @@ impl Cmpp {
         }
     }
 
-    /// Submits the parts in order; the last one asks for the report.
+    /// Submits the parts in order, and returns the last one's id.
     async fn submit_parts(
         &self,
         link: &Link,
@@ -112,8 +112,7 @@ impl Cmpp {
     ) -> (SubmitOutcome, String) {
         let (mut id, mut log_text) = (None, String::new());
         for (nth, part) in parts.iter().enumerate() {
-            let pdu = self.submit_of(part, batch, nth + 1 == parts.len());
-            let answer = link.request(pdu).await;
+            let answer = link.request(self.submit_of(part, batch)).await;
             log_text = describe_answer(&answer);
             match classify(&answer) {
                 Ok(given) => id = Some(given),
@@ -139,11 +138,6 @@ fn number_of(phone: &Phone) -> Personal {
     Personal::new(e164.strip_prefix("+86").unwrap_or_else(|| e164.trim_start_matches('+')))
 }
 
-/// Whether the message goes out in one submit.
-fn is_one_part(message: &OutgoingMessage) -> bool {
-    message.parts == 1 && message.part.is_none_or(|part| part.total == 1)
-}
-
 #[async_trait]
 impl Gateway for Cmpp {
     fn name(&self) -> &str {
@@ -165,12 +159,11 @@ impl Gateway for Cmpp {
 
     /// One submit has one text, and one answer.
     fn can_share_request(&self, first: &OutgoingMessage, next: &OutgoingMessage) -> bool {
-        let may_be_shared = |message| is_one_part(message) && !message.must_be_alone;
         self.file.batch > 1
-            && may_be_shared(first)
-            && may_be_shared(next)
+            && !first.must_be_alone
+            && !next.must_be_alone
             && first.text == next.text
-            && parts_to_submit(first.text.reveal(), None, 0).is_some_and(|parts| parts.len() == 1)
+            && parts::count(first.text.reveal()) == 1
     }
 
     async fn submit(&self, batch: &[OutgoingMessage]) -> BatchResult {
@@ -214,7 +207,6 @@ mod tests {
     use super::file::tests::{config, file};
     use super::*;
     use crate::adapters::clock::SystemClock;
-    use crate::adapters::sms::MessagePart;
 
     fn gateway(more: &str) -> Cmpp {
         Cmpp::open(&config("900001", &file(more)), Arc::new(SystemClock)).unwrap()
@@ -232,30 +224,21 @@ mod tests {
 
     #[test]
     fn messages_of_one_text_share_a_submit() {
-        let of = |text: &str, parts| OutgoingMessage {
+        let of = |text: &str| OutgoingMessage {
             text: Personal::new(text),
-            parts,
             must_be_alone: false,
             ..message("+8613800138000")
         };
-        let (one, long) = (of("您好", 1), of(&"您".repeat(100), 2));
+        let (one, long) = (of("您好"), of(&"您".repeat(100)));
         let alone = OutgoingMessage { must_be_alone: true, ..one.clone() };
-        let part = Some(MessagePart { number: 1, total: 2, reference: 1 });
-        let a_part = OutgoingMessage { part, parts: 2, ..long.clone() };
         let many = gateway("batch = 50");
         assert_eq!(many.capabilities().batch, 50);
         assert!(many.can_share_request(&one, &one));
-        for (first, next) in [
-            (&one, &of("您坏", 1)),
-            (&one, &alone),
-            (&alone, &one),
-            (&long, &long),
-            (&a_part, &a_part),
-            // One part as reckoned, and more in UCS-2.
-            (&of(&"é".repeat(100), 1), &of(&"é".repeat(100), 1)),
-        ] {
+        for (first, next) in [(&one, &of("您坏")), (&one, &alone), (&alone, &one), (&long, &long)]
+        {
             assert!(!many.can_share_request(first, next));
         }
         assert!(!gateway("").can_share_request(&one, &one));
+        assert_eq!((many.parts(&one), many.parts(&long)), (1, 2));
     }
 }
