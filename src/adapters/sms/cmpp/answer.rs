@@ -29,6 +29,8 @@ pub fn classify(answer: &Result<Pdu, NoAnswer>) -> Result<String, SubmitOutcome>
         // Structure, command: as wrong for every message. Fee code, service, Src_Id, Msg_src and
         // Fee_terminal_Id stand in the gateway's file.
         1 | 2 | 5 | 7 | 10 | 11 | 12 => SubmitOutcome::AccountFailure { code },
+        // Its length.
+        4 | 6 => SubmitOutcome::RefusedMessage { code },
         8 => SubmitOutcome::Throttled { code, retry_after: None },
         13 => SubmitOutcome::RefusedNumber { code },
         _ => SubmitOutcome::TemporaryFailure { code },
@@ -58,7 +60,9 @@ pub fn describe_answer(answer: &Result<Pdu, NoAnswer>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::tests::{account, in_doubt, refused, temporary, throttled};
+    use super::super::super::tests::{
+        account, in_doubt, refused, refused_message, temporary, throttled,
+    };
     use super::*;
 
     fn answer(result: u32) -> Result<Pdu, NoAnswer> {
@@ -72,9 +76,9 @@ mod tests {
             (answer(1), Err(account("result_1"))),
             (answer(2), Err(account("result_2"))),
             (answer(3), Err(temporary("result_3"))),
-            (answer(4), Err(temporary("result_4"))),
+            (answer(4), Err(refused_message("result_4"))),
             (answer(5), Err(account("result_5"))),
-            (answer(6), Err(temporary("result_6"))),
+            (answer(6), Err(refused_message("result_6"))),
             (answer(7), Err(account("result_7"))),
             (answer(8), Err(throttled("result_8"))),
             (answer(9), Err(temporary("result_9"))),
