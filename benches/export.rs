@@ -26,7 +26,7 @@ use fieldworkd::services::datasets::layout::{Table, layout};
 use fieldworkd::services::datasets::metadata::DatasetMetadata;
 use fieldworkd::services::datasets::package::csv_files::CsvFile;
 use fieldworkd::services::datasets::package::parquet_files::ParquetFile;
-use fieldworkd::services::datasets::package::{TableFormat, write_rows};
+use fieldworkd::services::datasets::package::{NamedFormat, TableFormat, write_rows};
 
 const ROUNDS: usize = 3;
 /// The number of rows in a frozen block, as in freezing.
@@ -173,10 +173,9 @@ async fn measure_fieldworkd(bench: &Bench, round: usize) -> f64 {
     let frozen = Frozen::open(&bench.context, &bench.dataset).await.unwrap();
     let began = Instant::now();
     let target = NewFolder::begin(&bench.folder.path().join(format!("round-{round}"))).unwrap();
-    write_rows(&bench.context, &frozen, formats(&target, &frozen.questionnaire).unwrap())
-        .await
-        .unwrap()
-        .unwrap();
+    let formats = formats(&target, &frozen.questionnaire).unwrap();
+    let formats = formats.into_iter().map(NamedFormat::required).collect();
+    write_rows(&bench.context, &frozen, formats).await.unwrap().unwrap();
     target.commit().unwrap();
     began.elapsed().as_secs_f64()
 }

@@ -27,6 +27,7 @@ mod invariants;
 mod list_import;
 mod metrics;
 mod parameter_limits;
+mod poisoned_rows;
 mod proxies;
 mod questionnaires;
 mod quotas;

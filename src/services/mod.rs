@@ -22,5 +22,6 @@ pub mod quotas;
 pub mod sealing;
 pub mod sms_inbound;
 pub mod sms_sending;
+pub mod stuck_work;
 pub mod suppressions;
 pub mod webhooks;

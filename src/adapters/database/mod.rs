@@ -46,6 +46,7 @@ pub mod replies;
 pub mod reply_parts;
 pub mod responses;
 pub mod sms_interviews;
+pub mod stuck_work;
 pub mod subject_access_export;
 pub mod suppressions;
 pub mod timeline;

@@ -70,6 +70,15 @@ impl NewFolder {
         file.finish()
     }
 
+    /// Removes a file, finished or not; one that is not there is none.
+    pub fn remove(&self, name: &str) -> io::Result<()> {
+        lock(&self.written).remove(name);
+        match fs::remove_file(self.temporary.join(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// Returns the finished files by name.
     pub fn written(&self) -> BTreeMap<String, FileDigest> {
         lock(&self.written).clone()

@@ -1,4 +1,4 @@
-//! `check-config`, `migrate` and `doctor`.
+//! `check-config`, `migrate`, `doctor` and `retry`.
 
 use std::sync::Arc;
 
@@ -6,12 +6,13 @@ use anyhow::{Result, bail};
 
 use crate::adapters::clock::{Clock, SystemClock};
 use crate::adapters::config::Config;
-use crate::adapters::database::{applications, erasure, lists};
+use crate::adapters::database::{applications, erasure, lists, stuck_work};
 use crate::interfaces::errors::CommandError;
 use crate::services::context::AppContext;
 use crate::services::erasure::purge::{self, PurgeReview, PurgeStatus};
 use crate::services::questionnaires;
 use crate::services::sealing::open_phone;
+use crate::services::stuck_work::STUCK_AFTER;
 
 /// Checks the files and gateways that the configuration names. The configuration itself has been
 /// parsed already.
@@ -77,6 +78,10 @@ pub async fn doctor(config: Config) -> Result<()> {
                 surviving.unwrap_or_else(|e| Some(e.to_string())),
             );
             report(
+                "no work fails again and again",
+                check_stuck_work(&context).await.unwrap_or_else(|e| Some(e.to_string())),
+            );
+            report(
                 "personal data is deleted when its retention period has ended",
                 check_retention(&context).await.unwrap_or_else(|e| Some(e.to_string())),
             );
@@ -110,6 +115,34 @@ async fn check_destroyed_keys(context: &AppContext) -> Result<Option<String>> {
             named.join(", ")
         )
     }))
+}
+
+async fn check_stuck_work(context: &AppContext) -> Result<Option<String>> {
+    let stuck = stuck_work::list(&mut *context.database.read().await?, STUCK_AFTER).await?;
+    let lines: Vec<String> = stuck
+        .iter()
+        .map(|work| {
+            format!(
+                "{} {} (failed {} times since {}): {}",
+                work.kind,
+                work.item,
+                work.attempt_count,
+                work.since.rfc3339(chrono_tz::UTC),
+                work.problem
+            )
+        })
+        .collect();
+    Ok((!lines.is_empty()).then(|| format!("{}; «retry» tries again now", lines.join("; "))))
+}
+
+/// `retry`: makes all work due that has failed and waits.
+pub async fn retry(config: Config) -> Result<()> {
+    let context = AppContext::open(config, Arc::new(SystemClock)).await?;
+    let mut tx = context.database.write().await?;
+    let retried = stuck_work::retry_all(&mut tx, context.clock.now()).await?;
+    tx.commit().await?;
+    print_line!("{retried} pieces of work are tried again now");
+    Ok(())
 }
 
 async fn check_retention(context: &AppContext) -> Result<Option<String>> {

@@ -166,6 +166,7 @@ pub fn audit_spec(command: &Command) -> Option<AuditSpec> {
         | Command::CheckConfig
         | Command::Migrate
         | Command::Doctor
+        | Command::Retry
         | Command::Restore { .. }
         | Command::Simulator(_)
         | Command::Openapi

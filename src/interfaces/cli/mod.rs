@@ -69,6 +69,8 @@ enum Command {
     Migrate,
     /// Check configuration, database, key ring and retention
     Doctor,
+    /// Try everything again now that has failed and waits
+    Retry,
     /// Programmes
     #[command(subcommand)]
     Programme(lists::ProgrammeCommand),
@@ -187,6 +189,7 @@ async fn run(arguments: Arguments) -> Result<()> {
         Command::CheckConfig => check::check_config(&config()?),
         Command::Migrate => check::migrate(config()?).await,
         Command::Doctor => check::doctor(config()?).await,
+        Command::Retry => check::retry(config()?).await,
         Command::Questionnaire(command) => questionnaire::run(command),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Completions { shell } => {
@@ -260,6 +263,7 @@ async fn run_with_context(context: Arc<AppContext>, command: Command) -> Result<
         | Command::CheckConfig
         | Command::Migrate
         | Command::Doctor
+        | Command::Retry
         | Command::Questionnaire(_)
         | Command::Simulator(_)
         | Command::Restore { .. }

@@ -80,20 +80,19 @@ impl LocalizedError for LaunchError {
                         条，最多允许 {max} 条；请缩短内容或提高上限"
                 )
             }
-            LaunchError::ParametersTooLong {
-                number,
-                name,
-                gateway,
-                parameter,
-                people,
-                limit,
-                longest,
-                example,
-            } => {
+            LaunchError::ParametersTooLong(long) => {
+                let value = &long.values;
                 format!(
-                    "联系计划第 {number} 步（{name}）：短信网关 {gateway} 的变量 {parameter} 最多 {limit} \
-                        个字，有 {people} 人超出（最长 {longest} 个字，如“{example}”）；请在计划中写明缩短办法，\
-                        如 [shorten] name = \"surname\"，或修改名单"
+                    "联系计划第 {} 步（{}）：短信网关 {} 的变量 {} 最多 {} 个字，有 {} 人超出（最长 {} \
+                        个字，如“{}”）；请在计划中写明缩短办法，如 [shorten] name = \"surname\"，或修改名单",
+                    long.step_number,
+                    value.step,
+                    value.gateway,
+                    value.parameter,
+                    value.limit,
+                    value.people,
+                    value.longest,
+                    value.example
                 )
             }
             LaunchError::Questionnaire(QuestionnaireSourceError::Unreadable { file, error }) => {

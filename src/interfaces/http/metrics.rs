@@ -125,6 +125,12 @@ fn encode_metrics(
         "Versions that were rejected or did not arrive",
         health.delivery_problems as f64,
     );
+    registry.add_labelled_gauges(
+        "stuck_work",
+        "Work that fails again and again, by kind",
+        "kind",
+        health.stuck.iter().map(|(kind, count)| (kind.clone(), *count as f64)),
+    );
     registry.add_gauge(
         "interviews_completed_last_day",
         "Interviews completed in the last 24 hours",

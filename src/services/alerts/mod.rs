@@ -12,6 +12,7 @@ mod delivery_problems;
 mod digest;
 mod notice_text;
 mod notify;
+mod stuck_work;
 mod unread_replies;
 
 use std::sync::Arc;
@@ -36,6 +37,7 @@ pub async fn tick(context: &Arc<AppContext>) -> Result<(), DeadlineError> {
     notify::write_alarm_notices(context).await?;
     delivery_problems::write_notices(context).await?;
     unread_replies::write_notices(context).await?;
+    stuck_work::write_notices(context).await?;
     digest::write_if_due(context).await?;
     deliver::send_due_notices(context).await
 }

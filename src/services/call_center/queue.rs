@@ -23,6 +23,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::zones::Zones;
 use crate::services::context::AppContext;
 use crate::services::sms_sending::eligibility::{earliest_within_caps, may_be_contacted};
+use crate::services::stuck_work::{Isolation, WorkKind};
 
 /// The duration of a lease after the interviewer's last request, on a page without a script.
 pub const UNSCRIPTED_LEASE: Duration = Duration::from_secs(20 * 60);
@@ -153,29 +154,44 @@ pub async fn renew(
 pub async fn release_expired_leases(context: &AppContext) -> Result<(), CallCenterError> {
     let now = context.clock.now();
     let lost = call_queue::expired_leases(&mut *context.database.read().await?, now).await?;
+    if lost.is_empty() {
+        return Ok(());
+    }
+    let mut isolation = Isolation::load(context, WorkKind::CallLease).await?;
     for entry in lost {
-        let Some(call) = entry.call else { continue };
-        let mut tx = context.database.write().await?;
-        // A person with no open case left has completed the interview.
-        let is_done = cases::open_of_invitations(&mut tx, &[entry.invitation]).await?.is_empty();
-        let outcome = if is_done { CallOutcome::Interviewed } else { CallOutcome::Lost };
-        let still_lost = call_queue::find(&mut tx, entry.invitation)
-            .await?
-            .is_some_and(|w| w.call == Some(call) && w.leased_until == entry.leased_until);
-        if still_lost {
-            let ended = entry.leased_until.unwrap_or(now);
-            let ending = CallEnding { outcome, call_back_at: None, note_sealed: None };
-            match super::outcome::end_call(context, &mut tx, &entry, call, &ending, None, ended)
-                .await
-            {
-                // Another daemon has ended the call meanwhile.
-                Err(CallCenterError::CallOver) => continue,
-                written => written?,
-            }
-            tx.commit().await?;
+        let item = entry.invitation.0.to_string();
+        if !isolation.holds_back(&item) {
+            let result = release_expired_lease(context, &entry, now).await;
+            isolation.record(&item, result).await?;
         }
     }
     Ok(())
+}
+
+async fn release_expired_lease(
+    context: &AppContext,
+    entry: &QueueEntry,
+    now: Timestamp,
+) -> Result<(), CallCenterError> {
+    let Some(call) = entry.call else { return Ok(()) };
+    let mut tx = context.database.write().await?;
+    // A person with no open case left has completed the interview.
+    let is_done = cases::open_of_invitations(&mut tx, &[entry.invitation]).await?.is_empty();
+    let outcome = if is_done { CallOutcome::Interviewed } else { CallOutcome::Lost };
+    let still_lost = call_queue::find(&mut tx, entry.invitation)
+        .await?
+        .is_some_and(|w| w.call == Some(call) && w.leased_until == entry.leased_until);
+    if !still_lost {
+        return Ok(());
+    }
+    let ended = entry.leased_until.unwrap_or(now);
+    let ending = CallEnding { outcome, call_back_at: None, note_sealed: None };
+    match super::outcome::end_call(context, &mut tx, entry, call, &ending, None, ended).await {
+        // Another daemon has ended the call meanwhile.
+        Err(CallCenterError::CallOver) => Ok(()),
+        Err(error) => Err(error),
+        Ok(()) => Ok(tx.commit().await?),
+    }
 }
 
 /// A queue entry that may be called now, and the part of the day in its time zone.

@@ -34,6 +34,7 @@ use crate::adapters::database::datasets::{self, Dataset};
 use crate::domain::questionnaire::QuestionnaireError;
 use crate::services::context::AppContext;
 use crate::services::interviews::InterviewError;
+use crate::services::stuck_work::{Isolation, WorkKind};
 use frozen::Frozen;
 
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
@@ -79,35 +80,43 @@ pub enum DatasetError {
 }
 
 /// Writes every version that is released and not yet written. Returns the number written. After a
-/// crash it continues with the remaining versions.
+/// crash it continues with the remaining versions; one that cannot be written holds up no other.
 pub async fn write_pending(context: &AppContext) -> Result<u64, DatasetError> {
     let all = datasets::all(&mut *context.database.read().await?).await?;
     let pending: Vec<Dataset> = all
         .into_iter()
         .filter(|dataset| dataset.folder.is_none() && dataset.released_at.is_some())
         .collect();
-    for dataset in &pending {
-        let folder =
-            context.config.datasets.join(&dataset.application_code).join(dataset.version_name());
-        let sums = write(context, dataset, &folder).await?;
-        let mut tx = context.database.write().await?;
-        datasets::set_written(
-            &mut tx,
-            dataset,
-            &folder.display().to_string(),
-            &sums,
-            context.clock.now(),
-        )
-        .await?;
-        delivery::plan_deliveries(context, &mut tx, dataset).await?;
-        tx.commit().await?;
-        tracing::info!(
-            application = dataset.application_code,
-            version = dataset.version,
-            "the dataset is written"
-        );
+    if pending.is_empty() {
+        return Ok(0);
     }
-    Ok(pending.len() as u64)
+    let mut isolation = Isolation::load(context, WorkKind::WriteDataset).await?;
+    let mut written = 0;
+    for dataset in &pending {
+        let item = format!("{} {}", dataset.application_code, dataset.version_name());
+        if !isolation.holds_back(&item) {
+            let result = write_version(context, dataset).await;
+            written += u64::from(isolation.record(&item, result).await?.is_some());
+        }
+    }
+    Ok(written)
+}
+
+async fn write_version(context: &AppContext, dataset: &Dataset) -> Result<(), DatasetError> {
+    let folder =
+        context.config.datasets.join(&dataset.application_code).join(dataset.version_name());
+    let sums = write(context, dataset, &folder).await?;
+    let (folder, now) = (folder.display().to_string(), context.clock.now());
+    let mut tx = context.database.write().await?;
+    datasets::set_written(&mut tx, dataset, &folder, &sums, now).await?;
+    delivery::plan_deliveries(context, &mut tx, dataset).await?;
+    tx.commit().await?;
+    tracing::info!(
+        application = dataset.application_code,
+        version = dataset.version,
+        "the dataset is written"
+    );
+    Ok(())
 }
 
 #[tracing::instrument(name = "write dataset", level = "debug", skip_all, fields(application = dataset.application_code, version = dataset.version))]

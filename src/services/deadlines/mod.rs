@@ -40,6 +40,7 @@ use crate::services;
 use crate::services::context::AppContext;
 use crate::services::datasets::{self, DatasetError};
 use crate::services::sealing::open_fields;
+use crate::services::stuck_work::{Isolation, WorkKind};
 
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
 #[strum(prefix = "deadline.", serialize_all = "snake_case")]
@@ -97,13 +98,22 @@ pub async fn tick(context: &AppContext) -> Result<Vec<String>, DeadlineError> {
     };
     versions::correct_withdrawn_answers(context).await?;
     versions::freeze_interim_due(context).await?;
-    let mut closed = Vec::new();
-    for (id, by) in full
+    let due: Vec<(ApplicationId, ClosedBy)> = full
         .into_iter()
         .map(|id| (id, ClosedBy::Quota))
         .chain(over.into_iter().map(|id| (id, ClosedBy::DueDay)))
-    {
-        closed.extend(close_field(context, id, by).await?);
+        .collect();
+    if due.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut isolation = Isolation::load(context, WorkKind::CloseField).await?;
+    let mut closed = Vec::new();
+    for (id, by) in due {
+        let item = applications::get(&mut *context.database.read().await?, id).await?.code;
+        if !isolation.holds_back(&item) {
+            let result = close_field(context, id, by).await;
+            closed.extend(isolation.record(&item, result).await?.flatten());
+        }
     }
     Ok(closed)
 }

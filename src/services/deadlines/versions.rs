@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::{DeadlineError, assess_responses, close_field};
-use crate::adapters::database::applications::{self, ApplicationState, ClosedBy};
+use crate::adapters::database::applications::{self, Application, ApplicationState, ClosedBy};
 use crate::adapters::database::cases::{self, DispositionSource};
 use crate::adapters::database::datasets::{self, DatasetKind, FreezeReason};
 use crate::adapters::database::{campaigns, deliveries, responses};
@@ -15,26 +15,34 @@ use crate::domain::time::Timestamp;
 use crate::services;
 use crate::services::context::AppContext;
 use crate::services::quotas;
+use crate::services::stuck_work::{Isolation, WorkKind};
 
 /// Freezes a new version of each dataset that contains answers whose consent was withdrawn after it
 /// was frozen.
 pub(super) async fn correct_withdrawn_answers(context: &AppContext) -> Result<(), DeadlineError> {
-    for id in datasets::to_be_corrected(&mut *context.database.read().await?).await? {
-        let mut tx = context.database.write().await?;
-        let application = applications::get(&mut tx, id).await?;
-        applications::lock(&mut tx, id).await?;
-        // Another daemon may have done it meanwhile.
-        if datasets::to_be_corrected(&mut tx).await?.contains(&id) {
-            services::datasets::freeze(
-                context,
-                &mut tx,
-                &application,
-                DatasetKind::Final,
-                FreezeReason::Withdrawal,
-            )
-            .await?;
-            tx.commit().await?;
+    let due = datasets::to_be_corrected(&mut *context.database.read().await?).await?;
+    if due.is_empty() {
+        return Ok(());
+    }
+    let mut isolation = Isolation::load(context, WorkKind::Correction).await?;
+    for id in due {
+        let application = applications::get(&mut *context.database.read().await?, id).await?;
+        if !isolation.holds_back(&application.code) {
+            let result = correct(context, &application).await;
+            isolation.record(&application.code, result).await?;
         }
+    }
+    Ok(())
+}
+
+async fn correct(context: &AppContext, application: &Application) -> Result<(), DeadlineError> {
+    let mut tx = context.database.write().await?;
+    applications::lock(&mut tx, application.id).await?;
+    // Another daemon may have done it meanwhile.
+    if datasets::to_be_corrected(&mut tx).await?.contains(&application.id) {
+        let (kind, reason) = (DatasetKind::Final, FreezeReason::Withdrawal);
+        services::datasets::freeze(context, &mut tx, application, kind, reason).await?;
+        tx.commit().await?;
     }
     Ok(())
 }
@@ -170,10 +178,14 @@ pub(super) async fn freeze_interim_due(context: &AppContext) -> Result<(), Deadl
         return Ok(());
     }
     let all = applications::all(&mut *context.database.read().await?).await?;
+    let mut isolation = Isolation::load(context, WorkKind::InterimVersion).await?;
     for application in
         all.iter().filter(|application| application.state == ApplicationState::InField)
     {
-        freeze_interim(context, &application.code).await?;
+        if !isolation.holds_back(&application.code) {
+            let result = freeze_interim(context, &application.code).await;
+            isolation.record(&application.code, result).await?;
+        }
     }
     Ok(())
 }

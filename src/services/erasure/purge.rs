@@ -14,6 +14,7 @@ use crate::domain::ids::ApplicantId;
 use crate::domain::programme::Programme;
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
+use crate::services::stuck_work::{Isolation, WorkKind};
 
 /// The state of an applicant's people with respect to their purge.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,28 +137,26 @@ fn status_of(applicant: &Applicant, programme: &Programme, now: Timestamp) -> Pu
 /// applicants.
 pub async fn purge_due(context: &AppContext) -> Result<u64, ErasureError> {
     finish_purges(context).await?;
+    let mut isolation = Isolation::load(context, WorkKind::Purge).await?;
     let mut purged = 0;
     for PurgeReview { applicant, status } in review_applicants(context).await? {
         match status {
-            PurgeStatus::Due(_) => match purge(
-                context,
-                applicant.id,
-                ErasureOrder { actor: "fieldworkd", reason: "retention" },
-            )
-            .await
-            {
-                // Another process was faster, or the applicant was put under a legal hold
-                // meanwhile.
-                Err(
-                    ErasureError::AlreadyErased(_)
-                    | ErasureError::LegalHold { .. }
-                    | ErasureError::InField(_),
-                ) => {}
-                done => {
-                    done?;
-                    purged += 1;
-                }
-            },
+            PurgeStatus::Due(_) if isolation.holds_back(&applicant.code) => {}
+            PurgeStatus::Due(_) => {
+                let order = ErasureOrder { actor: "fieldworkd", reason: "retention" };
+                let result = match purge(context, applicant.id, order).await {
+                    // Another process was faster, or the applicant was put under a legal hold
+                    // meanwhile.
+                    Err(
+                        ErasureError::AlreadyErased(_)
+                        | ErasureError::LegalHold { .. }
+                        | ErasureError::InField(_),
+                    ) => Ok(false),
+                    done => done.map(|_| true),
+                };
+                let done = isolation.record(&applicant.code, result).await?;
+                purged += u64::from(done == Some(true));
+            }
             PurgeStatus::AwaitsScoring(missing) => {
                 let missing: Vec<String> = missing
                     .into_iter()

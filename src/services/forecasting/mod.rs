@@ -33,6 +33,7 @@ use crate::domain::mode::Mode;
 use crate::domain::segment::Segment;
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
+use crate::services::stuck_work::{Isolation, WorkKind};
 
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
 #[strum(prefix = "forecast.", serialize_all = "snake_case")]
@@ -124,11 +125,13 @@ pub async fn tick(context: &AppContext) -> Result<u32, ForecastError> {
         if due.is_empty() {
             return Ok(made);
         }
+        let mut isolation = Isolation::load(context, WorkKind::Forecast).await?;
         for id in due {
             let application = applications::get(&mut *context.database.read().await?, id).await?;
-            if application.state == ApplicationState::InField {
-                forecast_application(context, application).await?;
-                made += 1;
+            let code = application.code.clone();
+            if application.state == ApplicationState::InField && !isolation.holds_back(&code) {
+                let result = forecast_application(context, application).await;
+                made += u32::from(isolation.record(&code, result).await?.is_some());
             }
         }
     }

@@ -1,11 +1,15 @@
 //! Readiness of the installation, and health metrics for machines. They contain no personal data.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use strum::IntoEnumIterator;
+
 use super::MonitoringError;
-use crate::adapters::database::{deliveries, health, messages, rates, replies};
+use crate::adapters::database::{deliveries, health, messages, rates, replies, stuck_work};
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
+use crate::services::stuck_work::{STUCK_AFTER, WorkKind};
 
 /// The free space below which the installation is not ready: writes might fail.
 const MIN_FREE_BYTES: u64 = 200 * 1024 * 1024;
@@ -102,6 +106,8 @@ pub struct HealthMetrics {
     /// Replies that were not understood, and that nobody has read in time.
     pub overdue_replies: u64,
     pub calls_due: u64,
+    /// Work that fails again and again, by kind.
+    pub stuck: BTreeMap<String, u64>,
     pub delivery_problems: u64,
     /// The median duration of the interviews completed within a day.
     pub interview_seconds: Option<f64>,
@@ -140,6 +146,11 @@ pub async fn collect_health_metrics(
         let held = state.map_or(0.0, |state| state.paused_until.since(now).as_secs_f64());
         (name.clone(), used, state.map_or(1.0, |state| state.rate_permille as f64 / 1_000.0), held)
     };
+    let mut stuck: BTreeMap<String, u64> =
+        WorkKind::iter().map(|kind| (kind.as_str().to_owned(), 0)).collect();
+    for work in stuck_work::list(&mut connection, STUCK_AFTER).await? {
+        *stuck.entry(work.kind).or_default() += 1;
+    }
     let seconds = health::interview_seconds(&mut connection, now - DAY).await?;
     Ok(HealthMetrics {
         due,
@@ -152,6 +163,7 @@ pub async fn collect_health_metrics(
         )
         .await?,
         calls_due: health::calls_due(&mut connection, now).await?,
+        stuck,
         delivery_problems: deliveries::open_problems(&mut connection).await?.len() as u64,
         interview_seconds: seconds.get(seconds.len() / 2).map(|seconds| *seconds as f64),
         interviews: seconds.len() as u64,

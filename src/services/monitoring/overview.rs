@@ -5,10 +5,12 @@ use super::MonitoringError;
 use crate::adapters::database::alarms::{self, Alarm};
 use crate::adapters::database::deliveries::{self, DeliveryProblem};
 use crate::adapters::database::events::{self, Endpoint};
+use crate::adapters::database::stuck_work::{self, StuckWork};
 use crate::adapters::database::{lists, messages, programmes, rates, replies};
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
 use crate::services::deadlines::{self, ApplicationOverview};
+use crate::services::stuck_work::STUCK_AFTER;
 
 /// A webhook that fails for this long needs attention.
 const FAILING_ALERT_AFTER: std::time::Duration = std::time::Duration::from_secs(900);
@@ -49,6 +51,8 @@ pub struct PendingWork {
     pub rejected: Vec<(String, u64, u64, Timestamp)>,
     /// Webhooks that accept no events.
     pub webhooks: Vec<String>,
+    /// Work that fails again and again.
+    pub stuck: Vec<StuckWork>,
 }
 
 impl PendingWork {
@@ -59,6 +63,7 @@ impl PendingWork {
             && self.problems.is_empty()
             && self.rejected.is_empty()
             && self.webhooks.is_empty()
+            && self.stuck.is_empty()
     }
 }
 
@@ -124,5 +129,6 @@ pub async fn pending_work(context: &AppContext) -> Result<PendingWork, Monitorin
             .filter(failing)
             .map(|endpoint| endpoint.name)
             .collect(),
+        stuck: stuck_work::list(&mut connection, STUCK_AFTER).await?,
     })
 }

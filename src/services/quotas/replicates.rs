@@ -12,6 +12,7 @@ use crate::domain::ids::{ApplicationId, CampaignId};
 use crate::domain::replicates::{is_urgent, next_review_after, replicates_needed};
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
+use crate::services::stuck_work::{Isolation, WorkKind};
 
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
 #[strum(prefix = "replicate.", serialize_all = "snake_case")]
@@ -27,9 +28,17 @@ pub enum ReplicateError {
 pub async fn release_due_replicates(context: &AppContext) -> Result<u32, ReplicateError> {
     let due = replicates::due_for_review(&mut *context.database.read().await?, context.clock.now())
         .await?;
+    if due.is_empty() {
+        return Ok(0);
+    }
+    let mut isolation = Isolation::load(context, WorkKind::Replicates).await?;
     let mut released = 0;
     for (campaign, first) in due {
-        released += review_list(context, campaign, first).await?;
+        let item = format!("{}-{}", campaign.0, first.0);
+        if !isolation.holds_back(&item) {
+            let result = review_list(context, campaign, first).await;
+            released += isolation.record(&item, result).await?.unwrap_or(0);
+        }
     }
     Ok(released)
 }

@@ -11,12 +11,13 @@ use crate::adapters::database::messages::{
     self, DoubtSummary, MessageInDoubt, MessageState, Settlement,
 };
 use crate::adapters::database::{DatabaseError, WriteTx, campaigns, cases, gateway_log, receipts};
-use crate::adapters::sms::{QueriedMessage, QueryResult};
+use crate::adapters::sms::{Gateway, QueriedMessage, QueryResult};
 use crate::domain::contact_plan::Upcoming;
 use crate::domain::disposition::Disposition;
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
 use crate::services::sealing::open_phone;
+use crate::services::stuck_work::{Isolation, WorkKind};
 
 const MAX_QUERIES_PER_TICK: u32 = 20;
 
@@ -47,24 +48,44 @@ pub async fn resolve_in_doubt(context: &AppContext) -> Result<u64, DispatchError
             MAX_QUERIES_PER_TICK,
         )
         .await?;
+        if doubtful.is_empty() {
+            continue;
+        }
+        let mut isolation = Isolation::load(context, WorkKind::Query).await?;
         for message in doubtful {
-            let sealer = context.keys.sealer(&message.key_id)?;
-            let query = QueriedMessage {
-                reference: message.reference.clone(),
-                id: message.gateway_message_id.clone(),
-                to: open_phone(&sealer, &message.phone_sealed)?,
-                submitted_at: message.submitted_at,
-            };
-            let answer = gateway.query(&query).await;
-            let is_final = gateway
-                .capabilities()
-                .unknown_is_final_after
-                .is_some_and(|after| message.submitted_at + after <= now);
-            let outcome = record_query_answer(context, name, &message, answer, is_final).await;
-            settled += u64::from(outcome?);
+            // It stands behind the others until it is asked after again.
+            if isolation.holds_back(&message.reference) {
+                let mut tx = context.database.write().await?;
+                messages::record_query(&mut tx, message.key, now).await?;
+                tx.commit().await?;
+                continue;
+            }
+            let result = query_message(context, gateway.as_ref(), &message, now).await;
+            let is_settled = isolation.record(&message.reference, result).await?;
+            settled += u64::from(is_settled == Some(true));
         }
     }
     Ok(settled)
+}
+
+/// Asks a gateway after a message. Returns whether that settles it.
+async fn query_message(
+    context: &AppContext,
+    gateway: &dyn Gateway,
+    message: &MessageInDoubt,
+    now: Timestamp,
+) -> Result<bool, DispatchError> {
+    let sealer = context.keys.sealer(&message.key_id)?;
+    let query = QueriedMessage {
+        reference: message.reference.clone(),
+        id: message.gateway_message_id.clone(),
+        to: open_phone(&sealer, &message.phone_sealed)?,
+        submitted_at: message.submitted_at,
+    };
+    let answer = gateway.query(&query).await;
+    let final_after = gateway.capabilities().unknown_is_final_after;
+    let is_final = final_after.is_some_and(|after| message.submitted_at + after <= now);
+    record_query_answer(context, gateway.name(), message, answer, is_final).await
 }
 
 /// When a stale submit or a message in doubt needs a look.

@@ -43,6 +43,7 @@ use crate::domain::contact_plan::{ContactPlan, ContactPlanError};
 use crate::domain::ids::CampaignId;
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
+use crate::services::stuck_work::{Isolation, WorkKind};
 use capacity::RouteCapacity;
 use circuit_breakers::CircuitBreakers;
 
@@ -171,10 +172,15 @@ impl Dispatcher {
         let now = self.context.clock.now();
         let due =
             campaigns::with_due_invitations(&mut *self.context.database.read().await?, now).await?;
-        for campaign in due
+        let due: Vec<Campaign> = due
             .into_iter()
             .filter(|campaign| route_name.is_none_or(|name| name == campaign.gateway))
-        {
+            .collect();
+        if due.is_empty() {
+            return Ok(tick);
+        }
+        let mut isolation = Isolation::load(&self.context, WorkKind::Dispatch).await?;
+        for campaign in due {
             let Some(route) = self.context.config.route(&campaign.gateway) else {
                 tracing::error!(
                     campaign = campaign.code,
@@ -189,34 +195,48 @@ impl Dispatcher {
             if !capacity.has_capacity() {
                 continue;
             }
-            let cached_plan = self.load_plan(&campaign).await?;
-            let (permits, circuit_breakers) = (self.permits.clone(), self.circuit_breakers.clone());
-            let job = Arc::new(DispatchJob {
-                context: self.context.clone(),
-                campaign,
-                cached_plan,
-                route,
-                permits,
-                circuit_breakers,
-            });
-            let span = tracing::debug_span!(
-                "dispatch_batch",
-                campaign = job.campaign.code,
-                advanced = Empty,
-                submitted = Empty
-            );
-            let sent = async {
-                let batch = claim::claim(&job, capacity).await?;
-                let moved = batch.moved;
-                Ok::<_, DispatchError>((moved, submit::submit_and_settle(&job, batch).await?))
-            };
-            let (moved, submitted) = sent.instrument(span.clone()).await?;
-            // Signed ones: an unsigned number would be told as a text.
-            span.record("advanced", moved as i64).record("submitted", submitted as i64);
-            tick.moved += moved;
-            tick.submitted += submitted;
+            let code = campaign.code.clone();
+            if isolation.holds_back(&code) {
+                continue;
+            }
+            let result = self.tick_campaign(campaign, route, capacity).await;
+            tick.add(isolation.record(&code, result).await?.unwrap_or_default());
         }
         Ok(tick)
+    }
+
+    /// One batch of one campaign.
+    async fn tick_campaign(
+        &self,
+        campaign: Campaign,
+        route: Route,
+        capacity: RouteCapacity,
+    ) -> Result<Tick, DispatchError> {
+        let cached_plan = self.load_plan(&campaign).await?;
+        let (permits, circuit_breakers) = (self.permits.clone(), self.circuit_breakers.clone());
+        let job = Arc::new(DispatchJob {
+            context: self.context.clone(),
+            campaign,
+            cached_plan,
+            route,
+            permits,
+            circuit_breakers,
+        });
+        let span = tracing::debug_span!(
+            "dispatch_batch",
+            campaign = job.campaign.code,
+            advanced = Empty,
+            submitted = Empty
+        );
+        let sent = async {
+            let batch = claim::claim(&job, capacity).await?;
+            let moved = batch.moved;
+            Ok::<_, DispatchError>((moved, submit::submit_and_settle(&job, batch).await?))
+        };
+        let (moved, submitted) = sent.instrument(span.clone()).await?;
+        // Signed ones: an unsigned number would be told as a text.
+        span.record("advanced", moved as i64).record("submitted", submitted as i64);
+        Ok(Tick { moved, submitted, settled: 0 })
     }
 
     /// When anything is due next, as far as it is planned: a step, a doubt, or the time from which

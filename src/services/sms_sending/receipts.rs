@@ -11,6 +11,7 @@ use crate::adapters::database::{WriteTx, invitations};
 use crate::domain::disposition::Disposition;
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
+use crate::services::stuck_work::{Isolation, WorkKind};
 
 /// Applies one receipt inside the caller's transaction.
 pub async fn apply_receipt(
@@ -96,10 +97,33 @@ pub async fn apply_late_receipts(context: &AppContext) -> Result<u64, DispatchEr
     }
     drop(connection);
     let mut applied = 0;
-    for (gateway, ids) in known {
-        let mut tx = context.database.write().await?;
-        applied += apply_early_receipts(context, &mut tx, &gateway, &ids, now).await?;
-        tx.commit().await?;
+    if known.is_empty() {
+        return Ok(applied);
     }
+    let mut isolation = Isolation::load(context, WorkKind::Receipt).await?;
+    let mut known_receipts = Vec::new();
+    for (gateway, ids) in known {
+        known_receipts.extend(ids.into_iter().map(|id| (gateway.clone(), id)));
+    }
+    for (gateway, id) in known_receipts {
+        let item = format!("{gateway} {id}");
+        if !isolation.holds_back(&item) {
+            let result = apply_late_receipt(context, &gateway, &id, now).await;
+            applied += isolation.record(&item, result).await?.unwrap_or(0);
+        }
+    }
+    Ok(applied)
+}
+
+async fn apply_late_receipt(
+    context: &AppContext,
+    gateway: &str,
+    id: &String,
+    now: Timestamp,
+) -> Result<u64, DispatchError> {
+    let mut tx = context.database.write().await?;
+    let applied =
+        apply_early_receipts(context, &mut tx, gateway, std::slice::from_ref(id), now).await?;
+    tx.commit().await?;
     Ok(applied)
 }

@@ -12,6 +12,7 @@ use crate::adapters::transports::webhook::{self, WebhookError};
 use crate::domain::retry_delay::retry_delay;
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
+use crate::services::stuck_work::{Isolation, WorkKind};
 
 /// The number of events delivered before their results are recorded.
 const EVENTS_PER_BATCH: u32 = 20;
@@ -35,9 +36,17 @@ enum DeliveryResult {
 pub async fn deliver_due_events(context: &AppContext) -> Result<(), DatabaseError> {
     let endpoints =
         events::due_endpoints(&mut *context.database.read().await?, context.clock.now()).await?;
-    let results_by_endpoint =
-        join_all(endpoints.iter().map(|endpoint| deliver_to_endpoint(context, endpoint))).await;
-    results_by_endpoint.into_iter().collect()
+    if endpoints.is_empty() {
+        return Ok(());
+    }
+    let mut isolation = Isolation::load(context, WorkKind::Webhook).await?;
+    let due = || endpoints.iter().filter(|endpoint| !isolation.holds_back(&endpoint.name));
+    let names: Vec<&str> = due().map(|endpoint| endpoint.name.as_str()).collect();
+    let results = join_all(due().map(|endpoint| deliver_to_endpoint(context, endpoint))).await;
+    for (name, result) in names.into_iter().zip(results) {
+        isolation.record(name, result).await?;
+    }
+    Ok(())
 }
 
 /// Delivers events to one endpoint until none is due or it does not answer. Only one daemon at a

@@ -50,6 +50,20 @@ pub struct PendingWork {
     lists: Vec<RejectedList>,
     /// Webhooks that fail to accept events.
     webhooks: Vec<String>,
+    /// Work that fails again and again; it is tried again by itself.
+    stuck: Vec<StuckWorkResponse>,
+}
+
+/// Work that fails again and again.
+#[derive(Serialize, ToSchema)]
+pub struct StuckWorkResponse {
+    kind: String,
+    /// What it is done for, such as an application's code.
+    item: String,
+    problem: String,
+    attempts: u32,
+    since: String,
+    retry_at: String,
 }
 
 /// Returns the work that needs a person.
@@ -74,6 +88,14 @@ pub async fn pending_work(State(app): State<Arc<AppState>>) -> Result<Json<Pendi
             imported_at: format_utc(at),
         }
     };
+    let stuck = |work: crate::adapters::database::stuck_work::StuckWork| StuckWorkResponse {
+        kind: work.kind,
+        item: work.item,
+        problem: work.problem,
+        attempts: work.attempt_count,
+        since: format_utc(work.since),
+        retry_at: format_utc(work.retry_at),
+    };
     Ok(Json(PendingWork {
         alarms: pending.alarms.len(),
         in_doubt: pending.in_doubt,
@@ -82,6 +104,7 @@ pub async fn pending_work(State(app): State<Arc<AppState>>) -> Result<Json<Pendi
         datasets: pending.problems.into_iter().map(dataset).collect(),
         lists: pending.rejected.into_iter().map(list).collect(),
         webhooks: pending.webhooks,
+        stuck: pending.stuck.into_iter().map(stuck).collect(),
     }))
 }
 

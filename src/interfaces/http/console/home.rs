@@ -142,6 +142,26 @@ impl<'a> HomeLive<'a> {
         percent(*chance)
     }
 
+    fn work_label(&self, kind: &str) -> &'static str {
+        let tr = self.tr;
+        match kind {
+            "dispatch" => tr.t("发送短信", "sending"),
+            "query" => tr.t("查询短信状态", "asking after a message"),
+            "receipt" => tr.t("处理回执", "a receipt"),
+            "close_field" => tr.t("结束调查", "closing the field"),
+            "correction" => tr.t("撤回同意后的数据修订", "correction after a withdrawn consent"),
+            "interim_version" => tr.t("中期数据", "interim version"),
+            "replicates" => tr.t("释放子样本", "replicates"),
+            "write_dataset" => tr.t("生成数据文件", "writing the dataset"),
+            "deliver_dataset" => tr.t("交付数据", "delivery"),
+            "forecast" => tr.t("预测", "forecast"),
+            "webhook" => tr.t("事件推送", "webhook"),
+            "purge" => tr.t("到期删除个人信息", "deletion in time"),
+            "call_lease" => tr.t("结束通话", "ending a call"),
+            _ => "",
+        }
+    }
+
     fn when(&self, at: &Timestamp) -> String {
         at.in_zone(ZONE).format("%m-%d %H:%M").to_string()
     }

@@ -149,21 +149,13 @@ pub enum LaunchError {
     )]
     TooManyParts { number: usize, name: String, people: usize, parts: u32, max: u32 },
     #[error(
-        "contact plan, step {number} ({name}): gateway {gateway} takes {limit} characters for \
-            {parameter}, and for {people} of the people there are more (up to {longest}, such as \
-            «{example}»); say in the plan what may be done, such as [shorten] name = \"surname\", or \
-            shorten it in the list"
+        "contact plan, step {} ({}): gateway {} takes {} characters for {}, and for {} of the \
+            people there are more (up to {}, such as «{}»); say in the plan what may be done, such \
+            as [shorten] name = \"surname\", or shorten it in the list",
+        .0.step_number, .0.values.step, .0.values.gateway, .0.values.limit, .0.values.parameter,
+        .0.values.people, .0.values.longest, .0.values.example
     )]
-    ParametersTooLong {
-        number: usize,
-        name: String,
-        gateway: String,
-        parameter: String,
-        people: usize,
-        limit: usize,
-        longest: usize,
-        example: String,
-    },
+    ParametersTooLong(Box<LongParameter>),
     #[error(transparent)]
     #[strum(transparent)]
     Questionnaire(#[from] QuestionnaireSourceError),
@@ -193,6 +185,14 @@ impl From<ContactPlanError> for LaunchError {
     fn from(error: ContactPlanError) -> LaunchError {
         LaunchError::Plan(error)
     }
+}
+
+/// A value that no rule of the plan makes fit.
+#[derive(Debug)]
+pub struct LongParameter {
+    /// From 1.
+    pub step_number: usize,
+    pub values: ShortenedReport,
 }
 
 /// What every stage of one launch works with.
@@ -273,17 +273,7 @@ pub async fn prepare_launch(
             parts: parts.total,
             longest_message_parts: parts.longest,
         });
-    let shortened = prepared.long_values.iter().map(|((step, gateway, parameter, _), values)| {
-        ShortenedReport {
-            step: plan.steps[*step].name.clone(),
-            gateway: gateway.clone(),
-            parameter: parameter.clone(),
-            people: values.people,
-            limit: values.limit,
-            longest: values.longest,
-            example: values.example.clone(),
-        }
-    });
+    let shortened = prepared.long_values.iter().map(|(key, values)| values.report(&plan, key));
     let parts_at_most: u64 = parts.iter().map(|parts| parts.total).sum();
     let report = LaunchReport {
         campaign: request.code.to_owned(),

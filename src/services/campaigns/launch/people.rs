@@ -3,14 +3,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::LaunchError;
-use super::LaunchJob;
 use super::checks::LaunchCandidate;
+use super::{LaunchError, LaunchJob, LongParameter, ShortenedReport};
 use crate::adapters::config::{Route, RouteDecision};
 use crate::adapters::crypto::Sealer;
 use crate::adapters::database::invitations::NewInvitation;
 use crate::adapters::database::lists::ListedPerson;
 use crate::adapters::sms::TooLong;
+use crate::domain::contact_plan::ContactPlan;
 use crate::domain::ids::ApplicationId;
 use crate::domain::personal::{Personal, masked};
 use crate::services::campaigns::message_text::{
@@ -92,17 +92,10 @@ pub fn prepare_people(
         prepared.plan_first_contact(job, route, &sealer, (person, &code))?;
     }
     let without_rule = prepared.long_values.iter().find(|((.., is_shortened), _)| !is_shortened);
-    if let Some(((step, gateway, parameter, _), values)) = without_rule {
-        return Err(LaunchError::ParametersTooLong {
-            number: step + 1,
-            name: job.plan.steps[*step].name.clone(),
-            gateway: gateway.clone(),
-            parameter: parameter.clone(),
-            people: values.people,
-            limit: values.limit,
-            longest: values.longest,
-            example: values.example.clone(),
-        });
+    if let Some((key, values)) = without_rule {
+        let values = values.report(job.plan, key);
+        let parameter = LongParameter { step_number: key.0 + 1, values };
+        return Err(LaunchError::ParametersTooLong(Box::new(parameter)));
     }
     match prepared.parts.iter().position(|parts| parts.too_long > 0) {
         None => Ok(prepared),
@@ -117,6 +110,22 @@ pub fn prepare_people(
 }
 
 impl LongValues {
+    pub fn report(
+        &self,
+        plan: &ContactPlan,
+        (step, gateway, parameter, _): &LongValueKey,
+    ) -> ShortenedReport {
+        ShortenedReport {
+            step: plan.steps[*step].name.clone(),
+            gateway: gateway.clone(),
+            parameter: parameter.clone(),
+            people: self.people,
+            limit: self.limit,
+            longest: self.longest,
+            example: self.example.clone(),
+        }
+    }
+
     fn add(&mut self, value: &TooLong, content: Option<&Personal>) {
         self.people += 1;
         self.limit = value.limit;

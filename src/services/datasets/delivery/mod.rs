@@ -20,6 +20,7 @@ use crate::adapters::database::{DatabaseError, WriteTx};
 use crate::domain::retry_delay::retry_delay;
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
+use crate::services::stuck_work::{Isolation, WorkKind};
 
 /// The reason why a delivery attempt failed.
 pub(super) enum DeliveryFailure {
@@ -66,25 +67,40 @@ pub async fn deliver_due(context: &AppContext) -> Result<u64, DatasetError> {
         let Some(delivery) = deliveries::take_due(&mut tx, now, retry_at).await? else {
             return Ok(arrived);
         };
-        let dataset = datasets::get(&mut tx, delivery.dataset).await?;
         tx.commit().await?;
-        let result = send(context, &dataset, delivery.channel, now).await;
-        let mut tx = context.database.write().await?;
-        match result {
-            Ok(()) => {
-                deliveries::set_arrived(&mut tx, delivery.id, context.clock.now()).await?;
-                arrived += 1;
-                tracing::info!(
-                    application = dataset.application_code,
-                    version = dataset.version,
-                    channel = delivery.channel.as_str(),
-                    "a dataset has arrived"
-                );
-            }
-            Err(failed) => set_failed(&mut tx, &delivery, failed, now).await?,
+        let mut isolation = Isolation::load(context, WorkKind::DeliverDataset).await?;
+        let item = delivery.id.to_string();
+        if !isolation.holds_back(&item) {
+            let result = deliver(context, &delivery, now).await;
+            arrived += u64::from(isolation.record(&item, result).await? == Some(true));
         }
-        tx.commit().await?;
     }
+}
+
+/// Returns whether it has arrived.
+async fn deliver(
+    context: &AppContext,
+    delivery: &Delivery,
+    now: Timestamp,
+) -> Result<bool, DatasetError> {
+    let dataset = datasets::get(&mut *context.database.read().await?, delivery.dataset).await?;
+    let result = send(context, &dataset, delivery.channel, now).await;
+    let mut tx = context.database.write().await?;
+    let has_arrived = result.is_ok();
+    match result {
+        Ok(()) => {
+            deliveries::set_arrived(&mut tx, delivery.id, context.clock.now()).await?;
+            tracing::info!(
+                application = dataset.application_code,
+                version = dataset.version,
+                channel = delivery.channel.as_str(),
+                "a dataset has arrived"
+            );
+        }
+        Err(failed) => set_failed(&mut tx, delivery, failed, now).await?,
+    }
+    tx.commit().await?;
+    Ok(has_arrived)
 }
 
 async fn set_failed(

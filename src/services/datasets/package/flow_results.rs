@@ -14,6 +14,8 @@ use crate::domain::questionnaire::{Choice, Item, ItemKind, Selection};
 use crate::services::datasets::layout::{Field, FieldKind, Table, layout};
 
 const DATA: &str = "flow-results-data.json";
+/// All files of the format.
+pub(super) const FILES: [&str; 2] = ["flow-results.json", DATA];
 
 pub struct FlowResults {
     out: NewFile,

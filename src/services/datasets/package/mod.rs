@@ -18,6 +18,7 @@ mod triple_s;
 mod workbook;
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use csv::StringRecord;
@@ -49,6 +50,53 @@ struct FormatContext<'a> {
     questionnaire: &'a Questionnaire,
 }
 
+/// A format of a version, with the files that it writes. One that is not required and fails is left
+/// out, with its files; the others are written.
+pub struct NamedFormat {
+    files: Vec<String>,
+    is_required: bool,
+    format: Option<Box<dyn TableFormat>>,
+    problem: Option<String>,
+}
+
+impl NamedFormat {
+    /// A format without which there is no version.
+    pub fn required(format: Box<dyn TableFormat>) -> NamedFormat {
+        NamedFormat { files: Vec::new(), is_required: true, format: Some(format), problem: None }
+    }
+
+    fn optional(files: &[&str], format: io::Result<Box<dyn TableFormat>>) -> NamedFormat {
+        let files = files.iter().map(|file| (*file).to_owned()).collect();
+        let (format, problem) = match format {
+            Ok(format) => (Some(format), None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        NamedFormat { files, is_required: false, format, problem }
+    }
+
+    /// Runs a step of the format, whose library may panic.
+    fn run(
+        &mut self,
+        step: impl FnOnce(Box<dyn TableFormat>) -> io::Result<Option<Box<dyn TableFormat>>>,
+    ) -> io::Result<()> {
+        let Some(format) = self.format.take() else { return Ok(()) };
+        let result = catch_unwind(AssertUnwindSafe(|| step(format)))
+            .unwrap_or_else(|_| Err(io::Error::other("the writer of the format broke off")));
+        match result {
+            Ok(again) => self.format = again,
+            Err(error) if self.is_required => return Err(error),
+            Err(error) => self.problem = Some(error.to_string()),
+        }
+        Ok(())
+    }
+}
+
+/// The files of a format that failed, and why.
+pub struct LeftOut {
+    files: Vec<String>,
+    problem: String,
+}
+
 /// Writes the folder of a version to `target`. Returns the hash of its `SHA256SUMS`.
 pub async fn write(
     context: &AppContext,
@@ -61,23 +109,22 @@ pub async fn write(
     let folder = NewFolder::begin(target).map_err(failed)?;
     let (metadata, questionnaire) = (&frozen.metadata, &frozen.questionnaire);
     let format_context = FormatContext { folder: &folder, metadata, questionnaire };
-    let mut formats =
-        csv_files::all(&folder, questionnaire, &metadata.list_fields).map_err(failed)?;
+    let csv = csv_files::all(&folder, questionnaire, &metadata.list_fields).map_err(failed)?;
+    let mut formats: Vec<NamedFormat> = csv.into_iter().map(NamedFormat::required).collect();
     for table in [Table::Responses, Table::Cases] {
-        let fields = layout(table, questionnaire, &metadata.list_fields);
-        let codebook = codebook::codebook(questionnaire).to_string();
         let name = format!("{}.parquet", table.name());
-        let file = folder.file(&name).map_err(failed)?;
-        formats.push(Box::new(
-            parquet_files::ParquetFile::begin(file, table, &fields, &codebook).map_err(failed)?,
-        ));
+        formats.push(NamedFormat::optional(&[&name], parquet(format_context, table, &name)));
     }
-    formats.push(Box::new(workbook::Workbook::begin(format_context).map_err(failed)?));
-    formats.push(Box::new(flow_results::FlowResults::begin(format_context).map_err(failed)?));
-    formats.push(Box::new(triple_s::TripleS::begin(format_context).map_err(failed)?));
-    write_rows(context, frozen, formats).await?.map_err(failed)?;
+    let workbook = workbook::Workbook::begin(format_context);
+    formats.push(NamedFormat::optional(&["dataset.xlsx"], boxed(workbook)));
+    let results = flow_results::FlowResults::begin(format_context);
+    formats.push(NamedFormat::optional(&flow_results::FILES, boxed(results)));
+    let triple_s = triple_s::TripleS::begin(format_context);
+    formats.push(NamedFormat::optional(&triple_s::FILES, boxed(triple_s)));
+    let left_out = write_rows(context, frozen, formats).await?.map_err(failed)?;
 
     let rest = || -> io::Result<String> {
+        leave_out(&folder, &left_out)?;
         folder.write("codebook.json", &pretty(&codebook::codebook(questionnaire)))?;
         folder.write("questionnaire.toml", frozen.source.as_bytes())?;
         for language in [Language::Zh, Language::En] {
@@ -98,13 +145,46 @@ pub async fn write(
     Ok(sums)
 }
 
-/// Sends every frozen row through `formats` and finishes them. The formats run on a separate
-/// thread, so that they do not block the daemon.
+fn boxed<F: TableFormat + 'static>(format: io::Result<F>) -> io::Result<Box<dyn TableFormat>> {
+    format.map(|format| Box::new(format) as Box<dyn TableFormat>)
+}
+
+fn parquet(
+    format_context: FormatContext<'_>,
+    table: Table,
+    name: &str,
+) -> io::Result<Box<dyn TableFormat>> {
+    let FormatContext { folder, metadata, questionnaire } = format_context;
+    let fields = layout(table, questionnaire, &metadata.list_fields);
+    let codebook = codebook::codebook(questionnaire).to_string();
+    let file = folder.file(name)?;
+    boxed(parquet_files::ParquetFile::begin(file, table, &fields, &codebook))
+}
+
+/// Removes the files of formats that failed, and says so in a file.
+fn leave_out(folder: &NewFolder, left_out: &[LeftOut]) -> io::Result<()> {
+    let mut note = String::new();
+    for LeftOut { files, problem } in left_out {
+        let files_text = files.join(", ");
+        tracing::error!(files = files_text, problem, "a format of a dataset is left out");
+        note += &format!("{files_text}: {problem}\n");
+        for file in files {
+            folder.remove(file)?;
+        }
+    }
+    if !note.is_empty() {
+        folder.write("left-out.txt", note.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// Sends every frozen row through `formats` and finishes them. Returns those that failed and are not
+/// required. The formats run on a separate thread, so that they do not block the daemon.
 pub async fn write_rows(
     context: &AppContext,
     frozen: &Frozen,
-    mut formats: Vec<Box<dyn TableFormat>>,
-) -> Result<io::Result<()>, DatasetError> {
+    mut formats: Vec<NamedFormat>,
+) -> Result<io::Result<Vec<LeftOut>>, DatasetError> {
     let broken = |_| {
         DatasetError::Format(
             frozen.dataset.application_code.clone(),
@@ -115,10 +195,11 @@ pub async fn write_rows(
         for number in 0.. {
             let Some(rows) = frozen.block(context, table, number).await? else { break };
             let written = tokio::task::spawn_blocking(move || {
-                for row in &rows {
-                    for format in &mut formats {
-                        format.row(table, row)?;
-                    }
+                for named in &mut formats {
+                    named.run(|mut format| {
+                        rows.iter().try_for_each(|row| format.row(table, row))?;
+                        Ok(Some(format))
+                    })?;
                 }
                 io::Result::Ok(formats)
             });
@@ -128,10 +209,63 @@ pub async fn write_rows(
             }
         }
     }
-    let finish = move || formats.into_iter().try_for_each(|format| format.finish());
+    let finish = move || {
+        let mut left_out = Vec::new();
+        for mut named in formats {
+            named.run(|format| format.finish().map(|()| None))?;
+            if let Some(problem) = named.problem {
+                left_out.push(LeftOut { files: named.files, problem });
+            }
+        }
+        Ok(left_out)
+    };
     tokio::task::spawn_blocking(finish).await.map_err(broken)
 }
 
 fn pretty(value: &serde_json::Value) -> Vec<u8> {
     format!("{value:#}\n").into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Failing(&'static str);
+
+    impl TableFormat for Failing {
+        fn row(&mut self, _: Table, _: &StringRecord) -> io::Result<()> {
+            match self.0 {
+                "panics" => panic!("it broke off"),
+                "fails" => Err(io::Error::other("the cell is too long")),
+                _ => Ok(()),
+            }
+        }
+
+        fn finish(self: Box<Self>) -> io::Result<()> {
+            if self.0 == "ends badly" { Err(io::Error::other("no room")) } else { Ok(()) }
+        }
+    }
+
+    #[test]
+    fn a_format_that_fails_is_left_out_and_one_that_is_required_is_not() {
+        let row = StringRecord::new();
+        let problem_of = |what: &'static str| {
+            let mut named = NamedFormat::optional(&["x"], boxed(Ok(Failing(what))));
+            named
+                .run(|mut format| format.row(Table::Cases, &row).map(|()| Some(format)))
+                .and_then(|()| named.run(|format| format.finish().map(|()| None)))
+                .unwrap();
+            named.problem
+        };
+        assert_eq!(problem_of("works"), None);
+        assert_eq!(problem_of("fails").as_deref(), Some("the cell is too long"));
+        assert_eq!(problem_of("panics").as_deref(), Some("the writer of the format broke off"));
+        assert_eq!(problem_of("ends badly").as_deref(), Some("no room"));
+        let begun = NamedFormat::optional(&["x"], Err(io::Error::other("no disk")));
+        assert_eq!(begun.problem.as_deref(), Some("no disk"));
+        let mut required = NamedFormat::required(Box::new(Failing("fails")));
+        let result =
+            required.run(|mut format| format.row(Table::Cases, &row).map(|()| Some(format)));
+        assert!(result.is_err());
+    }
 }

@@ -18,6 +18,9 @@ use crate::adapters::transports::NewFile;
 use crate::domain::questionnaire::{Choice, ItemKind, Selection};
 use crate::services::datasets::layout::{Field, FieldKind, Table, layout};
 
+/// All files of the format.
+pub(super) const FILES: [&str; 2] = ["triple-s.xml", "triple-s.csv"];
+
 pub struct TripleS {
     out: csv::Writer<NewFile>,
     variables: Vec<Variable>,

@@ -1,6 +1,7 @@
 //! `dataset.xlsx` (Office Open XML): the responses as codes and again as labels, the cases, the
 //! codebook.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use csv::StringRecord;
@@ -20,6 +21,8 @@ const LABELS: usize = 2;
 const CASES: usize = 3;
 /// The row limit of a worksheet, including its header (ECMA-376).
 const MAX_ROWS: u32 = 1_048_576;
+/// Characters in a cell, in UTF-16 units (the limit of Excel).
+const MAX_CELL_UNITS: usize = 32_767;
 
 pub struct Workbook {
     book: Book,
@@ -27,6 +30,8 @@ pub struct Workbook {
     responses: Vec<CellFormat>,
     cases: Vec<CellFormat>,
     rows: [u32; 4],
+    cut_cells: u64,
+    missing_rows: u64,
 }
 
 /// How the cells of a column are written.
@@ -73,6 +78,20 @@ fn cell_format(field: &Field<'_>) -> CellFormat {
     CellFormat { kind: field.kind, labels }
 }
 
+/// Returns what a cell holds of a text, and whether it had to be cut.
+fn fitting_cell(text: &str) -> (Cow<'_, str>, bool) {
+    // No text has more UTF-16 units than bytes.
+    if text.len() <= MAX_CELL_UNITS || text.encode_utf16().count() <= MAX_CELL_UNITS {
+        return (text.into(), false);
+    }
+    let mut units = 0;
+    let kept = text.chars().take_while(|c| {
+        units += c.len_utf16();
+        units < MAX_CELL_UNITS
+    });
+    (format!("{}…", kept.collect::<String>()).into(), true)
+}
+
 impl Workbook {
     pub(super) fn begin(format_context: FormatContext<'_>) -> io::Result<Workbook> {
         let mut book = Book::new();
@@ -107,6 +126,8 @@ impl Workbook {
             responses: responses.iter().map(cell_format).collect(),
             cases: cases.iter().map(cell_format).collect(),
             rows: [0; 4],
+            cut_cells: 0,
+            missing_rows: 0,
         };
         workbook.codebook(format_context, &responses, &cases)?;
         for (sheet, fields) in [(RESPONSES, &responses), (LABELS, &responses), (CASES, &cases)] {
@@ -173,6 +194,7 @@ impl Workbook {
     fn write_row(&mut self, sheet: usize, row: &StringRecord, labelled: bool) -> io::Result<()> {
         let number = self.rows[sheet];
         if number >= MAX_ROWS {
+            self.missing_rows += 1;
             return Ok(());
         }
         let columns = if sheet == CASES { &self.cases } else { &self.responses };
@@ -181,8 +203,10 @@ impl Workbook {
             if cell.is_empty() {
                 continue;
             }
+            let (cell, is_cut) = fitting_cell(cell);
+            self.cut_cells += u64::from(is_cut);
             let label = if labelled {
-                cell_format.labels.iter().find(|(code, _)| code == cell)
+                cell_format.labels.iter().find(|(code, _)| *code == cell)
             } else {
                 None
             };
@@ -190,12 +214,12 @@ impl Workbook {
                 (Some((_, label)), _) => worksheet.write_string(number, column, label),
                 (None, FieldKind::Integer | FieldKind::Number) => match cell.parse::<f64>() {
                     Ok(value) => worksheet.write_number(number, column, value),
-                    Err(_) => worksheet.write_string(number, column, cell),
+                    Err(_) => worksheet.write_string(number, column, cell.as_ref()),
                 },
                 (None, FieldKind::Boolean) => {
                     worksheet.write_boolean(number, column, cell == "true")
                 }
-                (None, _) => worksheet.write_string(number, column, cell),
+                (None, _) => worksheet.write_string(number, column, cell.as_ref()),
             }
             .map_err(other)?;
         }
@@ -217,8 +241,49 @@ impl TableFormat for Workbook {
     }
 
     fn finish(mut self: Box<Self>) -> io::Result<()> {
+        if self.cut_cells > 0 {
+            let note = format!(
+                "{} 个单元格超过 {MAX_CELL_UNITS} 字，此处截断（以“…”结尾），CSV 与 Parquet 中完整 cells hold more \
+                 than {MAX_CELL_UNITS} characters: cut here (they end with «…»), whole in CSV and Parquet",
+                self.cut_cells
+            );
+            self.write_texts(CODEBOOK, &["", "", "", &note])?;
+        }
+        if self.missing_rows > 0 {
+            let note = format!(
+                "{} 行超出工作表行数上限，见 CSV 与 Parquet rows are more than a worksheet holds: see CSV and \
+                 Parquet",
+                self.missing_rows
+            );
+            self.write_texts(CODEBOOK, &["", "", "", &note])?;
+        }
         let content = self.book.save_to_buffer().map_err(other)?;
         self.out.write_all(&content)?;
         self.out.finish().map(|_| ())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_holds_what_excel_takes() {
+        for (text, is_cut) in [
+            ("字".repeat(32_767), false),
+            ("字".repeat(32_768), true),
+            ("a".repeat(33_000), true),
+            ("😀".repeat(16_383), false),
+            ("😀".repeat(20_000), true),
+            ("a".repeat(32_766) + "😀", true),
+        ] {
+            let (cell, was_cut) = fitting_cell(&text);
+            assert_eq!(was_cut, is_cut);
+            assert!(cell.encode_utf16().count() <= MAX_CELL_UNITS);
+            assert_eq!(cell.ends_with('…'), is_cut);
+            let mut book = Book::new();
+            let sheet = book.add_worksheet();
+            sheet.write_string(0, 0, cell.as_ref()).unwrap();
+        }
     }
 }
