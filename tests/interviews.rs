@@ -3,6 +3,8 @@
 use crate::common;
 use crate::common::{PLAN, TestApp, answers, list, local, number};
 use fieldworkd::adapters::clock::Clock;
+use fieldworkd::adapters::database::responses::StoredValue;
+use fieldworkd::adapters::database::{applications, responses};
 use fieldworkd::simulation::Scenario;
 
 async fn apps(people: usize) -> Vec<TestApp> {
@@ -487,6 +489,60 @@ async fn hundreds_at_the_same_moment_all_get_their_page() {
         while let Some(page) = under_way.join_next().await {
             let (status, page) = page.unwrap();
             assert!(status == 200 && page.contains("/begin"), "{}: {status}", app.engine);
+        }
+    }
+}
+
+#[tokio::test]
+async fn numbers_and_days_are_read_as_people_write_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let questionnaire =
+        include_str!("fixtures/every_kind.toml").replace("show_if = \"segment == '大业主'\", ", "");
+    std::fs::write(folder.path().join("brand.toml"), questionnaire).unwrap();
+    let settings = [("QUESTIONNAIRES__FOLDER", folder.path().to_str().unwrap())];
+    for app in TestApp::on_each_engine(Scenario::faultless(1, 50), &settings).await {
+        app.launch_with_people(1, "").await;
+        app.dispatcher.tick().await.unwrap();
+        let link = app.link(0).await;
+        app.post(&format!("{link}/begin"), common::CONSENT_FORM).await;
+        let send = async |language: &str, page: &str, fields: &[(&str, &str)]| {
+            let fields: Vec<(&str, &str)> =
+                [("case", "0"), ("page", page)].into_iter().chain(fields.iter().copied()).collect();
+            app.post(&format!("{link}/answers?lang={language}"), &fields).await
+        };
+        send("zh", "0", &[("use", "daily")]).await;
+        send("zh", "1", &[("sat1", "-3"), ("g1", "４"), ("g2", "na")]).await;
+        send("zh", "2", &[("why", "price")]).await;
+        // Two readings: asked again, with the wanted form.
+        let (status, _, page) = send("en", "3", &[("paid", "1.299"), ("since", "3/4")]).await;
+        let (number, day) = (
+            "Please give a number from 0 to 100000 with at most 2 decimals, such as 1200.25.",
+            "Please give a day from 2000-01-01 on, such as 2026-05-13 (year-month-day).",
+        );
+        assert!(status == 422 && page.contains(number) && page.contains(day), "{page}");
+        let (status, _, page) = send("zh", "3", &[("paid", "20万"), ("since", "2月30日")]).await;
+        let (number, day) = (
+            "超出了允许的范围。请填写0至100000之间的数字，小数至多2位，如1200.25。",
+            "请填写2000-01-01起的日期，如2026-05-13（年-月-日）。",
+        );
+        assert!(status == 422 && page.contains(number) && page.contains(day), "{page}");
+        let ranks = [("rank1.a", "2"), ("rank1.b", "3"), ("rank1.c", "1")];
+        let mut last = vec![("paid", "1299,50"), ("since", "昨天")];
+        last.extend(ranks);
+        assert_eq!(send("zh", "3", &last).await.0, 303, "{}", app.engine);
+        let mut connection = app.context.database.read().await.unwrap();
+        let id = applications::find(&mut connection, "A1").await.unwrap().unwrap().id;
+        let response = responses::of_application(&mut connection, id).await.unwrap().remove(0);
+        let yesterday = app.clock_now().date(chrono_tz::Asia::Shanghai).pred_opt().unwrap();
+        for (item, stored) in [
+            ("sat1", "-3"),
+            ("g1", "4"),
+            ("paid", "1299.5"),
+            ("since", yesterday.to_string().as_str()),
+        ] {
+            let answer = response.answers.get(item);
+            let is_stored = matches!(answer, Some(StoredValue::Plain(value)) if value == stored);
+            assert!(is_stored, "{}: {item} is not {stored}", app.engine);
         }
     }
 }

@@ -84,16 +84,16 @@ fn item_nonresponse(path: &QuestionPath<'_>, answers: &BTreeMap<String, Answer>)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::questionnaire::{Questionnaire, RoutingFacts};
+    use crate::domain::language::Language;
+    use crate::domain::questionnaire::{Questionnaire, ReadingContext, RoutingFacts};
 
     fn assessed(points: &[(&str, &str)], seconds: u64, median: Option<u64>) -> Quality {
         let questionnaire =
             Questionnaire::parse(include_str!("../../config/questionnaires/brand.toml")).unwrap();
         let read = |(id, raw): &(&str, &str)| {
-            (
-                (*id).to_owned(),
-                Answer::parse(questionnaire.item(id).unwrap(), Some(raw)).unwrap().unwrap(),
-            )
+            let item = questionnaire.item(id).unwrap();
+            let context = ReadingContext::sample(Language::Zh);
+            ((*id).to_owned(), Answer::parse(item, Some(raw), context).unwrap().unwrap())
         };
         let answers: BTreeMap<String, Answer> = points.iter().map(read).collect();
         let facts = RoutingFacts::default();

@@ -6,7 +6,8 @@ use std::fmt;
 use cel::Value;
 use chrono::NaiveDate;
 
-use super::{Choice, Item, ItemKind, Range, Selection};
+use super::reading::{ReadingContext, read_date, read_number, read_whole};
+use super::{Choice, Item, ItemKind, Selection};
 use crate::domain::condition;
 use crate::domain::personal::Personal;
 
@@ -50,10 +51,14 @@ impl Answer {
     /// The stored and transmitted form of «don't know».
     pub const DONT_KNOW: &'static str = "dk";
 
-    /// Parses the input for an item: a number, a day as `2026-05-13`, space-separated codes, for a
-    /// ranking space-separated `code:place`. Returns `Ok(None)` if there is no input and none is
-    /// required.
-    pub fn parse(item: &Item, raw: Option<&str>) -> Result<Option<Answer>, AnswerProblem> {
+    /// Parses the input for an item: a number or a day as people write them (see
+    /// [`super::reading`]), space-separated codes, for a ranking space-separated `code:place`.
+    /// Returns `Ok(None)` if there is no input and none is required.
+    pub fn parse(
+        item: &Item,
+        raw: Option<&str>,
+        context: ReadingContext,
+    ) -> Result<Option<Answer>, AnswerProblem> {
         let raw = raw.map(str::trim).unwrap_or_default();
         if raw.is_empty() || !item.is_question() {
             return if item.required && item.is_question() {
@@ -71,19 +76,14 @@ impl Answer {
         }
         let answer = match &item.kind {
             ItemKind::Scale(scale) => {
-                let point =
-                    raw.parse().ok().filter(|point| (scale.from..=scale.to).contains(point));
+                let point = read_whole(raw, context.language)
+                    .filter(|point| (scale.from..=scale.to).contains(point));
                 Answer::Point(point.ok_or(AnswerProblem::OutOfRange)?)
             }
             ItemKind::Choice(choice) => return codes(item, choice, raw),
-            ItemKind::Number(range) => Answer::Number(number(range, raw)?),
+            ItemKind::Number(range) => Answer::Number(read_number(item, range, raw, context)?),
             ItemKind::Date { first, last } => {
-                let day = NaiveDate::parse_from_str(raw, "%Y-%m-%d")
-                    .map_err(|_| AnswerProblem::OutOfRange)?;
-                if first.is_some_and(|first| day < first) || last.is_some_and(|last| day > last) {
-                    return Err(AnswerProblem::BeyondLimits);
-                }
-                Answer::Date(day)
+                Answer::Date(read_date((*first, *last), raw, context)?)
             }
             ItemKind::Open { max_chars } if raw.chars().count() > *max_chars => {
                 return Err(AnswerProblem::TooLong);
@@ -196,32 +196,6 @@ fn ranked(
         return Err(AnswerProblem::NotRanked);
     }
     Ok(Some(places.into_iter().map(|(_, code)| code).collect()))
-}
-
-fn number(range: &Range, raw: &str) -> Result<f64, AnswerProblem> {
-    // Respondents use full-width digits and thousands separators.
-    let raw: String = raw
-        .chars()
-        .filter(|c| *c != ',')
-        .map(|c| {
-            if ('０'..='９').contains(&c) {
-                ((c as u32 - '０' as u32) as u8 + b'0') as char
-            } else {
-                c
-            }
-        })
-        .collect();
-    let is_plain = raw.chars().all(|c| c.is_ascii_digit() || c == '.' || c == '-');
-    let decimals = raw.split_once('.').map_or(0, |(_, decimals)| decimals.len());
-    let number: f64 = raw
-        .parse()
-        .ok()
-        .filter(|_| is_plain && decimals <= range.decimals as usize)
-        .ok_or(AnswerProblem::OutOfRange)?;
-    if range.min.is_some_and(|min| number < min) || range.max.is_some_and(|max| number > max) {
-        return Err(AnswerProblem::BeyondLimits);
-    }
-    Ok(number)
 }
 
 impl fmt::Debug for Answer {

@@ -465,7 +465,10 @@ impl ItemFile {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::questionnaire::{Answer, AnswerProblem, Completion, RoutingFacts};
+    use crate::domain::language::Language;
+    use crate::domain::questionnaire::{
+        Answer, AnswerProblem, Completion, ReadingContext, RoutingFacts,
+    };
     use std::collections::BTreeMap;
 
     const FILE: &str = r#"
@@ -486,7 +489,9 @@ item = [
     #[test]
     fn answers_are_checked_against_their_item() {
         let q = Questionnaire::parse(FILE).unwrap();
-        let parse = |id: &str, raw: &str| Answer::parse(q.item(id).unwrap(), Some(raw));
+        let parse = |id: &str, raw: &str| {
+            Answer::parse(q.item(id).unwrap(), Some(raw), ReadingContext::sample(Language::Zh))
+        };
         assert_eq!(parse("a", "10"), Ok(Some(Answer::Point(10))));
         assert_eq!(parse("a", "11"), Err(AnswerProblem::OutOfRange));
         assert_eq!(parse("a", "na"), Err(AnswerProblem::OutOfRange));

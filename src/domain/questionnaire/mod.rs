@@ -11,6 +11,7 @@ mod file;
 mod item;
 mod path;
 mod piping;
+mod reading;
 mod review;
 
 pub use answer::{Answer, AnswerProblem};
@@ -19,6 +20,10 @@ pub use file::QuestionnaireError;
 pub use item::{Choice, ChoiceOption, Item, ItemKind, Latent, Range, Scale, Selection};
 pub use path::{Completion, QuestionPath, RoutingFacts};
 pub use piping::TextPiping;
+pub use reading::{
+    OptionReading, ReadingContext, folded, read_exact_option, read_numeral, read_options,
+    wanted_form,
+};
 pub use review::{Finding, Severity, review};
 
 use super::condition::Condition;

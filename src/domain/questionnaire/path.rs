@@ -193,7 +193,8 @@ impl<'q> QuestionPath<'q> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::questionnaire::AnswerProblem;
+    use crate::domain::language::Language;
+    use crate::domain::questionnaire::{AnswerProblem, ReadingContext};
 
     const FILE: &str = include_str!("../../../tests/fixtures/every_kind.toml");
 
@@ -240,7 +241,9 @@ mod tests {
     #[test]
     fn every_kind_of_answer_is_checked_and_comes_back() {
         let q = questionnaire();
-        let parse = |id: &str, raw: &str| Answer::parse(q.item(id).unwrap(), Some(raw));
+        let parse = |id: &str, raw: &str| {
+            Answer::parse(q.item(id).unwrap(), Some(raw), ReadingContext::sample(Language::Zh))
+        };
         for (id, raw, stored) in [
             ("use", "daily", "daily"),
             ("sat1", "-3", "-3"),

@@ -127,7 +127,7 @@ pub fn item_view<'a>(
         is_optional: item.is_question() && !item.required,
         problem: rejected
             .and_then(|a| a.problems.get(&item.id))
-            .map(|problem| texts.problem(*problem)),
+            .map(|problem| texts.problem(item, *problem)),
         value: rejected.and_then(|a| a.fields.get(&item.id)).cloned().unwrap_or(stored),
         not_applicable: item.not_applicable,
         dont_know: item.dont_know,
@@ -151,7 +151,7 @@ pub fn standalone_item_view<'a>(
         is_optional: item.is_question() && !item.required,
         problem: rejected
             .and_then(|a| a.problems.get(&item.id))
-            .map(|problem| texts.problem(*problem)),
+            .map(|problem| texts.problem(item, *problem)),
         value: rejected.and_then(|a| a.fields.get(&item.id)).cloned().unwrap_or_default(),
         not_applicable: item.not_applicable,
         dont_know: item.dont_know,

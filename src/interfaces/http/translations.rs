@@ -1,7 +1,7 @@
 //! Texts of the respondent's pages in each language.
 
 use crate::domain::language::Language;
-use crate::domain::questionnaire::AnswerProblem;
+use crate::domain::questionnaire::{AnswerProblem, Item, wanted_form};
 
 pub struct Translations {
     pub tag: &'static str,
@@ -27,6 +27,8 @@ pub struct Translations {
     pub check_marked: &'static str,
     pub missing: &'static str,
     pub out_of_range: &'static str,
+    pub please_give: &'static str,
+    pub full_stop: &'static str,
     pub too_long: &'static str,
     pub beyond_limits: &'static str,
     pub too_few: &'static str,
@@ -66,11 +68,21 @@ pub struct Translations {
 }
 
 impl Translations {
-    pub fn problem(&self, problem: AnswerProblem) -> String {
+    /// Returns the language of the texts.
+    fn language(&self) -> Language {
+        if self.tag == "en" { Language::En } else { Language::Zh }
+    }
+
+    /// Returns what is wrong with an answer, with the wanted form of a number or a day.
+    pub fn problem(&self, item: &Item, problem: AnswerProblem) -> String {
+        let wanted = wanted_form(item, self.language())
+            .map(|wanted| format!("{}{wanted}{}", self.please_give, self.full_stop));
         match problem {
             AnswerProblem::Missing => self.missing.to_owned(),
-            AnswerProblem::OutOfRange => self.out_of_range.to_owned(),
-            AnswerProblem::BeyondLimits => self.beyond_limits.to_owned(),
+            AnswerProblem::OutOfRange => wanted.unwrap_or_else(|| self.out_of_range.to_owned()),
+            AnswerProblem::BeyondLimits => {
+                format!("{}{}", self.beyond_limits, wanted.unwrap_or_default()).trim().to_owned()
+            }
             AnswerProblem::TooLong => self.too_long.to_owned(),
             AnswerProblem::TooFew(least) => format!("{}{least}", self.too_few),
             AnswerProblem::TooMany(most) => format!("{}{most}", self.too_many),
@@ -104,6 +116,8 @@ const ZH: Translations = Translations {
     check_marked: "请检查标出的问题，其余回答已保存。",
     missing: "请回答此题。",
     out_of_range: "请按所列的选项或格式回答。",
+    please_give: "请填写",
+    full_stop: "。",
     too_long: "文字太长，请缩短。",
     beyond_limits: "超出了允许的范围。",
     too_few: "至少请选这么多项：",
@@ -171,8 +185,10 @@ const EN: Translations = Translations {
     check_marked: "Please look at the marked questions; your other answers are saved.",
     missing: "Please answer this.",
     out_of_range: "Please answer in the form that is asked for.",
+    please_give: "Please give ",
+    full_stop: ".",
     too_long: "This text is too long; please shorten it.",
-    beyond_limits: "This is beyond the limits.",
+    beyond_limits: "This is beyond the limits. ",
     too_few: "Please choose at least: ",
     too_many: "Please choose at most: ",
     exclusive: "This option cannot be chosen together with others.",

@@ -15,7 +15,9 @@ use crate::domain::ids::{CallId, InvitationId};
 use crate::domain::language::Language;
 use crate::domain::person::Person;
 use crate::domain::phone::Phone;
-use crate::domain::questionnaire::{Answer, AnswerProblem, Item, Questionnaire, RoutingFacts};
+use crate::domain::questionnaire::{
+    Answer, AnswerProblem, Item, Questionnaire, ReadingContext, RoutingFacts,
+};
 use crate::domain::seeded_random::seeded_fraction;
 use crate::domain::telephone::DayPart;
 use crate::services::context::AppContext;
@@ -186,13 +188,16 @@ pub async fn finish(
     comment: &str,
 ) -> Result<VerificationResult, CallCenterError> {
     let (mut answers, mut problems) = (BTreeMap::new(), BTreeMap::new());
+    // The built-in items ask for no day: the zone is not important.
+    let reading =
+        ReadingContext { today: context.clock.now().date(chrono_tz::UTC), language: task.language };
     // Routing depends on the answers, so the items are parsed in order, each with the answers
     // before it.
     for item in questionnaire().items() {
         if !items(&answers).iter().any(|other| other.id == item.id) {
             continue;
         }
-        match Answer::parse(item, fields.get(&item.id).map(String::as_str)) {
+        match Answer::parse(item, fields.get(&item.id).map(String::as_str), reading) {
             Ok(Some(answer)) => _ = answers.insert(item.id.clone(), answer),
             Ok(None) => {}
             Err(problem) => _ = problems.insert(item.id.clone(), problem),
@@ -252,7 +257,9 @@ mod tests {
     #[test]
     fn the_built_in_questionnaire_asks_further_only_whom_somebody_called() {
         let code = |item: &str, code: &str| {
-            Answer::parse(questionnaire().item(item).unwrap(), Some(code)).unwrap().unwrap()
+            let item = questionnaire().item(item).unwrap();
+            let context = ReadingContext::sample(Language::Zh);
+            Answer::parse(item, Some(code), context).unwrap().unwrap()
         };
         let no = BTreeMap::from([("took".to_owned(), code("took", "no"))]);
         let yes = BTreeMap::from([("took".to_owned(), code("took", "yes"))]);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::NaiveDate;
 use sqlx::AnyConnection;
 
 use super::launched_cache::CachedApplication;
@@ -313,6 +314,11 @@ impl InvitationCases {
 
     pub fn language(&self) -> Language {
         self.invitation.language
+    }
+
+    /// Returns the day of a moment where the programme is.
+    pub fn today(&self, now: Timestamp) -> NaiveDate {
+        now.date(self.programme.time_zone)
     }
 
     pub fn field_closes_at(&self) -> Option<Timestamp> {

@@ -16,7 +16,7 @@ use crate::domain::ids::{AccountId, CaseId, ResponseId};
 use crate::domain::language::Language;
 use crate::domain::mode::Mode;
 use crate::domain::questionnaire::{
-    Answer, AnswerProblem, Completion, Item, ItemKind, QuestionPath,
+    Answer, AnswerProblem, Completion, Item, ItemKind, QuestionPath, ReadingContext,
 };
 use crate::domain::time::Timestamp;
 use crate::services::quotas::{self, CellReservation, QuotaCandidate};
@@ -181,7 +181,9 @@ impl InterviewService {
         else {
             return Ok(SaveOutcome::NotAccepting);
         };
-        let Some(parsed) = parse_page(current, submitted) else {
+        let reading =
+            ReadingContext { today: invitation_cases.today(now), language: submitted.language };
+        let Some(parsed) = parse_page(current, submitted, reading) else {
             // Another answer, on another page or phone, has led past this page meanwhile.
             return if page < current.application.questionnaire.pages.len() {
                 Ok(SaveOutcome::NotAccepting)
@@ -287,6 +289,7 @@ struct SavedPage<'a> {
 fn parse_page<'q>(
     current: &'q InterviewCase,
     submitted: &SubmittedPage<'_>,
+    reading: ReadingContext,
 ) -> Option<ParsedPage<'q>> {
     let path = current.path();
     let mut parsed = ParsedPage {
@@ -301,7 +304,8 @@ fn parse_page<'q>(
             continue;
         }
         is_empty = false;
-        match Answer::parse(item, submitted.fields.get(&item.id).map(String::as_str)) {
+        let raw = submitted.fields.get(&item.id).map(String::as_str);
+        match Answer::parse(item, raw, reading) {
             Ok(Some(answer)) => {
                 parsed.answers.insert(item.id.clone(), answer);
                 parsed.answered.push(item);

@@ -1,0 +1,96 @@
+//! Says in which form an item wants its answer, with an example.
+
+use chrono::NaiveDate;
+
+use super::super::{Item, ItemKind};
+use super::number::bounds;
+use crate::domain::language::Language;
+
+/// Returns the wanted form of a number or a day, with its limits and an example; `None` for items
+/// whose form is on display (scales, options, free text).
+pub fn wanted_form(item: &Item, language: Language) -> Option<String> {
+    let zh = language == Language::Zh;
+    match &item.kind {
+        ItemKind::Number(range) => {
+            let (least, most) = bounds(range);
+            let example = example_number(least, most, range.decimals);
+            Some(match (zh, range.decimals) {
+                (true, 0) => format!("{least}至{most}之间的整数，如{example}"),
+                (true, n) => format!("{least}至{most}之间的数字，小数至多{n}位，如{example}"),
+                (false, 0) => format!("a whole number from {least} to {most}, such as {example}"),
+                (false, n) => format!(
+                    "a number from {least} to {most} with at most {n} decimals, such as {example}"
+                ),
+            })
+        }
+        ItemKind::Date { first, last } => {
+            let example = example_day(*first, *last);
+            Some(match (zh, first, last) {
+                (true, Some(first), Some(last)) => {
+                    format!("{first}至{last}之间的日期，如{example}（年-月-日）")
+                }
+                (true, Some(first), None) => format!("{first}起的日期，如{example}（年-月-日）"),
+                (true, None, Some(last)) => format!("不晚于{last}的日期，如{example}（年-月-日）"),
+                (true, None, None) => format!("日期，如{example}（年-月-日）"),
+                (false, Some(first), Some(last)) => {
+                    format!("a day from {first} to {last}, such as {example} (year-month-day)")
+                }
+                (false, Some(first), None) => {
+                    format!("a day from {first} on, such as {example} (year-month-day)")
+                }
+                (false, None, Some(last)) => {
+                    format!("a day until {last}, such as {example} (year-month-day)")
+                }
+                (false, None, None) => format!("a day, such as {example} (year-month-day)"),
+            })
+        }
+        _ => None,
+    }
+}
+
+/// A plain number within the limits, with decimals where they are taken.
+fn example_number(least: f64, most: f64, decimals: u32) -> String {
+    let fraction = match decimals {
+        0 => 0.0,
+        1 => 0.5,
+        _ => 0.25,
+    };
+    let fits = |n: &f64| (least..=most).contains(n);
+    let candidates = [1_200.0, 120.0, 35.0, 12.0, 3.0, 1.0, 0.0];
+    let with_fraction = candidates.into_iter().map(|n| n + fraction).find(fits);
+    with_fraction.or(candidates.into_iter().find(fits)).unwrap_or(least).to_string()
+}
+
+fn example_day(first: Option<NaiveDate>, last: Option<NaiveDate>) -> NaiveDate {
+    let usual = NaiveDate::from_ymd_opt(2026, 5, 13).unwrap_or_default();
+    match (first, last) {
+        (Some(first), _) if usual < first => first,
+        (_, Some(last)) if usual > last => last,
+        _ => usual,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::questionnaire::Questionnaire;
+
+    #[test]
+    fn the_wanted_form_names_limits_and_an_example() {
+        let questionnaire =
+            Questionnaire::parse(include_str!("../../../../tests/fixtures/every_kind.toml"))
+                .unwrap();
+        let form = |id: &str, language| wanted_form(questionnaire.item(id).unwrap(), language);
+        assert_eq!(
+            form("paid", Language::Zh).unwrap(),
+            "0至100000之间的数字，小数至多2位，如1200.25"
+        );
+        assert_eq!(
+            form("since", Language::En).unwrap(),
+            "a day from 2000-01-01 on, such as 2026-05-13 (year-month-day)"
+        );
+        assert_eq!(form("use", Language::Zh), None);
+        assert_eq!(example_number(1.0, 5.0, 0), "3");
+        assert_eq!(example_number(500.0, 600.0, 0), "500");
+    }
+}
