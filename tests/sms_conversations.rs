@@ -289,3 +289,46 @@ async fn two_applications_of_one_applicant_are_asked_about_one_after_the_other()
         assert_eq!(record.duplicates(), 0, "{}: each question names what it is about", app.engine);
     }
 }
+
+/// Replies as people write them: words, signs, commas, days without a year.
+#[tokio::test]
+async fn replies_are_read_as_people_write_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let questionnaire =
+        include_str!("fixtures/every_kind.toml").replace("show_if = \"segment == '大业主'\", ", "");
+    std::fs::write(folder.path().join("brand.toml"), questionnaire).unwrap();
+    let settings = [("QUESTIONNAIRES__FOLDER", folder.path().to_str().unwrap())];
+    for app in TestApp::on_each_engine(silent(), &settings).await {
+        app.register_brand("A1", "a", "").await;
+        app.import(&["A1"], list_of(0..1).as_bytes()).await.unwrap();
+        app.launch("C1", &["A1"], &plan()).await.unwrap();
+        let dialogue = SmsDialogue { app: &app, sent: Default::default() };
+        dialogue.advance_seconds(60).await;
+        let yesterday =
+            app.clock_now().date(chrono_tz::Asia::Shanghai).pred_opt().unwrap().to_string();
+        for reply in [
+            "好的",
+            "第一个",
+            "给-3分吧",
+            "4分",
+            "不适用",
+            "价格",
+            // Beyond the limits: asked again.
+            "20万",
+            "1299,50元",
+            "昨天",
+            "3>1>2",
+            "不知道为什么,挺好的",
+        ] {
+            dialogue.send_reply(0, reply).await;
+            dialogue.advance_seconds(60).await;
+        }
+        assert_eq!(
+            dialogue.answers_of("A1").await,
+            ["4", "na", "sealed", "1299.5", "c a b", "-3", yesterday.as_str(), "daily", "price"],
+            "{}",
+            app.engine
+        );
+        assert_eq!(app.dispositions("A1").await, [("1.1".to_owned(), 1)], "{}", app.engine);
+    }
+}

@@ -1,14 +1,51 @@
 //! Composes the messages of an SMS interview.
 
 use crate::domain::language::Language;
-use crate::domain::questionnaire::{ChoiceOption, Item, ItemKind, Selection};
+use crate::domain::questionnaire::{
+    AnswerProblem, ChoiceOption, Item, ItemKind, Selection, wanted_form,
+};
 
 /// The text before a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Prefix {
     None,
-    /// The previous reply was not understood.
-    NotUnderstood,
+    /// The previous reply was not understood, or is no answer that the item takes.
+    Rejected(AnswerProblem),
+}
+
+impl Prefix {
+    fn text(self, language: Language) -> String {
+        let zh = language == Language::Zh;
+        match self {
+            Prefix::None => String::new(),
+            Prefix::Rejected(AnswerProblem::BeyondLimits) if zh => "抱歉超出了范围。".to_owned(),
+            Prefix::Rejected(AnswerProblem::BeyondLimits) => {
+                "Sorry, that is beyond the limits. ".to_owned()
+            }
+            Prefix::Rejected(AnswerProblem::TooLong) if zh => "抱歉太长了。".to_owned(),
+            Prefix::Rejected(AnswerProblem::TooLong) => "Sorry, that was too long. ".to_owned(),
+            Prefix::Rejected(AnswerProblem::TooFew(least)) if zh => {
+                format!("抱歉，至少请选{least}项。")
+            }
+            Prefix::Rejected(AnswerProblem::TooFew(least)) => {
+                format!("Sorry, please choose at least {least}. ")
+            }
+            Prefix::Rejected(AnswerProblem::TooMany(most)) if zh => {
+                format!("抱歉，最多选{most}项。")
+            }
+            Prefix::Rejected(AnswerProblem::TooMany(most)) => {
+                format!("Sorry, please choose at most {most}. ")
+            }
+            Prefix::Rejected(AnswerProblem::Exclusive) if zh => {
+                "抱歉，这些选项不能同选。".to_owned()
+            }
+            Prefix::Rejected(AnswerProblem::Exclusive) => {
+                "Sorry, these cannot be chosen together. ".to_owned()
+            }
+            Prefix::Rejected(_) if zh => "抱歉没看懂。".to_owned(),
+            Prefix::Rejected(_) => "Sorry, that was not clear. ".to_owned(),
+        }
+    }
 }
 
 /// The parts of a question message.
@@ -32,10 +69,11 @@ pub struct QuestionMessage<'a> {
 pub fn compose_question(message: &QuestionMessage<'_>) -> String {
     let zh = message.language == Language::Zh;
     let t = |chinese: &str, english: &str| if zh { chinese.to_owned() } else { english.to_owned() };
-    let prefix = match message.prefix {
-        Prefix::None => String::new(),
-        Prefix::NotUnderstood => t("抱歉没看懂。", "Sorry, that was not clear. "),
-    };
+    let prefix = message.prefix.text(message.language);
+    // Asked again, a number or a day comes with its limits and an example.
+    let wanted = (message.prefix != Prefix::None)
+        .then(|| wanted_form(message.item, message.language))
+        .flatten();
     let listed = || {
         let option = |(number, option): (usize, &&ChoiceOption)| {
             format!(
@@ -47,6 +85,7 @@ pub fn compose_question(message: &QuestionMessage<'_>) -> String {
         (1..).zip(message.options).map(option).collect::<Vec<_>>().join(if zh { " " } else { ", " })
     };
     let how = match &message.item.kind {
+        _ if wanted.is_some() => t("回复", "Reply ") + &wanted.unwrap_or_default(),
         ItemKind::Scale(scale) => {
             let (low, high) =
                 (scale.low.in_language(message.language), scale.high.in_language(message.language));
@@ -94,21 +133,46 @@ pub fn compose_question(message: &QuestionMessage<'_>) -> String {
         .map(|subject| if zh { format!("关于{subject}：") } else { format!("About {subject}: ") })
         .unwrap_or_default();
     format!(
-        "【{}】{prefix}{about}({position}/{all}){} {how}{not_applicable}{end}",
-        message.signature, message.text
+        "【{}】{prefix}{about}({position}/{all}){}{} {how}{not_applicable}{end}",
+        message.signature,
+        if zh { "" } else { " " },
+        message.text
     )
 }
 
-/// Composes the reminder of a question, sent after a day without a reply.
+/// «A few» questions.
+const FEW: usize = 5;
+
+/// Composes the reminder of a question, sent after a day without a reply, from the message that
+/// asked it. An apology in that message is not repeated, and only the last questions are «a few».
 pub fn compose_reminder(text: &str, language: Language) -> String {
-    let words = match language {
-        Language::Zh => "还差几题就完成了：",
-        Language::En => "Only a few are left: ",
+    let (signature, question) = match text.split_once('】') {
+        Some((signature, question)) => (format!("{signature}】"), question),
+        None => (String::new(), text),
     };
-    match text.split_once('】') {
-        Some((signature, question)) => format!("{signature}】{words}{question}"),
-        None => format!("{words}{text}"),
-    }
+    let zh = language == Language::Zh;
+    let question = ["抱歉", "Sorry,"]
+        .iter()
+        .any(|apology| question.starts_with(apology))
+        .then(|| question.split_once(if zh { "。" } else { ". " }))
+        .flatten()
+        .map_or(question, |(_, question)| question);
+    let words = match (zh, position(question)) {
+        (true, Some((at, all))) if at > 1 && all - at < FEW => "还差几题就完成了：",
+        (false, Some((at, all))) if at > 1 && all - at < FEW => "Only a few are left: ",
+        (true, _) => "请您继续作答：",
+        (false, _) => "Please go on: ",
+    };
+    format!("{signature}{words}{question}")
+}
+
+/// Returns the number of the question and the total in a message.
+fn position(question: &str) -> Option<(usize, usize)> {
+    question.split('(').skip(1).find_map(|rest| {
+        let (at, all) = rest.split_once(')')?.0.split_once('/')?;
+        let (at, all) = (at.parse().ok()?, all.parse().ok()?);
+        (at <= all).then_some((at, all))
+    })
 }
 
 /// Composes the last message.
@@ -120,4 +184,32 @@ pub fn compose_goodbye(signature: &str, language: Language, is_complete: bool) -
         (Language::En, false) => "Thank you for your interest; nothing more is to be answered.",
     };
     format!("【{signature}】{text}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reminder_repeats_no_apology_and_promises_an_end_only_near_it() {
+        for (language, asked, reminder) in [
+            (
+                Language::Zh,
+                "【质协】抱歉没看懂。关于A牌：(1/15)好吗？ 回复1至5。",
+                "【质协】请您继续作答：关于A牌：(1/15)好吗？ 回复1至5。",
+            ),
+            (Language::Zh, "【质协】(12/15)好吗？", "【质协】还差几题就完成了：(12/15)好吗？"),
+            (Language::Zh, "【质协】(3/15)好吗？", "【质协】请您继续作答：(3/15)好吗？"),
+            (Language::Zh, "【质协】(1/3)好吗？", "【质协】请您继续作答：(1/3)好吗？"),
+            (
+                Language::En,
+                "【Q】Sorry, that was not clear. (2/3) Good? Reply 1 to 5.",
+                "【Q】Only a few are left: (2/3) Good? Reply 1 to 5.",
+            ),
+            (Language::En, "【Q】(1/15) Good?", "【Q】Please go on: (1/15) Good?"),
+            (Language::Zh, "好吗？", "请您继续作答：好吗？"),
+        ] {
+            assert_eq!(compose_reminder(asked, language), reminder, "{asked}");
+        }
+    }
 }

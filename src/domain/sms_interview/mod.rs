@@ -3,8 +3,11 @@
 //! The module is pure: [`compose_question`] composes a message, and [`parse_reply`] interprets a
 //! reply to the item that was asked. Sending and state belong to `services/interviews`.
 
+mod choice_table;
 mod messages;
 mod parse_reply;
 
 pub use messages::{Prefix, QuestionMessage, compose_goodbye, compose_question, compose_reminder};
-pub use parse_reply::{ParsedReply, is_agreement, parse_reply, requests_link};
+pub use parse_reply::{
+    ParsedReply, is_agreement, parse_reply, requests_link, requests_link_instead,
+};

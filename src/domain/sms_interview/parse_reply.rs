@@ -1,9 +1,13 @@
-//! Parses a reply as an answer, leniently: `8`, `８`, `八`, «8分», «给8分吧», `B`, the words of an
-//! option.
+//! Parses a reply as an answer: `8`, `８`, `八`, «8分», «给8分吧», `B`, the words of an option.
+//!
+//! The item's own options come before general words («没有» skips an item only where it is no
+//! option), and general words are general only as the whole reply. Numbers, days and options are
+//! read by [`crate::domain::questionnaire`], like on the web.
 
-use unicode_normalization::UnicodeNormalization;
-
-use crate::domain::questionnaire::{Answer, ChoiceOption, Item, ItemKind, Selection};
+use crate::domain::questionnaire::{
+    Answer, AnswerProblem, ChoiceOption, Item, ItemKind, OptionReading, ReadingContext, Selection,
+    folded, read_exact_option, read_options,
+};
 
 /// The meaning of a reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,11 +18,8 @@ pub enum ParsedReply {
     Skip,
     /// No answer to the question was recognised.
     Unclear,
-}
-
-/// Converts to half width and lower case, and trims.
-fn folded(text: &str) -> String {
-    text.nfkc().collect::<String>().to_lowercase().trim().to_owned()
+    /// It is an answer that the item does not take.
+    Rejected(AnswerProblem),
 }
 
 /// Returns whether a short reply agrees to take part.
@@ -31,22 +32,59 @@ pub fn is_agreement(text: &str) -> bool {
     WORDS.contains(&bare.as_str())
 }
 
+/// The words of a reply that requests the link.
+const LINK_WORDS: [&str; 6] = ["链接", "网址", "网页", "上网", "link", "online"];
+
 /// Returns whether a short reply requests the link.
 pub fn requests_link(text: &str) -> bool {
     let folded = folded(text);
-    folded.chars().count() <= 16
-        && ["链接", "网址", "网页", "上网", "link", "online"]
-            .iter()
-            .any(|word| folded.contains(word))
+    folded.chars().count() <= 16 && LINK_WORDS.iter().any(|word| folded.contains(word))
 }
 
-/// Parses a reply to an item. `shown` contains the options in the order in which they were
+/// Returns whether a reply to this item requests the link. The words of an option are an answer,
+/// and an answer in free text may mention a web page: there the request must be the whole reply.
+pub fn requests_link_instead(item: &Item, choices: &[&ChoiceOption], text: &str) -> bool {
+    const POLITE: [&str; 16] = [
+        "请", "发", "给", "我", "要", "把", "一下", "下", "个", "的", "吧", "please", "send", "me",
+        "the", "a",
+    ];
+    match &item.kind {
+        ItemKind::Open { .. } => {
+            let mut bare: String = folded(text)
+                .split(|c: char| !c.is_alphanumeric())
+                .filter(|word| !(word.is_ascii() && POLITE.contains(word)))
+                .collect();
+            for word in POLITE.iter().filter(|word| !word.is_ascii()) {
+                bare = bare.replace(word, "");
+            }
+            LINK_WORDS.contains(&bare.as_str())
+        }
+        ItemKind::Choice(choice) => {
+            requests_link(text)
+                && read_options(choices, choice.selection, text) == OptionReading::Unclear
+        }
+        _ => requests_link(text),
+    }
+}
+
+/// Parses a reply to an item. `choices` contains the options in the order in which they were
 /// numbered.
-pub fn parse_reply(item: &Item, choices: &[&ChoiceOption], text: &str) -> ParsedReply {
+pub fn parse_reply(
+    item: &Item,
+    choices: &[&ChoiceOption],
+    text: &str,
+    context: ReadingContext,
+) -> ParsedReply {
     let folded = folded(text);
     let bare: String = folded.chars().filter(|c| c.is_alphanumeric()).collect();
     if bare.is_empty() {
         return ParsedReply::Unclear;
+    }
+    if let ItemKind::Choice(choice) = &item.kind
+        && choice.selection != Selection::Ranked
+        && let Some(code) = read_exact_option(choices, text)
+    {
+        return ParsedReply::Answer(code.to_owned());
     }
     let is_one_of = |words: &[&str]| words.contains(&bare.as_str());
     if item.not_applicable
@@ -54,7 +92,8 @@ pub fn parse_reply(item: &Item, choices: &[&ChoiceOption], text: &str) -> Parsed
     {
         return ParsedReply::Answer(Answer::NOT_APPLICABLE.to_owned());
     }
-    if item.dont_know && is_one_of(&["不知道", "不清楚", "说不清", "dk", "dontknow"]) {
+    if item.dont_know && is_one_of(&["不知道", "不清楚", "说不清", "dk", "dontknow", "idontknow"])
+    {
         return ParsedReply::Answer(Answer::DONT_KNOW.to_owned());
     }
     if !item.required
@@ -63,114 +102,64 @@ pub fn parse_reply(item: &Item, choices: &[&ChoiceOption], text: &str) -> Parsed
         return ParsedReply::Skip;
     }
     match &item.kind {
-        ItemKind::Scale(scale) => match &numbers(&folded)[..] {
-            [number]
-                if number.fract() == 0.0 && scale.points().any(|point| point as f64 == *number) =>
-            {
-                ParsedReply::Answer(format!("{number:.0}"))
-            }
-            _ => ParsedReply::Unclear,
+        ItemKind::Scale(scale) => match point(item, scale.to, text, &folded, context) {
+            Some(point) => ParsedReply::Answer(point.to_string()),
+            None => ParsedReply::Unclear,
         },
-        ItemKind::Number(_) => match &numbers(&folded)[..] {
-            [number] => ParsedReply::Answer(number.to_string()),
-            _ => ParsedReply::Unclear,
-        },
-        ItemKind::Choice(choice) => {
-            let taken = options(choices, &folded);
-            match (choice.selection, taken.len()) {
-                (_, 0) => ParsedReply::Unclear,
-                (Selection::One, 1) => ParsedReply::Answer(taken[0].code.clone()),
-                (Selection::One, _) => ParsedReply::Unclear,
-                (Selection::Several { .. }, _) => ParsedReply::Answer(
-                    taken.iter().map(|option| option.code.as_str()).collect::<Vec<_>>().join(" "),
-                ),
-                (Selection::Ranked, count) if count == choices.len() => ParsedReply::Answer(
-                    taken
-                        .iter()
-                        .zip(1..)
-                        .map(|(option, place)| format!("{}:{place}", option.code))
-                        .collect::<Vec<_>>()
-                        .join(" "),
-                ),
-                (Selection::Ranked, _) => ParsedReply::Unclear,
+        ItemKind::Number(_) | ItemKind::Date { .. } => {
+            match Answer::parse(item, Some(text), context) {
+                Ok(answer) => match answer.and_then(|answer| answer.to_stored()) {
+                    Some(stored) => ParsedReply::Answer(stored),
+                    None => ParsedReply::Unclear,
+                },
+                Err(AnswerProblem::OutOfRange) => ParsedReply::Unclear,
+                Err(problem) => ParsedReply::Rejected(problem),
             }
         }
-        ItemKind::Date { .. } => match &numbers(&folded)[..] {
-            [year, month, day] => ParsedReply::Answer(format!("{year:04}-{month:02}-{day:02}")),
-            _ => ParsedReply::Unclear,
+        ItemKind::Choice(choice) => match read_options(choices, choice.selection, text) {
+            OptionReading::Unclear => ParsedReply::Unclear,
+            OptionReading::Options(codes) if choice.selection == Selection::Ranked => {
+                let ranks = codes.iter().zip(1..).map(|(code, place)| format!("{code}:{place}"));
+                ParsedReply::Answer(ranks.collect::<Vec<_>>().join(" "))
+            }
+            OptionReading::Options(codes) => ParsedReply::Answer(codes.join(" ")),
         },
         ItemKind::Open { .. } => ParsedReply::Answer(text.trim().to_owned()),
         ItemKind::Info => ParsedReply::Skip,
     }
 }
 
-/// Returns the options that a reply names, in its order: by number, by letter, or by words.
-fn options<'o>(choices: &[&'o ChoiceOption], folded: &str) -> Vec<&'o ChoiceOption> {
-    let bare = |text: &str| -> String {
-        text.nfkc()
-            .collect::<String>()
-            .to_lowercase()
-            .chars()
-            .filter(|c| c.is_alphanumeric())
-            .collect()
+/// Returns the point of a scale that a reply names: as a number, or as the only number in a
+/// sentence.
+fn point(item: &Item, most: i64, text: &str, folded: &str, context: ReadingContext) -> Option<i64> {
+    // «8/10»
+    let text = text.trim().strip_suffix(&format!("/{most}")).unwrap_or(text);
+    let parsed = |raw: &str| match Answer::parse(item, Some(raw), context) {
+        Ok(Some(Answer::Point(point))) => Some(point),
+        _ => None,
     };
-    let (reply, languages) = (bare(folded), crate::domain::language::Language::ALL);
-    let is_said = |option: &&&ChoiceOption| {
-        languages.into_iter().any(|language| bare(option.text.in_language(language)) == reply)
-    };
-    if let Some(whole) = choices.iter().find(is_said) {
-        return vec![*whole];
+    if let Some(point) = parsed(text) {
+        return Some(point);
     }
-    let mut taken: Vec<&ChoiceOption> = Vec::new();
-    let mut take = |at: Option<usize>| {
-        if let Some(option) = at
-            .and_then(|at| choices.get(at))
-            .filter(|option| !taken.iter().any(|known| known.code == option.code))
-        {
-            taken.push(option);
-        }
-    };
-    let numbers = numbers(folded);
-    if numbers.iter().all(|n| n.fract() == 0.0 && (1.0..=choices.len() as f64).contains(n)) {
-        // Adjacent digits («213») are one option each, if there are too few options for a two-digit
-        // number.
-        numbers.iter().for_each(|n| take(Some(*n as usize - 1)));
-    } else if folded.chars().all(|c| c.is_ascii_digit()) && choices.len() < 10 {
-        folded.chars().for_each(|c| take(c.to_digit(10).and_then(|n| (n as usize).checked_sub(1))));
+    if folded.contains(['半', '多', '几']) {
+        return None;
     }
-    let letters: Vec<char> = folded.chars().filter(char::is_ascii_alphabetic).collect();
-    let words =
-        folded.split(|c: char| !c.is_ascii_alphabetic()).filter(|word| word.len() > 1).count();
-    if numbers.is_empty() && words == 0 {
-        letters.iter().for_each(|c| take(Some((*c as usize) - ('a' as usize))));
+    match numbers(folded)[..] {
+        [number] if number.fract() == 0.0 => parsed(&format!("{number:.0}")),
+        _ => None,
     }
-    if taken.is_empty() {
-        // The reply contains the words of exactly one option, or is contained in them.
-        let names = |option: &&&&ChoiceOption| {
-            languages.into_iter().map(|language| bare(option.text.in_language(language))).any(
-                |words| {
-                    words.chars().count() >= 2
-                        && (reply.contains(&words)
-                            || (reply.chars().count() >= 2 && words.contains(&reply)))
-                },
-            )
-        };
-        let named: Vec<&&ChoiceOption> = choices.iter().filter(|option| names(&option)).collect();
-        if let [one] = named[..] {
-            return vec![one];
-        }
-    }
-    taken
 }
 
 /// Returns the numbers in a text: digits, and Chinese numerals up to ninety-nine; duplicates count
-/// once.
+/// once. A sign directly before a number belongs to it, unless the sign follows a number («7-8»).
 fn numbers(folded: &str) -> Vec<f64> {
     const NUMERALS: &str = "零一二三四五六七八九";
     let (mut found, mut figures, mut numeral) = (Vec::new(), String::new(), Vec::<u32>::new());
-    let mut end = |figures: &mut String, numeral: &mut Vec<u32>| {
+    let mut is_negative = false;
+    let mut end = |figures: &mut String, numeral: &mut Vec<u32>, is_negative: bool| {
         let number =
             figures.trim_end_matches('.').parse::<f64>().ok().or_else(|| of_numerals(numeral));
+        let number = number.map(|number| if is_negative { -number } else { number });
         if let Some(number) = number.filter(|number| !found.contains(number)) {
             found.push(number);
         }
@@ -188,17 +177,20 @@ fn numbers(folded: &str) -> Vec<f64> {
             Some(value) if figures.is_empty() => numeral.push(value),
             _ if c.is_ascii_digit() || (c == '.' && !figures.is_empty()) => {
                 if !numeral.is_empty() {
-                    end(&mut figures, &mut numeral);
+                    end(&mut figures, &mut numeral, is_negative);
+                    is_negative = false;
                 }
                 figures.push(c);
             }
             _ => {
-                end(&mut figures, &mut numeral);
+                let follows_number = !(figures.is_empty() && numeral.is_empty());
+                end(&mut figures, &mut numeral, is_negative);
                 numeral.extend(value);
+                is_negative = matches!(c, '-' | '\u{2212}' | '\u{2013}' | '负') && !follows_number;
             }
         }
     }
-    end(&mut figures, &mut numeral);
+    end(&mut figures, &mut numeral, is_negative);
     found
 }
 
@@ -216,6 +208,7 @@ fn of_numerals(numerals: &[u32]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::language::Language;
     use crate::domain::questionnaire::Questionnaire;
 
     fn questionnaire() -> Questionnaire {
@@ -232,7 +225,7 @@ mod tests {
             ItemKind::Choice(choice) => choice.options.iter().collect(),
             _ => Vec::new(),
         };
-        parse_reply(item, &choices, text)
+        parse_reply(item, &choices, text, ReadingContext::sample(Language::Zh))
     }
 
     #[test]
@@ -270,18 +263,46 @@ mod tests {
         let ItemKind::Choice(choice) = &one.kind else { unreachable!() };
         let choices: Vec<&ChoiceOption> = choice.options.iter().collect();
         let code = ParsedReply::Answer(choices[1].code.clone());
-        for text in [
-            "2",
-            "２",
-            "二",
-            "选2",
-            "B",
-            "b.",
-            choices[1].text.in_language(crate::domain::language::Language::Zh),
-        ] {
-            assert_eq!(parse_reply(one, &choices, text), code, "{text}");
+        let parse =
+            |text: &str| parse_reply(one, &choices, text, ReadingContext::sample(Language::Zh));
+        for text in ["2", "２", "二", "选2", "B", "b.", choices[1].text.in_language(Language::Zh)]
+        {
+            assert_eq!(parse(text), code, "{text}");
         }
-        assert_eq!(parse_reply(one, &choices, "1 2"), ParsedReply::Unclear);
-        assert_eq!(parse_reply(one, &choices, "99"), ParsedReply::Unclear);
+        assert_eq!(parse("1 2"), ParsedReply::Unclear);
+        assert_eq!(parse("99"), ParsedReply::Unclear);
+    }
+
+    #[test]
+    fn a_sign_belongs_to_its_number_and_general_words_to_an_answer() {
+        let questionnaire = questionnaire();
+        let parse = |id: &str, text: &str| {
+            let item = questionnaire.item(id).unwrap();
+            parse_reply(item, &[], text, ReadingContext::sample(Language::Zh))
+        };
+        let answer = |text: &str| ParsedReply::Answer(text.into());
+        for text in ["-3", "－3", "−3", "负3", "负三", "给-3分吧", "我给负三分"] {
+            assert_eq!(parse("sat1", text), answer("-3"), "{text}");
+        }
+        assert_eq!(parse("sat1", "3"), answer("3"));
+        assert_eq!(parse("sat1", "3/5"), answer("3"));
+        for text in ["-6", "1-3", "三分半"] {
+            assert_eq!(parse("sat1", text), ParsedReply::Unclear, "{text}");
+        }
+        // A scale from 1: «-3» is not 3.
+        assert_eq!(parse("g1", "-3"), ParsedReply::Unclear);
+        assert_eq!(parse("paid", "1299,50"), answer("1299.5"));
+        assert_eq!(parse("paid", "20万"), ParsedReply::Rejected(AnswerProblem::BeyondLimits));
+        assert_eq!(parse("since", "昨天"), answer("2026-05-19"));
+        assert_eq!(parse("open1", "没有"), ParsedReply::Skip);
+        for text in ["不知道为什么,挺好的", "没有什么不好", "网页打不开"] {
+            assert_eq!(parse("open1", text), answer(text), "{text}");
+            let item = questionnaire.item("open1").unwrap();
+            assert!(!requests_link_instead(item, &[], text), "{text}");
+        }
+        for text in ["链接", "请发链接给我", "send me the link", "online"] {
+            let item = questionnaire.item("open1").unwrap();
+            assert!(requests_link_instead(item, &[], text), "{text}");
+        }
     }
 }

@@ -20,11 +20,13 @@ use crate::domain::device::DeviceClass;
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::{InvitationId, MessageKey};
 use crate::domain::mode::Mode;
-use crate::domain::questionnaire::{ChoiceOption, Item, ItemKind, TextPiping};
+use crate::domain::questionnaire::{
+    AnswerProblem, ChoiceOption, Item, ItemKind, ReadingContext, TextPiping,
+};
 use crate::domain::reply::ReplyMeaning;
 use crate::domain::sms_interview::{
     ParsedReply, Prefix, QuestionMessage, compose_goodbye, compose_question, is_agreement,
-    parse_reply, requests_link,
+    parse_reply, requests_link, requests_link_instead,
 };
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
@@ -198,7 +200,7 @@ impl SmsConversation<'_> {
     /// A reply to what was asked last, or to what was asked before that.
     async fn handle_answer(&self, interview: SmsInterview) -> Result<bool, SmsInterviewError> {
         let (text, sent_at) = (self.reply.text.reveal(), self.reply.sent_at);
-        if requests_link(text) {
+        if self.requests_link_instead(&interview.current, text).await? {
             return self.plan_next(Some(&interview), NextMessage::Link, None).await;
         }
         let words = &self.context.config.replies.words;
@@ -221,29 +223,31 @@ impl SmsConversation<'_> {
             {
                 // Another word on the question before: the later one counts. The same one twice
                 // changes nothing.
-                if let Some(raw) = self.parse_reply(before, text).await? {
+                if let Ok(raw) = self.parse_reply(before, text).await? {
                     self.save(before, &raw).await?;
                 }
             }
             return self.mark_handled().await;
         }
         let current = interview.current.clone();
-        let again = || match interview.unclear_count {
+        let again = |problem: AnswerProblem| match interview.unclear_count {
             corrections if corrections < MAX_CORRECTIONS => NextMessage::Ask {
                 question: current.clone(),
-                prefix: Prefix::NotUnderstood,
+                prefix: Prefix::Rejected(problem),
                 corrections: corrections + 1,
             },
             _ => NextMessage::Link,
         };
         let next = match self.parse_reply(&current, text).await? {
             // «N» is an answer to some questions, and a no where it is none.
-            None if words.meaning(text, false) != ReplyMeaning::Other => {
+            Err(AnswerProblem::OutOfRange) if words.meaning(text, false) != ReplyMeaning::Other => {
                 return self.leave_to_staff(words.meaning(text, false)).await;
             }
-            None => again(),
-            Some(raw) => match self.save(&current, &raw).await? {
-                SaveOutcome::Problems(_) => again(),
+            Err(problem) => again(problem),
+            Ok(raw) => match self.save(&current, &raw).await? {
+                SaveOutcome::Problems(problems) => {
+                    again(problems.into_values().next().unwrap_or(AnswerProblem::OutOfRange))
+                }
                 SaveOutcome::Accepted
                 | SaveOutcome::NotAccepting
                 | SaveOutcome::PlacesReserved
@@ -261,20 +265,40 @@ impl SmsConversation<'_> {
         self.plan_next(Some(&interview), next, answered).await
     }
 
-    /// The reply in the form that is stored; empty: it leaves out what may be left out. `None`: it
-    /// is no answer to this item.
+    /// The reply in the form that is stored; empty: it leaves out what may be left out. `Err`: it is
+    /// no answer to this item. «Yesterday» is reckoned from when the reply was sent.
     async fn parse_reply(
         &self,
         question: &AskedQuestion,
         text: &str,
-    ) -> Result<Option<String>, SmsInterviewError> {
+    ) -> Result<Result<String, AnswerProblem>, SmsInterviewError> {
         let invitation_cases =
             self.interview_service.open_invitation(&self.code, Mode::Sms).await?;
-        let Some((item, choices)) = find_item(&invitation_cases, question) else { return Ok(None) };
-        Ok(match parse_reply(item, &choices, text) {
-            ParsedReply::Answer(raw) => Some(raw),
-            ParsedReply::Skip => Some(String::new()),
-            ParsedReply::Unclear => None,
+        let Some((item, choices)) = find_item(&invitation_cases, question) else {
+            return Ok(Err(AnswerProblem::OutOfRange));
+        };
+        let reading = ReadingContext {
+            today: self.reply.sent_at.date(self.plan.time_zone),
+            language: invitation_cases.language(),
+        };
+        Ok(match parse_reply(item, &choices, text, reading) {
+            ParsedReply::Answer(raw) => Ok(raw),
+            ParsedReply::Skip => Ok(String::new()),
+            ParsedReply::Unclear => Err(AnswerProblem::OutOfRange),
+            ParsedReply::Rejected(problem) => Err(problem),
+        })
+    }
+
+    async fn requests_link_instead(
+        &self,
+        question: &AskedQuestion,
+        text: &str,
+    ) -> Result<bool, SmsInterviewError> {
+        let invitation_cases =
+            self.interview_service.open_invitation(&self.code, Mode::Sms).await?;
+        Ok(match find_item(&invitation_cases, question) {
+            Some((item, choices)) => requests_link_instead(item, &choices, text),
+            None => requests_link(text),
         })
     }
 
@@ -362,7 +386,7 @@ impl SmsConversation<'_> {
             return Ok(false);
         }
         let is_understood = match &next {
-            NextMessage::Ask { prefix, .. } => *prefix != Prefix::NotUnderstood,
+            NextMessage::Ask { prefix, .. } => *prefix == Prefix::None,
             NextMessage::Link => requests_link(self.reply.text.reveal()),
             NextMessage::End { .. } => true,
         };
