@@ -7,7 +7,7 @@ use cel::Value;
 use chrono::NaiveDate;
 
 use super::reading::{ReadingContext, read_date, read_number, read_whole};
-use super::{Choice, Item, ItemKind, Selection};
+use super::{Choice, Item, ItemKind, Selection, open_text};
 use crate::domain::condition;
 use crate::domain::personal::Personal;
 
@@ -85,10 +85,7 @@ impl Answer {
             ItemKind::Date { first, last } => {
                 Answer::Date(read_date((*first, *last), raw, context)?)
             }
-            ItemKind::Open { max_chars } if raw.chars().count() > *max_chars => {
-                return Err(AnswerProblem::TooLong);
-            }
-            ItemKind::Open { .. } => Answer::Open(Personal::new(raw)),
+            ItemKind::Open { max_chars } => return open_text::parse(item, *max_chars, raw),
             ItemKind::Info => return Ok(None),
         };
         Ok(Some(answer))

@@ -73,7 +73,7 @@ pub enum ItemKind {
         first: Option<NaiveDate>,
         last: Option<NaiveDate>,
     },
-    /// Free text with a maximum number of characters.
+    /// Free text with a maximum length in UTF-16 code units, as browsers count it.
     Open {
         max_chars: usize,
     },

@@ -9,6 +9,7 @@ mod answer;
 mod check_names;
 mod file;
 mod item;
+mod open_text;
 mod path;
 mod piping;
 mod reading;

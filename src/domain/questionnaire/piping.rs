@@ -23,6 +23,16 @@ pub struct TextPiping<'a> {
 impl TextPiping<'_> {
     /// Returns the text with its names replaced; a missing answer becomes «…».
     pub fn fill<'t>(&self, text: &'t LocalizedText) -> Cow<'t, str> {
+        self.fill_with(text, "…")
+    }
+
+    /// Returns the text for a form on paper or a preview, where nobody has answered yet: an answer
+    /// becomes a line to write on.
+    pub fn fill_blank<'t>(&self, text: &'t LocalizedText) -> Cow<'t, str> {
+        self.fill_with(text, "________")
+    }
+
+    fn fill_with<'t>(&self, text: &'t LocalizedText, missing: &str) -> Cow<'t, str> {
         let text = text.in_language(self.language);
         if !text.contains('{') {
             return Cow::Borrowed(text);
@@ -33,7 +43,7 @@ impl TextPiping<'_> {
             filled.push_str(before);
             match after.split_once('}') {
                 Some((name, behind)) => {
-                    filled.push_str(&self.value(name));
+                    filled.push_str(&self.value(name, missing));
                     rest = behind;
                 }
                 None => {
@@ -46,14 +56,14 @@ impl TextPiping<'_> {
         Cow::Owned(filled)
     }
 
-    fn value(&self, name: &str) -> String {
+    fn value(&self, name: &str, missing: &str) -> String {
         match name {
             "subject" => self.subject.to_owned(),
             "applicant" => self.applicant.to_owned(),
             _ => name
                 .strip_prefix("answer:")
                 .and_then(|id| self.answer(id))
-                .unwrap_or_else(|| "…".to_owned()),
+                .unwrap_or_else(|| missing.to_owned()),
         }
     }
 
@@ -77,5 +87,27 @@ impl TextPiping<'_> {
             Answer::Open(text) => Some(text.reveal().to_owned()),
             other => other.to_stored(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_nobody_gave_is_a_line_on_paper() {
+        let file = include_str!("../../../tests/fixtures/every_kind.toml");
+        let questionnaire = Questionnaire::parse(file).unwrap_or_else(|error| panic!("{error}"));
+        let answers = BTreeMap::new();
+        let piped = TextPiping {
+            questionnaire: &questionnaire,
+            subject: "A",
+            applicant: "B",
+            answers: &answers,
+            language: Language::Zh,
+        };
+        let text = &questionnaire.item("why").unwrap().text;
+        assert_eq!(piped.fill_blank(text), "________使用，为什么不满意？");
+        assert_eq!(piped.fill(text), "…使用，为什么不满意？");
     }
 }
