@@ -307,6 +307,20 @@ impl InvitationCases {
         self.cases.get(index).filter(|case| case.accepts_answers)
     }
 
+    /// Has a field just ended, without having been closed yet? What is sent in these moments is
+    /// taken as soon as it is closed.
+    pub fn is_being_closed(&self, now: Timestamp) -> bool {
+        self.has_current_consent()
+            && self.cases.iter().any(|case| {
+                let case = &case.case;
+                case.is_open
+                    && case.in_field
+                    && case.field_closes_at <= now
+                    && case.closed_cell_mask == 0
+                    && case.disposition == Disposition::BreakOff
+            })
+    }
+
     /// Does the consent stand, to the privacy notice as it is now?
     pub fn has_current_consent(&self) -> bool {
         self.invitation.consent.as_ref() == Some(&self.programme.privacy.version)

@@ -267,12 +267,12 @@ impl InterviewService {
 }
 
 /// A submitted page, read.
-struct ParsedPage<'q> {
+pub(super) struct ParsedPage<'q> {
     /// The items with a good answer, in their order.
     answered: Vec<&'q Item>,
     /// Items whose answer was taken back.
     cleared: Vec<String>,
-    problems: BTreeMap<String, AnswerProblem>,
+    pub(super) problems: BTreeMap<String, AnswerProblem>,
     /// All answers of the case, with those of this page.
     answers: BTreeMap<String, Answer>,
 }
@@ -286,7 +286,7 @@ struct SavedPage<'a> {
 }
 
 /// Reads the page's fields by its items. `None`: none of its items is on this case's path.
-fn parse_page<'q>(
+pub(super) fn parse_page<'q>(
     current: &'q InterviewCase,
     submitted: &SubmittedPage<'_>,
     reading: ReadingContext,
@@ -321,7 +321,7 @@ fn parse_page<'q>(
 }
 
 /// Stores the answers and the paradata of a page; open answers are sealed.
-async fn store_answers(
+pub(super) async fn store_answers(
     tx: &mut WriteTx,
     sealer: &Sealer,
     (current, submitted, parsed): (&InterviewCase, &SubmittedPage<'_>, &ParsedPage<'_>),
@@ -377,7 +377,7 @@ fn is_last_question(submitted: &SubmittedPage<'_>, path: &QuestionPath<'_>) -> b
 
 impl InterviewService {
     /// A link that is none, or a form that names a case that there is not.
-    async fn missing_case_error(&self, tx: &mut WriteTx, code: &str) -> InterviewError {
+    pub(super) async fn missing_case_error(&self, tx: &mut WriteTx, code: &str) -> InterviewError {
         self.load_in_transaction(tx, code, Mode::Web)
             .await
             .err()
