@@ -51,7 +51,10 @@ pub async fn replace(request: Request, next: Next) -> Response {
     let mut replaced = match audience {
         Audience::Programs => Problem::new(status, text_of(status)).into_response(),
         Audience::Gateways => (status, format!("{}\n", text_of(status))).into_response(),
-        Audience::Respondents => (status, respondent::not_found_page()).into_response(),
+        Audience::Respondents if status == StatusCode::NOT_FOUND => {
+            (status, respondent::not_found_page()).into_response()
+        }
+        Audience::Respondents => (status, respondent::unreadable_page()).into_response(),
         Audience::Staff => with_security_policy(
             (status, page_of(status).page(Translator(Language::default()))).into_response(),
         ),

@@ -76,6 +76,11 @@ impl ItemView<'_> {
         matches!(self.field, Field::Number { .. } | Field::Date { .. } | Field::Open { .. })
     }
 
+    /// Returns whether the choice can be taken back: a radio button cannot be unchecked again.
+    pub fn can_be_cleared(&self) -> bool {
+        self.is_optional && matches!(self.field, Field::Scale { .. } | Field::One(_))
+    }
+
     /// Returns the input type of «not applicable» beside the other choices.
     pub fn not_applicable_input(&self) -> &'static str {
         if matches!(self.field, Field::Scale { .. } | Field::One(_)) { "radio" } else { "checkbox" }
@@ -166,8 +171,8 @@ pub fn preview_item_view<'a>(
     texts: &'static Translations,
 ) -> ItemView<'a> {
     ItemView {
-        heading: item.heading.as_ref().map(|heading| piped.fill(heading)),
-        text: piped.fill(&item.text),
+        heading: item.heading.as_ref().map(|heading| piped.fill_blank(heading)),
+        text: piped.fill_blank(&item.text),
         hint: None,
         ..standalone_item_view(item, piped.language, None, texts)
     }

@@ -1,9 +1,12 @@
 //! The respondent's pages at `/i/CODE`: server-rendered, without script, one response each, in
 //! Chinese and English.
 //!
-//! GET changes nothing. Every change is a POST that ends in a redirect, so that a reload sends
-//! nothing twice.
+//! GET changes nothing, so that scanners and prefetches do no harm. Every change is a POST that ends
+//! in a redirect, so that a reload sends nothing twice; GET of a POST's address leads to where the
+//! interview stands. What cannot be saved is shown again as it was typed ([`answers`]).
 
+mod answers;
+mod page_form;
 mod views;
 
 use std::collections::BTreeMap;
@@ -11,29 +14,26 @@ use std::sync::{Arc, LazyLock};
 
 use askama::Template;
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Form, Path, Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{Path, Query, State};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Html, IntoResponse, Redirect, Response};
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use data_encoding::BASE64;
 use sha2::{Digest, Sha256};
 
 use super::Failure;
-use super::items::{RejectedAnswers, merge_form_fields};
 use super::state::AppState;
-use crate::domain::device::DeviceClass;
 use crate::domain::language::Language;
 use crate::domain::mode::Mode;
 use crate::domain::questionnaire;
-use crate::domain::time::Timestamp;
 use crate::services::interviews::{
     AnswerContext, CallTime, InvitationCases, ReminderTime, RequestConfirmation, SaveOutcome,
-    Screen, SubmittedPage,
+    Screen,
 };
-use views::{EndPage, PageRef, QuestionsPage, WelcomePage};
+use page_form::PageForm;
+use views::{EndPage, PageRef, QuestionsPage, Typed, WelcomePage};
 
 pub const STYLE: &str = include_str!("../../../../templates/respondent/style.css");
-const MAX_FORM: usize = 64 * 1024;
 /// Initial capacity of a page in bytes. Pages have 14 KB at most.
 const PAGE_CAPACITY: usize = 14 * 1024;
 
@@ -53,16 +53,27 @@ pub fn content_security_policy() -> &'static str {
 pub fn routes() -> Router<Arc<AppState>> {
     Router::new()
         .route("/i/{code}", get(show))
-        .route("/i/{code}/begin", post(begin))
-        .route("/i/{code}/answers", post(answers))
-        .route("/i/{code}/later", post(later))
-        .route("/i/{code}/call-me", post(call_me))
-        .route("/i/{code}/refuse", post(refuse))
-        .route("/i/{code}/not-a-user", post(not_a_user))
-        .layer(DefaultBodyLimit::max(MAX_FORM))
+        .route("/i/{code}/begin", or_lead_back(post(begin)))
+        .route("/i/{code}/answers", or_lead_back(post(answers::answers)))
+        .route("/i/{code}/later", or_lead_back(post(later)))
+        .route("/i/{code}/call-me", or_lead_back(post(call_me)))
+        .route("/i/{code}/refuse", or_lead_back(post(refuse)))
+        .route("/i/{code}/not-a-user", or_lead_back(post(not_a_user)))
 }
 
 type Fields = BTreeMap<String, String>;
+
+/// GET of an address that takes a POST, by a reload or from the history, leads to where the
+/// interview stands.
+fn or_lead_back(posts: MethodRouter<Arc<AppState>>) -> MethodRouter<Arc<AppState>> {
+    posts.get(async |Path(code): Path<String>, Query(query): Query<Fields>| {
+        let code = parse_code(&code)?;
+        Ok::<_, Failure>(match language_of(&query) {
+            Some(language) => redirect_to_page(code, language, None),
+            None => Redirect::to(&format!("/i/{code}")),
+        })
+    })
+}
 
 async fn show(
     State(app): State<Arc<AppState>>,
@@ -91,106 +102,77 @@ async fn show(
             (_, Some("held")) => Screen::RequestConfirmed(RequestConfirmation::PlacesReserved),
             (screen, _) => screen,
         };
-    Ok(render(&app, &invitation_cases, &paths, &code, language, screen, None))
+    Ok(render(&app, &invitation_cases, &paths, &code, language, screen, Typed::default()))
 }
 
+/// Begins the interview. A page that was sent before the notice was agreed to follows at once.
 async fn begin(
     State(app): State<Arc<AppState>>,
     Path(code): Path<String>,
     Query(query): Query<Fields>,
-    Form(form): Form<Fields>,
-) -> Result<Redirect, Failure> {
-    let code = parse_code(&code)?;
-    let failure = |error| Failure::from_interview_error(&app, error);
-    let language = language_of(&query).unwrap_or_default();
-    match app
-        .interview_service
-        .begin(code, language, text(&form, "notice")?, AnswerContext::WEB)
-        .await
-        .map_err(failure)?
-    {
-        SaveOutcome::PlacesReserved => Ok(redirect_with_confirmation(code, language, "held")),
-        _ => Ok(redirect_to_page(code, language, None)),
-    }
-}
-
-async fn answers(
-    State(app): State<Arc<AppState>>,
-    Path(code): Path<String>,
-    Query(query): Query<Fields>,
     headers: HeaderMap,
-    Form(form): Form<Vec<(String, String)>>,
+    form: PageForm,
 ) -> Result<Response, Failure> {
-    let form = merge_form_fields(form);
     let code = parse_code(&code)?;
-    let failure = |error| Failure::from_interview_error(&app, error);
     let language = language_of(&query).unwrap_or_default();
-    let (case, page) = (number(&form, "case")?, number(&form, "page")?);
-    let agent =
-        headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
-    let shown_at = form.get("shown").and_then(|millis| millis.parse().ok()).map(Timestamp);
-    let sent = SubmittedPage {
-        answer_context: AnswerContext::WEB,
-        case,
-        page,
-        single_item: None,
-        fields: &form,
-        language,
-        device: DeviceClass::of_user_agent(agent),
-        shown_at,
+    let Some(notice) = form.text("notice") else { return Ok(unreadable()) };
+    let saved = match app.interview_service.begin(code, language, notice, AnswerContext::WEB).await
+    {
+        Ok(saved) => saved,
+        Err(error) => return answers::not_saved(&app, code, language, &form, error),
     };
-    match app.interview_service.save_page(code, &sent).await.map_err(failure)? {
-        SaveOutcome::Accepted => {
-            Ok(redirect_to_page(code, language, Some(page + 1)).into_response())
-        }
+    match saved {
         SaveOutcome::PlacesReserved => {
             Ok(redirect_with_confirmation(code, language, "held").into_response())
         }
-        SaveOutcome::NotAccepting | SaveOutcome::AnsweredOnWeb => {
-            Ok(redirect_to_page(code, language, None).into_response())
+        _ if form.number("page").is_some() => {
+            answers::submit(&app, code, language, &headers, form).await
         }
-        SaveOutcome::Problems(problems) => {
-            let invitation_cases =
-                app.interview_service.open_invitation(code, Mode::Web).await.map_err(failure)?;
-            let rejected = RejectedAnswers { problems, fields: form };
-            let paths = invitation_cases.paths();
-            Ok(render(
-                &app,
-                &invitation_cases,
-                &paths,
-                code,
-                language,
-                invitation_cases.screen(&paths, Some(page)),
-                Some(rejected),
-            ))
-        }
+        _ => Ok(redirect_to_page(code, language, None).into_response()),
     }
 }
 
+/// The buttons for «later» and «call me» on a page of questions send what stands on it.
 async fn later(
     State(app): State<Arc<AppState>>,
     Path(code): Path<String>,
     Query(query): Query<Fields>,
-    Form(form): Form<Fields>,
-) -> Result<Redirect, Failure> {
+    headers: HeaderMap,
+    form: PageForm,
+) -> Result<Response, Failure> {
     let code = parse_code(&code)?;
-    let failure = |error| Failure::from_interview_error(&app, error);
-    let when = ReminderTime::parse(text(&form, "when")?).ok_or_else(|| bad_request("when"))?;
-    app.interview_service.remind_later(code, when).await.map_err(failure)?;
-    Ok(redirect_with_confirmation(code, language_of(&query).unwrap_or_default(), "later"))
+    let language = language_of(&query).unwrap_or_default();
+    let Some(when) = form.text("when").and_then(ReminderTime::parse) else {
+        return Ok(unreadable());
+    };
+    let noted = async {
+        answers::keep(&app, code, language, &headers, &form).await?;
+        app.interview_service.remind_later(code, when).await
+    };
+    match noted.await {
+        Ok(()) => Ok(redirect_with_confirmation(code, language, "later").into_response()),
+        Err(error) => answers::not_saved(&app, code, language, &form, error),
+    }
 }
 
 async fn call_me(
     State(app): State<Arc<AppState>>,
     Path(code): Path<String>,
     Query(query): Query<Fields>,
-    Form(form): Form<Fields>,
-) -> Result<Redirect, Failure> {
+    headers: HeaderMap,
+    form: PageForm,
+) -> Result<Response, Failure> {
     let code = parse_code(&code)?;
-    let failure = |error| Failure::from_interview_error(&app, error);
-    let when = CallTime::parse(text(&form, "when")?).ok_or_else(|| bad_request("when"))?;
-    app.interview_service.request_call(code, when).await.map_err(failure)?;
-    Ok(redirect_with_confirmation(code, language_of(&query).unwrap_or_default(), "call"))
+    let language = language_of(&query).unwrap_or_default();
+    let Some(when) = form.text("when").and_then(CallTime::parse) else { return Ok(unreadable()) };
+    let noted = async {
+        answers::keep(&app, code, language, &headers, &form).await?;
+        app.interview_service.request_call(code, when).await
+    };
+    match noted.await {
+        Ok(()) => Ok(redirect_with_confirmation(code, language, "call").into_response()),
+        Err(error) => answers::not_saved(&app, code, language, &form, error),
+    }
 }
 
 async fn refuse(
@@ -208,15 +190,17 @@ async fn not_a_user(
     State(app): State<Arc<AppState>>,
     Path(code): Path<String>,
     Query(query): Query<Fields>,
-    Form(form): Form<Fields>,
-) -> Result<Redirect, Failure> {
+    form: PageForm,
+) -> Result<Response, Failure> {
     let code = parse_code(&code)?;
     let failure = |error| Failure::from_interview_error(&app, error);
+    let Some(case) = form.number("case") else { return Ok(unreadable()) };
     app.interview_service
-        .mark_not_eligible(code, number(&form, "case")?, AnswerContext::WEB)
+        .mark_not_eligible(code, case, AnswerContext::WEB)
         .await
         .map_err(failure)?;
-    Ok(redirect_to_page(code, language_of(&query).unwrap_or_default(), None))
+    let language = language_of(&query).unwrap_or_default();
+    Ok(redirect_to_page(code, language, None).into_response())
 }
 
 /// Returns the code if its form is valid; other values are not looked up.
@@ -232,16 +216,8 @@ fn language_of(query: &Fields) -> Option<Language> {
     query.get("lang").and_then(|tag| Language::parse(tag))
 }
 
-fn number(form: &Fields, field: &str) -> Result<usize, Failure> {
-    text(form, field)?.parse().map_err(|_| bad_request(field))
-}
-
-fn text<'f>(form: &'f Fields, field: &str) -> Result<&'f str, Failure> {
-    form.get(field).map(String::as_str).ok_or_else(|| bad_request(field))
-}
-
-fn bad_request(field: &str) -> Failure {
-    Failure::BadRequest(format!("the form has no {field} that can be read"))
+fn unreadable() -> Response {
+    (StatusCode::BAD_REQUEST, unreadable_page()).into_response()
 }
 
 fn redirect_with_confirmation(code: &str, language: Language, what: &str) -> Redirect {
@@ -260,14 +236,14 @@ fn render(
     code: &str,
     language: Language,
     screen: Screen,
-    rejected: Option<RejectedAnswers>,
+    typed: Typed<'_>,
 ) -> Response {
-    let status = if rejected.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
+    let status = typed.status();
     let now = app.context.clock.now();
     let mut html = String::with_capacity(PAGE_CAPACITY);
     let rendered = match screen {
         Screen::Welcome => {
-            WelcomePage::new(invitation_cases, code, language, now).render_into(&mut html)
+            WelcomePage::new(invitation_cases, code, language, now, &typed).render_into(&mut html)
         }
         Screen::Page { case, page } => QuestionsPage::new(
             invitation_cases,
@@ -276,7 +252,7 @@ fn render(
             language,
             PageRef { case, page },
             now,
-            rejected,
+            &typed,
         )
         .render_into(&mut html),
         Screen::RequestConfirmed(noted) => {
@@ -299,4 +275,9 @@ pub fn not_found_page() -> Html<String> {
 
 pub fn failure_page(reference: &str) -> Html<String> {
     Html(EndPage::failure(reference).render().unwrap_or_default())
+}
+
+/// Returns the page of a form that cannot be read. The browser still has what was typed.
+pub fn unreadable_page() -> Html<String> {
+    Html(EndPage::unreadable().render().unwrap_or_default())
 }

@@ -1,6 +1,7 @@
 //! View models of the respondent's pages.
 
 use askama::Template;
+use axum::http::StatusCode;
 
 use super::super::items::{Field, ItemView, RejectedAnswers, item_view};
 use super::super::translations::{Translations, translations};
@@ -9,6 +10,47 @@ use crate::domain::language::Language;
 use crate::domain::questionnaire::{QuestionPath, TextPiping};
 use crate::domain::time::Timestamp;
 use crate::services::interviews::{EndScreen, InvitationCases, RequestConfirmation};
+
+/// Why a page is shown again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Redisplay {
+    /// Some answers are not good; the others are saved.
+    Problems,
+    /// More was sent than is read. What was read is shown.
+    TooLarge,
+    /// It is not clear which page was sent.
+    Unreadable,
+    OtherLanguage,
+}
+
+/// What was typed on a page that is shown again.
+#[derive(Default)]
+pub struct Typed<'f> {
+    pub reason: Option<Redisplay>,
+    pub rejected: Option<RejectedAnswers>,
+    /// The fields of the form, to be sent along with another one.
+    pub carried: Vec<(&'f str, &'f str)>,
+}
+
+impl Typed<'_> {
+    pub fn status(&self) -> StatusCode {
+        match self.reason {
+            None | Some(Redisplay::OtherLanguage) => StatusCode::OK,
+            Some(Redisplay::Problems) => StatusCode::UNPROCESSABLE_ENTITY,
+            Some(Redisplay::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
+            Some(Redisplay::Unreadable) => StatusCode::BAD_REQUEST,
+        }
+    }
+
+    fn message(&self, texts: &'static Translations) -> Option<&'static str> {
+        match self.reason? {
+            Redisplay::Problems => Some(texts.check_marked),
+            Redisplay::TooLarge => Some(texts.page_too_large),
+            Redisplay::Unreadable => Some(texts.page_unreadable),
+            Redisplay::OtherLanguage => None,
+        }
+    }
+}
 
 #[derive(Template)]
 #[template(path = "respondent/welcome.html")]
@@ -21,6 +63,7 @@ pub struct WelcomePage<'a> {
     open_until: Option<String>,
     notice: &'a str,
     notice_paragraphs: Vec<String>,
+    carried: Vec<(&'a str, &'a str)>,
 }
 
 /// Returns the last day on which answers are accepted. A field closes when its due day is over.
@@ -36,6 +79,7 @@ impl<'a> WelcomePage<'a> {
         code: &'a str,
         language: Language,
         now: Timestamp,
+        typed: &Typed<'a>,
     ) -> WelcomePage<'a> {
         let askable = invitation_cases.cases.iter().filter(|case| case.accepts_answers);
         let privacy = &invitation_cases.programme.privacy;
@@ -55,6 +99,7 @@ impl<'a> WelcomePage<'a> {
                 invitation_cases.applicant_name(),
                 &invitation_cases.programme.name,
             ),
+            carried: typed.carried.clone(),
         }
     }
 }
@@ -76,7 +121,7 @@ pub struct QuestionsPage<'a> {
     page_count: usize,
     back: Option<usize>,
     is_last: bool,
-    has_problems: bool,
+    message: Option<&'static str>,
     items: Vec<ItemView<'a>>,
 }
 
@@ -95,7 +140,7 @@ impl<'a> QuestionsPage<'a> {
         language: Language,
         position: PageRef,
         now: Timestamp,
-        rejected: Option<RejectedAnswers>,
+        typed: &Typed<'_>,
     ) -> QuestionsPage<'a> {
         let PageRef { case, page } = position;
         let texts = translations(language);
@@ -114,7 +159,7 @@ impl<'a> QuestionsPage<'a> {
         let items = path
             .items_on_page(page)
             .iter()
-            .map(|item| item_view(item, current, &piped, rejected.as_ref(), texts))
+            .map(|item| item_view(item, current, &piped, typed.rejected.as_ref(), texts))
             .collect();
         QuestionsPage {
             style: STYLE,
@@ -130,7 +175,7 @@ impl<'a> QuestionsPage<'a> {
             page_count,
             back: path.page_before(page),
             is_last: path.is_last(page),
-            has_problems: rejected.is_some(),
+            message: typed.message(texts),
             items,
             subject,
         }
@@ -225,6 +270,23 @@ impl<'a> EndPage<'a> {
         }
     }
 
+    pub fn unreadable() -> EndPage<'static> {
+        let paragraphs = vec![
+            "请返回上一页，检查后再提交；您填写的内容还在那里。".to_owned(),
+            "Please go back, check the page and send it again; what you typed is still there."
+                .to_owned(),
+        ];
+        EndPage {
+            style: STYLE,
+            texts: translations(Language::Zh),
+            code: None,
+            heading: "未能读取 · Could not be read",
+            paragraphs,
+            can_continue: false,
+            can_withdraw: false,
+        }
+    }
+
     pub fn failure(reference: &str) -> EndPage<'static> {
         let paragraphs = vec![
             format!("请稍后再试。编号 {reference}"),
@@ -239,5 +301,33 @@ impl<'a> EndPage<'a> {
             can_continue: false,
             can_withdraw: false,
         }
+    }
+}
+
+/// A page that could not be saved: what was typed, with a button that sends it again.
+#[derive(Template)]
+#[template(path = "respondent/unsaved.html")]
+pub struct UnsavedPage<'a> {
+    style: &'static str,
+    texts: &'static Translations,
+    code: &'a str,
+    carried: Vec<(&'a str, &'a str)>,
+    /// The reference of the log line.
+    reference: Option<String>,
+}
+
+impl<'a> UnsavedPage<'a> {
+    pub fn new(
+        code: &'a str,
+        language: Language,
+        carried: Vec<(&'a str, &'a str)>,
+        reference: Option<String>,
+    ) -> UnsavedPage<'a> {
+        UnsavedPage { style: STYLE, texts: translations(language), code, carried, reference }
+    }
+
+    /// Returns whether a value is a text that somebody wrote, rather than a choice.
+    fn is_written(&self, value: &str) -> bool {
+        value.chars().count() > 20 || value.contains(['\n', '\r'])
     }
 }
