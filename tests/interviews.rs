@@ -163,7 +163,7 @@ async fn wrong_links_and_forms_get_a_polite_page_and_closed_fields_too() {
     assert_eq!(app.post(&format!("{link}/answers"), &[("case", "0"), ("page", "77")]).await.0, 400);
     assert_eq!(app.post(&format!("{link}/answers"), &[]).await.0, 400);
     assert_eq!(
-        app.post(&format!("{link}/answers"), &[("open1", &"字".repeat(40_000))]).await.0,
+        app.post(&format!("{link}/answers"), &[("open1", &"字".repeat(200_000))]).await.0,
         413
     );
     app.advance_until(local("2026-06-01T12:00:00")).await;

@@ -33,6 +33,7 @@ mod questionnaires;
 mod quotas;
 mod raw_smsc;
 mod replies;
+mod respondent_inputs;
 mod respondent_pages;
 mod routes;
 mod serve;
