@@ -4,7 +4,7 @@
 use super::save_page::{SaveOutcome, SubmittedPage, parse_page, store_answers};
 use super::{InterviewError, InterviewService};
 use crate::adapters::database::{cases, invitations, links};
-use crate::domain::questionnaire::AnswerProblem;
+use crate::domain::questionnaire::{AnswerProblem, ReadingContext};
 
 impl InterviewService {
     /// Saves the good answers of a page. It asks for none that is missing and decides nothing about
@@ -30,7 +30,9 @@ impl InterviewService {
         else {
             return Ok(SaveOutcome::NotAccepting);
         };
-        let Some(mut parsed) = parse_page(current, submitted) else {
+        let reading =
+            ReadingContext { today: invitation_cases.today(now), language: submitted.language };
+        let Some(mut parsed) = parse_page(current, submitted, reading) else {
             return Ok(SaveOutcome::NotAccepting);
         };
         parsed.problems.retain(|_, problem| *problem != AnswerProblem::Missing);
