@@ -63,8 +63,9 @@ async fn take_parts(
     (arrived, taken)
 }
 
-/// jookies/jasmin#288, #501 (the rate counts messages, the carrier parts), #618 (one of several
-/// parts throttled: the person got the rest), farhadi/node-smpp#135.
+/// jookies/jasmin#708, AdhamAwadhi/JamaaSMPP#41, kneodev/ksmppd#6 (the rate counted messages, the
+/// carrier parts); praekeltfoundation/vumi#965 (a throttled part made the whole message go again) and
+/// #636 (a full queue is the same).
 #[tokio::test(flavor = "multi_thread")]
 async fn parts_are_what_the_rate_counts_and_what_is_sent_again() {
     const PEOPLE: usize = 12;
@@ -123,7 +124,7 @@ async fn a_rate_of_messages_counts_each_once() {
 }
 
 /// A message is delivered when all its parts are; a lost first part is an undelivered message
-/// (jookies/jasmin#1104, kneodev/ksmppd#97). Receipts may come before the answer, in any order.
+/// (jookies/jasmin#789, #1123, #1190, php8-smpp/php8-smpp#15). Receipts come in any order, and twice.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_is_delivered_when_all_its_parts_are() {
     let smsc = RawSmsc::start().await;
