@@ -184,3 +184,48 @@ async fn a_part_without_an_answer_leaves_the_message_in_doubt() {
         drop(daemon);
     }
 }
+
+/// Killed between the parts of messages, it sends none of them a second time: what was under way is
+/// in doubt, and everybody else gets all parts.
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_between_parts_it_sends_no_part_twice() {
+    const PEOPLE: usize = 10;
+    let smsc = RawSmsc::start().await;
+    for deployment in deployments(&smsc, PEOPLE, "").await {
+        let daemon = deployment.start_daemon(&[SECRET]).await;
+        let mut session = smsc.bind(0).await;
+        let mut seen = Vec::new();
+        for n in 0..8 {
+            let submit = session.read().await;
+            seen.push(submitted_part(&submit));
+            session.answer_submit(&submit, 0, &format!("k{n}")).await;
+        }
+        daemon.signal("KILL");
+        daemon.wait_for_exit();
+        let daemon = deployment.start_daemon(&[SECRET]).await;
+        let mut session = smsc.bind(0).await;
+        let settled = async || {
+            let states = deployment.states().await;
+            let [accepted, in_doubt] = ["accepted", "in_doubt"].map(|state| count(&states, state));
+            (accepted + in_doubt == PEOPLE as i64).then_some(in_doubt)
+        };
+        let mut number = 8;
+        while settled().await.is_none() {
+            let answer = async {
+                let submit = session.read().await;
+                seen.push(submitted_part(&submit));
+                session.answer_submit(&submit, 0, &format!("k{number}")).await;
+                number += 1;
+            };
+            // While nothing is sent, the doubts of the dead daemon are waited for.
+            let _ = tokio::time::timeout(Duration::from_millis(500), answer).await;
+        }
+        let in_doubt = settled().await.unwrap();
+        assert!((1..=8).contains(&in_doubt), "{in_doubt}");
+        let all = seen.len();
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen.len(), all, "{}: a part twice", deployment.url);
+        drop(daemon);
+    }
+}

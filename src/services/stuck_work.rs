@@ -13,6 +13,8 @@ use crate::services::context::AppContext;
 /// Failures from which on work counts as stuck: the first may pass by itself.
 pub const STUCK_AFTER: u32 = 2;
 
+/// A first failure (a deadlock, a write of another daemon) may pass by itself at once.
+const FIRST_DELAY: Duration = Duration::from_secs(5);
 /// It is tried again after this time at the latest.
 const MAX_DELAY: Duration = Duration::from_secs(3_600);
 
@@ -105,7 +107,10 @@ impl<'a> Isolation<'a> {
         };
         let known = self.failed.get(item);
         let attempt_count = known.map_or(0, |work| work.attempt_count) + 1;
-        let delay = retry_delay(attempt_count).unwrap_or(MAX_DELAY).min(MAX_DELAY);
+        let delay = match attempt_count {
+            1 => FIRST_DELAY,
+            _ => retry_delay(attempt_count - 1).unwrap_or(MAX_DELAY).min(MAX_DELAY),
+        };
         tracing::error!(kind, item, attempt_count, %error, ?delay, "this failed; the rest goes on");
         let work = StuckWork {
             kind: kind.to_owned(),
