@@ -4,12 +4,12 @@
 use std::time::Duration;
 
 use fieldworkd::adapters::database::messages::{self, NewMessage};
-use fieldworkd::adapters::database::{datasets, stuck_work};
+use fieldworkd::adapters::database::{datasets, notices, stuck_work};
 use fieldworkd::domain::contact_plan::MessageSlot;
 use fieldworkd::domain::ids::{InvitationId, MessageKey};
 use fieldworkd::services::datasets::write_pending;
 use fieldworkd::services::monitoring::overview::pending_work;
-use fieldworkd::services::{deadlines, forecasting};
+use fieldworkd::services::{alerts, deadlines, forecasting};
 use fieldworkd::simulation::Scenario;
 
 use fieldworkd::adapters::clock::Clock;
@@ -109,7 +109,13 @@ async fn a_questionnaire_that_cannot_be_read_holds_up_its_field_alone() {
 
 #[tokio::test]
 async fn a_version_that_cannot_be_written_holds_up_no_other() {
-    for app in two_campaigns(&[]).await {
+    // Nothing listens there: the notice is written, and sent in vain.
+    let notify = [
+        ("NOTIFY__EMAIL__SERVER", "smtp://127.0.0.1:1"),
+        ("NOTIFY__EMAIL__FROM", "fieldworkd@example.com"),
+        ("NOTIFY__EMAIL__TO", "head@example.com"),
+    ];
+    for app in two_campaigns(&notify).await {
         app.clock.advance_to(monday() + Duration::from_secs(200 * 86_400));
         deadlines::tick(&app.context).await.unwrap();
         let folder = app.context.config.datasets.clone();
@@ -122,6 +128,15 @@ async fn a_version_that_cannot_be_written_holds_up_no_other() {
         assert_eq!(write_pending(&app.context).await.unwrap(), 0);
         let pending = pending_work(&app.context).await.unwrap();
         assert_eq!(pending.stuck.len(), 1, "{}", app.engine);
+        for _ in 0..2 {
+            alerts::tick(&app.context).await.unwrap();
+            app.clock.advance_to(app.clock.now() + Duration::from_secs(1));
+        }
+        let mut connection = app.context.database.read().await.unwrap();
+        let notices = notices::latest(&mut connection, 10).await.unwrap();
+        let told = notices.iter().filter(|notice| notice.body.contains("write_dataset A1 v1"));
+        assert_eq!(told.count(), 1, "{}: told once", app.engine);
+        drop(connection);
 
         std::fs::remove_file(folder.join("A1")).unwrap();
         app.retry_all().await;
