@@ -24,6 +24,7 @@ use fieldworkd::services::context::AppContext;
 use fieldworkd::services::datasets::frozen::Frozen;
 use fieldworkd::services::datasets::layout::{Table, layout};
 use fieldworkd::services::datasets::metadata::DatasetMetadata;
+use fieldworkd::services::datasets::missing::{CURRENT_RULES, MissingCodes};
 use fieldworkd::services::datasets::package::csv_files::CsvFile;
 use fieldworkd::services::datasets::package::parquet_files::ParquetFile;
 use fieldworkd::services::datasets::package::{NamedFormat, TableFormat, write_rows};
@@ -66,10 +67,9 @@ fn row(number: u64, rng: &mut fastrand::Rng) -> StringRecord {
         "false".into(),
         "0.0000".into(),
     ];
-    cells.extend(
-        (0..12)
-            .map(|_| if rng.u8(0..20) == 0 { "NA".to_owned() } else { rng.u8(1..11).to_string() }),
-    );
+    cells.extend((0..12).map(|_| {
+        if rng.u8(0..20) == 0 { ".not_applicable".to_owned() } else { rng.u8(1..11).to_string() }
+    }));
     cells.push(["a", "b", "c"][rng.usize(0..3)].to_owned());
     cells.push(rng.u16(0..500).to_string());
     cells.push(format!("2025-{:02}-{:02}", rng.u8(1..13), rng.u8(1..29)));
@@ -86,8 +86,14 @@ fn formats(
         Table::Responses,
         fields.iter().map(|field| field.name.as_str()),
     )?;
-    let parquet =
-        ParquetFile::begin(folder.file("responses.parquet")?, Table::Responses, &fields, "{}")?;
+    let codes = MissingCodes::of_rules(CURRENT_RULES);
+    let parquet = ParquetFile::begin(
+        folder.file("responses.parquet")?,
+        Table::Responses,
+        &fields,
+        codes,
+        "{}",
+    )?;
     Ok(vec![Box::new(csv), Box::new(parquet)])
 }
 

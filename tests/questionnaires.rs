@@ -164,8 +164,16 @@ async fn routing_follows_the_answers_and_answers_off_the_route_are_dropped() {
         assert!(lines.next().unwrap().ends_with(columns), "{csv}");
         let mut rows: Vec<&str> = lines.map(|line| line.splitn(12, ',').last().unwrap()).collect();
         rows.sort_unstable();
-        assert_eq!(rows[0], "daily,4,4,NA,,,,,,,2,1,3,电话 […]", "{engine}: {csv}");
-        assert_eq!(rows[1], "rarely,-5,1,2,1,0,0,0,12.5,,1,2,3,", "{engine}: {csv}");
+        assert_eq!(
+            rows[0],
+            "daily,4,4,.not_applicable,.not_asked,.not_asked,.not_asked,.not_asked,.not_asked,\
+             .not_asked,2,1,3,电话 […]",
+            "{engine}: {csv}"
+        );
+        assert_eq!(
+            rows[1], "rarely,-5,1,2,1,0,0,0,12.5,.not_asked,1,2,3,.skipped",
+            "{engine}: {csv}"
+        );
         common::validate_dataset(&folder);
         datasets::verify(&folder, None).unwrap();
     }

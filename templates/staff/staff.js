@@ -31,10 +31,10 @@
       if (event.ctrlKey || event.altKey || event.metaKey || /^(TEXTAREA|SELECT)$/.test(where.tagName) || (where.tagName === "INPUT" && !/^(radio|checkbox)$/.test(where.type))) return;
       if (!/^[0-9]$/.test(event.key)) return;
       const focused = where.closest ? where.closest("#questions fieldset") : null;
-      const question = focused && focused.querySelector("input[type=checkbox]:not([value=na]):not([value=dk])") ? focused : open() || focused;
+      const question = focused && focused.querySelector(":not(.na) > label > input[type=checkbox]") ? focused : open() || focused;
       if (!question) return;
       const inputs = [...question.querySelectorAll("input[type=radio], input[type=checkbox]")];
-      const choices = inputs.filter((input) => input.value !== "na" && input.value !== "dk");
+      const choices = inputs.filter((input) => !input.closest(".na"));
       const exact = question.querySelector(".scale") && choices.find((input) => input.value === (event.key === "0" && !choices.some((c) => c.value === "0") ? "10" : event.key));
       const chosen = exact || choices[event.key === "0" ? 9 : Number(event.key) - 1];
       if (!chosen) return;

@@ -15,6 +15,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import xml.etree.ElementTree
 
 import frictionless
 import jsonschema
@@ -22,7 +23,8 @@ import openpyxl
 import pyarrow.parquet
 
 SCHEMAS = pathlib.Path(__file__).parent.parent.parent / "docs" / "schemas"
-MISSING = {"", "NA", "DK"}
+NOT_ASKED = {".not_asked", ".not_reached"}
+MISSING = NOT_ASKED | {"", ".skipped", ".withheld", ".not_applicable", ".dont_know"}
 
 
 def fail(folder, what):
@@ -66,6 +68,83 @@ def header_of(path):
         return next(csv.reader(file))
 
 
+def is_same_in_workbook(told, cell):
+    if told is None or isinstance(told, str):
+        # A cell of a worksheet holds 32,767 units, and no carriage return.
+        return (told or "") == cell or (told or "").endswith("…") and len(cell.encode("utf-16-le")) > 2 * 32767
+    if isinstance(told, bool):
+        return told == (cell == "true")
+    return float(told) == float(cell)
+
+
+def check_flow_results(folder, data, questions, responses):
+    """Each answer of responses.csv stands in the rows, and nothing else."""
+    told = {(row[2], row[4]): (row[5], row[6]) for row in data}
+    if len(told) != len(data):
+        fail(folder, "flow results: an answer stands twice")
+    for row in responses:
+        for name, question in questions.items():
+            columns = [name] if name in row else [f"{name}_{code}" for code in question["type_options"]["choices"]]
+            cells = [row[column] for column in columns]
+            if cells[0] in NOT_ASKED or cells[0] == "":
+                expected = None
+            elif cells[0] in MISSING:
+                expected = (None, {"missing": cells[0][1:]})
+            elif name in row:
+                expected = (float(cells[0]) if question["type"] == "numeric" else cells[0], {})
+            elif max(map(int, cells)) > 1:
+                ranked = sorted(zip(map(int, cells), question["type_options"]["choices"]))
+                expected = ([code for _, code in ranked], {"order": "ranked"})
+            else:
+                expected = ([code for cell, code in zip(cells, question["type_options"]["choices"]) if cell == "1"], {})
+            answer = told.pop((row["case"], name), None)
+            if answer != expected and not (expected and expected[1] == {} and answer == (expected[0], {"order": "ranked"})):
+                fail(folder, f"flow results, {row['case']}, {name}: {answer!r} is not {expected!r}")
+    if told:
+        fail(folder, f"flow results tell what responses.csv does not: {sorted(told)[:3]}")
+
+
+def check_triple_s(folder, table, codebook, responses):
+    """Each cell of triple-s.csv, read by its description, is what responses.csv says."""
+    record = xml.etree.ElementTree.parse(folder / "triple-s.xml").getroot().find("survey/record")
+    options = {entry["variable"]: [option["code"] for option in entry.get("options", [])] for entry in codebook["variables"]}
+    label_of = codebook["missing"]
+    for variable in record.findall("variable"):
+        name, kind = variable.findtext("name"), variable.get("type")
+        labels = {value.get("code"): value.text for value in variable.findall("values/value")}
+        for told, row in zip((row[name] for row in table), responses):
+            base = name.removesuffix("_missing")
+            columns = [base] if base in row else [column for column in options if column.startswith(f"{name}_")]
+            cell = row[columns[0]]
+            if name != base and base in row:
+                same = labels.get(told) == (label_of[cell] if cell in MISSING else None)
+            elif kind == "multiple":
+                chosen = [labels[str(at)] for at, bit in enumerate(told, 1) if bit == "1"]
+                if cell in MISSING:
+                    same = chosen == [label_of[cell]]
+                else:
+                    same = told[: len(columns)] == "".join(row[column] for column in columns) and "1" not in told[len(columns) :]
+            elif cell == "" or kind == "date" and cell in MISSING:
+                same = told == ""
+            elif cell in MISSING and kind != "character":
+                same = labels.get(told) == label_of[cell]
+            elif kind == "single" and options.get(name):
+                same = told == str(options[name].index(cell) + 1)
+            elif kind == "single":
+                same = labels[told] == cell
+            elif kind == "logical":
+                same = told == str(int(cell == "true"))
+            elif kind == "date":
+                same = told == cell[:10].replace("-", "")
+            elif kind == "quantity":
+                span = variable.find("values/range")
+                same = float(told) == float(cell) and float(span.get("from")) <= float(told) <= float(span.get("to"))
+            else:
+                same = told == cell and len(told) <= int(variable.findtext("size"))
+            if not same:
+                fail(folder, f"triple-s.csv, {name}: {told!r} is not {cell!r}")
+
+
 def check(folder):
     load = lambda name: json.loads((folder / name).read_text())
     report = frictionless.validate(str(folder / "datapackage.json"))
@@ -88,6 +167,7 @@ def check(folder):
     schema("flow-results-package.schema.json", package)
     schema("flow-results-data.schema.json", data)
     questions = package["resources"][0]["schema"]["questions"]
+    check_flow_results(folder, data, questions, responses)
     for row in data:
         question, answer = questions[row[4]], row[5]
         options = question["type_options"]
@@ -117,6 +197,10 @@ def check(folder):
             for told, cell in zip(table.column(column).to_pylist(), (row[column] for row in rows)):
                 if not is_same(told, cell):
                     fail(folder, f"{name}.parquet, {column}: {told!r} is not {cell!r}")
+            if f"{column}_missing" in table.column_names:
+                for told, row in zip(table.column(f"{column}_missing").to_pylist(), rows):
+                    if (told or "") != (row[column][1:] if row[column] in MISSING else ""):
+                        fail(folder, f"{name}.parquet, {column}_missing: {told!r} beside {row[column]!r}")
 
     book = openpyxl.load_workbook(folder / "dataset.xlsx", read_only=True)
     if book.sheetnames != ["codebook", "responses", "labels", "cases"]:
@@ -128,6 +212,10 @@ def check(folder):
             fail(folder, f"dataset.xlsx, {name}: {len(sheet)} rows, header {sheet[0]}")
         if [row[0] for row in sheet[1:]] != [row["case"] for row in rows]:
             fail(folder, f"dataset.xlsx, {name}: other cases than in the CSV")
+        for told, row in zip(sheet[1:], rows) if name != "labels" else []:
+            for value, (column, cell) in zip(told, row.items()):
+                if not is_same_in_workbook(value, cell):
+                    fail(folder, f"dataset.xlsx, {name}, {column}: {value!r} is not {cell!r}")
 
     run(folder, "xmllint", "--noout", "--nonet", str(folder / "triple-s.xml"))
     names = run(folder, "xmllint", "--xpath", "/sss[@version='2.0']/survey/record[@format='csv'][@skip='1']/variable/name/text()", str(folder / "triple-s.xml")).split("\n")
@@ -135,6 +223,7 @@ def check(folder):
     header = header_of(folder / "triple-s.csv")
     if [name for name in names if name] != header or len(table) != len(responses):
         fail(folder, f"triple-s.csv does not fit its description: {header}")
+    check_triple_s(folder, table, load("codebook.json"), responses)
     for page in ["fieldwork-report.html", "questionnaire.zh.html", "questionnaire.en.html"]:
         text = (folder / page).read_text()
         if "http://" in text.replace("http://www.w3.org", "") or "https://" in text or "<script" in text:

@@ -46,10 +46,20 @@ pub enum AnswerProblem {
 }
 
 impl Answer {
-    /// The stored and transmitted form of «not applicable».
+    /// The stored form of «not applicable», and its name in conditions.
     pub const NOT_APPLICABLE: &'static str = "na";
-    /// The stored and transmitted form of «don't know».
+    /// The stored form of «don't know», and its name in conditions.
     pub const DONT_KNOW: &'static str = "dk";
+
+    /// Returns the form in which «not applicable» is sent for an item. An open answer may be «na».
+    pub fn not_applicable_form(item: &Item) -> &'static str {
+        if item.is_coded() { Answer::NOT_APPLICABLE } else { ".na" }
+    }
+
+    /// Returns the form in which «don't know» is sent for an item.
+    pub fn dont_know_form(item: &Item) -> &'static str {
+        if item.is_coded() { Answer::DONT_KNOW } else { ".dk" }
+    }
 
     /// Parses the input for an item: a number or a day as people write them (see
     /// [`super::reading`]), space-separated codes, for a ranking space-separated `code:place`.
@@ -67,12 +77,11 @@ impl Answer {
                 Ok(None)
             };
         }
-        match raw {
-            Answer::NOT_APPLICABLE if item.not_applicable => {
-                return Ok(Some(Answer::NotApplicable));
-            }
-            Answer::DONT_KNOW if item.dont_know => return Ok(Some(Answer::DontKnow)),
-            _ => {}
+        if item.not_applicable && raw == Answer::not_applicable_form(item) {
+            return Ok(Some(Answer::NotApplicable));
+        }
+        if item.dont_know && raw == Answer::dont_know_form(item) {
+            return Ok(Some(Answer::DontKnow));
         }
         let answer = match &item.kind {
             ItemKind::Scale(scale) => {
@@ -85,7 +94,9 @@ impl Answer {
             ItemKind::Date { first, last } => {
                 Answer::Date(read_date((*first, *last), raw, context)?)
             }
-            ItemKind::Open { max_chars } => return open_text::parse(item, *max_chars, raw),
+            ItemKind::Open { max_chars } => {
+                return open_text::parse(item, *max_chars, without_box(item, raw));
+            }
             ItemKind::Info => return Ok(None),
         };
         Ok(Some(answer))
@@ -94,6 +105,10 @@ impl Answer {
     /// Parses the stored form; `None` if it is not an answer to this item.
     pub fn from_stored(item: &Item, stored: &str) -> Option<Answer> {
         match (stored, &item.kind) {
+            // An item with such an option offers no «not applicable» beside it.
+            (_, ItemKind::Choice(choice)) if choice.has(stored) => {
+                Some(Answer::Codes(vec![stored.to_owned()]))
+            }
             (Answer::NOT_APPLICABLE, _) => Some(Answer::NotApplicable),
             (Answer::DONT_KNOW, _) => Some(Answer::DontKnow),
             (_, ItemKind::Scale(_)) => stored.parse().ok().map(Answer::Point),
@@ -134,6 +149,17 @@ impl Answer {
             (Answer::Open(_), _) => return None,
         })
     }
+}
+
+/// Whoever writes a text and ticks «not applicable» beside it has answered with the text.
+fn without_box<'r>(item: &Item, raw: &'r str) -> &'r str {
+    let boxes = [
+        (item.not_applicable, Answer::not_applicable_form(item)),
+        (item.dont_know, Answer::dont_know_form(item)),
+    ];
+    boxes.into_iter().filter(|(is_offered, _)| *is_offered).fold(raw, |raw, (_, form)| {
+        raw.strip_suffix(form).and_then(|text| text.strip_suffix(' ')).unwrap_or(raw)
+    })
 }
 
 fn codes(item: &Item, choice: &Choice, raw: &str) -> Result<Option<Answer>, AnswerProblem> {

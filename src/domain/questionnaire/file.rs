@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::item::{Choice, ChoiceOption, Item, ItemKind, Latent, Range, Scale, Selection};
-use super::{Page, Questionnaire};
+use super::{Answer, Page, Questionnaire};
 use crate::domain::condition::Condition;
 use crate::domain::language::LocalizedText;
 use crate::domain::programme::is_code;
@@ -429,15 +429,26 @@ impl ItemFile {
     fn choice(&self, place: &str, selection: Selection) -> Result<Choice, QuestionnaireError> {
         let mut codes = BTreeSet::new();
         for option in &self.options {
-            if !is_code(&option.code) || ["na", "dk"].contains(&option.code.as_str()) {
+            if !is_code(&option.code) {
                 return wrong(
                     place,
-                    format!(
-                        "option «{}»: a code takes letters, digits, «-» and «_», and is not na \
-                            or dk",
-                        option.code
-                    ),
+                    format!("option «{}»: a code takes letters, digits, «-» and «_»", option.code),
                 );
+            }
+            let forms = [
+                (self.not_applicable, Answer::NOT_APPLICABLE, "not_applicable"),
+                (self.dont_know, Answer::DONT_KNOW, "dont_know"),
+            ];
+            for (is_offered, code, key) in forms {
+                if is_offered && option.code == code {
+                    return wrong(
+                        place,
+                        format!(
+                            "option «{code}» and {key} = true are the same answer; keep one of \
+                                the two, or give the option another code"
+                        ),
+                    );
+                }
             }
             if !codes.insert(&option.code) {
                 return wrong(place, format!("option {} stands twice", option.code));

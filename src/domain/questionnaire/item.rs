@@ -34,6 +34,21 @@ impl Latent {
     }
 }
 
+/// The columns of every dataset of responses, beside those of the items.
+pub const FIXED_COLUMNS: [&str; 11] = [
+    "case",
+    "disposition",
+    "language",
+    "mode",
+    "started_at",
+    "completed_at",
+    "seconds",
+    "device",
+    "speeding",
+    "straight_lining",
+    "item_nonresponse",
+];
+
 /// A question, or a text between questions.
 #[derive(Debug)]
 pub struct Item {
@@ -153,6 +168,19 @@ impl Item {
     /// Returns whether its answers can be counted and compared, unlike free text.
     pub fn is_coded(&self) -> bool {
         !matches!(self.kind, ItemKind::Info | ItemKind::Open { .. })
+    }
+
+    /// Returns the names of its columns in the dataset: one, or one for each option (with its code)
+    /// where several can be chosen.
+    pub fn column_names(&self) -> Vec<(String, Option<&str>)> {
+        match &self.kind {
+            ItemKind::Info => Vec::new(),
+            ItemKind::Choice(choice) if choice.selection != Selection::One => {
+                let codes = choice.options.iter().map(|option| option.code.as_str());
+                codes.map(|code| (format!("{}_{code}", self.variable), Some(code))).collect()
+            }
+            _ => vec![(self.variable.clone(), None)],
+        }
     }
 
     /// Returns whether it asks a question.

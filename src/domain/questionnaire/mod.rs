@@ -18,7 +18,9 @@ mod review;
 pub use answer::{Answer, AnswerProblem};
 pub use check_names::{ROUTING_FACTS, is_field_name};
 pub use file::QuestionnaireError;
-pub use item::{Choice, ChoiceOption, Item, ItemKind, Latent, Range, Scale, Selection};
+pub use item::{
+    Choice, ChoiceOption, FIXED_COLUMNS, Item, ItemKind, Latent, Range, Scale, Selection,
+};
 pub use path::{Completion, QuestionPath, RoutingFacts};
 pub use piping::TextPiping;
 pub use reading::{

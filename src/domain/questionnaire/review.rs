@@ -1,7 +1,8 @@
 //! Review of a questionnaire: problems that are valid in the file and would fail in the field.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::item::FIXED_COLUMNS;
 use super::{Answer, Choice, Item, ItemKind, Questionnaire, Selection};
 use crate::domain::category::Category;
 use crate::domain::condition::{Condition, Values};
@@ -98,6 +99,9 @@ pub fn review(questionnaire: &Questionnaire) -> Vec<Finding> {
             );
         }
     }
+    for (place, what) in name_clashes(questionnaire) {
+        add_finding(Severity::Error, &place, what);
+    }
     let minutes = questionnaire.minutes();
     if minutes > LONGEST_MINUTES {
         add_finding(
@@ -110,6 +114,48 @@ pub fn review(questionnaire: &Questionnaire) -> Vec<Finding> {
         );
     }
     findings
+}
+
+/// Returns names that programs which read the dataset take for one: columns, and options of an item,
+/// that differ only in case, and an option called like «not applicable» or «don't know».
+fn name_clashes(questionnaire: &Questionnaire) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut columns: BTreeMap<String, String> =
+        FIXED_COLUMNS.iter().map(|name| ((*name).to_owned(), (*name).to_owned())).collect();
+    for item in questionnaire.items() {
+        let place = format!("item {}", item.id);
+        for (name, _) in item.column_names() {
+            for name in [format!("{name}_missing"), name] {
+                if let Some(other) = columns.insert(name.to_lowercase(), name.clone()) {
+                    found.push((
+                        place.clone(),
+                        format!(
+                            "the columns {other} and {name} are one to many programs; rename one"
+                        ),
+                    ));
+                }
+            }
+        }
+        let ItemKind::Choice(choice) = &item.kind else { continue };
+        let mut codes: BTreeMap<String, &str> = [
+            (item.not_applicable, Answer::NOT_APPLICABLE, "not_applicable = true"),
+            (item.dont_know, Answer::DONT_KNOW, "dont_know = true"),
+        ]
+        .into_iter()
+        .filter(|(is_offered, ..)| *is_offered)
+        .map(|(_, code, key)| (code.to_owned(), key))
+        .collect();
+        for option in &choice.options {
+            if let Some(other) = codes.insert(option.code.to_lowercase(), &option.code) {
+                let what = format!("option {} is easily taken for {other}; rename it", option.code);
+                // Columns of several options were named above.
+                if choice.selection == Selection::One || other.contains(' ') {
+                    found.push((place.clone(), what));
+                }
+            }
+        }
+    }
+    found
 }
 
 impl Questionnaire {
@@ -303,6 +349,41 @@ mod tests {
             found.iter().any(|f| f.starts_with("item paid: nobody is ever asked")),
             "{found:?}"
         );
+        for (from, to, said) in [
+            (
+                "code = \"rarely\"",
+                "code = \"Daily\"",
+                "item use: option Daily is easily taken for daily",
+            ),
+            (
+                "code = \"quality\"",
+                "code = \"PRICE\"",
+                "item why: the columns WHY_price and WHY_PRICE",
+            ),
+            ("variable = \"G2\"", "variable = \"g1\"", "item g2: the columns G1 and g1"),
+            (
+                "variable = \"G2\"",
+                "variable = \"Device\"",
+                "item g2: the columns device and Device",
+            ),
+            (
+                "variable = \"G2\"",
+                "variable = \"G1_missing\"",
+                "item g2: the columns G1_missing and",
+            ),
+        ] {
+            let found = mistakes(from, to);
+            assert!(found.iter().any(|f| f.starts_with(said)), "{found:?}\n{said}");
+        }
+        let dk = FILE.replace("max = 2,", "max = 2, dont_know = true,");
+        let dk = dk.replace("code = \"quality\"", "code = \"dk\"");
+        let error = Questionnaire::parse(&dk).expect_err("one answer, twice").to_string();
+        assert!(error.contains("option «dk» and dont_know = true are the same answer"), "{error}");
+        let na = "type = \"single\", not_applicable = true, screen_out_if";
+        let file = FILE.replace("type = \"single\", screen_out_if", na);
+        let file = file.replace("code = \"rarely\"", "code = \"NA\"");
+        let found = review(&Questionnaire::parse(&file).unwrap());
+        assert!(found.iter().any(|f| f.what.contains("NA is easily taken for not_applicable")));
         assert_eq!(mistakes("use == 'never'", "use == 'sometimes'").len(), 1);
         assert_eq!(mistakes("'price' in why", "'prize' in why").len(), 1);
         assert_eq!(mistakes("'price' in why", "'price' in why && mode == 'fax'").len(), 1);
@@ -356,7 +437,7 @@ mod tests {
             ("zh = \"外观\"", "zh = \"\"", "item g1: the text in language zh is missing"),
             ("variable = \"G2\"", "variable = \"G1\"", "item g2: the variable G1 stands twice"),
             ("code = \"b\"", "code = \"a\"", "item rank1: option a stands twice"),
-            ("code = \"b\"", "code = \"na\"", "item rank1: option «na»"),
+            ("code = \"b\"", "code = \"n.a\"", "item rank1: option «n.a»"),
             ("max = 2,", "max = 9,", "item why: min 1 and max 9 do not fit 4 options"),
             (
                 "first = \"2000-01-01\"",

@@ -47,6 +47,9 @@ pub struct ItemView<'a> {
     pub value: String,
     pub not_applicable: bool,
     pub dont_know: bool,
+    /// The values of their boxes.
+    pub not_applicable_form: &'static str,
+    pub dont_know_form: &'static str,
     pub field: Field<'a>,
 }
 
@@ -64,7 +67,11 @@ pub enum Field<'a> {
 
 impl ItemView<'_> {
     pub fn is_selected(&self, code: &str) -> bool {
-        self.value.split(' ').any(|taken| taken == code)
+        match self.field {
+            // The words of a text are no codes.
+            Field::Open { .. } => self.value == code,
+            _ => self.value.split(' ').any(|taken| taken == code),
+        }
     }
 
     pub fn is_selected_point(&self, point: &i64) -> bool {
@@ -93,7 +100,7 @@ impl ItemView<'_> {
     /// Returns the value of the item's single field; empty if «not applicable» or «don't know» is
     /// selected.
     pub fn field_value(&self) -> &str {
-        if [Answer::NOT_APPLICABLE, Answer::DONT_KNOW].contains(&self.value.as_str()) {
+        if [self.not_applicable_form, self.dont_know_form].contains(&self.value.as_str()) {
             ""
         } else {
             &self.value
@@ -121,6 +128,8 @@ pub fn item_view<'a>(
     let language = piped.language;
     let stored = match case.answers.get(&item.id) {
         Some(Answer::Open(text)) => text.reveal().to_owned(),
+        Some(Answer::NotApplicable) => Answer::not_applicable_form(item).to_owned(),
+        Some(Answer::DontKnow) => Answer::dont_know_form(item).to_owned(),
         Some(answer) => answer.to_stored().unwrap_or_default(),
         None => String::new(),
     };
@@ -136,6 +145,8 @@ pub fn item_view<'a>(
         value: rejected.and_then(|a| a.fields.get(&item.id)).cloned().unwrap_or(stored),
         not_applicable: item.not_applicable,
         dont_know: item.dont_know,
+        not_applicable_form: Answer::not_applicable_form(item),
+        dont_know_form: Answer::dont_know_form(item),
         field: field_of(item, case.case.id.0, language),
     }
 }
@@ -160,6 +171,8 @@ pub fn standalone_item_view<'a>(
         value: rejected.and_then(|a| a.fields.get(&item.id)).cloned().unwrap_or_default(),
         not_applicable: item.not_applicable,
         dont_know: item.dont_know,
+        not_applicable_form: Answer::not_applicable_form(item),
+        dont_know_form: Answer::dont_know_form(item),
         field: field_of(item, 0, language),
     }
 }

@@ -3,14 +3,9 @@
 use serde_json::{Value, json};
 
 use super::layout::FieldKind;
+use super::missing::{MissingCodes, MissingReason, text_cell};
 use super::redaction::Redaction;
-use crate::adapters::transports::csv_safe_cell;
-use crate::domain::questionnaire::{Answer, Choice, Item, ItemKind, Questionnaire, Selection};
-
-/// The respondent answered that the item does not apply. (An empty cell means not answered.)
-pub const NOT_APPLICABLE: &str = "NA";
-/// The respondent answered «don't know».
-pub const DONT_KNOW: &str = "DK";
+use crate::domain::questionnaire::{Answer, Item, ItemKind, Questionnaire, Selection};
 
 pub struct ResponseColumn<'q> {
     pub name: String,
@@ -25,22 +20,8 @@ pub fn columns(questionnaire: &Questionnaire) -> Vec<ResponseColumn<'_>> {
 }
 
 fn columns_of(item: &Item) -> Vec<ResponseColumn<'_>> {
-    match &item.kind {
-        ItemKind::Info => Vec::new(),
-        ItemKind::Choice(Choice {
-            options,
-            selection: Selection::Several { .. } | Selection::Ranked,
-            ..
-        }) => {
-            let column = |code| ResponseColumn {
-                name: format!("{}_{code}", item.variable),
-                item,
-                option: Some(code),
-            };
-            options.iter().map(|option| column(option.code.as_str())).collect()
-        }
-        _ => vec![ResponseColumn { name: item.variable.clone(), item, option: None }],
-    }
+    let column = |(name, option)| ResponseColumn { name, item, option };
+    item.column_names().into_iter().map(column).collect()
 }
 
 impl ResponseColumn<'_> {
@@ -76,15 +57,36 @@ impl ResponseColumn<'_> {
         choice.options.iter().find(|option| option.code == code).map(|option| &option.text)
     }
 
-    pub fn cell(&self, answer: Option<&Answer>, redaction: Option<&Redaction>) -> String {
+    /// Returns the reasons for which the item may have no answer.
+    pub fn missing_reasons(&self) -> Vec<MissingReason> {
+        let is_possible = |reason: &MissingReason| match reason {
+            MissingReason::NotApplicable => self.item.not_applicable,
+            MissingReason::DontKnow => self.item.dont_know,
+            MissingReason::Withheld => matches!(self.item.kind, ItemKind::Open { .. }),
+            MissingReason::NotAsked | MissingReason::NotReached | MissingReason::Skipped => true,
+        };
+        MissingReason::ALL.into_iter().filter(is_possible).collect()
+    }
+
+    /// Returns the cell for an answer, or for the reason why there is none.
+    pub fn cell(
+        &self,
+        answer: Result<&Answer, MissingReason>,
+        redaction: Option<&Redaction>,
+        missing: MissingCodes,
+    ) -> String {
         match answer {
-            None => String::new(),
-            Some(Answer::NotApplicable) => NOT_APPLICABLE.to_owned(),
-            Some(Answer::DontKnow) => DONT_KNOW.to_owned(),
-            Some(Answer::Open(text)) => {
-                redaction.map(|r| csv_safe_cell(&r.apply(text.reveal()))).unwrap_or_default()
-            }
-            Some(Answer::Codes(codes)) => match (self.option, &self.item.kind) {
+            Err(reason) => missing.code(reason).to_owned(),
+            Ok(Answer::NotApplicable) => missing.code(MissingReason::NotApplicable).to_owned(),
+            Ok(Answer::DontKnow) => missing.code(MissingReason::DontKnow).to_owned(),
+            Ok(Answer::Open(text)) => match redaction {
+                Some(redaction) => {
+                    let codes: Vec<&str> = missing.all().map(|(_, code)| code).collect();
+                    text_cell(&redaction.apply(text.reveal()), &codes).into_owned()
+                }
+                None => missing.code(MissingReason::Withheld).to_owned(),
+            },
+            Ok(Answer::Codes(codes)) => match (self.option, &self.item.kind) {
                 (Some(option), ItemKind::Choice(choice))
                     if choice.selection == Selection::Ranked =>
                 {
@@ -97,7 +99,7 @@ impl ResponseColumn<'_> {
                 (Some(option), _) => i64::from(codes.iter().any(|code| code == option)).to_string(),
                 (None, _) => codes.first().cloned().unwrap_or_default(),
             },
-            Some(other) => other.to_stored().unwrap_or_default(),
+            Ok(other) => other.to_stored().unwrap_or_default(),
         }
     }
 }

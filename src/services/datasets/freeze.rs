@@ -9,8 +9,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::DatasetError;
 use super::columns::{ResponseColumn, columns};
+use super::item_outcomes::ItemOutcomes;
 use super::layout::{Field, SUPPRESSED, Table, layout};
 use super::metadata::{CellSummary, DatasetMetadata, Deviation};
+use super::missing::{CURRENT_RULES, MissingCodes, text_cell};
 use super::redaction::Redaction;
 use crate::adapters::config::OpenAnswers;
 use crate::adapters::crypto::Sealer;
@@ -21,7 +23,6 @@ use crate::adapters::database::datasets::{self, DatasetKind, FreezeReason};
 use crate::adapters::database::paradata::{self, PageVisit};
 use crate::adapters::database::responses::{self, Response};
 use crate::adapters::database::{WriteTx, campaigns, lists, programmes, quotas};
-use crate::adapters::transports::csv_safe_cell;
 use crate::domain::disposition::Disposition;
 use crate::domain::questionnaire::{Questionnaire, RoutingFacts};
 use crate::domain::time::Timestamp;
@@ -70,6 +71,7 @@ pub async fn freeze(
     ]
     .into();
     metadata.questionnaire_id = questionnaire_id;
+    metadata.rules_version = CURRENT_RULES;
     metadata.names = people.len() as u64;
     metadata.list_fields = list_fields.clone();
     (metadata.kind, metadata.version, metadata.reason) =
@@ -240,11 +242,12 @@ impl SmallCellSuppression {
         Ok(SmallCellSuppression { rare: counts })
     }
 
-    fn or_suppressed<'w>(&self, column: &str, word: &'w str) -> &'w str {
+    /// Returns the cell for a value of the list, which is never taken for a suppressed one.
+    fn cell(&self, column: &str, word: &str) -> String {
         if self.rare.get(column).is_some_and(|words| words.contains_key(word)) {
-            SUPPRESSED
+            SUPPRESSED.to_owned()
         } else {
-            word
+            text_cell(word, &[SUPPRESSED]).into_owned()
         }
     }
 
@@ -379,17 +382,18 @@ impl RowWriter<'_> {
             mode: response.mode.clone(),
             fields: open_fields(self.sealer, record.fields_sealed.as_deref())?,
         };
-        // An answer that is no longer on the path is not an answer.
         let path = self.questionnaire.path(&answers, &facts);
+        let outcomes = ItemOutcomes::of(&path, &answers, visits, record.disposition);
+        let missing = MissingCodes::of_rules(CURRENT_RULES);
         let items = self.columns.iter().map(|column| {
-            let answer = answers.get(&column.item.id).filter(|_| path.includes(&column.item.id));
-            (column.name.as_str(), column.cell(answer, self.redaction.as_ref()))
+            let answer = outcomes.answer_or_reason(&column.item.id);
+            (column.name.as_str(), column.cell(answer, self.redaction.as_ref(), missing))
         });
         block.row(fixed.into_iter().chain(items).collect())
     }
 
     fn case(&self, block: &mut FrozenBlock<'_>, record: &CaseRecord) -> Result<(), DatasetError> {
-        let segment = self.suppression.or_suppressed("segment", &record.segment).to_owned();
+        let segment = self.suppression.cell("segment", &record.segment);
         let time = |at: Option<Timestamp>| at.map(self.format_time).unwrap_or_default();
         let fixed = vec![
             ("case", record.pseudonym.clone()),
@@ -404,10 +408,9 @@ impl RowWriter<'_> {
             ("opened_at", time(record.opened_at)),
         ];
         let fields = open_fields(self.sealer, record.fields_sealed.as_deref())?;
-        let word = |name: &String| {
-            fields.get(name).map_or("", |word| self.suppression.or_suppressed(name, word))
-        };
-        let listed = self.list_fields.iter().map(|name| (name.as_str(), csv_safe_cell(word(name))));
+        let word = |name: &String| fields.get(name).map(String::as_str).unwrap_or_default();
+        let cell = |name: &String| self.suppression.cell(name, word(name));
+        let listed = self.list_fields.iter().map(|name| (name.as_str(), cell(name)));
         block.row(fixed.into_iter().chain(listed).collect())
     }
 

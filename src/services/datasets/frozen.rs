@@ -7,6 +7,7 @@ use csv::StringRecord;
 use super::DatasetError;
 use super::layout::{Table, layout};
 use super::metadata::DatasetMetadata;
+use super::missing::MissingReason;
 use crate::adapters::crypto::{KeyRingError, Sealer};
 use crate::adapters::database::datasets::{self, Dataset};
 use crate::adapters::database::{applications, campaigns};
@@ -94,7 +95,8 @@ impl Frozen {
                 let opened = opened_values.next().unwrap_or_default();
                 let is_redacted = !self.redacted_cells.is_empty()
                     && self.redacted_cells.contains(&(case.clone(), field.name.clone()));
-                if is_redacted { String::new() } else { opened.to_owned() }
+                let withheld = || self.metadata.missing_codes().code(MissingReason::Withheld);
+                if is_redacted { withheld() } else { opened }.to_owned()
             };
             let whole: Vec<String> = row.iter().zip(&fields).map(cell).collect();
             *row = StringRecord::from(whole);

@@ -260,3 +260,18 @@ fn paradata<'q>() -> Vec<Field<'q>> {
         ),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::questionnaire::FIXED_COLUMNS;
+
+    #[test]
+    fn the_columns_that_no_item_may_have_are_those_of_the_layout() {
+        let file = include_str!("../../../tests/fixtures/every_kind.toml");
+        let questionnaire = Questionnaire::parse(file).unwrap();
+        let fields = responses(&questionnaire);
+        let fixed = fields.iter().filter(|field| field.column.is_none());
+        assert!(fixed.map(|field| field.name.as_str()).eq(FIXED_COLUMNS));
+    }
+}

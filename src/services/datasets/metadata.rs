@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::missing::MissingCodes;
 use crate::adapters::database::cases::CaseRecord;
 use crate::adapters::database::responses::Response;
 use crate::domain::disposition::Disposition;
@@ -64,6 +65,10 @@ pub struct DatasetMetadata {
     pub deviations: Vec<Deviation>,
     pub open_answers: String,
     pub smallest_cell: u32,
+    /// The edition of the rules that the version is frozen by, see
+    /// [`CURRENT_RULES`](super::missing::CURRENT_RULES).
+    #[serde(default = "first_rules")]
+    pub rules_version: u32,
     /// The number of values suppressed because too few cases have them, by column.
     pub suppressed: BTreeMap<String, u64>,
 }
@@ -85,7 +90,17 @@ pub struct Deviation {
     pub reason: String,
 }
 
+/// Versions that were frozen before editions were written down.
+fn first_rules() -> u32 {
+    1
+}
+
 impl DatasetMetadata {
+    /// Returns the codes for missing values in the version.
+    pub fn missing_codes(&self) -> MissingCodes {
+        MissingCodes::of_rules(self.rules_version)
+    }
+
     /// Counts a case, and its response where the dataset includes it.
     pub(super) fn count(
         &mut self,

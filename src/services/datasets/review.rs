@@ -52,8 +52,10 @@ pub async fn load_for_review(
     for number in 0.. {
         let Some(rows) = frozen.block(context, Table::Responses, number).await? else { break };
         for row in &rows {
+            let codes = frozen.metadata.missing_codes();
+            let is_text = |cell: &str| !cell.is_empty() && codes.reason(cell).is_none();
             for (cell, field) in
-                row.iter().zip(&fields).filter(|(cell, field)| !cell.is_empty() && is_open(field))
+                row.iter().zip(&fields).filter(|(cell, field)| is_text(cell) && is_open(field))
             {
                 let number = answers.len() + 1;
                 answers.push(OpenAnswer {

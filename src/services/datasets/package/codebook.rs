@@ -6,10 +6,9 @@ use crate::domain::disposition::Disposition;
 use crate::domain::language::LocalizedText;
 use crate::domain::questionnaire::{Choice, ItemKind, Questionnaire, Selection};
 use crate::services::datasets::columns::{ResponseColumn, columns};
+use crate::services::datasets::missing::{MissingCodes, MissingReason};
 
-pub use crate::services::datasets::columns::{DONT_KNOW, NOT_APPLICABLE};
-
-pub fn codebook(questionnaire: &Questionnaire) -> Value {
+pub fn codebook(questionnaire: &Questionnaire, missing: MissingCodes) -> Value {
     let both = |text: &LocalizedText| json!({ "zh": text.zh, "en": text.en });
     let variable = |column: ResponseColumn<'_>| {
         let item = column.item;
@@ -49,10 +48,13 @@ pub fn codebook(questionnaire: &Questionnaire) -> Value {
                 entry["max_chars"] = json!(max_chars);
             }
         }
-        entry["not_applicable"] =
-            if item.not_applicable { json!(NOT_APPLICABLE) } else { Value::Null };
+        entry["not_applicable"] = if item.not_applicable {
+            json!(missing.code(MissingReason::NotApplicable))
+        } else {
+            Value::Null
+        };
         if item.dont_know {
-            entry["dont_know"] = json!(DONT_KNOW);
+            entry["dont_know"] = json!(missing.code(MissingReason::DontKnow));
         }
         if let Some(option) = column.option_label() {
             entry["option"] = both(option);
@@ -67,12 +69,16 @@ pub fn codebook(questionnaire: &Questionnaire) -> Value {
         }
         entry
     };
+    let mut reasons = json!({ "": if missing.is_complete() { "deleted" } else { "not answered" } });
+    for (reason, code) in missing.all() {
+        reasons[code] = json!(reason.label());
+    }
     json!({
         "questionnaire": questionnaire.code,
         "version": questionnaire.version,
         "title": { "zh": questionnaire.title.zh, "en": questionnaire.title.en },
         "model": "GB/T 19038-2009",
-        "missing": { "": "not answered", NOT_APPLICABLE: "not applicable", DONT_KNOW: "don't know" },
+        "missing": reasons,
         "variables": columns(questionnaire).into_iter().map(variable).collect::<Vec<_>>(),
         "dispositions": Disposition::ALL.map(|d| json!({ "code": d.code(), "name": d.name() })),
     })

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::codebook::{DONT_KNOW, NOT_APPLICABLE};
 use crate::adapters::transports::FileDigest;
 use crate::domain::questionnaire::Questionnaire;
 use crate::services::datasets::layout::{Field, FieldKind, SUPPRESSED, Table, layout};
@@ -15,13 +14,15 @@ pub fn descriptor(
     questionnaire: &Questionnaire,
     files: &BTreeMap<String, FileDigest>,
 ) -> Value {
+    let missing: Vec<&str> =
+        [""].into_iter().chain(metadata.missing_codes().all().map(|(_, code)| code)).collect();
     let resource = |table: Table| {
         let path = format!("{}.csv", table.name());
         let facts = files.get(&path);
         let fields = layout(table, questionnaire, &metadata.list_fields);
         let mut schema = json!({
             "fields": fields.iter().map(described).collect::<Vec<_>>(),
-            "missingValues": if table == Table::Responses { vec!["", NOT_APPLICABLE, DONT_KNOW] } else { vec!["", SUPPRESSED] },
+            "missingValues": if table == Table::Responses { missing.clone() } else { vec!["", SUPPRESSED] },
             "primaryKey": table.key(),
         });
         if table != Table::Cases {

@@ -6,12 +6,12 @@ use std::io::{self, Write};
 use csv::StringRecord;
 use serde_json::{Map, Value, json};
 
-use super::codebook::{DONT_KNOW, NOT_APPLICABLE};
 use super::{FormatContext, TableFormat, pretty};
 use crate::adapters::crypto::sha256_hex;
 use crate::adapters::transports::NewFile;
 use crate::domain::questionnaire::{Choice, Item, ItemKind, Selection};
 use crate::services::datasets::layout::{Field, FieldKind, Table, layout};
+use crate::services::datasets::missing::{MissingCodes, MissingReason};
 
 const DATA: &str = "flow-results-data.json";
 /// All files of the format.
@@ -22,6 +22,7 @@ pub struct FlowResults {
     questions: Vec<Question>,
     started_at: usize,
     completed_at: usize,
+    missing: MissingCodes,
     rows: u64,
 }
 
@@ -65,6 +66,7 @@ impl FlowResults {
             started_at: place("started_at"),
             completed_at: place("completed_at"),
             questions,
+            missing: format_context.metadata.missing_codes(),
             rows: 0,
         })
     }
@@ -144,18 +146,17 @@ fn uuid_of(name: &str) -> String {
 }
 
 impl Question {
-    /// Returns the answer and its metadata; `None`: there is no answer.
-    fn response(&self, row: &StringRecord) -> Option<(Value, Value)> {
+    /// Returns the answer and its metadata; `None`: the question was not asked.
+    fn response(&self, row: &StringRecord, missing: MissingCodes) -> Option<(Value, Value)> {
         let cell = |at: usize| row.get(at).unwrap_or_default();
         let first = cell(self.columns.first()?.0);
         if first.is_empty() {
             return None;
         }
-        if first == NOT_APPLICABLE || first == DONT_KNOW {
-            return Some((
-                Value::Null,
-                json!({ "missing": if first == DONT_KNOW { "dont_know" } else { "not_applicable" } }),
-            ));
+        match missing.reason(first) {
+            Some(MissingReason::NotAsked | MissingReason::NotReached) => return None,
+            Some(reason) => return Some((Value::Null, json!({ "missing": reason.name() }))),
+            None => {}
         }
         if self.is_ranking {
             let mut ranked: Vec<(u32, &str)> = self
@@ -200,7 +201,7 @@ impl TableFormat for FlowResults {
             cell(self.completed_at)
         };
         for question in &self.questions {
-            let Some((response, metadata)) = question.response(row) else { continue };
+            let Some((response, metadata)) = question.response(row, self.missing) else { continue };
             self.out.write_all(if self.rows == 0 { b"\n" } else { b",\n" })?;
             self.rows += 1;
             let row = json!([

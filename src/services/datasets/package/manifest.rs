@@ -36,6 +36,7 @@ pub fn sign(folder: &NewFolder, metadata: &DatasetMetadata, signer: &Signer) -> 
         "responses": metadata.responses,
         "cases": metadata.cases,
         "open_answers": metadata.open_answers,
+        "rules_version": metadata.rules_version,
         "files": files,
         "signed_with": signer.public().to_pem(),
     });

@@ -125,7 +125,10 @@ pub async fn write(
 
     let rest = || -> io::Result<String> {
         leave_out(&folder, &left_out)?;
-        folder.write("codebook.json", &pretty(&codebook::codebook(questionnaire)))?;
+        folder.write(
+            "codebook.json",
+            &pretty(&codebook::codebook(questionnaire, metadata.missing_codes())),
+        )?;
         folder.write("questionnaire.toml", frozen.source.as_bytes())?;
         for language in [Language::Zh, Language::En] {
             folder.write(
@@ -156,9 +159,10 @@ fn parquet(
 ) -> io::Result<Box<dyn TableFormat>> {
     let FormatContext { folder, metadata, questionnaire } = format_context;
     let fields = layout(table, questionnaire, &metadata.list_fields);
-    let codebook = codebook::codebook(questionnaire).to_string();
+    let missing = metadata.missing_codes();
+    let codebook = codebook::codebook(questionnaire, missing).to_string();
     let file = folder.file(name)?;
-    boxed(parquet_files::ParquetFile::begin(file, table, &fields, &codebook))
+    boxed(parquet_files::ParquetFile::begin(file, table, &fields, missing, &codebook))
 }
 
 /// Removes the files of formats that failed, and says so in a file.

@@ -1,8 +1,9 @@
 //! `responses.parquet` and `cases.parquet` (Apache Parquet), with the codebook in the key-value
 //! metadata under `codebook`.
 //!
-//! A missing number is null; where an item can be answered with «not applicable» or «don't know»,
-//! the column `NAME_missing` contains which.
+//! A missing value is null, and the column `NAME_missing` of the item contains the reason: the name
+//! of a [`MissingReason`](crate::services::datasets::missing::MissingReason). (In versions of the
+//! first edition of the rules: the code, and only for items that offer one.)
 
 use std::io;
 use std::sync::Arc;
@@ -17,9 +18,10 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::Type;
 
 use super::TableFormat;
-use super::codebook::{DONT_KNOW, NOT_APPLICABLE};
 use crate::adapters::transports::NewFile;
+use crate::domain::questionnaire::Item;
 use crate::services::datasets::layout::{Field, FieldKind, Table};
+use crate::services::datasets::missing::MissingCodes;
 
 /// The number of rows buffered in memory before they are written as a row group.
 const ROWS_PER_GROUP: usize = 50_000;
@@ -28,6 +30,7 @@ pub struct ParquetFile {
     table: Table,
     out: SerializedFileWriter<NewFile>,
     columns: Vec<Column>,
+    missing: MissingCodes,
     rows: usize,
 }
 
@@ -35,6 +38,8 @@ struct Column {
     /// The index of the field in the row.
     at: usize,
     is_required: bool,
+    /// Only the cells of items hold codes for missing values.
+    is_of_item: bool,
     values: Values,
     /// Definition levels. 1: a value; 0: null. Empty where the column is required.
     defined: Vec<i16>,
@@ -62,6 +67,7 @@ impl ParquetFile {
         file: NewFile,
         table: Table,
         fields: &[Field<'_>],
+        missing: MissingCodes,
         codebook: &str,
     ) -> io::Result<ParquetFile> {
         let (mut types, mut columns) = (Vec::new(), Vec::new());
@@ -78,7 +84,8 @@ impl ParquetFile {
                 .build()
                 .map_err(other)?;
             types.push(Arc::new(made));
-            columns.push(Column { at, is_required, values, defined: Vec::new() });
+            let is_of_item = fields.get(at).is_some_and(|field| field.column.is_some());
+            columns.push(Column { at, is_required, is_of_item, values, defined: Vec::new() });
             io::Result::Ok(())
         };
         let text = || Some(LogicalType::String);
@@ -98,7 +105,9 @@ impl ParquetFile {
             };
             add(&field.name, at, field.is_required(), physical, logical, values)?;
             let item = field.column.as_ref().map(|column| column.item);
-            if item.is_some_and(|item| item.not_applicable || item.dont_know) {
+            let has_reasons =
+                |item: &Item| missing.is_complete() || item.not_applicable || item.dont_know;
+            if item.is_some_and(has_reasons) {
                 add(
                     &format!("{}_missing", field.name),
                     at,
@@ -119,7 +128,7 @@ impl ParquetFile {
             .set_key_value_metadata(Some(metadata))
             .build();
         let out = SerializedFileWriter::new(file, schema, Arc::new(properties)).map_err(other)?;
-        Ok(ParquetFile { table, out, columns, rows: 0 })
+        Ok(ParquetFile { table, out, columns, missing, rows: 0 })
     }
 
     fn write_group(&mut self) -> io::Result<()> {
@@ -166,11 +175,12 @@ impl ParquetFile {
 }
 
 impl Column {
-    fn push(&mut self, cell: &str) -> io::Result<()> {
-        let is_missing = cell == NOT_APPLICABLE || cell == DONT_KNOW;
-        let is_value = match self.values {
-            Values::Missing(_) => is_missing,
-            _ => !cell.is_empty() && !is_missing,
+    fn push(&mut self, cell: &str, missing: MissingCodes) -> io::Result<()> {
+        let reason = if self.is_of_item { missing.reason(cell) } else { None };
+        let (cell, is_value) = match (&self.values, reason) {
+            (Values::Missing(_), Some(reason)) if missing.is_complete() => (reason.name(), true),
+            (Values::Missing(_), reason) => (cell, reason.is_some()),
+            (_, reason) => (cell, !cell.is_empty() && reason.is_none()),
         };
         if !self.is_required {
             self.defined.push(i16::from(is_value));
@@ -207,7 +217,7 @@ impl TableFormat for ParquetFile {
             return Ok(());
         }
         for column in &mut self.columns {
-            column.push(row.get(column.at).unwrap_or_default())?;
+            column.push(row.get(column.at).unwrap_or_default(), self.missing)?;
         }
         self.rows += 1;
         if self.rows == ROWS_PER_GROUP { self.write_group() } else { Ok(()) }

@@ -1,29 +1,33 @@
 //! `triple-s.xml` and `triple-s.csv`: Triple-S XML 2.0 (<https://www.triple-s.org>), for survey
 //! packages.
 //!
-//! Options are numbered from 1 in the questionnaire's order. «Not applicable» and «don't know»
-//! become the two highest numbers of nines above the longest answer (98 and 99 beside a scale to
-//! 10), as is usual in survey packages. A question with several options is one variable of ones and
-//! zeros.
+//! Options are numbered from 1 in the questionnaire's order. The reasons for a missing value become
+//! the highest numbers of nines above the longest answer («don't know» is 99 beside a scale to 10,
+//! «not applicable» 98), as is usual in survey packages. A question with several options is one
+//! variable of ones and zeros, where each reason is a further option. A date has a variable
+//! `NAME_missing` beside it; an open answer holds the code of the other files.
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use csv::StringRecord;
 use quick_xml::escape::escape;
 
-use super::codebook::{DONT_KNOW, NOT_APPLICABLE};
 use super::{FormatContext, TableFormat};
 use crate::adapters::transports::NewFile;
 use crate::domain::questionnaire::{Choice, ItemKind, Selection};
 use crate::services::datasets::layout::{Field, FieldKind, Table, layout};
+use crate::services::datasets::missing::{MissingCodes, MissingReason};
 
 /// All files of the format.
 pub(super) const FILES: [&str; 2] = ["triple-s.xml", "triple-s.csv"];
 
+/// Characters of the longest code for a missing value, and room.
+const LONGEST_CODE: usize = 16;
+
 pub struct TripleS {
     out: csv::Writer<NewFile>,
     variables: Vec<Variable>,
+    codes: MissingCodes,
 }
 
 struct Variable {
@@ -32,8 +36,8 @@ struct Variable {
     /// The indices of the table columns that form the variable.
     columns: Vec<usize>,
     kind: VariableKind,
-    /// The numbers of «not applicable» and «don't know».
-    missing: BTreeMap<String, i64>,
+    /// The reasons for a missing value, with their numbers.
+    missing: Vec<(MissingReason, i64)>,
 }
 
 enum VariableKind {
@@ -46,6 +50,8 @@ enum VariableKind {
     Character(usize),
     Logical,
     Date,
+    /// The reason why another variable has no value.
+    Reason,
 }
 
 impl TripleS {
@@ -55,9 +61,11 @@ impl TripleS {
             format_context.questionnaire,
             &format_context.metadata.list_fields,
         );
+        let codes = format_context.metadata.missing_codes();
         let mut variables: Vec<Variable> = Vec::new();
         for (field, at) in fields.iter().zip(0..) {
-            let made = variable(field, at);
+            let made = variable(field, at, codes);
+            let reasons = reasons_beside(&made, codes);
             match variables.last_mut().filter(|last| last.name == made.name) {
                 Some(last) => {
                     last.columns.push(at);
@@ -67,7 +75,7 @@ impl TripleS {
                         labels.extend(more);
                     }
                 }
-                None => variables.push(made),
+                None => variables.extend([Some(made), reasons].into_iter().flatten()),
             }
         }
         format_context
@@ -75,13 +83,26 @@ impl TripleS {
             .write("triple-s.xml", describe(format_context, &variables).as_bytes())?;
         let mut out = csv::Writer::from_writer(format_context.folder.file("triple-s.csv")?);
         out.write_record(variables.iter().map(|variable| variable.name.as_str()))?;
-        Ok(TripleS { out, variables })
+        Ok(TripleS { out, variables, codes })
     }
 }
 
-fn variable(field: &Field<'_>, at: usize) -> Variable {
-    let (mut name, mut label, mut missing) =
-        (field.name.clone(), field.title.clone(), BTreeMap::new());
+/// The variable with the reasons beside one that can only hold a value.
+fn reasons_beside(variable: &Variable, codes: MissingCodes) -> Option<Variable> {
+    (matches!(variable.kind, VariableKind::Date) && codes.is_complete()).then_some(())?;
+    let mut missing = variable.missing.clone();
+    missing.iter_mut().zip(1..).for_each(|((_, number), place)| *number = place);
+    (!missing.is_empty()).then(|| Variable {
+        name: format!("{}_missing", variable.name),
+        label: variable.label.clone(),
+        columns: variable.columns.clone(),
+        kind: VariableKind::Reason,
+        missing,
+    })
+}
+
+fn variable(field: &Field<'_>, at: usize, codes: MissingCodes) -> Variable {
+    let (mut name, mut label, mut missing) = (field.name.clone(), field.title.clone(), Vec::new());
     let both = |text: &crate::domain::language::LocalizedText| {
         format!("{} {}", text.zh, text.en).trim().to_owned()
     };
@@ -116,6 +137,9 @@ fn variable(field: &Field<'_>, at: usize) -> Variable {
             range.max.unwrap_or(999_999.0),
             range.decimals,
         ),
+        (Some(ItemKind::Open { max_chars }), _) if codes.is_complete() => {
+            VariableKind::Character(LONGEST_CODE.max(max_chars + max_chars / 2 + 1))
+        }
         (Some(ItemKind::Open { max_chars }), _) => VariableKind::Character(*max_chars),
         (_, FieldKind::Integer) => VariableKind::Quantity(0.0, 999_999_999.0, 0),
         (_, FieldKind::Number) => VariableKind::Quantity(0.0, 1.0, 4),
@@ -132,28 +156,28 @@ fn variable(field: &Field<'_>, at: usize) -> Variable {
             None => VariableKind::Character(64),
         },
     };
-    if let Some(item) = item {
+    if let Some(column) = &field.column {
         let most = match &kind {
             VariableKind::Single(codes) => codes.len() as f64,
             VariableKind::Quantity(_, to, _) => *to,
             _ => 0.0,
         };
-        // 98 and 99, 998 and 999, …: above every answer.
+        // 99, 999, …: they and the numbers before them are above every answer.
         let mut nines = 99i64;
-        while (nines - 1) as f64 <= most {
+        while (nines - codes.all().count() as i64 + 1) as f64 <= most {
             nines = nines * 10 + 9;
         }
-        if item.not_applicable {
-            missing.insert(NOT_APPLICABLE.to_owned(), nines - 1);
-        }
-        if item.dont_know {
-            missing.insert(DONT_KNOW.to_owned(), nines);
-        }
+        let with_code = MissingReason::ALL.into_iter().rev().filter(|r| !codes.code(*r).is_empty());
+        let numbers = with_code.zip(0..).map(|(reason, before)| (reason, nines - before));
+        let possible = column.missing_reasons();
+        missing = numbers.filter(|(reason, _)| possible.contains(reason)).collect();
+        missing.reverse();
     }
     Variable { name, label, columns: vec![at], kind, missing }
 }
 
 fn describe(format_context: FormatContext<'_>, variables: &[Variable]) -> String {
+    let codes = format_context.metadata.missing_codes();
     let title = escape(format_context.metadata.subject.as_str()).into_owned();
     let at = chrono::DateTime::parse_from_rfc3339(&format_context.metadata.frozen_at).ok();
     let stamp = |format: &str| at.map(|at| at.format(format).to_string()).unwrap_or_default();
@@ -175,6 +199,7 @@ fn describe(format_context: FormatContext<'_>, variables: &[Variable]) -> String
             VariableKind::Character(_) => "character",
             VariableKind::Logical => "logical",
             VariableKind::Date => "date",
+            VariableKind::Reason => "single",
         };
         let head = format!(
             "<variable ident=\"{number}\" type=\"{kind}\"{}>\n",
@@ -192,16 +217,7 @@ fn describe(format_context: FormatContext<'_>, variables: &[Variable]) -> String
         let missing: String = variable
             .missing
             .iter()
-            .map(|(word, code)| {
-                value(
-                    &code.to_string(),
-                    if word == DONT_KNOW {
-                        "不知道 don't know"
-                    } else {
-                        "不适用 not applicable"
-                    },
-                )
-            })
+            .map(|(reason, number)| value(&number.to_string(), reason.label()))
             .collect();
         match &variable.kind {
             VariableKind::Single(codes) => {
@@ -212,13 +228,17 @@ fn describe(format_context: FormatContext<'_>, variables: &[Variable]) -> String
                     .collect();
                 xml.push_str(&format!("<values>\n{codes}{missing}</values>\n"));
             }
-            VariableKind::Multiple(labels) => {
-                let labels: String = labels
+            VariableKind::Multiple(options) => {
+                let labels: String = options
                     .iter()
                     .zip(1..)
                     .map(|(label, number)| value(&number.to_string(), label))
                     .collect();
-                xml.push_str(&format!("<values>\n{labels}</values>\n"));
+                let reasons: String = reasons_as_options(variable, codes)
+                    .zip(options.len() + 1..)
+                    .map(|(reason, number)| value(&number.to_string(), reason.label()))
+                    .collect();
+                xml.push_str(&format!("<values>\n{labels}{reasons}</values>\n"));
             }
             VariableKind::Quantity(from, to, decimals) => {
                 let places = *decimals as usize;
@@ -228,6 +248,9 @@ fn describe(format_context: FormatContext<'_>, variables: &[Variable]) -> String
                 ));
             }
             VariableKind::Character(size) => xml.push_str(&format!("<size>{size}</size>\n")),
+            VariableKind::Reason => {
+                xml.push_str(&format!("<values>\n{missing}</values>\n"));
+            }
             VariableKind::Logical | VariableKind::Date => {}
         }
         xml.push_str("</variable>\n");
@@ -236,16 +259,26 @@ fn describe(format_context: FormatContext<'_>, variables: &[Variable]) -> String
     xml
 }
 
+/// The further options of a question with several: there are none in the first edition of the rules.
+fn reasons_as_options(
+    variable: &Variable,
+    codes: MissingCodes,
+) -> impl Iterator<Item = MissingReason> + '_ {
+    let reasons = variable.missing.iter().map(|(reason, _)| *reason);
+    reasons.filter(move |_| codes.is_complete())
+}
+
 impl Variable {
-    fn cell(&self, row: &StringRecord) -> String {
+    fn cell(&self, row: &StringRecord, codes: MissingCodes) -> String {
         let cell = |at: &usize| row.get(*at).unwrap_or_default();
         let first = self.columns.first().map(cell).unwrap_or_default();
-        if let Some(code) =
-            self.missing.get(first).filter(|_| !matches!(self.kind, VariableKind::Multiple(_)))
-        {
-            return code.to_string();
+        // Only the cells of items hold codes for missing values.
+        let reason = codes.reason(first).filter(|_| !self.missing.is_empty());
+        if let Some(reason) = reason {
+            return self.missing_cell(reason, first, codes);
         }
         match &self.kind {
+            VariableKind::Reason => String::new(),
             VariableKind::Single(codes) => codes
                 .iter()
                 .position(|(code, _)| code == first)
@@ -258,7 +291,8 @@ impl Variable {
                 String::new()
             }
             VariableKind::Multiple(_) => {
-                self.columns.iter().map(|at| if cell(at) == "1" { '1' } else { '0' }).collect()
+                let taken = self.columns.iter().map(|at| if cell(at) == "1" { '1' } else { '0' });
+                taken.chain(reasons_as_options(self, codes).map(|_| '0')).collect()
             }
             VariableKind::Logical => match first {
                 "true" => "1".into(),
@@ -266,8 +300,24 @@ impl Variable {
                 _ => String::new(),
             },
             VariableKind::Date => first.get(..10).unwrap_or_default().replace('-', ""),
-            VariableKind::Quantity(..) | VariableKind::Character(_) => {
-                if first == NOT_APPLICABLE || first == DONT_KNOW { "" } else { first }.to_owned()
+            VariableKind::Quantity(..) | VariableKind::Character(_) => first.to_owned(),
+        }
+    }
+
+    fn missing_cell(&self, reason: MissingReason, code: &str, codes: MissingCodes) -> String {
+        match &self.kind {
+            VariableKind::Date => String::new(),
+            VariableKind::Character(_) if codes.is_complete() => code.to_owned(),
+            VariableKind::Character(_) => String::new(),
+            VariableKind::Multiple(_) if !codes.is_complete() => String::new(),
+            VariableKind::Multiple(options) => {
+                let reasons = reasons_as_options(self, codes);
+                let bits = reasons.map(|other| if other == reason { '1' } else { '0' });
+                options.iter().map(|_| '0').chain(bits).collect()
+            }
+            _ => {
+                let number = self.missing.iter().find(|(other, _)| *other == reason);
+                number.map(|(_, number)| number.to_string()).unwrap_or_default()
             }
         }
     }
@@ -276,7 +326,9 @@ impl Variable {
 impl TableFormat for TripleS {
     fn row(&mut self, table: Table, row: &StringRecord) -> io::Result<()> {
         if table == Table::Responses {
-            self.out.write_record(self.variables.iter().map(|variable| variable.cell(row)))?;
+            self.out.write_record(
+                self.variables.iter().map(|variable| variable.cell(row, self.codes)),
+            )?;
         }
         Ok(())
     }

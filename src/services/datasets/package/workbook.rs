@@ -7,11 +7,11 @@ use std::io::{self, Write};
 use csv::StringRecord;
 use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, Workbook as Book, XlsxError};
 
-use super::codebook::{DONT_KNOW, NOT_APPLICABLE};
 use super::{FormatContext, TableFormat};
 use crate::adapters::transports::NewFile;
 use crate::domain::questionnaire::{Choice, ItemKind, Selection};
 use crate::services::datasets::layout::{Field, FieldKind, Table, layout};
+use crate::services::datasets::missing::MissingCodes;
 
 const SHEETS: [&str; 4] = ["codebook", "responses", "labels", "cases"];
 /// The indices of the worksheets.
@@ -45,7 +45,7 @@ fn other(error: XlsxError) -> io::Error {
     io::Error::other(error.to_string())
 }
 
-fn cell_format(field: &Field<'_>) -> CellFormat {
+fn cell_format(field: &Field<'_>, missing: MissingCodes) -> CellFormat {
     let mut labels = Vec::new();
     if let Some(column) = &field.column {
         match &column.item.kind {
@@ -72,8 +72,10 @@ fn cell_format(field: &Field<'_>) -> CellFormat {
             }
             _ => {}
         }
-        labels.push((NOT_APPLICABLE.to_owned(), "不适用 not applicable".to_owned()));
-        labels.push((DONT_KNOW.to_owned(), "不知道 don't know".to_owned()));
+        for reason in column.missing_reasons() {
+            labels.push((missing.code(reason).to_owned(), reason.label().to_owned()));
+        }
+        labels.retain(|(code, _)| !code.is_empty());
     }
     CellFormat { kind: field.kind, labels }
 }
@@ -120,11 +122,12 @@ impl Workbook {
             format_context.questionnaire,
             &format_context.metadata.list_fields,
         );
+        let missing = format_context.metadata.missing_codes();
         let mut workbook = Workbook {
             book,
             out,
-            responses: responses.iter().map(cell_format).collect(),
-            cases: cases.iter().map(cell_format).collect(),
+            responses: responses.iter().map(|field| cell_format(field, missing)).collect(),
+            cases: cases.iter().map(|field| cell_format(field, missing)).collect(),
             rows: [0; 4],
             cut_cells: 0,
             missing_rows: 0,
@@ -157,6 +160,7 @@ impl Workbook {
             CODEBOOK,
             ["table", "variable", "type", "title", "description", "code", "label"].into_iter(),
         )?;
+        let missing = format_context.metadata.missing_codes();
         let fields = responses
             .iter()
             .map(|field| (Table::Responses, field))
@@ -166,7 +170,7 @@ impl Workbook {
             let head =
                 [table.name(), &field.name, field.kind.schema_type(), &field.title, &description];
             self.write_texts(CODEBOOK, &head)?;
-            for (code, label) in cell_format(field).labels {
+            for (code, label) in cell_format(field, missing).labels {
                 self.write_texts(
                     CODEBOOK,
                     &[table.name(), &field.name, "", "", "", &code, &label],
