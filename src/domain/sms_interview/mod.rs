@@ -6,6 +6,7 @@
 mod choice_table;
 mod messages;
 mod parse_reply;
+mod rating;
 
 pub use messages::{Prefix, QuestionMessage, compose_goodbye, compose_question, compose_reminder};
 pub use parse_reply::{

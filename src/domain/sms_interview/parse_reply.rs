@@ -4,6 +4,7 @@
 //! option), and general words are general only as the whole reply. Numbers, days and options are
 //! read by [`crate::domain::questionnaire`], like on the web.
 
+use super::rating::read_rating;
 use crate::domain::questionnaire::{
     Answer, AnswerProblem, ChoiceOption, Item, ItemKind, OptionReading, ReadingContext, Selection,
     folded, read_exact_option, read_options,
@@ -90,11 +91,11 @@ pub fn parse_reply(
     if item.not_applicable
         && is_one_of(&["不适用", "没用过", "没有用过", "不涉及", "na", "notapplicable"])
     {
-        return ParsedReply::Answer(Answer::NOT_APPLICABLE.to_owned());
+        return ParsedReply::Answer(Answer::not_applicable_form(item).to_owned());
     }
     if item.dont_know && is_one_of(&["不知道", "不清楚", "说不清", "dk", "dontknow", "idontknow"])
     {
-        return ParsedReply::Answer(Answer::DONT_KNOW.to_owned());
+        return ParsedReply::Answer(Answer::dont_know_form(item).to_owned());
     }
     if !item.required
         && is_one_of(&["无", "没有", "没了", "跳过", "略", "none", "no", "skip", "nothing"])
@@ -102,7 +103,7 @@ pub fn parse_reply(
         return ParsedReply::Skip;
     }
     match &item.kind {
-        ItemKind::Scale(scale) => match point(item, scale.to, text, &folded, context) {
+        ItemKind::Scale(scale) => match read_rating(item, scale, text, context) {
             Some(point) => ParsedReply::Answer(point.to_string()),
             None => ParsedReply::Unclear,
         },
@@ -126,82 +127,6 @@ pub fn parse_reply(
         },
         ItemKind::Open { .. } => ParsedReply::Answer(text.trim().to_owned()),
         ItemKind::Info => ParsedReply::Skip,
-    }
-}
-
-/// Returns the point of a scale that a reply names: as a number, or as the only number in a
-/// sentence.
-fn point(item: &Item, most: i64, text: &str, folded: &str, context: ReadingContext) -> Option<i64> {
-    // «8/10»
-    let text = text.trim().strip_suffix(&format!("/{most}")).unwrap_or(text);
-    let parsed = |raw: &str| match Answer::parse(item, Some(raw), context) {
-        Ok(Some(Answer::Point(point))) => Some(point),
-        _ => None,
-    };
-    if let Some(point) = parsed(text) {
-        return Some(point);
-    }
-    if folded.contains(['半', '多', '几']) {
-        return None;
-    }
-    match numbers(folded)[..] {
-        [number] if number.fract() == 0.0 => parsed(&format!("{number:.0}")),
-        _ => None,
-    }
-}
-
-/// Returns the numbers in a text: digits, and Chinese numerals up to ninety-nine; duplicates count
-/// once. A sign directly before a number belongs to it, unless the sign follows a number («7-8»).
-fn numbers(folded: &str) -> Vec<f64> {
-    const NUMERALS: &str = "零一二三四五六七八九";
-    let (mut found, mut figures, mut numeral) = (Vec::new(), String::new(), Vec::<u32>::new());
-    let mut is_negative = false;
-    let mut end = |figures: &mut String, numeral: &mut Vec<u32>, is_negative: bool| {
-        let number =
-            figures.trim_end_matches('.').parse::<f64>().ok().or_else(|| of_numerals(numeral));
-        let number = number.map(|number| if is_negative { -number } else { number });
-        if let Some(number) = number.filter(|number| !found.contains(number)) {
-            found.push(number);
-        }
-        figures.clear();
-        numeral.clear();
-    };
-    for c in folded.chars() {
-        let value = match c {
-            '十' => Some(10),
-            '两' => Some(2),
-            '〇' => Some(0),
-            c => NUMERALS.chars().position(|numeral| numeral == c).map(|at| at as u32),
-        };
-        match value {
-            Some(value) if figures.is_empty() => numeral.push(value),
-            _ if c.is_ascii_digit() || (c == '.' && !figures.is_empty()) => {
-                if !numeral.is_empty() {
-                    end(&mut figures, &mut numeral, is_negative);
-                    is_negative = false;
-                }
-                figures.push(c);
-            }
-            _ => {
-                let follows_number = !(figures.is_empty() && numeral.is_empty());
-                end(&mut figures, &mut numeral, is_negative);
-                numeral.extend(value);
-                is_negative = matches!(c, '-' | '\u{2212}' | '\u{2013}' | '负') && !follows_number;
-            }
-        }
-    }
-    end(&mut figures, &mut numeral, is_negative);
-    found
-}
-
-/// `[8]` is eight, `[10]` ten, `[2, 10, 5]` twenty-five.
-fn of_numerals(numerals: &[u32]) -> Option<f64> {
-    match numerals {
-        [one] => Some(f64::from(*one)),
-        [10, ones] => Some(f64::from(10 + ones)),
-        [tens, 10] => Some(f64::from(tens * 10)),
-        [tens, 10, ones] => Some(f64::from(tens * 10 + ones)),
-        _ => None,
     }
 }
 
