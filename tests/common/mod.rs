@@ -11,7 +11,7 @@ pub mod receivers;
 use fieldworkd::services::programmes::add_applications;
 use fieldworkd::services::programmes::apply_programme;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -473,6 +473,11 @@ pub fn demo(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> 
 
 /// Validates a dataset with third-party tools (tests/external/validate_dataset.py).
 pub fn validate_dataset(dataset: &Path) {
+    validate_datasets(&[dataset.to_owned()]);
+}
+
+/// Lets others' tools check the folders of several versions.
+pub fn validate_datasets(datasets: &[PathBuf]) {
     let Ok(python) = std::env::var("FIELDWORKD_TEST_PYTHON") else {
         eprintln!(
             "FIELDWORKD_TEST_PYTHON is not set: no dataset is checked by others' tools (use \
@@ -481,7 +486,7 @@ pub fn validate_dataset(dataset: &Path) {
         return;
     };
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/external/validate_dataset.py");
-    let output = Command::new(python).arg(script).arg(dataset).output().unwrap();
+    let output = Command::new(python).arg(script).args(datasets).output().unwrap();
     assert!(
         output.status.success(),
         "{}{}",
