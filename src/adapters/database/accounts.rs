@@ -3,7 +3,8 @@
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
-use super::{Result, decode_enum};
+use super::dialect::statement;
+use super::{Result, WriteTx, decode_enum};
 use crate::domain::ids::AccountId;
 use crate::domain::language::Language;
 use crate::domain::role::Role;
@@ -78,6 +79,13 @@ pub async fn add(
         .execute(tx)
         .await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// Holds an account to the end of the transaction: another transaction that does so waits.
+pub async fn hold(tx: &mut WriteTx, id: AccountId) -> Result<()> {
+    let sql = format!("SELECT id FROM account WHERE id = $1{}", tx.engine().for_update());
+    sqlx::query(statement(sql)).bind(id.0).fetch_optional(&mut **tx).await?;
+    Ok(())
 }
 
 pub async fn all(connection: &mut AnyConnection) -> Result<Vec<Account>> {

@@ -8,7 +8,6 @@ use super::dialect::{Engine, statement};
 use super::{Result, WriteTx, decode_enum};
 use crate::domain::ids::{AccountId, CallId, CampaignId, InvitationId};
 use crate::domain::language::Language;
-use crate::domain::telephone::DayPart;
 use crate::domain::time::Timestamp;
 
 /// An invitation that has reached a telephone step.
@@ -119,34 +118,24 @@ fn read(row: &AnyRow) -> Result<QueueEntry> {
     })
 }
 
-/// Lists the people whom this interviewer may call now, approximately in the order of
-/// [`crate::domain::telephone::CallPriority`]. `part` is the part of the day in most of their
-/// zones.
+/// Lists the people whom this interviewer may call now, in no order of priority.
 pub async fn due(
     connection: &mut AnyConnection,
     account: AccountId,
     languages: &[Language],
-    part: DayPart,
     now: Timestamp,
-    limit: u32,
 ) -> Result<Vec<QueueEntry>> {
     let sql = format!(
         "{SELECT} JOIN campaign k ON k.id = q.campaign_id AND k.state = 'running'
          WHERE q.next_at <= $1 AND (q.leased_until IS NULL OR q.leased_until <= $1) AND \
          (q.assigned_to IS NULL OR q.assigned_to = $2) AND q.language {}
-         ORDER BY CASE WHEN q.promised_at <= $1 THEN q.promised_at ELSE 9223372036854775807 END,
-                  CASE WHEN q.refused_to = $2 THEN 1 ELSE 0 END,
-                  CASE WHEN (q.tried_day_parts & $4) = 0 THEN 0 ELSE 1 END, q.calls, q.next_at, \
-                  q.invitation_id
-         LIMIT $5",
+         ORDER BY q.invitation_id",
         Engine::of_connection(connection).in_list(3, ColumnType::Text)
     );
     let rows = sqlx::query(statement(sql))
         .bind(now.0)
         .bind(account.0)
         .bind(to_param(languages.iter().map(|language| language.tag())))
-        .bind(part.bit())
-        .bind(i64::from(limit))
         .fetch_all(connection)
         .await?;
     rows.iter().map(read).collect()
@@ -200,7 +189,16 @@ pub async fn leased_by(
         .transpose()
 }
 
-/// Leases an entry to one interviewer. Returns false if it is already leased.
+/// Takes an expired lease from its interviewer, who can then have another one. The entry and its
+/// call wait to be ended ([`expired_leases`]).
+pub async fn detach_expired(tx: &mut WriteTx, account: AccountId, now: Timestamp) -> Result<()> {
+    let sql = "UPDATE call_queue SET leased_by = NULL WHERE leased_by = $1 AND leased_until <= $2";
+    sqlx::query(sql).bind(account.0).bind(now.0).execute(&mut **tx).await?;
+    Ok(())
+}
+
+/// Leases an entry to one interviewer, who has no other lease (a unique index sees to it). Returns
+/// false if it is already leased.
 pub async fn lease(
     tx: &mut WriteTx,
     invitation: InvitationId,
@@ -253,13 +251,14 @@ pub async fn renew(
         == 1)
 }
 
-/// Lists expired leases: the interviewer's page no longer renews them.
+/// Lists expired leases: the interviewer's page no longer renews them, or the interviewer has
+/// another one by now.
 pub async fn expired_leases(
     connection: &mut AnyConnection,
     now: Timestamp,
 ) -> Result<Vec<QueueEntry>> {
     let sql = statement(format!(
-        "{SELECT} WHERE q.leased_by IS NOT NULL AND q.leased_until <= $1 ORDER BY q.invitation_id"
+        "{SELECT} WHERE q.call_id IS NOT NULL AND q.leased_until <= $1 ORDER BY q.invitation_id"
     ));
     sqlx::query(sql).bind(now.0).fetch_all(connection).await?.iter().map(read).collect()
 }

@@ -4,8 +4,10 @@ use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
 use super::bulk_params::{ColumnType, to_param};
+use super::cases::DispositionSource;
 use super::dialect::{Engine, statement};
 use super::{Result, decode_enum};
+use crate::domain::disposition::Disposition;
 use crate::domain::ids::{AccountId, CallId, CampaignId, InvitationId};
 use crate::domain::telephone::{CallOutcome, DayPart};
 use crate::domain::time::Timestamp;
@@ -86,6 +88,28 @@ pub async fn record_end(
         .execute(tx)
         .await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// Returns whether an interview of this call came to its end: by its answers a case is complete, not
+/// eligible, or turned away because its cell is full, or was completed after its field closed.
+pub async fn has_ended_a_case(connection: &mut AnyConnection, call: CallId) -> Result<bool> {
+    let ended = [Disposition::Complete, Disposition::NotEligible, Disposition::QuotaFilled];
+    let engine = Engine::of_connection(connection);
+    let sql = format!(
+        "SELECT COUNT(*) FROM phone_call c JOIN survey_case s ON s.invitation_id = c.invitation_id
+         WHERE c.id = $1 AND (s.late_at >= c.begun_at OR EXISTS (
+             SELECT 1 FROM disposition_change d
+             WHERE d.case_id = s.id AND d.changed_at >= c.begun_at AND d.source = $2
+               AND d.disposition {}))",
+        engine.in_list(3, ColumnType::Text)
+    );
+    let cases: i64 = sqlx::query_scalar(statement(sql))
+        .bind(call.0)
+        .bind(DispositionSource::Telephone.as_str())
+        .bind(to_param(ended.iter().map(|disposition| disposition.code())))
+        .fetch_one(connection)
+        .await?;
+    Ok(cases > 0)
 }
 
 /// A stored call.

@@ -12,6 +12,7 @@ pub mod call_screen;
 pub mod outcome;
 pub mod quality;
 pub mod queue;
+mod queue_scan;
 pub mod supervision;
 pub mod verification;
 

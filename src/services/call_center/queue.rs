@@ -1,39 +1,27 @@
 //! The call queue: leases one person to one interviewer when the rules allow a call at this moment.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::time::Duration;
 
 use sqlx::AnyConnection;
 
 use super::CallCenterError;
-use crate::adapters::database::accounts::Account;
+use super::queue_scan::QueueScan;
+use crate::adapters::database::accounts::{self, Account};
 use crate::adapters::database::call_queue::{self, QueueEntry};
 use crate::adapters::database::calls::{self, CallEnding, NewCall, Purpose};
-use crate::adapters::database::invitations::{self, InvitedCase};
-use crate::adapters::database::{
-    DatabaseError, WriteTx, campaigns, cases, messages, programmes, quotas, suppressions,
-};
+use crate::adapters::database::invitations;
+use crate::adapters::database::{WriteTx, campaigns, programmes};
 use crate::domain::audit::{Action, Actor};
-use crate::domain::contact_plan::ContactPlan;
-use crate::domain::ids::{ApplicationId, CallId, CampaignId, InvitationId};
-use crate::domain::seeded_random::seeded_fraction;
-use crate::domain::telephone::{CallOutcome, CallPriority, DayPart};
+use crate::domain::ids::{CallId, InvitationId};
+use crate::domain::telephone::{CallOutcome, DayPart};
 use crate::domain::time::Timestamp;
-use crate::domain::zones::Zones;
 use crate::services::context::AppContext;
-use crate::services::sms_sending::eligibility::{earliest_within_caps, may_be_contacted};
 use crate::services::stuck_work::{Isolation, WorkKind};
 
 /// The duration of a lease after the interviewer's last request, on a page without a script.
 pub const UNSCRIPTED_LEASE: Duration = Duration::from_secs(20 * 60);
 /// The duration of a lease after each heartbeat, on a page with a script.
 pub const HEARTBEAT_LEASE: Duration = Duration::from_secs(60);
-/// The number of queue entries that one scan reads.
-const SCAN_SIZE: u32 = 50;
-const WEEK: Duration = Duration::from_secs(7 * 86_400);
-/// The interval at which an application on hold is checked again.
-const HOLD_RECHECK_INTERVAL: Duration = Duration::from_secs(6 * 3_600);
 /// The delay before an entry is checked again that has changed since the scan, or is on a screen
 /// for another campaign.
 const RECHECK_AFTER: Duration = Duration::from_secs(10 * 60);
@@ -51,15 +39,23 @@ pub async fn current_lease(
     account: &Account,
 ) -> Result<Option<Lease>, CallCenterError> {
     let now = context.clock.now();
-    let leased = call_queue::leased_by(&mut *context.database.read().await?, account.id).await?;
+    live_lease(&mut *context.database.read().await?, account, now).await
+}
+
+async fn live_lease(
+    connection: &mut AnyConnection,
+    account: &Account,
+    now: Timestamp,
+) -> Result<Option<Lease>, CallCenterError> {
+    let leased = call_queue::leased_by(connection, account.id).await?;
     let is_live = |entry: &QueueEntry| entry.leased_until.is_some_and(|until| until > now);
     Ok(leased
         .filter(is_live)
         .and_then(|entry| Some(Lease { call: entry.call?, invitation: entry.invitation })))
 }
 
-/// Leases the next person to the interviewer, or returns the current lease. `None`: nobody can be
-/// called now.
+/// Leases the next person to the interviewer, or returns the current lease: requests of one account
+/// wait for each other, and all get the same person. `None`: nobody can be called now.
 pub async fn lease_next(
     context: &AppContext,
     account: &Account,
@@ -75,6 +71,11 @@ pub async fn lease_next(
             return Ok(None);
         }
         let mut tx = context.database.write().await?;
+        accounts::hold(&mut tx, account.id).await?;
+        if let Some(lease) = live_lease(&mut tx, account, now).await? {
+            return Ok(Some(lease));
+        }
+        call_queue::detach_expired(&mut tx, account.id, now).await?;
         call_queue::reschedule(&mut tx, &scan.put_off).await?;
         for (entry, part) in &scan.callable {
             if let Some(lease) = lease_person(context, &mut tx, account, entry, *part, now).await? {
@@ -175,9 +176,10 @@ async fn release_expired_lease(
 ) -> Result<(), CallCenterError> {
     let Some(call) = entry.call else { return Ok(()) };
     let mut tx = context.database.write().await?;
-    // A person with no open case left has completed the interview.
-    let is_done = cases::open_of_invitations(&mut tx, &[entry.invitation]).await?.is_empty();
-    let outcome = if is_done { CallOutcome::Interviewed } else { CallOutcome::Lost };
+    // That no case is open any more says nothing: the field may have closed, or the person may have
+    // opted out meanwhile. Interviewed is who answered to the end in this call.
+    let is_interviewed = calls::has_ended_a_case(&mut tx, call).await?;
+    let outcome = if is_interviewed { CallOutcome::Interviewed } else { CallOutcome::Lost };
     let still_lost = call_queue::find(&mut tx, entry.invitation)
         .await?
         .is_some_and(|w| w.call == Some(call) && w.leased_until == entry.leased_until);
@@ -191,173 +193,6 @@ async fn release_expired_lease(
         Err(CallCenterError::CallOver) => Ok(()),
         Err(error) => Err(error),
         Ok(()) => Ok(tx.commit().await?),
-    }
-}
-
-/// A queue entry that may be called now, and the part of the day in its time zone.
-type Callable = (QueueEntry, DayPart);
-
-/// The result of a scan of the queue.
-struct QueueScan {
-    is_empty: bool,
-    /// The entries that may be called now, by priority, each with the part of the day in its time
-    /// zone.
-    callable: Vec<Callable>,
-    put_off: Vec<(InvitationId, Option<Timestamp>)>,
-}
-
-impl QueueScan {
-    async fn run(
-        context: &AppContext,
-        account: &Account,
-        now: Timestamp,
-    ) -> Result<QueueScan, CallCenterError> {
-        let mut connection = context.database.read().await?;
-        let zone = chrono_tz::Asia::Shanghai;
-        let due = call_queue::due(
-            &mut connection,
-            account.id,
-            &account.languages,
-            DayPart::of(now, zone),
-            now,
-            SCAN_SIZE,
-        )
-        .await?;
-        if due.is_empty() {
-            return Ok(QueueScan { is_empty: true, callable: Vec::new(), put_off: Vec::new() });
-        }
-        let ids: Vec<InvitationId> = due.iter().map(|entry| entry.invitation).collect();
-        let hashes: Vec<String> = due.iter().map(|entry| entry.phone_hash.clone()).collect();
-        let mut cases_by_invitation: HashMap<InvitationId, Vec<InvitedCase>> = HashMap::new();
-        for case in invitations::cases_of(&mut connection, &ids).await? {
-            cases_by_invitation.entry(case.invitation).or_default().push(case);
-        }
-        let needs = CellNeeds::of(&mut connection, &ids).await?;
-        let mut contacts: HashMap<String, Vec<Timestamp>> = HashMap::new();
-        let sent = messages::recent_contacts(&mut connection, &hashes, now - WEEK).await?;
-        for (hash, at) in sent
-            .into_iter()
-            .chain(calls::recent_contacts(&mut connection, &hashes, now - WEEK).await?)
-        {
-            contacts.entry(hash).or_default().push(at);
-        }
-        let mut plans: HashMap<CampaignId, (ContactPlan, String)> = HashMap::new();
-        let mut suppressed: HashMap<String, HashMap<String, Option<Timestamp>>> = HashMap::new();
-        for entry in &due {
-            if plans.contains_key(&entry.campaign) {
-                continue;
-            }
-            let campaign = campaigns::get(&mut connection, entry.campaign).await?;
-            let plan = ContactPlan::from_stored(&campaign.plan)
-                .map_err(|error| CallCenterError::Plan { code: campaign.code, error })?;
-            let programme = programmes::get(&mut connection, campaign.programme_id).await?.code;
-            if !suppressed.contains_key(&programme) {
-                suppressed.insert(
-                    programme.clone(),
-                    suppressions::among(&mut connection, &hashes, &programme, now).await?,
-                );
-            }
-            plans.insert(entry.campaign, (plan, programme));
-        }
-        let (mut callable, mut put_off) = (Vec::new(), Vec::new());
-        for entry in due {
-            let Some((plan, programme)) = plans.get(&entry.campaign) else { continue };
-            let zones = plan.zones_of(entry.zone.as_deref());
-            let until = suppressed
-                .get(programme)
-                .and_then(|by_phone| by_phone.get(&entry.phone_hash))
-                .copied();
-            let cases =
-                cases_by_invitation.get(&entry.invitation).map(Vec::as_slice).unwrap_or_default();
-            let reached = contacts.get(&entry.phone_hash).map(Vec::as_slice).unwrap_or_default();
-            let is_promised = entry.promised_at.is_some_and(|at| at <= now);
-            let allowed = match until {
-                Some(None) => CallPermission::Never,
-                Some(Some(until)) if until > now => CallPermission::From(until),
-                _ if !cases.iter().any(|case| may_be_contacted(case, now)) => {
-                    if cases.iter().any(|case| case.is_open && case.is_held) {
-                        CallPermission::From(now + HOLD_RECHECK_INTERVAL)
-                    } else {
-                        CallPermission::Never
-                    }
-                }
-                // A promised call was requested by the respondent, so the caps do not apply.
-                _ if is_promised => permitted_from(plan, &zones, now),
-                _ => permitted_from(
-                    plan,
-                    &zones,
-                    now.max(earliest_within_caps(reached, &context.config.caps)),
-                ),
-            };
-            match allowed {
-                CallPermission::Never => put_off.push((entry.invitation, None)),
-                CallPermission::From(at) if at > now => put_off.push((entry.invitation, Some(at))),
-                CallPermission::From(_) => {
-                    let part = DayPart::of(now, zones.iter().next().unwrap_or(plan.time_zone));
-                    let place = (seeded_fraction(&entry.phone_hash, 0x7e1e) * 1e9) as u64;
-                    let rank = CallPriority::new(
-                        entry.promised_at.filter(|_| is_promised),
-                        entry.refused_to == Some(account.id),
-                        entry.tried_day_parts & part.bit() != 0,
-                        entry.calls,
-                        needs.of_invitation(entry.invitation),
-                        place,
-                    );
-                    callable.push((rank, (entry, part)));
-                }
-            }
-        }
-        callable.sort_by_key(|(rank, _)| *rank);
-        Ok(QueueScan {
-            is_empty: false,
-            callable: callable.into_iter().map(|(_, callable)| callable).collect(),
-            put_off,
-        })
-    }
-}
-
-enum CallPermission {
-    From(Timestamp),
-    Never,
-}
-
-fn permitted_from(plan: &ContactPlan, zones: &Zones, at: Timestamp) -> CallPermission {
-    plan.hours.next_open(at, zones).map_or(CallPermission::Never, CallPermission::From)
-}
-
-/// What the quota cells of each invitation still need, in thousandths of their targets.
-struct CellNeeds(HashMap<InvitationId, u32>);
-
-impl CellNeeds {
-    async fn of(
-        connection: &mut AnyConnection,
-        invitations: &[InvitationId],
-    ) -> Result<CellNeeds, DatabaseError> {
-        let mut cells: HashMap<ApplicationId, Vec<quotas::QuotaCell>> = HashMap::new();
-        let mut needs: HashMap<InvitationId, u32> = HashMap::new();
-        for (invitation, application, mask) in
-            cases::cells_of_invitations(connection, invitations).await?
-        {
-            let cell_needs = match cells.entry(application) {
-                Entry::Occupied(known) => known.into_mut(),
-                Entry::Vacant(unknown) => {
-                    unknown.insert(quotas::cells(connection, application).await?)
-                }
-            };
-            let need = |(number, cell): (usize, &quotas::QuotaCell)| {
-                let is_in = number == 0 || mask & (1 << number) != 0;
-                let still = cell.target.saturating_sub(cell.completes);
-                is_in.then(|| still * 1000 / cell.target.max(1))
-            };
-            let most = cell_needs.iter().enumerate().filter_map(need).max().unwrap_or(0);
-            let known = needs.entry(invitation).or_default();
-            *known = (*known).max(most);
-        }
-        Ok(CellNeeds(needs))
-    }
-
-    fn of_invitation(&self, invitation: InvitationId) -> u32 {
-        self.0.get(&invitation).copied().unwrap_or(0)
     }
 }
 

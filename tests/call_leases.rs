@@ -1,0 +1,174 @@
+//! One person on one screen, nothing lost at the desk: leases under requests at the same moment, a
+//! page that dies while its field closes, and who comes next in a queue longer than the scan.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use crate::call_center::silent;
+use crate::common::browser::{Browser, add_account};
+use crate::common::interviewers::{add_interviewer, mixed_plan, next_call, send_page};
+use crate::common::{CONSENT_FORM, TestApp, list_of, local};
+use fieldworkd::adapters::clock::Clock;
+use fieldworkd::adapters::database::{calls, responses};
+use fieldworkd::domain::role::Role;
+use fieldworkd::domain::telephone::CallOutcome;
+use fieldworkd::domain::time::Timestamp;
+use fieldworkd::services::call_center::queue;
+use fieldworkd::services::deadlines;
+use fieldworkd::services::interviews::InterviewService;
+
+async fn queue_of(people: usize, settings: &[(&str, &str)]) -> Vec<TestApp> {
+    let apps = TestApp::on_each_engine(silent(), settings).await;
+    for app in &apps {
+        app.register_brand("A1", "a", "").await;
+        app.import(&["A1"], list_of(0..people).as_bytes()).await.unwrap();
+        app.launch("C1", &["A1"], &mixed_plan(3)).await.unwrap();
+        app.advance_until(local("2026-03-04T15:00:00")).await;
+    }
+    apps
+}
+
+async fn all_calls(app: &TestApp) -> Vec<calls::Call> {
+    let mut connection = app.context.database.read().await.unwrap();
+    calls::all_since(&mut connection, Timestamp(0)).await.unwrap()
+}
+
+/// A double click, or six tabs (OpenACD/OpenACD#5: calls in quick succession all take the same
+/// agent).
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn six_requests_of_one_interviewer_at_once_get_one_person() {
+    for app in queue_of(20, &[]).await {
+        add_account(&app, "wu", Role::Interviewer).await;
+        let wu = Browser::signed_in(&app, "wu").await;
+        let token = wu.token("/interview").await;
+        for round in 1..=7 {
+            let clicks = (0..6).map(|_| async {
+                let fields = [("token", token.as_str())];
+                let (status, to, page) = wu.post("/interview/next", &fields).await;
+                assert_eq!((status, to.as_str()), (303, "/interview"), "{page}");
+            });
+            futures_util::future::join_all(clicks).await;
+            let all = all_calls(&app).await;
+            assert_eq!(all.len(), round, "{}: one more person in each round", app.engine);
+            let on_screen = all.iter().filter(|call| call.outcome.is_none()).count();
+            assert_eq!(on_screen, 1, "{}", app.engine);
+            let page = wu.get("/interview").await.2;
+            let call = page.split("data-call=\"").nth(1).unwrap().split('"').next().unwrap();
+            let fields = [("outcome", "no_answer"), ("token", token.as_str())];
+            assert_eq!(wu.post(&format!("/interview/{call}/outcome"), &fields).await.0, 303);
+        }
+        let shown: BTreeSet<_> = all_calls(&app).await.iter().map(|call| call.invitation).collect();
+        assert_eq!(shown.len(), 7, "{}", app.engine);
+        // The database holds it, whatever program writes to it.
+        let second = "UPDATE call_queue SET leased_by = 1, leased_until = 9 WHERE invitation_id IN \
+            (SELECT MIN(invitation_id) FROM call_queue UNION SELECT MAX(invitation_id) FROM \
+            call_queue)";
+        assert!(app.execute_sql(second).await.is_err(), "{}", app.engine);
+    }
+}
+
+/// A lease that cannot be ended (its plan is damaged) does not keep its interviewer from others.
+#[tokio::test]
+async fn a_lease_that_cannot_be_ended_is_taken_from_its_interviewer() {
+    for app in queue_of(3, &[]).await {
+        let wu = add_interviewer(&app, "wu").await;
+        let first = next_call(&app, &wu).await.unwrap();
+        app.register_brand("B1", "b", "").await;
+        app.import(&["B1"], list_of(10..12).as_bytes()).await.unwrap();
+        app.launch("C2", &["B1"], &mixed_plan(3)).await.unwrap();
+        app.advance_until(local("2026-03-06T15:00:00")).await;
+        let damage = "UPDATE campaign SET plan = '{' WHERE code = 'C1'";
+        app.execute_sql(damage).await.unwrap();
+        let back = "UPDATE call_queue SET leased_until = 1 WHERE leased_by IS NOT NULL";
+        app.execute_sql(back).await.unwrap();
+        let second = next_call(&app, &wu).await.expect("somebody of the other campaign");
+        assert_ne!(second.lease.invitation, first.lease.invitation, "{}", app.engine);
+        let mend = "UPDATE campaign SET plan = (SELECT plan FROM campaign WHERE code = 'C2') \
+            WHERE code = 'C1'";
+        app.execute_sql(mend).await.unwrap();
+        app.clock.advance_to(app.clock.now() + Duration::from_secs(7_200));
+        queue::release_expired_leases(&app.context).await.unwrap();
+        let all = all_calls(&app).await;
+        assert!(all.iter().all(|call| call.outcome == Some(CallOutcome::Lost)), "{all:?}");
+    }
+}
+
+/// The field closes, or the person opts out, while somebody is on the screen, and the page dies.
+#[tokio::test]
+async fn a_page_that_dies_while_its_field_closes_has_interviewed_nobody() {
+    for app in queue_of(3, &[]).await {
+        let interview_service = InterviewService::new(app.context.clone());
+        let (wu, zheng) = (add_interviewer(&app, "wu").await, add_interviewer(&app, "zheng").await);
+        let begun = next_call(&app, &wu).await.unwrap();
+        next_call(&app, &zheng).await.unwrap();
+        let context = crate::common::interviewers::answer_context(&begun);
+        interview_service
+            .begin(&begun.code, begun.language, CONSENT_FORM[0].1, context)
+            .await
+            .unwrap();
+        send_page(&interview_service, &begun, 0).await;
+        deadlines::close_campaign(&app.context, "C1").await.unwrap();
+        app.clock.advance_to(app.clock.now() + Duration::from_secs(1_300));
+        queue::release_expired_leases(&app.context).await.unwrap();
+        for call in all_calls(&app).await {
+            assert_eq!(call.outcome, Some(CallOutcome::Lost), "{}", app.engine);
+        }
+        // What was asked before is kept.
+        let mut connection = app.context.database.read().await.unwrap();
+        let application = fieldworkd::adapters::database::applications::find(&mut connection, "A1")
+            .await
+            .unwrap()
+            .unwrap();
+        let stored = responses::of_application(&mut connection, application.id).await.unwrap();
+        assert!(stored.iter().any(|response| !response.answers.is_empty()), "{}", app.engine);
+    }
+}
+
+/// The best of five thousand waits at the end of the list, in another zone than most.
+#[tokio::test]
+async fn in_a_long_queue_of_four_zones_the_first_in_line_comes_first() {
+    const PEOPLE: usize = 5_000;
+    for app in TestApp::on_each_engine(silent(), &[]).await {
+        app.register_brand("A1", "a", "").await;
+        app.import(&["A1"], list_of(0..PEOPLE).as_bytes()).await.unwrap();
+        let plan = mixed_plan(3).replace("09:00-21:00", "00:00-24:00");
+        app.launch("C1", &["A1"], &plan).await.unwrap();
+        let now = app.clock.now().0;
+        // All wait; each was called in the part of the day that it is now in their zone, but one,
+        // who was called in the part that it is in Shanghai.
+        let zones = ["Asia/Shanghai", "Europe/Berlin", "America/New_York", "America/Los_Angeles"];
+        for (n, zone) in zones.iter().enumerate() {
+            let sql = format!("UPDATE respondent SET zone = '{zone}' WHERE id % 4 = {n}");
+            app.execute_sql(&sql).await.unwrap();
+        }
+        let enqueue = format!(
+            "INSERT INTO call_queue (invitation_id, campaign_id, step, entered_at, next_at, \
+             max_calls, language, calls, tried_day_parts) SELECT id, campaign_id, 1, {now}, {now}, \
+             9, 'zh', 1, 255 FROM invitation"
+        );
+        app.execute_sql(&enqueue).await.unwrap();
+        let shanghai =
+            fieldworkd::domain::telephone::DayPart::of(app.clock.now(), chrono_tz::Asia::Shanghai);
+        let best = format!(
+            "UPDATE call_queue SET tried_day_parts = {} WHERE invitation_id = (SELECT MAX(i.id) \
+             FROM invitation i JOIN respondent r ON r.id = i.respondent_id WHERE r.zone = \
+             'America/Los_Angeles')",
+            shanghai.bit()
+        );
+        app.execute_sql(&best).await.unwrap();
+        let wu = add_interviewer(&app, "wu").await;
+        let first = next_call(&app, &wu).await.expect("somebody waits");
+        let best = "SELECT MAX(i.id) FROM invitation i JOIN respondent r ON r.id = i.respondent_id \
+            WHERE r.zone = 'America/Los_Angeles'";
+        let mut connection = app.context.database.read().await.unwrap();
+        let best: i64 = sqlx::query_scalar(best).fetch_one(&mut *connection).await.unwrap();
+        assert_eq!(first.lease.invitation.0, best, "{}", app.engine);
+        drop(connection);
+        // Then the fewest calls, wherever they stand.
+        let fewer = format!("UPDATE call_queue SET calls = 0 WHERE invitation_id = {}", best / 2);
+        app.execute_sql(&fewer).await.unwrap();
+        let zheng = add_interviewer(&app, "zheng").await;
+        let second = next_call(&app, &zheng).await.expect("somebody waits");
+        assert_eq!(second.lease.invitation.0, best / 2, "{}", app.engine);
+    }
+}
