@@ -3,9 +3,11 @@
 
 mod access_control;
 mod alerts;
+mod answers_arrive;
 mod api;
 mod architecture;
 mod call_center;
+mod call_leases;
 mod campaigns;
 mod cli;
 mod cmpp;
