@@ -84,6 +84,7 @@ fn formats(
     let csv = CsvFile::begin(
         folder.file("responses.csv")?,
         Table::Responses,
+        true,
         fields.iter().map(|field| field.name.as_str()),
     )?;
     let codes = MissingCodes::of_rules(CURRENT_RULES);

@@ -44,4 +44,5 @@ mod sms_conversations;
 mod sms_sending;
 mod smsc;
 mod snapshots;
+mod spreadsheets;
 mod webhooks;

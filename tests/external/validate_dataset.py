@@ -44,7 +44,7 @@ def schema(name, value):
 
 
 def rows_of(path):
-    with open(path, newline="", encoding="utf-8") as file:
+    with open(path, newline="", encoding="utf-8-sig") as file:
         return list(csv.DictReader(file))
 
 
@@ -64,7 +64,7 @@ def is_same(told, cell):
 
 
 def header_of(path):
-    with open(path, newline="", encoding="utf-8") as file:
+    with open(path, newline="", encoding="utf-8-sig") as file:
         return next(csv.reader(file))
 
 

@@ -56,6 +56,8 @@ pub struct Config {
     pub datasets: PathBuf,
     pub questionnaires: Option<PathBuf>,
     pub open_answers: OpenAnswers,
+    /// Whether the CSV files of a dataset begin with a byte order mark.
+    pub csv_byte_order_mark: bool,
     /// List values with fewer cases than this are suppressed in a dataset.
     pub smallest_cell: u32,
     /// A response is flagged as speeding if it took less than this share of its application's
@@ -319,7 +321,7 @@ fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
     let console = sections::read_console(r);
     let (log_level, log_json) = telemetry::read_log(r);
     let traces = telemetry::read_traces(r);
-    let (datasets, open_answers, smallest_cell) = sections::read_dataset(r);
+    let (datasets, open_answers, smallest_cell, csv_byte_order_mark) = sections::read_dataset(r);
     let speeding_threshold = sections::read_quality(r);
     let (reservation_time, expected_response_rate) = sections::read_quota(r);
     let forecast_every = r.section("forecast", |r| r.duration("every", "1h"));
@@ -352,6 +354,7 @@ fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
         datasets,
         questionnaires,
         open_answers,
+        csv_byte_order_mark,
         smallest_cell,
         speeding_threshold,
         reservation_time,

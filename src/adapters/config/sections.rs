@@ -66,8 +66,8 @@ pub fn read_console(r: &mut Reader<'_>) -> ConsoleConfig {
     })
 }
 
-/// `[dataset]`: the folder, open answers, the smallest cell.
-pub fn read_dataset(r: &mut Reader<'_>) -> (PathBuf, OpenAnswers, u32) {
+/// `[dataset]`: the folder, open answers, the smallest cell, the byte order mark of CSV files.
+pub fn read_dataset(r: &mut Reader<'_>) -> (PathBuf, OpenAnswers, u32, bool) {
     r.section("dataset", |r| {
         let folder = PathBuf::from(r.text("folder").unwrap_or_else(|| "var/datasets".into()));
         let policies = [OpenAnswers::Redacted, OpenAnswers::Withheld, OpenAnswers::Reviewed]
@@ -76,6 +76,7 @@ pub fn read_dataset(r: &mut Reader<'_>) -> (PathBuf, OpenAnswers, u32) {
             folder,
             r.choice("open_answers", &policies),
             u32::try_from(r.number("smallest_cell", 3, 1..=100)).unwrap_or(3),
+            r.choice("csv_byte_order_mark", &[("with", true), ("without", false)]),
         )
     })
 }

@@ -10,6 +10,10 @@ pub mod webhook;
 pub use bucket::{Bucket, BucketError};
 pub use folder::{FileDigest, NewFile, NewFolder, parent_of};
 
+/// Begins a CSV file that people open: without it, Excel and WPS read the file in the code page of the
+/// machine when it is opened by a double click.
+pub const BYTE_ORDER_MARK: &str = "\u{feff}";
+
 /// Returns a CSV cell that a spreadsheet does not interpret as a formula (OWASP: CSV injection).
 pub fn csv_safe_cell(cell: &str) -> String {
     // Spreadsheets read full-width signs like the others, and skip white space before them.

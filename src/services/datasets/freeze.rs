@@ -1,8 +1,8 @@
 //! Freezes a version: copies an application's cases and responses out of the field, in the form of
 //! the dataset's tables.
 //!
-//! Everything that depends on the current configuration (open answers, small cells) is decided
-//! here, so that the same version always gives the same files. Cells that may contain personal data
+//! Everything that depends on the current configuration (open answers, small cells, the byte order
+//! mark of CSV files) is decided here, so that the same version always gives the same files. Cells that may contain personal data
 //! are sealed with the applicant's key. Rows are copied in blocks of a thousand cases.
 
 use std::collections::{BTreeMap, HashMap};
@@ -131,6 +131,7 @@ pub async fn freeze(
     metadata.suppressed = suppression.suppressed();
     metadata.open_answers = policy.as_str().into();
     metadata.smallest_cell = context.config.smallest_cell;
+    metadata.csv_byte_order_mark = context.config.csv_byte_order_mark;
     let metadata_json = serde_json::to_string(&metadata)
         .map_err(|e| DatasetError::Format(application.code.clone(), e.to_string()))?;
     // A version with open answers that need a review is not released yet; without open answers
@@ -397,7 +398,7 @@ impl RowWriter<'_> {
         let time = |at: Option<Timestamp>| at.map(self.format_time).unwrap_or_default();
         let fixed = vec![
             ("case", record.pseudonym.clone()),
-            ("segment", segment),
+            ("segment", csv_safe_cell(segment)),
             ("disposition", record.disposition.code().to_owned()),
             ("disposition_name", record.disposition.name().to_owned()),
             ("disposed_at", (self.format_time)(record.disposed_at)),

@@ -69,6 +69,8 @@ pub struct DatasetMetadata {
     /// [`CURRENT_RULES`](super::missing::CURRENT_RULES).
     #[serde(default = "first_rules")]
     pub rules_version: u32,
+    /// Versions frozen before there was a choice have none.
+    pub csv_byte_order_mark: bool,
     /// The number of values suppressed because too few cases have them, by column.
     pub suppressed: BTreeMap<String, u64>,
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use crate::adapters::transports::csv_safe_cell;
+use crate::adapters::transports::{BYTE_ORDER_MARK, csv_safe_cell};
 use crate::domain::phone::PhoneError;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -96,10 +96,9 @@ pub enum RowReason {
     Suppressed,
 }
 
-/// Writes findings as CSV with a byte-order mark (so that spreadsheets read it as UTF-8), under a
-/// temporary name first.
+/// Writes findings as CSV, under a temporary name first.
 pub fn write_report(path: &Path, list: &str, findings: &[ImportFinding]) -> std::io::Result<()> {
-    let mut writer = csv::Writer::from_writer(vec![0xef, 0xbb, 0xbf]);
+    let mut writer = csv::Writer::from_writer(BYTE_ORDER_MARK.as_bytes().to_vec());
     writer.write_record(["file", "row", "column", "value", "decision", "what_to_do"])?;
     for finding in findings {
         let row = finding.row.to_string();

@@ -4,7 +4,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
 use super::super::Failure;
-use crate::adapters::transports::csv_safe_cell;
+use crate::adapters::transports::{BYTE_ORDER_MARK, csv_safe_cell};
 
 /// Returns a CSV download. No cell is read as a formula by spreadsheets.
 pub fn csv_download(
@@ -12,8 +12,7 @@ pub fn csv_download(
     header_row: &[&str],
     rows: impl IntoIterator<Item = Vec<String>>,
 ) -> Result<Response, Failure> {
-    // The byte order mark lets Excel recognise UTF-8.
-    let mut out = csv::Writer::from_writer("\u{feff}".as_bytes().to_vec());
+    let mut out = csv::Writer::from_writer(BYTE_ORDER_MARK.as_bytes().to_vec());
     let failed = |error: csv::Error| Failure::Internal(error.to_string());
     out.write_record(header_row).map_err(failed)?;
     for row in rows {

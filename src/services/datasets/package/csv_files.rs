@@ -1,13 +1,23 @@
-//! `responses.csv`, `cases.csv`, `paradata.csv`: UTF-8, RFC 4180, one header row.
+//! `responses.csv`, `cases.csv`, `paradata.csv`: UTF-8, RFC 4180, one header row. By default with a
+//! byte order mark.
 
-use std::io;
+use std::io::{self, Write};
 
 use csv::StringRecord;
 
 use super::TableFormat;
-use crate::adapters::transports::{NewFile, NewFolder};
+use crate::adapters::transports::{BYTE_ORDER_MARK, NewFile, NewFolder};
 use crate::domain::questionnaire::Questionnaire;
 use crate::services::datasets::layout::{Table, layout};
+use crate::services::datasets::metadata::DatasetMetadata;
+
+/// Begins a CSV file, with the mark if the version has it.
+pub(super) fn writer(mut file: NewFile, has_mark: bool) -> io::Result<csv::Writer<NewFile>> {
+    if has_mark {
+        file.write_all(BYTE_ORDER_MARK.as_bytes())?;
+    }
+    Ok(csv::Writer::from_writer(file))
+}
 
 pub struct CsvFile {
     table: Table,
@@ -18,9 +28,10 @@ impl CsvFile {
     pub fn begin<'n>(
         file: NewFile,
         table: Table,
+        has_mark: bool,
         names: impl Iterator<Item = &'n str>,
     ) -> io::Result<CsvFile> {
-        let mut out = csv::Writer::from_writer(file);
+        let mut out = writer(file, has_mark)?;
         out.write_record(names)?;
         Ok(CsvFile { table, out })
     }
@@ -30,15 +41,16 @@ impl CsvFile {
 pub(super) fn all(
     folder: &NewFolder,
     questionnaire: &Questionnaire,
-    list_fields: &[String],
+    metadata: &DatasetMetadata,
 ) -> io::Result<Vec<Box<dyn TableFormat>>> {
     let mut formats: Vec<Box<dyn TableFormat>> = Vec::new();
     for table in Table::ALL {
-        let fields = layout(table, questionnaire, list_fields);
+        let fields = layout(table, questionnaire, &metadata.list_fields);
         let file = folder.file(&format!("{}.csv", table.name()))?;
         formats.push(Box::new(CsvFile::begin(
             file,
             table,
+            metadata.csv_byte_order_mark,
             fields.iter().map(|field| field.name.as_str()),
         )?));
     }

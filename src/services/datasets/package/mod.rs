@@ -109,7 +109,7 @@ pub async fn write(
     let folder = NewFolder::begin(target).map_err(failed)?;
     let (metadata, questionnaire) = (&frozen.metadata, &frozen.questionnaire);
     let format_context = FormatContext { folder: &folder, metadata, questionnaire };
-    let csv = csv_files::all(&folder, questionnaire, &metadata.list_fields).map_err(failed)?;
+    let csv = csv_files::all(&folder, questionnaire, metadata).map_err(failed)?;
     let mut formats: Vec<NamedFormat> = csv.into_iter().map(NamedFormat::required).collect();
     for table in [Table::Responses, Table::Cases] {
         let name = format!("{}.parquet", table.name());

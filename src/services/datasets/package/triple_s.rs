@@ -12,7 +12,7 @@ use std::io::{self, Write};
 use csv::StringRecord;
 use quick_xml::escape::escape;
 
-use super::{FormatContext, TableFormat};
+use super::{FormatContext, TableFormat, csv_files};
 use crate::adapters::transports::NewFile;
 use crate::domain::questionnaire::{Choice, ItemKind, Selection};
 use crate::services::datasets::layout::{Field, FieldKind, Table, layout};
@@ -81,7 +81,9 @@ impl TripleS {
         format_context
             .folder
             .write("triple-s.xml", describe(format_context, &variables).as_bytes())?;
-        let mut out = csv::Writer::from_writer(format_context.folder.file("triple-s.csv")?);
+        let file = format_context.folder.file("triple-s.csv")?;
+        // The mark is part of the header row, which triple-s.xml tells its readers to skip.
+        let mut out = csv_files::writer(file, format_context.metadata.csv_byte_order_mark)?;
         out.write_record(variables.iter().map(|variable| variable.name.as_str()))?;
         Ok(TripleS { out, variables, codes })
     }
