@@ -1,5 +1,5 @@
 //! A dataset in a spreadsheet program: every cell of every CSV and XLSX file is there as it was
-//! meant.
+//! meant, and codes with leading zeros keep them on the whole way from the list.
 //!
 //! LibreOffice opens the files (`tests/run` installs it). Cases from public bug reports name their
 //! source: `owner/repository#number`.
@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use fieldworkd::adapters::spreadsheets::{self, Sheets};
 use fieldworkd::services::{self, deadlines};
 use fieldworkd::simulation::Scenario;
 
@@ -239,6 +240,101 @@ async fn the_byte_order_mark_is_as_set_when_the_version_was_frozen() {
             for name in names.iter().chain(&["SHA256SUMS"]) {
                 assert_eq!(bytes(&copy, name), bytes(&folder, name), "{}: {name}", app.engine);
             }
+        }
+    }
+}
+
+/// The lists of the test below: 0012 and 0100 as text, as numbers that are shown so, or both.
+fn lists_of_codes() -> Vec<(&'static str, Vec<u8>)> {
+    let head = ["姓名", "手机", "编码", "用户类型"];
+    let people = [(0, 12.0), (1, 100.0), (2, 12.0)];
+    let code = |value: f64| format!("{value:04}");
+    let mut text = csv::Writer::from_writer(Vec::new());
+    text.write_record(head).unwrap();
+    let mut workbooks = [false, true].map(|_| rust_xlsxwriter::Workbook::new());
+    for (as_number, workbook) in [false, true].into_iter().zip(&mut workbooks) {
+        let sheet = workbook.add_worksheet();
+        // As Excel writes it, and as the Chinese postal codes among its special formats.
+        let formats = ["0000", "[$-804]0000_ ", "0000;@"]
+            .map(|code| rust_xlsxwriter::Format::new().set_num_format(code));
+        for (column, name) in (0..).zip(head) {
+            sheet.write_string(0, column, name).unwrap();
+        }
+        for ((row, (n, value)), format) in (1..).zip(people).zip(&formats) {
+            sheet.write_string(row, 0, format!("受访者{n}")).unwrap();
+            sheet.write_string(row, 1, number(n)).unwrap();
+            for column in [2, 3] {
+                if as_number {
+                    sheet.write_number_with_format(row, column, value, format).unwrap();
+                } else {
+                    sheet.write_string(row, column, code(value)).unwrap();
+                }
+            }
+        }
+    }
+    for (n, value) in people {
+        let cells = [format!("受访者{n}"), number(n), code(value), code(value)];
+        text.write_record(cells).unwrap();
+    }
+    let [as_text, as_numbers] = workbooks.map(|mut workbook| workbook.save_to_buffer().unwrap());
+    vec![
+        ("csv", text.into_inner().unwrap()),
+        ("xlsx as text", as_text),
+        ("xlsx as numbers", as_numbers),
+    ]
+}
+
+/// A branch 0012 is not the branch 12. shuchkin/simplexlsx#97: a number whose format shows zeros.
+#[tokio::test]
+async fn codes_of_a_list_keep_their_leading_zeros_up_to_the_dataset() {
+    for (form, list) in lists_of_codes() {
+        for app in
+            TestApp::on_each_engine(Scenario::faultless(1, 50), &[("DATASET__SMALLEST_CELL", "1")])
+                .await
+        {
+            app.register_brand("A1", "a", CODES).await;
+            app.import(&["A1"], &list).await.unwrap();
+            app.launch("C1", &["A1"], PLAN).await.unwrap();
+            app.advance_until(crate::common::local("2026-03-03T12:00:00")).await;
+            deadlines::freeze(&app.context, "A1").await.unwrap();
+            services::datasets::write_pending(&app.context).await.unwrap();
+            let folder = app.context.config.datasets.join("A1/v1");
+            services::datasets::verify(&folder, None).unwrap();
+            crate::common::validate_dataset(&folder);
+
+            let codes = |rows: &[Vec<String>]| -> Vec<String> {
+                let mut codes = Vec::new();
+                for name in ["segment", "code"] {
+                    let at = rows[0].iter().position(|cell| cell == name).unwrap();
+                    codes.extend(rows[1..].iter().map(|row| row[at].clone()));
+                }
+                codes.sort();
+                codes
+            };
+            let expected = ["0012", "0012", "0012", "0012", "0100", "0100"];
+            assert_eq!(codes(&read(&folder.join("cases.csv"))), expected, "{form}, {}", app.engine);
+
+            let workbook = std::fs::read(folder.join("dataset.xlsx")).unwrap();
+            let sheets = spreadsheets::read(&workbook, Sheets::All).unwrap();
+            let cases = sheets.into_iter().find(|sheet| sheet.name == "cases").unwrap();
+            let rows: Vec<Vec<String>> = cases.rows.into_iter().map(|row| row.cells).collect();
+            assert_eq!(codes(&rows), expected, "{form}: XLSX");
+
+            let descriptor = std::fs::read(folder.join("datapackage.json")).unwrap();
+            let descriptor: serde_json::Value = serde_json::from_slice(&descriptor).unwrap();
+            let fields = descriptor["resources"][1]["schema"]["fields"].as_array().unwrap();
+            for name in ["segment", "code"] {
+                let field = fields.iter().find(|field| field["name"] == name).unwrap();
+                assert_eq!(field["type"], "string", "{form}: {name}");
+            }
+            let parquet = std::fs::File::open(folder.join("cases.parquet")).unwrap();
+            let parquet = parquet::file::reader::SerializedFileReader::new(parquet).unwrap();
+            let rows: String =
+                parquet.into_iter().map(|row| format!("{}\n", row.unwrap())).collect();
+            assert_eq!(
+                (rows.matches("\"0012\"").count(), rows.matches("\"0100\"").count()),
+                (4, 2)
+            );
         }
     }
 }

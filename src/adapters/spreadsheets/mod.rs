@@ -120,9 +120,18 @@ fn read_here(bytes: &[u8], which: Sheets) -> Result<Vec<Sheet>> {
                 Err(calamine::XlsxError::NotAWorksheet(_)) => continue,
                 Err(error) => return Err(SpreadsheetError::unreadable(error)),
             };
-            while let Some(cell) = cells.next_cell().map_err(SpreadsheetError::unreadable)? {
+            let digits: Vec<usize> = cells
+                .styles()
+                .iter()
+                .map(|style| style.number_format.as_ref().map_or(0, |f| digits_of(&f.format_code)))
+                .collect();
+            while let Some((cell, style)) =
+                cells.next_cell_with_style_id().map_err(SpreadsheetError::unreadable)?
+            {
                 if !matches!(cell.get_value(), DataRef::Empty) {
-                    rows.add(cell.get_position(), shown(&cell.get_value().clone().into()))?;
+                    let text = shown(&cell.get_value().clone().into());
+                    let least = digits.get(style).copied().unwrap_or(0);
+                    rows.add(cell.get_position(), with_leading_zeros(text, least))?;
                 }
             }
             if add(name, rows)? {
@@ -306,6 +315,28 @@ fn shown(cell: &Data) -> String {
         Data::Empty | Data::Error(_) => String::new(),
         other => other.to_string(),
     }
+}
+
+/// Returns the digits that a number format asks for at least, as `0000` and `[$-804]000000` do (codes
+/// of branches, postal codes); 0 for every other format.
+fn digits_of(format: &str) -> usize {
+    // The first section is that of positive numbers; a locale may go before it, a space after it.
+    let first = format.split(';').next().unwrap_or_default();
+    let bare = match (first.starts_with("[$"), first.split_once(']')) {
+        (true, Some((_, rest))) => rest,
+        _ => first,
+    };
+    let bare = bare.trim_end_matches("_ ").trim_end_matches("\\ ").trim();
+    if bare.len() <= MAX_FORMAT_DIGITS && bare.chars().all(|c| c == '0') { bare.len() } else { 0 }
+}
+
+/// More digits than a number has exactly.
+const MAX_FORMAT_DIGITS: usize = 15;
+
+/// Returns a whole number with so many digits at least, as its user sees it.
+fn with_leading_zeros(text: String, digits: usize) -> String {
+    let is_whole = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    if is_whole && text.len() < digits { format!("{text:0>digits$}") } else { text }
 }
 
 fn shown_number(number: f64) -> String {

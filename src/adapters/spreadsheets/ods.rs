@@ -111,10 +111,14 @@ pub fn for_each_sheet(
                 }
                 "table-cell" | "covered-table-cell" => {
                     let Some(done) = cell.take() else { continue };
-                    let text = done.value.unwrap_or_else(|| match done.paragraphs.is_empty() {
-                        true => done.bare_value.unwrap_or_default(),
-                        false => done.paragraphs.join("\n"),
-                    });
+                    let shown = done.paragraphs.join("\n");
+                    let text = match done.value {
+                        // A code with leading zeros, by its number format.
+                        Some(value) if is_padded(&shown, &value) => shown,
+                        Some(value) => value,
+                        None if done.paragraphs.is_empty() => done.bare_value.unwrap_or_default(),
+                        None => shown,
+                    };
                     if !text.is_empty() {
                         // A sheet has 16,384 columns at most.
                         let repeated = done.repeated.min(16_384);
@@ -147,6 +151,14 @@ pub fn for_each_sheet(
             _ => {}
         }
     }
+}
+
+/// Whether `shown` is the whole number `value` after zeros.
+fn is_padded(shown: &str, value: &str) -> bool {
+    let zeros = shown.strip_suffix(value).unwrap_or_default();
+    !zeros.is_empty()
+        && zeros.bytes().all(|b| b == b'0')
+        && value.bytes().all(|b| b.is_ascii_digit())
 }
 
 fn push_text(cell: &mut Option<OpenCell>, text: &str) {
