@@ -29,6 +29,7 @@ mod invariants;
 mod list_import;
 mod metrics;
 mod parameter_limits;
+mod poisoned_loops;
 mod poisoned_rows;
 mod proxies;
 mod questionnaires;

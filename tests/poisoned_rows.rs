@@ -18,7 +18,7 @@ use crate::common::deployment::count;
 use crate::common::{CONSENT_FORM, PLAN, TestApp, list, list_of, monday};
 
 /// Two applicants with a campaign each.
-async fn two_campaigns(settings: &[(&str, &str)]) -> Vec<TestApp> {
+pub(crate) async fn two_campaigns(settings: &[(&str, &str)]) -> Vec<TestApp> {
     let apps = TestApp::on_each_engine(Scenario::faultless(3, 200), settings).await;
     for app in &apps {
         for (application, applicant, campaign, people) in
@@ -34,13 +34,13 @@ async fn two_campaigns(settings: &[(&str, &str)]) -> Vec<TestApp> {
 
 impl TestApp {
     /// Kind, item and attempts of the work that has failed.
-    async fn stuck(&self) -> Vec<(String, String, u32)> {
+    pub(crate) async fn stuck(&self) -> Vec<(String, String, u32)> {
         let mut connection = self.context.database.read().await.unwrap();
         let all = stuck_work::list(&mut connection, 1).await.unwrap();
         all.into_iter().map(|work| (work.kind, work.item, work.attempt_count)).collect()
     }
 
-    async fn retry_all(&self) {
+    pub(crate) async fn retry_all(&self) {
         let mut tx = self.context.database.write().await.unwrap();
         stuck_work::retry_all(&mut tx, self.clock.now()).await.unwrap();
         tx.commit().await.unwrap();

@@ -6,7 +6,9 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use crate::adapters::database::DatabaseError;
+use crate::adapters::database::applications::Application;
 use crate::adapters::database::stuck_work::{self, StuckWork};
+use crate::domain::ids::ApplicationId;
 use crate::domain::retry_delay::retry_delay;
 use crate::services::context::AppContext;
 
@@ -51,12 +53,22 @@ pub enum WorkKind {
     Purge,
     /// Ending the call of an interviewer whose page is gone.
     CallLease,
+    /// Taking a long reply of which some parts have not come in time.
+    LongReply,
 }
 
 impl WorkKind {
     pub fn as_str(self) -> &'static str {
         self.into()
     }
+}
+
+/// Names an application as an item, whether or not its row can be read.
+pub fn application_item(
+    application: &Result<Application, DatabaseError>,
+    id: ApplicationId,
+) -> String {
+    application.as_ref().map_or_else(|_| format!("#{}", id.0), |found| found.code.clone())
 }
 
 /// The failures of one loop.
@@ -81,6 +93,16 @@ impl<'a> Isolation<'a> {
     pub fn holds_back(&self, item: &str) -> bool {
         let now = self.context.clock.now();
         self.failed.get(item).is_some_and(|work| work.retry_at > now)
+    }
+
+    /// Whether nothing has failed.
+    pub fn is_empty(&self) -> bool {
+        self.failed.is_empty()
+    }
+
+    /// Whether an item has failed, and not succeeded since.
+    pub fn has_failed(&self, item: &str) -> bool {
+        self.failed.contains_key(item)
     }
 
     /// Takes the result for one item: a failure is written down, and `None` is returned.

@@ -256,11 +256,11 @@ pub async fn renew(
 pub async fn expired_leases(
     connection: &mut AnyConnection,
     now: Timestamp,
-) -> Result<Vec<QueueEntry>> {
-    let sql = statement(format!(
-        "{SELECT} WHERE q.call_id IS NOT NULL AND q.leased_until <= $1 ORDER BY q.invitation_id"
-    ));
-    sqlx::query(sql).bind(now.0).fetch_all(connection).await?.iter().map(read).collect()
+) -> Result<Vec<InvitationId>> {
+    let sql = "SELECT invitation_id FROM call_queue WHERE call_id IS NOT NULL AND leased_until \
+        <= $1 ORDER BY invitation_id";
+    let ids: Vec<i64> = sqlx::query_scalar(sql).bind(now.0).fetch_all(connection).await?;
+    Ok(ids.into_iter().map(InvitationId).collect())
 }
 
 /// The state of an entry after a call.

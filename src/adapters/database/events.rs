@@ -240,17 +240,12 @@ pub(super) async fn campaign_code(
         .await?)
 }
 
-/// Lists the endpoints that have a due delivery.
-pub async fn due_endpoints(
-    connection: &mut AnyConnection,
-    now: Timestamp,
-) -> Result<Vec<Endpoint>> {
-    let sql = statement(format!(
-        "{ENDPOINT} WHERE retry_at <= $1 AND leased_until <= $1 AND EXISTS (SELECT 1 FROM \
-            event_delivery d WHERE d.endpoint_id = event_endpoint.id AND d.next_at <= $1) ORDER \
-            BY id"
-    ));
-    sqlx::query(sql).bind(now.0).fetch_all(connection).await?.iter().map(read_endpoint).collect()
+/// Lists the names of the endpoints that have a due delivery.
+pub async fn due_endpoints(connection: &mut AnyConnection, now: Timestamp) -> Result<Vec<String>> {
+    let sql = "SELECT name FROM event_endpoint WHERE retry_at <= $1 AND leased_until <= $1 AND \
+        EXISTS (SELECT 1 FROM event_delivery d WHERE d.endpoint_id = event_endpoint.id AND \
+        d.next_at <= $1) ORDER BY id";
+    Ok(sqlx::query_scalar(sql).bind(now.0).fetch_all(connection).await?)
 }
 
 /// Leases an endpoint to one daemon, which delivers in order; the lease expires at `until`. Returns

@@ -31,15 +31,19 @@ use crate::services::context::AppContext;
 /// alarms from toggling with every forecast.
 const RECOVERY_MARGIN: f64 = 0.05;
 
-/// Raises, changes and ends alarms, writes the notices, and sends those that are due.
+/// Raises, changes and ends alarms, writes the notices, and sends those that are due. A step that
+/// fails holds up none of the others: least of all the notice that something fails.
 pub async fn tick(context: &Arc<AppContext>) -> Result<(), DeadlineError> {
-    evaluate_levels(context).await?;
-    notify::write_alarm_notices(context).await?;
-    delivery_problems::write_notices(context).await?;
-    unread_replies::write_notices(context).await?;
-    stuck_work::write_notices(context).await?;
-    digest::write_if_due(context).await?;
-    deliver::send_due_notices(context).await
+    let steps = [
+        evaluate_levels(context).await,
+        notify::write_alarm_notices(context).await,
+        delivery_problems::write_notices(context).await,
+        unread_replies::write_notices(context).await,
+        stuck_work::write_notices(context).await,
+        digest::write_if_due(context).await,
+        deliver::send_due_notices(context).await,
+    ];
+    steps.into_iter().collect()
 }
 
 /// Returns when the next notice or digest is due.

@@ -159,10 +159,10 @@ pub async fn release_expired_leases(context: &AppContext) -> Result<(), CallCent
         return Ok(());
     }
     let mut isolation = Isolation::load(context, WorkKind::CallLease).await?;
-    for entry in lost {
-        let item = entry.invitation.0.to_string();
+    for invitation in lost {
+        let item = invitation.0.to_string();
         if !isolation.holds_back(&item) {
-            let result = release_expired_lease(context, &entry, now).await;
+            let result = release_expired_lease(context, invitation, now).await;
             isolation.record(&item, result).await?;
         }
     }
@@ -171,24 +171,22 @@ pub async fn release_expired_leases(context: &AppContext) -> Result<(), CallCent
 
 async fn release_expired_lease(
     context: &AppContext,
-    entry: &QueueEntry,
+    invitation: InvitationId,
     now: Timestamp,
 ) -> Result<(), CallCenterError> {
-    let Some(call) = entry.call else { return Ok(()) };
     let mut tx = context.database.write().await?;
+    let Some(entry) = call_queue::find(&mut tx, invitation).await? else { return Ok(()) };
+    // The page may have renewed it meanwhile, and another daemon may have ended the call.
+    let (Some(call), Some(ended)) = (entry.call, entry.leased_until.filter(|until| *until <= now))
+    else {
+        return Ok(());
+    };
     // That no case is open any more says nothing: the field may have closed, or the person may have
     // opted out meanwhile. Interviewed is who answered to the end in this call.
     let is_interviewed = calls::has_ended_a_case(&mut tx, call).await?;
     let outcome = if is_interviewed { CallOutcome::Interviewed } else { CallOutcome::Lost };
-    let still_lost = call_queue::find(&mut tx, entry.invitation)
-        .await?
-        .is_some_and(|w| w.call == Some(call) && w.leased_until == entry.leased_until);
-    if !still_lost {
-        return Ok(());
-    }
-    let ended = entry.leased_until.unwrap_or(now);
     let ending = CallEnding { outcome, call_back_at: None, note_sealed: None };
-    match super::outcome::end_call(context, &mut tx, entry, call, &ending, None, ended).await {
+    match super::outcome::end_call(context, &mut tx, &entry, call, &ending, None, ended).await {
         // Another daemon has ended the call meanwhile.
         Err(CallCenterError::CallOver) => Ok(()),
         Err(error) => Err(error),

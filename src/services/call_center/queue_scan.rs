@@ -128,8 +128,14 @@ impl CampaignPlans {
                 continue;
             }
             let campaign = campaigns::get(connection, entry.campaign).await?;
-            // The dispatcher stumbles over it as well and says so; the other campaigns go on.
-            let Ok(plan) = ContactPlan::from_stored(&campaign.plan) else { continue };
+            let plan = match ContactPlan::from_stored(&campaign.plan) {
+                Ok(plan) => plan,
+                Err(error) => {
+                    // The dispatcher has it among what is stuck; the other campaigns go on.
+                    tracing::error!(campaign = campaign.code, %error, "nobody of it can be called");
+                    continue;
+                }
+            };
             let programme = programmes::get(connection, campaign.programme_id).await?.code;
             plans.insert(entry.campaign, (plan, programme));
         }

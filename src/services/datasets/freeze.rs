@@ -398,7 +398,7 @@ impl RowWriter<'_> {
         let time = |at: Option<Timestamp>| at.map(self.format_time).unwrap_or_default();
         let fixed = vec![
             ("case", record.pseudonym.clone()),
-            ("segment", csv_safe_cell(segment)),
+            ("segment", segment),
             ("disposition", record.disposition.code().to_owned()),
             ("disposition_name", record.disposition.name().to_owned()),
             ("disposed_at", (self.format_time)(record.disposed_at)),

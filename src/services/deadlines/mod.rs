@@ -40,7 +40,7 @@ use crate::services;
 use crate::services::context::AppContext;
 use crate::services::datasets::{self, DatasetError};
 use crate::services::sealing::open_fields;
-use crate::services::stuck_work::{Isolation, WorkKind};
+use crate::services::stuck_work::{Isolation, WorkKind, application_item};
 
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
 #[strum(prefix = "deadline.", serialize_all = "snake_case")]
@@ -84,10 +84,23 @@ pub enum DeadlineError {
 /// The actor of a change that no person made.
 const DAEMON: &str = "fieldworkd";
 
-/// Closes the applications that are due at this moment. Returns their codes.
+/// Closes the applications that are due at this moment, and does what else is due. Returns the codes
+/// of the closed ones. A step that fails holds up none of the others.
 pub async fn tick(context: &AppContext) -> Result<Vec<String>, DeadlineError> {
-    services::quotas::release_cases_of_full_cells(context).await?;
-    services::quotas::replicates::release_due_replicates(context).await?;
+    let full_cells = services::quotas::release_cases_of_full_cells(context).await;
+    let replicates = services::quotas::replicates::release_due_replicates(context).await;
+    let steps = [
+        full_cells.map(drop).map_err(DeadlineError::from),
+        replicates.map(drop).map_err(DeadlineError::from),
+        versions::correct_withdrawn_answers(context).await,
+        versions::freeze_interim_due(context).await,
+    ];
+    let closed = close_due_fields(context).await?;
+    steps.into_iter().collect::<Result<(), _>>()?;
+    Ok(closed)
+}
+
+async fn close_due_fields(context: &AppContext) -> Result<Vec<String>, DeadlineError> {
     let now = context.clock.now();
     let (full, over) = {
         let mut connection = context.database.read().await?;
@@ -96,8 +109,6 @@ pub async fn tick(context: &AppContext) -> Result<Vec<String>, DeadlineError> {
             applications::over_due_day(&mut connection, now).await?,
         )
     };
-    versions::correct_withdrawn_answers(context).await?;
-    versions::freeze_interim_due(context).await?;
     let due: Vec<(ApplicationId, ClosedBy)> = full
         .into_iter()
         .map(|id| (id, ClosedBy::Quota))
@@ -109,7 +120,8 @@ pub async fn tick(context: &AppContext) -> Result<Vec<String>, DeadlineError> {
     let mut isolation = Isolation::load(context, WorkKind::CloseField).await?;
     let mut closed = Vec::new();
     for (id, by) in due {
-        let item = applications::get(&mut *context.database.read().await?, id).await?.code;
+        let application = applications::get(&mut *context.database.read().await?, id).await;
+        let item = application_item(&application, id);
         if !isolation.holds_back(&item) {
             let result = close_field(context, id, by).await;
             closed.extend(isolation.record(&item, result).await?.flatten());

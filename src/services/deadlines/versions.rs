@@ -15,7 +15,7 @@ use crate::domain::time::Timestamp;
 use crate::services;
 use crate::services::context::AppContext;
 use crate::services::quotas;
-use crate::services::stuck_work::{Isolation, WorkKind};
+use crate::services::stuck_work::{Isolation, WorkKind, application_item};
 
 /// Freezes a new version of each dataset that contains answers whose consent was withdrawn after it
 /// was frozen.
@@ -26,10 +26,14 @@ pub(super) async fn correct_withdrawn_answers(context: &AppContext) -> Result<()
     }
     let mut isolation = Isolation::load(context, WorkKind::Correction).await?;
     for id in due {
-        let application = applications::get(&mut *context.database.read().await?, id).await?;
-        if !isolation.holds_back(&application.code) {
-            let result = correct(context, &application).await;
-            isolation.record(&application.code, result).await?;
+        let application = applications::get(&mut *context.database.read().await?, id).await;
+        let item = application_item(&application, id);
+        if !isolation.holds_back(&item) {
+            let result = match application {
+                Ok(application) => correct(context, &application).await,
+                Err(error) => Err(error.into()),
+            };
+            isolation.record(&item, result).await?;
         }
     }
     Ok(())
@@ -172,17 +176,20 @@ pub async fn freeze_current_answers(
 }
 
 /// Freezes interim versions of all applications in the field, if the schedule is due since the last
-/// ones (or since the first launch).
+/// ones (or since the first launch), and of those for which it has failed since then.
 pub(super) async fn freeze_interim_due(context: &AppContext) -> Result<(), DeadlineError> {
-    if next_interim(context).await?.is_none_or(|due| due > context.clock.now()) {
+    let Some(next) = next_interim(context).await? else { return Ok(()) };
+    let is_due = next <= context.clock.now();
+    let mut isolation = Isolation::load(context, WorkKind::InterimVersion).await?;
+    if !is_due && isolation.is_empty() {
         return Ok(());
     }
     let all = applications::all(&mut *context.database.read().await?).await?;
-    let mut isolation = Isolation::load(context, WorkKind::InterimVersion).await?;
     for application in
         all.iter().filter(|application| application.state == ApplicationState::InField)
     {
-        if !isolation.holds_back(&application.code) {
+        let is_meant = is_due || isolation.has_failed(&application.code);
+        if is_meant && !isolation.holds_back(&application.code) {
             let result = freeze_interim(context, &application.code).await;
             isolation.record(&application.code, result).await?;
         }

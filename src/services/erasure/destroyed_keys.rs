@@ -17,11 +17,17 @@ pub async fn surviving_keys(context: &AppContext) -> Result<Vec<Certificate>, Er
         .collect())
 }
 
-/// Destroys them. Returns how many there were.
+/// Destroys them. Returns how many there were. One that cannot be destroyed holds up no other.
 pub async fn destroy_surviving_keys(context: &AppContext) -> Result<usize, ErasureError> {
     let surviving = surviving_keys(context).await?;
+    let mut results = Vec::with_capacity(surviving.len());
     for certificate in &surviving {
-        context.keys.destroy(&certificate.key_id, &certificate.body)?;
+        let destroyed = context.keys.destroy(&certificate.key_id, &certificate.body);
+        let is_destroyed = destroyed.is_ok();
+        results.push(destroyed.map(drop));
+        if !is_destroyed {
+            continue;
+        }
         tracing::warn!(
             key = certificate.key_id,
             certificate = certificate.id,
@@ -30,5 +36,6 @@ pub async fn destroy_surviving_keys(context: &AppContext) -> Result<usize, Erasu
                 destroyed now"
         );
     }
+    results.into_iter().collect::<Result<(), _>>()?;
     Ok(surviving.len())
 }

@@ -99,9 +99,17 @@ pub struct RemovedCounts {
     pub applicants: u64,
 }
 
-/// Removes all data whose retention period is over.
+/// Removes all data whose retention period is over. A step that fails holds up none of the others.
 #[tracing::instrument(name = "housekeeping", level = "debug", skip_all)]
 pub async fn remove_expired(context: &AppContext) -> Result<RemovedCounts, ErasureError> {
+    let old_rows = remove_old_rows(context).await;
+    let reapplied = reapply_erasures(context).await;
+    let applicants = purge::purge_due(context).await?;
+    reapplied?;
+    Ok(RemovedCounts { applicants, ..old_rows? })
+}
+
+async fn remove_old_rows(context: &AppContext) -> Result<RemovedCounts, ErasureError> {
     let now = context.clock.now();
     let keep = &context.config.housekeeping;
     let mut tx = context.database.write().await?;
@@ -125,8 +133,7 @@ pub async fn remove_expired(context: &AppContext) -> Result<RemovedCounts, Erasu
     )
     .await?;
     tx.commit().await?;
-    reapply_erasures(context).await?;
-    Ok(RemovedCounts { applicants: purge::purge_due(context).await?, ..tidied })
+    Ok(tidied)
 }
 
 /// Removes what was deleted from the database's files. A failure (a reader that holds on to the past

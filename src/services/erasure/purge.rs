@@ -6,9 +6,12 @@ use std::path::Path;
 
 use chrono::Months;
 use serde_json::{Value, json};
+use sqlx::AnyConnection;
 
 use super::{ErasureError, ErasureOrder, certificate, scrub};
-use crate::adapters::database::erasure::{self, Applicant, CertificateKind, LegalHold};
+use crate::adapters::database::erasure::{
+    self, Applicant, Certificate, CertificateKind, LegalHold,
+};
 use crate::adapters::database::{WriteTx, programmes};
 use crate::domain::ids::ApplicantId;
 use crate::domain::programme::Programme;
@@ -97,20 +100,30 @@ pub async fn review_applicants(context: &AppContext) -> Result<Vec<PurgeReview>,
     let mut connection = context.database.read().await?;
     let mut all = Vec::new();
     for applicant in erasure::applicants(&mut connection).await? {
-        let programme = programmes::get(&mut connection, applicant.programme_id).await?;
-        let mut status = status_of(&applicant, &programme, now);
-        if let PurgeStatus::Due(_) = status {
-            // Where the scoring step can send a verdict, it must have sent one.
-            let can_answer = context.config.delivery.token.is_some();
-            let mut missing = erasure::undelivered_versions(&mut connection, applicant.id).await?;
-            missing.retain(|(_, what)| can_answer || *what != erasure::AWAITING_VERDICT);
-            if !missing.is_empty() {
-                status = PurgeStatus::AwaitsScoring(missing);
-            }
-        }
+        let status = review(context, &mut connection, &applicant, now).await?;
         all.push(PurgeReview { applicant, status });
     }
     Ok(all)
+}
+
+async fn review(
+    context: &AppContext,
+    connection: &mut AnyConnection,
+    applicant: &Applicant,
+    now: Timestamp,
+) -> Result<PurgeStatus, ErasureError> {
+    let programme = programmes::get(connection, applicant.programme_id).await?;
+    let status = status_of(applicant, &programme, now);
+    if let PurgeStatus::Due(_) = status {
+        // Where the scoring step can send a verdict, it must have sent one.
+        let can_answer = context.config.delivery.token.is_some();
+        let mut missing = erasure::undelivered_versions(connection, applicant.id).await?;
+        missing.retain(|(_, what)| can_answer || *what != erasure::AWAITING_VERDICT);
+        if !missing.is_empty() {
+            return Ok(PurgeStatus::AwaitsScoring(missing));
+        }
+    }
+    Ok(status)
 }
 
 fn status_of(applicant: &Applicant, programme: &Programme, now: Timestamp) -> PurgeStatus {
@@ -134,44 +147,53 @@ fn status_of(applicant: &Applicant, programme: &Programme, now: Timestamp) -> Pu
 }
 
 /// Erases the people of every applicant whose retention period is over. Returns the number of
-/// applicants.
+/// applicants. One that cannot be erased holds up no other.
 pub async fn purge_due(context: &AppContext) -> Result<u64, ErasureError> {
     finish_purges(context).await?;
+    let applicants = erasure::applicants(&mut *context.database.read().await?).await?;
     let mut isolation = Isolation::load(context, WorkKind::Purge).await?;
     let mut purged = 0;
-    for PurgeReview { applicant, status } in review_applicants(context).await? {
-        match status {
-            PurgeStatus::Due(_) if isolation.holds_back(&applicant.code) => {}
-            PurgeStatus::Due(_) => {
-                let order = ErasureOrder { actor: "fieldworkd", reason: "retention" };
-                let result = match purge(context, applicant.id, order).await {
-                    // Another process was faster, or the applicant was put under a legal hold
-                    // meanwhile.
-                    Err(
-                        ErasureError::AlreadyErased(_)
-                        | ErasureError::LegalHold { .. }
-                        | ErasureError::InField(_),
-                    ) => Ok(false),
-                    done => done.map(|_| true),
-                };
-                let done = isolation.record(&applicant.code, result).await?;
-                purged += u64::from(done == Some(true));
-            }
-            PurgeStatus::AwaitsScoring(missing) => {
-                let missing: Vec<String> = missing
-                    .into_iter()
-                    .map(|(application, what)| format!("{application} ({what})"))
-                    .collect();
-                tracing::warn!(
-                    applicant = applicant.code,
-                    missing = missing.join(", "),
-                    "personal data not deleted: scoring has not everything"
-                );
-            }
-            _ => {}
+    for applicant in applicants {
+        if !isolation.holds_back(&applicant.code) {
+            let result = purge_if_due(context, &applicant).await;
+            purged += u64::from(isolation.record(&applicant.code, result).await? == Some(true));
         }
     }
     Ok(purged)
+}
+
+/// Returns whether the applicant's people were erased.
+async fn purge_if_due(context: &AppContext, applicant: &Applicant) -> Result<bool, ErasureError> {
+    let mut connection = context.database.read().await?;
+    let status = review(context, &mut connection, applicant, context.clock.now()).await?;
+    drop(connection);
+    match status {
+        PurgeStatus::Due(_) => {
+            let order = ErasureOrder { actor: "fieldworkd", reason: "retention" };
+            match purge(context, applicant.id, order).await {
+                // Another process was faster, or the applicant was put under a legal hold meanwhile.
+                Err(
+                    ErasureError::AlreadyErased(_)
+                    | ErasureError::LegalHold { .. }
+                    | ErasureError::InField(_),
+                ) => Ok(false),
+                done => done.map(|()| true),
+            }
+        }
+        PurgeStatus::AwaitsScoring(missing) => {
+            let missing: Vec<String> = missing
+                .into_iter()
+                .map(|(application, what)| format!("{application} ({what})"))
+                .collect();
+            tracing::warn!(
+                applicant = applicant.code,
+                missing = missing.join(", "),
+                "personal data not deleted: scoring has not everything"
+            );
+            Ok(false)
+        }
+        _ => Ok(false),
+    }
 }
 
 /// Erases the people of one applicant, whatever the programme's retention period.
@@ -194,7 +216,13 @@ pub async fn purge(
     }
     blank_people(context, &mut tx, &applicant, order).await?;
     tx.commit().await?;
-    finish_purges(context).await
+    scrub(context).await;
+    for pending in pending_certificates(context).await? {
+        if pending.applicant == id {
+            finish_purge(context, &pending).await?;
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn check_legal_hold(applicant: &Applicant) -> Result<(), ErasureError> {
@@ -240,44 +268,56 @@ pub(super) async fn blank_people(
     Ok(())
 }
 
-/// Finishes every purge without a signed certificate: destroys the key, removes the local copies of
-/// datasets with open answers, and signs.
+/// The certificates that are not signed yet.
+async fn pending_certificates(context: &AppContext) -> Result<Vec<Certificate>, ErasureError> {
+    let mut all = erasure::certificates(&mut *context.database.read().await?).await?;
+    all.retain(|certificate| certificate.signature.is_none());
+    Ok(all)
+}
+
+/// Finishes every purge without a signed certificate. One that cannot be finished holds up no other.
 pub async fn finish_purges(context: &AppContext) -> Result<(), ErasureError> {
-    let pending = erasure::certificates(&mut *context.database.read().await?)
-        .await?
-        .into_iter()
-        .filter(|certificate| certificate.signature.is_none());
-    let mut is_scrubbed = false;
+    let pending = pending_certificates(context).await?;
+    if pending.is_empty() {
+        return Ok(());
+    }
+    scrub(context).await;
+    let mut isolation = Isolation::load(context, WorkKind::Purge).await?;
     for pending in pending {
-        if !std::mem::replace(&mut is_scrubbed, true) {
-            scrub(context).await;
+        let item = format!("{} certificate {}", pending.applicant_code, pending.id);
+        if !isolation.holds_back(&item) {
+            let result = finish_purge(context, &pending).await;
+            isolation.record(&item, result).await?;
         }
-        context.keys.destroy(&pending.key_id, &pending.body)?;
-        let folders = erasure::folders_with_sealed_cells(
-            &mut *context.database.read().await?,
-            pending.applicant,
-        )
-        .await?;
-        let mut removed = 0;
-        for folder in &folders {
-            removed += u64::from(remove_dataset_folder(context, folder)?);
-        }
-        let mut body = certificate::read(&pending.body)?;
-        if let Some(Value::Object(deleted)) = body.get_mut("deleted") {
-            deleted.insert("key".into(), json!(pending.key_id));
-            deleted.insert("dataset_folders".into(), json!(removed));
-        }
-        let now = context.clock.now();
-        let (text, signature) = certificate::complete_and_sign(context, body, now)?;
-        let mut tx = context.database.write().await?;
-        if erasure::issue(&mut tx, pending.id, &text, &signature, now).await? {
-            tx.commit().await?;
-            tracing::info!(
-                applicant = pending.applicant_code,
-                certificate = pending.id,
-                "the personal data of an applicant is deleted"
-            );
-        }
+    }
+    Ok(())
+}
+
+/// Destroys the key, removes the local copies of datasets with open answers, and signs.
+async fn finish_purge(context: &AppContext, pending: &Certificate) -> Result<(), ErasureError> {
+    context.keys.destroy(&pending.key_id, &pending.body)?;
+    let folders =
+        erasure::folders_with_sealed_cells(&mut *context.database.read().await?, pending.applicant)
+            .await?;
+    let mut removed = 0;
+    for folder in &folders {
+        removed += u64::from(remove_dataset_folder(context, folder)?);
+    }
+    let mut body = certificate::read(&pending.body)?;
+    if let Some(Value::Object(deleted)) = body.get_mut("deleted") {
+        deleted.insert("key".into(), json!(pending.key_id));
+        deleted.insert("dataset_folders".into(), json!(removed));
+    }
+    let now = context.clock.now();
+    let (text, signature) = certificate::complete_and_sign(context, body, now)?;
+    let mut tx = context.database.write().await?;
+    if erasure::issue(&mut tx, pending.id, &text, &signature, now).await? {
+        tx.commit().await?;
+        tracing::info!(
+            applicant = pending.applicant_code,
+            certificate = pending.id,
+            "the personal data of an applicant is deleted"
+        );
     }
     Ok(())
 }

@@ -2,7 +2,7 @@
 //! so the people erased since the backup are erased again.
 
 use super::{ErasureError, ErasureOrder, person, purge};
-use crate::adapters::database::erasure;
+use crate::adapters::database::erasure::{self, Applicant};
 use crate::services::context::AppContext;
 
 /// The original actor is not known any more.
@@ -13,37 +13,55 @@ const REAPPLIED: ErasureOrder<'static> = ErasureOrder {
 
 /// Erases again the people that the key ring records as erased. Returns the number of applicants
 /// and of single persons.
+///
+/// # Errors
+/// If some could not be erased; all others are.
 pub async fn reapply_erasures(context: &AppContext) -> Result<(u64, u64), ErasureError> {
-    let (mut applicants, mut persons) = (0, 0);
+    let mut applicants = Vec::new();
     for applicant in erasure::applicants(&mut *context.database.read().await?).await? {
-        if applicant.purged_at.is_some()
-            || context.keys.destruction_reason(&applicant.key_id)?.is_none()
-        {
-            continue;
-        }
-        let mut tx = context.database.write().await?;
-        let applicant = erasure::lock(&mut tx, applicant.id).await?;
-        if applicant.purged_at.is_none() {
-            erasure::close_restored_fields(&mut tx, applicant.id, context.clock.now()).await?;
-            purge::blank_people(context, &mut tx, &applicant, REAPPLIED).await?;
-            tx.commit().await?;
-            applicants += 1;
-        }
+        applicants.push(reapply_purge(context, &applicant).await);
     }
+    let mut persons = Vec::new();
     for (key_id, phone_hash) in context.keys.erasures()? {
-        let found = erasure::find_by_key_and_phone(
-            &mut *context.database.read().await?,
-            &key_id,
-            &phone_hash,
-        )
-        .await?;
-        if let Some((respondent, applicant)) = found {
-            persons +=
-                person::erase_rows(context, &phone_hash, &[(respondent, applicant)], REAPPLIED)
-                    .await?
-                    .people;
-        }
+        persons.push(reapply_erasure(context, &key_id, &phone_hash).await);
     }
     purge::finish_purges(context).await?;
+    let applicants = applicants.into_iter().sum::<Result<u64, ErasureError>>()?;
+    let persons = persons.into_iter().sum::<Result<u64, ErasureError>>()?;
     Ok((applicants, persons))
+}
+
+/// Returns 1 if the applicant's people were erased again.
+async fn reapply_purge(context: &AppContext, applicant: &Applicant) -> Result<u64, ErasureError> {
+    if applicant.purged_at.is_some()
+        || context.keys.destruction_reason(&applicant.key_id)?.is_none()
+    {
+        return Ok(0);
+    }
+    let mut tx = context.database.write().await?;
+    let applicant = erasure::lock(&mut tx, applicant.id).await?;
+    if applicant.purged_at.is_some() {
+        return Ok(0);
+    }
+    erasure::close_restored_fields(&mut tx, applicant.id, context.clock.now()).await?;
+    purge::blank_people(context, &mut tx, &applicant, REAPPLIED).await?;
+    tx.commit().await?;
+    Ok(1)
+}
+
+/// Returns how many people of this number were erased again.
+async fn reapply_erasure(
+    context: &AppContext,
+    key_id: &str,
+    phone_hash: &str,
+) -> Result<u64, ErasureError> {
+    let mut connection = context.database.read().await?;
+    let found = erasure::find_by_key_and_phone(&mut connection, key_id, phone_hash).await?;
+    drop(connection);
+    match found {
+        Some(found) => {
+            Ok(person::erase_rows(context, phone_hash, &[found], REAPPLIED).await?.people)
+        }
+        None => Ok(0),
+    }
 }

@@ -33,7 +33,7 @@ use crate::domain::mode::Mode;
 use crate::domain::segment::Segment;
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
-use crate::services::stuck_work::{Isolation, WorkKind};
+use crate::services::stuck_work::{Isolation, WorkKind, application_item};
 
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
 #[strum(prefix = "forecast.", serialize_all = "snake_case")]
@@ -127,12 +127,17 @@ pub async fn tick(context: &AppContext) -> Result<u32, ForecastError> {
         }
         let mut isolation = Isolation::load(context, WorkKind::Forecast).await?;
         for id in due {
-            let application = applications::get(&mut *context.database.read().await?, id).await?;
-            let code = application.code.clone();
-            if application.state == ApplicationState::InField && !isolation.holds_back(&code) {
-                let result = forecast_application(context, application).await;
-                made += u32::from(isolation.record(&code, result).await?.is_some());
+            let application = applications::get(&mut *context.database.read().await?, id).await;
+            let item = application_item(&application, id);
+            if isolation.holds_back(&item) {
+                continue;
             }
+            let result = match application {
+                Ok(application) if application.state != ApplicationState::InField => continue,
+                Ok(application) => forecast_application(context, application).await,
+                Err(error) => Err(error.into()),
+            };
+            made += u32::from(isolation.record(&item, result).await?.is_some());
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Replies that arrive in parts: in any order, through any daemon, and not always all of them.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -87,20 +88,33 @@ pub async fn add_part(
     put_together(context, of, &parts).map(Some)
 }
 
-/// Returns the replies of which nothing more has come for so long that they are taken as they are.
-pub async fn overdue(context: &AppContext) -> Result<Vec<CompleteReply>, DispatchError> {
+/// A reply of which nothing more has come for so long that it is taken as it is. It is shown without
+/// its sender.
+pub struct OverdueReply(LongReply);
+
+impl fmt::Display for OverdueReply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let LongReply { gateway, sender_hash, reference, total } = &self.0;
+        let sender: String = sender_hash.chars().take(12).collect();
+        write!(f, "{gateway} {reference}/{total} {sender}")
+    }
+}
+
+/// Lists them.
+pub async fn overdue(context: &AppContext) -> Result<Vec<OverdueReply>, DispatchError> {
     let before = context.clock.now() - context.config.replies.parts_timeout;
     let mut connection = context.database.read().await?;
-    let mut complete = Vec::new();
-    for of in reply_parts::overdue(&mut connection, before).await? {
-        let parts = reply_parts::list(&mut connection, &of).await?;
-        match put_together(context, of, &parts) {
-            Ok(reply) => complete.push(reply),
-            // It holds up none of the others.
-            Err(error) => tracing::error!(%error, "the parts of a reply cannot be read"),
-        }
-    }
-    Ok(complete)
+    let overdue = reply_parts::overdue(&mut connection, before).await?;
+    Ok(overdue.into_iter().map(OverdueReply).collect())
+}
+
+/// Joins the parts that have come.
+pub async fn put_overdue_together(
+    context: &AppContext,
+    OverdueReply(of): OverdueReply,
+) -> Result<CompleteReply, DispatchError> {
+    let parts = reply_parts::list(&mut *context.database.read().await?, &of).await?;
+    put_together(context, of, &parts)
 }
 
 /// Records that a long reply is stored as one.

@@ -246,7 +246,8 @@ async fn carry_out_resubscription(
     }
 }
 
-/// Plans the answer to an opt-out or to its end, where the campaign's plan has one.
+/// Plans the answer to an opt-out or to its end, where the campaign's plan has one. A plan that cannot
+/// be read takes nothing away from what the person asked for: only the answer is left out.
 async fn plan_answer(
     tx: &mut WriteTx,
     contacted: &LatestContact,
@@ -255,8 +256,14 @@ async fn plan_answer(
     now: Timestamp,
 ) -> Result<(), DispatchError> {
     let campaign = campaigns::get(tx, contacted.campaign).await?;
-    let plan = ContactPlan::from_stored(&campaign.plan)
-        .map_err(|error| DispatchError::Plan { code: campaign.code.clone(), error })?;
+    let plan = match ContactPlan::from_stored(&campaign.plan) {
+        Ok(plan) => plan,
+        Err(error) => {
+            tracing::error!(campaign = campaign.code, %error, "a reply is carried out and not \
+                answered: the campaign's plan cannot be read");
+            return Ok(());
+        }
+    };
     if is_in_plan(&plan) {
         invitations::plan_answer(tx, contacted.invitation, answer, now).await?;
     }

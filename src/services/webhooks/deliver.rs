@@ -40,13 +40,21 @@ pub async fn deliver_due_events(context: &AppContext) -> Result<(), DatabaseErro
         return Ok(());
     }
     let mut isolation = Isolation::load(context, WorkKind::Webhook).await?;
-    let due = || endpoints.iter().filter(|endpoint| !isolation.holds_back(&endpoint.name));
-    let names: Vec<&str> = due().map(|endpoint| endpoint.name.as_str()).collect();
-    let results = join_all(due().map(|endpoint| deliver_to_endpoint(context, endpoint))).await;
+    let names: Vec<&String> =
+        endpoints.iter().filter(|endpoint| !isolation.holds_back(endpoint)).collect();
+    let results = join_all(names.iter().map(|name| deliver_to(context, name))).await;
     for (name, result) in names.into_iter().zip(results) {
         isolation.record(name, result).await?;
     }
     Ok(())
+}
+
+/// Delivers events to the endpoint of this name, which may have been removed meanwhile.
+async fn deliver_to(context: &AppContext, name: &str) -> Result<(), DatabaseError> {
+    match events::endpoint(&mut *context.database.read().await?, name).await? {
+        Some(endpoint) => deliver_to_endpoint(context, &endpoint).await,
+        None => Ok(()),
+    }
 }
 
 /// Delivers events to one endpoint until none is due or it does not answer. Only one daemon at a

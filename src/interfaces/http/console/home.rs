@@ -158,6 +158,7 @@ impl<'a> HomeLive<'a> {
             "webhook" => tr.t("事件推送", "webhook"),
             "purge" => tr.t("到期删除个人信息", "deletion in time"),
             "call_lease" => tr.t("结束通话", "ending a call"),
+            "long_reply" => tr.t("合并长回复", "joining a long reply"),
             _ => "",
         }
     }
