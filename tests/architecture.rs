@@ -18,7 +18,7 @@ const LAYERS: [&[&str]; 7] = [
 ];
 
 /// Services in order: each uses only those before it. `sealing` and `context` are below all others.
-const SERVICES: [&str; 22] = [
+const SERVICES: [&str; 23] = [
     "sealing",
     "context",
     "stuck_work",
@@ -33,6 +33,7 @@ const SERVICES: [&str; 22] = [
     "sms_inbound",
     "interviews",
     "call_center",
+    "clock_steps",
     "datasets",
     "forecasting",
     "deadlines",

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::call_center::silent;
 use crate::common::browser::{Browser, add_account};
 use crate::common::interviewers::{add_interviewer, mixed_plan, next_call, send_page};
-use crate::common::{CONSENT_FORM, TestApp, list_of, local};
+use crate::common::{CONSENT_FORM, PROGRAMME, TestApp, list_of, local};
 use fieldworkd::adapters::clock::Clock;
 use fieldworkd::adapters::database::{calls, responses};
 use fieldworkd::domain::role::Role;
@@ -16,6 +16,7 @@ use fieldworkd::domain::time::Timestamp;
 use fieldworkd::services::call_center::queue;
 use fieldworkd::services::deadlines;
 use fieldworkd::services::interviews::InterviewService;
+use fieldworkd::services::programmes::apply_programme;
 
 async fn queue_of(people: usize, settings: &[(&str, &str)]) -> Vec<TestApp> {
     let apps = TestApp::on_each_engine(silent(), settings).await;
@@ -129,6 +130,8 @@ async fn a_page_that_dies_while_its_field_closes_has_interviewed_nobody() {
 async fn in_a_long_queue_of_four_zones_the_first_in_line_comes_first() {
     const PEOPLE: usize = 5_000;
     for app in TestApp::on_each_engine(silent(), &[]).await {
+        let caps = format!("{PROGRAMME}caps = {{ brand = {PEOPLE} }}\n");
+        apply_programme(&app.context, &caps).await.unwrap();
         app.register_brand("A1", "a", "").await;
         app.import(&["A1"], list_of(0..PEOPLE).as_bytes()).await.unwrap();
         let plan = mixed_plan(3).replace("09:00-21:00", "00:00-24:00");
@@ -170,5 +173,63 @@ async fn in_a_long_queue_of_four_zones_the_first_in_line_comes_first() {
         let zheng = add_interviewer(&app, "zheng").await;
         let second = next_call(&app, &zheng).await.expect("somebody waits");
         assert_eq!(second.lease.invitation.0, best / 2, "{}", app.engine);
+    }
+}
+
+/// Clocks that are set (nfs-ganesha/nfs-ganesha#927: leases by the wall clock do not run out).
+#[tokio::test]
+async fn a_clock_that_is_set_keeps_nobody_and_loses_no_call() {
+    const HOUR: i64 = 3_600_000;
+    for step in [-HOUR, HOUR, -48 * HOUR, 48 * HOUR] {
+        for app in queue_of(3, &[]).await {
+            let wu = add_interviewer(&app, "wu").await;
+            let first = next_call(&app, &wu).await.unwrap();
+            let sent = app.simulator.record().submits.len();
+            let before = app.clock.now();
+            app.clock.set_to(Timestamp(before.0 + step));
+            // The page is open: it stays, and nothing goes out by the wrong clock.
+            let (_, ready) = app.get(&format!("{}/readyz", app.base)).await;
+            let way = if step < 0 { "was set back by" } else { "was set forward by" };
+            assert!(ready.contains(way) && ready.contains("\"ready\":false"), "{ready}");
+            fieldworkd::services::clock_steps::pull_in(&app.context).await.unwrap();
+            queue::release_expired_leases(&app.context).await.unwrap();
+            assert_eq!(next_call(&app, &wu).await.unwrap().lease, first.lease, "{}", app.engine);
+            queue::renew(&app.context, &wu, first.lease.call, false).await.unwrap();
+            app.dispatcher.tick().await.unwrap();
+            assert_eq!(deadlines::tick(&app.context).await.unwrap(), [""; 0]);
+            assert_eq!(app.simulator.record().submits.len(), sent, "{} {step}", app.engine);
+            // After ten minutes all goes on. The page is closed: its person is free twenty minutes
+            // after the last request, whatever the clock had shown.
+            app.clock.advance_to(app.clock.now() + Duration::from_secs(1_201));
+            queue::release_expired_leases(&app.context).await.unwrap();
+            let ended = all_calls(&app).await;
+            assert_eq!(ended[0].outcome, Some(CallOutcome::Lost), "{} {step}", app.engine);
+            let (_, ready) = app.get(&format!("{}/readyz", app.base)).await;
+            assert!(!ready.contains("was set forward") && !ready.contains("back by"), "{ready}");
+        }
+    }
+}
+
+/// The clock was set back while no daemon ran: what it wrote ahead is shortened.
+#[tokio::test]
+async fn what_a_clock_that_was_ahead_wrote_is_shortened() {
+    for app in queue_of(3, &[]).await {
+        let wu = add_interviewer(&app, "wu").await;
+        next_call(&app, &wu).await.unwrap();
+        let far = app.clock.now().0 + 30 * 86_400_000;
+        for sql in [
+            format!("UPDATE call_queue SET leased_until = {far} WHERE call_id IS NOT NULL"),
+            format!("UPDATE gateway_rate SET paused_until = {far}, paused_because = 'slow_down'"),
+            format!("UPDATE account SET locked_until = {far}"),
+        ] {
+            app.execute_sql(&sql).await.unwrap();
+        }
+        let changed = fieldworkd::services::clock_steps::pull_in(&app.context).await.unwrap();
+        assert_eq!(changed, 3, "{}", app.engine);
+        app.clock.advance_to(app.clock.now() + Duration::from_secs(1_201));
+        queue::release_expired_leases(&app.context).await.unwrap();
+        assert_eq!(all_calls(&app).await[0].outcome, Some(CallOutcome::Lost), "{}", app.engine);
+        let again = fieldworkd::services::clock_steps::pull_in(&app.context).await.unwrap();
+        assert_eq!(again, 0, "{}", app.engine);
     }
 }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use fieldworkd::adapters::clock::Clock;
+use fieldworkd::adapters::clock_watch::ClockWatch;
 use fieldworkd::adapters::config::GatewayConfig;
 use fieldworkd::adapters::crypto::KeyRing;
 use fieldworkd::adapters::database::{messages, rates};
@@ -77,6 +78,7 @@ async fn long_values_are_reckoned_shortened_and_never_held_against_the_gateway()
         let gateway = sms::open(&config, &clock, "").unwrap_or_else(|problem| panic!("{problem}"));
         let keys = KeyRing::open(&app.context.config.key_ring, None).unwrap();
         app.context = Arc::new(AppContext {
+            clock_watch: ClockWatch::new(&*clock),
             config: app.context.config.clone(),
             database: app.context.database.clone(),
             keys,

@@ -9,6 +9,7 @@ use crate::common::{PLAN, TestApp, list, local, monday, number};
 use axum::extract::Form;
 use axum::http::StatusCode;
 use fieldworkd::adapters::clock::Clock;
+use fieldworkd::adapters::clock_watch::ClockWatch;
 use fieldworkd::adapters::config::GatewayConfig;
 use fieldworkd::adapters::database::campaigns::CampaignState;
 use fieldworkd::adapters::database::{campaigns, gateway_log, messages, rates, replies};
@@ -396,6 +397,7 @@ async fn requests_are_filled_within_the_rate_and_each_message_is_settled_by_itse
         let (config, database) = (app.context.config.clone(), app.context.database.clone());
         let gateways = [("simulator".to_owned(), gateway.clone())].into();
         app.context = Arc::new(AppContext {
+            clock_watch: ClockWatch::new(&*clock),
             config,
             database,
             keys,
@@ -500,6 +502,7 @@ async fn numbers_that_the_carrier_reports_as_opted_out_are_suppressed() {
             .unwrap();
         let (config, database) = (app.context.config.clone(), app.context.database.clone());
         app.context = Arc::new(AppContext {
+            clock_watch: ClockWatch::new(&*clock),
             config,
             database,
             keys,

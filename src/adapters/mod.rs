@@ -2,6 +2,7 @@
 //! cryptography, configuration, clock. An adapter does not depend on the services above it.
 
 pub mod clock;
+pub mod clock_watch;
 pub mod config;
 pub mod crypto;
 pub mod database;

@@ -12,6 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::adapters::clock::SystemClock;
+use crate::adapters::clock_watch::ClockStep;
 use crate::adapters::config::Config;
 use crate::adapters::sms::Entries;
 use crate::adapters::telemetry;
@@ -21,7 +22,7 @@ use crate::services::context::AppContext;
 use crate::services::interviews::InterviewService;
 use crate::services::sms_sending::receipts::apply_late_receipts;
 use crate::services::sms_sending::{DispatchError, Dispatcher, Tick, WORKERS_PER_ROUTE};
-use crate::services::{alerts, datasets, deadlines, erasure, forecasting, webhooks};
+use crate::services::{alerts, clock_steps, datasets, deadlines, erasure, forecasting, webhooks};
 
 /// Delay of the next step after a failed one (for example without a database).
 const RETRY_DELAY: Duration = Duration::from_secs(5);
@@ -29,6 +30,7 @@ const POLL_INTERVAL: Duration = Duration::from_secs(1);
 const FORECAST_INTERVAL: Duration = Duration::from_secs(5);
 const HOUSEKEEPING_POLL: Duration = Duration::from_secs(60);
 const LATE_RECEIPT_INTERVAL: Duration = Duration::from_secs(20);
+const CLOCK_CHECK_INTERVAL: Duration = Duration::from_secs(60);
 const DESTROYED_KEYS_INTERVAL: Duration = Duration::from_secs(3600);
 
 pub async fn run(config: Config) -> Result<()> {
@@ -51,6 +53,7 @@ pub async fn run(config: Config) -> Result<()> {
     let call_leases = tokio::spawn(call_lease_loop(context.clone(), stopped.clone()));
     let long_replies = tokio::spawn(long_reply_loop(context.clone(), stopped.clone()));
     let late_receipts = tokio::spawn(late_receipt_loop(context.clone(), stopped.clone()));
+    let clock = tokio::spawn(clock_loop(context.clone(), stopped.clone()));
     let webhooks = tokio::spawn(webhook_loop(context.clone(), stopped.clone()));
     let watchdog = tokio::spawn(watchdog_loop(context.clone(), stopped));
     tracing::info!(%address, database = ?context.database.engine(), "ready");
@@ -72,6 +75,7 @@ pub async fn run(config: Config) -> Result<()> {
         long_replies,
         late_receipts,
         webhooks,
+        clock,
         web_server,
         watchdog,
     ) = tokio::join!(
@@ -85,6 +89,7 @@ pub async fn run(config: Config) -> Result<()> {
         long_replies,
         late_receipts,
         webhooks,
+        clock,
         web_server,
         watchdog
     );
@@ -97,6 +102,7 @@ pub async fn run(config: Config) -> Result<()> {
     long_replies?;
     late_receipts?;
     webhooks?;
+    clock?;
     watchdog?;
     web_server??;
     context.database.close().await;
@@ -228,6 +234,27 @@ async fn destroyed_keys_loop(context: Arc<AppContext>, mut stopped: watch::Recei
             tracing::error!(%error, "destroyed keys could not be checked");
         }
         if !sleep_unless_stopped(&mut stopped, DESTROYED_KEYS_INTERVAL).await {
+            return;
+        }
+    }
+}
+
+/// Watches the clock, and shortens what a clock that was ahead has written.
+async fn clock_loop(context: Arc<AppContext>, mut stopped: watch::Receiver<bool>) {
+    let mut pulled_in: Option<(Option<ClockStep>, Duration)> = None;
+    loop {
+        let (step, steady) =
+            (context.clock_watch.recent_step(&*context.clock), context.clock.steady());
+        let is_due = pulled_in.is_none_or(|(seen, at)| {
+            step.is_some_and(|_| seen != step) || steady >= at + CLOCK_CHECK_INTERVAL
+        });
+        if is_due {
+            match clock_steps::pull_in(&context).await {
+                Ok(_) => pulled_in = Some((step, steady)),
+                Err(error) => tracing::error!(%error, "leases could not be checked; again later"),
+            }
+        }
+        if !sleep_unless_stopped(&mut stopped, POLL_INTERVAL).await {
             return;
         }
     }

@@ -3,9 +3,11 @@
 
 use std::time::Duration;
 
+/// No attempt waits longer for the next one.
+pub const LONGEST_RETRY_DELAY: Duration = Duration::from_secs(12 * 3_600);
 /// The delay after the first failure; each further one is three times as long, up to the maximum.
 const FIRST_DELAY: Duration = Duration::from_secs(60);
-const MAX_DELAY: Duration = Duration::from_secs(12 * 3_600);
+const MAX_DELAY: Duration = LONGEST_RETRY_DELAY;
 /// With these delays, about three days.
 const MAX_ATTEMPTS: u32 = 12;
 

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::adapters::clock::Clock;
+use crate::adapters::clock_watch::ClockWatch;
 use crate::adapters::config::{Config, RateUnit};
 use crate::adapters::crypto::{KeyRing, KeyRingError};
 use crate::adapters::database::{Database, DatabaseError, WriteTx, audit};
@@ -15,6 +16,7 @@ pub struct AppContext {
     pub database: Database,
     pub keys: KeyRing,
     pub clock: Arc<dyn Clock>,
+    pub clock_watch: ClockWatch,
     pub gateways: Gateways,
     pub dialer: Option<Dialer>,
 }
@@ -44,8 +46,14 @@ impl AppContext {
         let dialer = config.dial.as_ref().map(|dial| Dialer::open(dial, &clock)).transpose();
         let dialer = dialer.map_err(ContextError::Dial)?;
         let database = Database::open(&config.database_url).await?;
-        let context = AppContext { config, database, keys, clock, gateways, dialer };
+        let clock_watch = ClockWatch::new(&*clock);
+        let context = AppContext { config, database, keys, clock, clock_watch, gateways, dialer };
         Ok(context)
+    }
+
+    /// Whether the clock was set a short while ago: then nothing is done that cannot be taken back.
+    pub fn is_clock_settling(&self) -> bool {
+        self.clock_watch.recent_step(&*self.clock).is_some()
     }
 
     /// Whether a gateway takes and confirms each part of a long message by itself.

@@ -7,6 +7,7 @@ pub mod accounts;
 pub mod alerts;
 pub mod call_center;
 pub mod campaigns;
+pub mod clock_steps;
 pub mod context;
 pub mod datasets;
 pub mod deadlines;

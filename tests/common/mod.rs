@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use fieldworkd::adapters::clock::{Clock, VirtualClock};
+use fieldworkd::adapters::clock_watch::ClockWatch;
 use fieldworkd::adapters::config::Config;
 use fieldworkd::adapters::crypto::KeyRing;
 use fieldworkd::adapters::database::Database;
@@ -361,6 +362,7 @@ impl TestApp {
             None => self.context.gateways.clone(),
         };
         Arc::new(AppContext {
+            clock_watch: ClockWatch::new(&*clock),
             config: self.context.config.clone(),
             database: self.context.database.clone(),
             keys,

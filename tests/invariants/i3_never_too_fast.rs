@@ -31,6 +31,10 @@ impl Clock for LateClock {
         self.clock.now()
     }
 
+    fn steady(&self) -> Duration {
+        self.clock.steady()
+    }
+
     async fn sleep_until(&self, at: Timestamp) {
         let delay =
             [0, 3, 40, 0, 17, 5, 41, 2][self.woken.fetch_add(1, Ordering::SeqCst) as usize % 8];

@@ -17,6 +17,7 @@ pub mod calls;
 pub mod campaign_counts;
 pub mod campaigns;
 pub mod cases;
+pub mod clock_steps;
 pub mod consents;
 pub mod datasets;
 pub mod deliveries;

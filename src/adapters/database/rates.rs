@@ -233,7 +233,7 @@ fn recovered(permille: i64, set_at: i64, now: Timestamp) -> i64 {
 const SLOW_DOWN: &str = "slow_down";
 const MIN_RATE_PERMILLE: i64 = 50;
 const FIRST_OPEN_DURATION: Duration = Duration::from_secs(10);
-const MAX_OPEN_DURATION: Duration = Duration::from_secs(300);
+pub(super) const MAX_OPEN_DURATION: Duration = Duration::from_secs(300);
 
 /// Maximum delay with which a slot may be used.
 pub const SLOT_TOLERANCE: Duration = Duration::from_millis(5);

@@ -8,10 +8,23 @@ use axum::response::{IntoResponse, Json, Response};
 use serde_json::json;
 
 use super::state::AppState;
-use crate::services::monitoring::health::readiness;
+use crate::services::monitoring::health::{Readiness, readiness};
 
 pub async fn healthz() -> &'static str {
     "ok\n"
+}
+
+fn clock_word(found: &Readiness) -> String {
+    match found.clock_step_seconds {
+        Some(seconds) if seconds < 0 => {
+            format!("was set back by {} s: sending, closing and deleting wait", -seconds)
+        }
+        Some(seconds) => {
+            format!("was set forward by {seconds} s: sending, closing and deleting wait")
+        }
+        None if found.has_correct_clock() => "ok".into(),
+        None => "differs from the database's, or was set back".into(),
+    }
 }
 
 pub async fn readyz(State(app): State<Arc<AppState>>) -> Response {
@@ -25,8 +38,7 @@ pub async fn readyz(State(app): State<Arc<AppState>>) -> Response {
         "database": if found.database.is_none() { "ok" } else { "does not answer" },
         "disk": if found.has_disk_space() { "ok" } else { "nearly full" },
         "disk_free_mb": found.disk_free_bytes / (1024 * 1024),
-        "clock": if found.has_correct_clock() { "ok" } else { "differs from the database's, or \
-            was set back" },
+        "clock": clock_word(&found),
         "gateways_paused": found.gateways_paused,
     });
     (status, Json(body)).into_response()

@@ -31,7 +31,7 @@ pub use signing_in::{
 /// The number of consecutive wrong passwords or codes that lock an account, and the lock's
 /// duration.
 const MAX_FAILED_ATTEMPTS: u32 = 5;
-const LOCK_DURATION: Duration = Duration::from_secs(15 * 60);
+pub const LOCK_DURATION: Duration = Duration::from_secs(15 * 60);
 /// NIST SP 800-63B, 3.1.1.2: at least 15 characters where a password is the only factor; there is
 /// no other requirement.
 const MIN_PASSWORD_CHARS: usize = 15;

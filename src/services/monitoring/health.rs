@@ -29,6 +29,8 @@ pub struct Readiness {
     /// The offset of the machine's clock in milliseconds: ahead of the database's clock (positive),
     /// or behind it or the last recorded time (negative).
     pub clock_offset_ms: i64,
+    /// The seconds by which the clock was set a short while ago; negative: back.
+    pub clock_step_seconds: Option<i64>,
     pub gateways_paused: Vec<String>,
 }
 
@@ -38,7 +40,8 @@ impl Readiness {
     }
 
     pub fn has_correct_clock(&self) -> bool {
-        self.clock_offset_ms.unsigned_abs() < MAX_CLOCK_OFFSET.as_millis() as u64
+        self.clock_step_seconds.is_none()
+            && self.clock_offset_ms.unsigned_abs() < MAX_CLOCK_OFFSET.as_millis() as u64
     }
 
     /// Returns whether the installation is ready. A paused gateway does not count: respondents can
@@ -59,6 +62,8 @@ pub async fn readiness(context: &AppContext) -> Readiness {
         ))
     };
     let disk_free_bytes = free_bytes(&context.config.datasets);
+    let step = context.clock_watch.recent_step(&*context.clock);
+    let clock_step_seconds = step.map(|step| step.millis / 1000);
     match query.await {
         Ok((paused, (own, last))) => {
             let ahead = own.map_or(0, |own| now.0 - own.0);
@@ -69,6 +74,7 @@ pub async fn readiness(context: &AppContext) -> Readiness {
                 database: None,
                 disk_free_bytes,
                 clock_offset_ms,
+                clock_step_seconds,
                 gateways_paused: paused.into_iter().map(|(gateway, _)| gateway).collect(),
             }
         }
@@ -76,6 +82,7 @@ pub async fn readiness(context: &AppContext) -> Readiness {
             database: Some(error.to_string()),
             disk_free_bytes,
             clock_offset_ms: 0,
+            clock_step_seconds,
             gateways_paused: Vec::new(),
         },
     }
