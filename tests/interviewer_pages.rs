@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::common::browser::{Browser, PASSWORD, add_account, run_in_chromium};
-use crate::common::{PLAN, TestApp, list_of, local, number};
+use crate::common::{CONSENT_FORM, PLAN, TestApp, list_of, local, number, survey};
 use fieldworkd::domain::role::Role;
 use fieldworkd::simulation::{PeopleScenario, Scenario};
 use serde_json::{Value, json};
@@ -75,6 +75,50 @@ async fn click_to_dial_connects_the_call() {
         (Some("PJSIP/wu"), number.strip_prefix("+86")),
         "{dialled}"
     );
+}
+
+/// rubenarslan/formr.org#377, cds-snc/platform-forms-client#7097: an optional choice could not be
+/// taken back. carbon-design-system/carbon#3184, twbs/bootstrap#39084: the chosen point was not seen
+/// in forced colours, nor the page on paper.
+#[tokio::test]
+async fn an_optional_choice_can_be_taken_back_and_every_browser_shows_the_chosen_point() {
+    let folder = tempfile::tempdir().unwrap();
+    let questionnaire = survey::QUESTIONNAIRE.replace(
+        "id = \"use\", ",
+        "id = \"use\", hint = { zh = \"{subject}：逐字念\", en = \"Read\" }, ",
+    );
+    std::fs::write(folder.path().join("brand.toml"), questionnaire).unwrap();
+    let settings = [("QUESTIONNAIRES__FOLDER", folder.path().to_str().unwrap())];
+    let app = TestApp::on_sqlite(silent(), &settings).await;
+    launch_with_queue(&app).await;
+    add_account(&app, "wu", Role::Interviewer).await;
+    let wu = Browser::signed_in(&app, "wu").await;
+    wu.submit("/interview/next", &[]).await;
+    let page = wu.get("/interview").await.2;
+    survey::assert_old_browsers_read(&page);
+    let call = page.split("data-call=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    wu.submit(&format!("/interview/{call}/begin"), CONSENT_FORM).await;
+    let page = wu.get("/interview").await.2;
+    assert!(page.contains("<p>关于A1牌</p>") && page.contains("A1牌：逐字念"), "{page}");
+    assert!(page.contains("name=\"mark\" value=\"\"") && !page.contains("name=\"use\" value=\"\""));
+    let answers = format!("/interview/{call}/answers");
+    let send = async |number, fields: &[(&'static str, &'static str)]| {
+        let fields: Vec<(&str, &str)> =
+            [("case", "0"), ("page", number)].into_iter().chain(fields.iter().copied()).collect();
+        wu.submit(&answers, &fields).await
+    };
+    let chosen = "name=\"mark\" value=\"4\" checked";
+    assert_eq!(send("0", &[survey::DAILY, ("mark", "4")]).await.0, 303);
+    assert!(wu.get("/interview?page=0").await.2.contains(chosen));
+    assert_eq!(send("0", &[survey::DAILY, ("mark", "")]).await.0, 303);
+    assert!(!wu.get("/interview?page=0").await.2.contains(chosen));
+    let page = wu.get("/interview").await.2;
+    assert!(page.contains("<h2>对A1牌满意吗</h2>"), "{page}");
+    // Boxes that were unticked stay so when the page comes back for another reason.
+    let (status, _, page) = send("1", &[("seen", "shop"), ("day", "某日")]).await;
+    assert!(status == 422 && page.contains("value=\"shop\" checked"), "{page}");
+    let (status, _, page) = send("1", &[("day", "某日")]).await;
+    assert!(status == 422 && !page.contains("value=\"shop\" checked"), "{page}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

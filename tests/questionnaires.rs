@@ -222,6 +222,14 @@ fn a_file_is_checked_drawn_and_printed_before_anybody_is_asked() {
             && form.contains("1–2 of them"),
         "{form}"
     );
+    // surveyjs/survey-pdf#298: on paper nothing replaces a name; there is a line to write on.
+    assert!(
+        form.contains("<p>About ________</p>")
+            && form.contains("________ would like your view of ________.")
+            && form.contains("You use it (________); why")
+            && !form.split("</style>").nth(1).unwrap().contains('{'),
+        "{form}"
+    );
 
     let wrong = path("wrong.toml");
     std::fs::write(&wrong, EVERY_KIND.replace("sat1 <= 2", "sat1 > 9")).unwrap();

@@ -70,6 +70,7 @@
     if (rows().length > 8) {
       const label = document.createElement("label"), input = document.createElement("input");
       input.type = "search";
+      label.className = "filter";
       label.append(document.documentElement.lang === "zh" ? "筛选 " : "Filter ", input);
       (table.closest(".scroll") || table).before(label);
       input.addEventListener("input", () => {

@@ -7,6 +7,7 @@ pub mod deployment;
 pub mod interviewers;
 pub mod object_storage;
 pub mod receivers;
+pub mod survey;
 
 use fieldworkd::services::programmes::add_applications;
 use fieldworkd::services::programmes::apply_programme;

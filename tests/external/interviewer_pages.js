@@ -18,6 +18,36 @@ async function byKeys(page, key) {
   }
 }
 
+// A chosen point is seen without `:has()` and in forced colours; on paper the page is black on white, without the menu and buttons.
+async function lookWithoutHas(page) {
+  const client = await page.createCDPSession();
+  await page.evaluate(() => {
+    const sheet = document.styleSheets[0];
+    for (let n = sheet.cssRules.length - 1; n >= 0; n -= 1) if ((sheet.cssRules[n].selectorText || "").includes(":has(")) sheet.deleteRule(n);
+  });
+  await page.$eval(".scale input", (input) => input.click());
+  const seen = () => page.evaluate(() => {
+    const [chosen, other] = [".scale label:first-child", ".scale label:last-child"].map((one) => getComputedStyle(document.querySelector(`${one} span`)));
+    return chosen.backgroundColor !== other.backgroundColor || chosen.outlineStyle !== other.outlineStyle;
+  });
+  const media = (media, features) => client.send("Emulation.setEmulatedMedia", { media, features });
+  check(await seen(), "without :has() a chosen point looks like any other");
+  await media("", [{ name: "forced-colors", value: "active" }]);
+  check(await page.evaluate(() => matchMedia("(forced-colors: active)").matches), "no forced colours to be looked at");
+  check(await seen(), "in forced colours a chosen point looks like any other");
+  await media("print", [{ name: "prefers-color-scheme", value: "dark" }]);
+  check(await seen(), "on paper a chosen point looks like any other");
+  const paper = await page.evaluate(() => ({
+    ink: getComputedStyle(document.body).color,
+    paper: getComputedStyle(document.body).backgroundColor,
+    shown: [...document.querySelectorAll("header, button")].filter((one) => one.getClientRects().length > 0).length,
+  }));
+  check(paper.ink === "rgb(0, 0, 0)" && paper.paper === "rgb(255, 255, 255)" && paper.shown === 0, `on paper: ${JSON.stringify(paper)}`);
+  await media("", []);
+  await client.detach();
+  await page.reload();
+}
+
 run(async (browser) => {
   const [wu, zheng, guest] = [await newPage(browser), await newPage(browser), await newPage(browser)];
   await wu.goto(`${task.base}/interview`);
@@ -38,6 +68,7 @@ run(async (browser) => {
   // One interviews by the keys; the other's respondent goes on alone meanwhile.
   await press(wu, '#questions form[action$="/begin"] button');
   await look(wu, "call-questions");
+  await lookWithoutHas(wu);
   await press(zheng, '#questions form[action$="/begin"] button');
   const link = task.links[second];
   await guest.setViewport({ width: 390, height: 800 });

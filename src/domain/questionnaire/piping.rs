@@ -21,6 +21,9 @@ pub struct TextPiping<'a> {
 }
 
 impl TextPiping<'_> {
+    /// A line to write on.
+    pub const LINE: &'static str = "________";
+
     /// Returns the text with its names replaced; a missing answer becomes «…».
     pub fn fill<'t>(&self, text: &'t LocalizedText) -> Cow<'t, str> {
         self.fill_with(text, "…")
@@ -29,7 +32,7 @@ impl TextPiping<'_> {
     /// Returns the text for a form on paper or a preview, where nobody has answered yet: an answer
     /// becomes a line to write on.
     pub fn fill_blank<'t>(&self, text: &'t LocalizedText) -> Cow<'t, str> {
-        self.fill_with(text, "________")
+        self.fill_with(text, Self::LINE)
     }
 
     fn fill_with<'t>(&self, text: &'t LocalizedText, missing: &str) -> Cow<'t, str> {

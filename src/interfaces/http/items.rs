@@ -40,7 +40,7 @@ pub struct ItemView<'a> {
     pub heading: Option<Cow<'a, str>>,
     pub text: Cow<'a, str>,
     /// For the interviewer only.
-    pub hint: Option<&'a str>,
+    pub hint: Option<Cow<'a, str>>,
     pub is_optional: bool,
     pub problem: Option<String>,
     /// Value of the item's field, or its selected choices.
@@ -163,7 +163,7 @@ pub fn standalone_item_view<'a>(
         id: &item.id,
         heading: None,
         text: Cow::Borrowed(item.text.in_language(language)),
-        hint: item.hint.as_ref().map(|hint| hint.in_language(language)),
+        hint: item.hint.as_ref().map(|hint| Cow::Borrowed(hint.in_language(language))),
         is_optional: item.is_question() && !item.required,
         problem: rejected
             .and_then(|a| a.problems.get(&item.id))

@@ -1,9 +1,12 @@
 //! The printable questionnaire, for reviewers and for an interviewer whose computer is down.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use askama::Template;
 
-use crate::domain::language::Language;
-use crate::domain::questionnaire::{Item, ItemKind, Page, Questionnaire, Selection};
+use crate::domain::language::{Language, LocalizedText};
+use crate::domain::questionnaire::{Item, ItemKind, Page, Questionnaire, Selection, TextPiping};
 
 #[derive(Template)]
 #[template(path = "dataset/printable-questionnaire.html")]
@@ -15,6 +18,18 @@ pub struct PrintableQuestionnaire<'a> {
 impl<'a> PrintableQuestionnaire<'a> {
     pub fn new(questionnaire: &'a Questionnaire, language: Language) -> PrintableQuestionnaire<'a> {
         PrintableQuestionnaire { questionnaire, language }
+    }
+
+    /// Returns a text with a line to write on for the subject, the applicant and each answer.
+    fn text<'t>(&self, text: &'t LocalizedText) -> Cow<'t, str> {
+        let piped = TextPiping {
+            questionnaire: self.questionnaire,
+            subject: TextPiping::LINE,
+            applicant: TextPiping::LINE,
+            answers: &BTreeMap::new(),
+            language: self.language,
+        };
+        piped.fill_blank(text)
     }
 
     fn answer_instructions(&self, item: &Item) -> String {

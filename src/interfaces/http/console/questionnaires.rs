@@ -1,6 +1,7 @@
 //! Previews of questionnaires: for staff, and behind a signed link for their telephones. Trial
 //! answers are not stored.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -26,10 +27,16 @@ use crate::services::drafts::trial_signature;
 use crate::services::questionnaires::load_for_category;
 
 struct PageView<'a> {
-    title: &'a str,
+    title: Cow<'a, str>,
     /// The condition under which the page is shown.
     condition: Option<&'a str>,
     items: Items<'a>,
+}
+
+/// A questionnaire as it is shown before anybody has answered.
+struct Preview<'a> {
+    introduction: Cow<'a, str>,
+    pages: Vec<PageView<'a>>,
 }
 
 /// The questions of a page.
@@ -40,11 +47,11 @@ struct Items<'a> {
     items: Vec<ItemView<'a>>,
 }
 
-fn pages<'a>(
+fn preview<'a>(
     questionnaire: &'a Questionnaire,
     language: Language,
     texts: &'static Translations,
-) -> Vec<PageView<'a>> {
+) -> Preview<'a> {
     let answers = BTreeMap::new();
     let piped = TextPiping {
         questionnaire,
@@ -54,14 +61,17 @@ fn pages<'a>(
         language,
     };
     let page = |page: &'a crate::domain::questionnaire::Page| PageView {
-        title: page.title.in_language(language),
+        title: piped.fill_blank(&page.title),
         condition: page.show_if.as_ref().map(|condition| condition.source()),
         items: Items {
             texts,
             items: page.items.iter().map(|item| preview_item_view(item, &piped, texts)).collect(),
         },
     };
-    questionnaire.pages.iter().map(page).collect()
+    Preview {
+        introduction: piped.fill_blank(&questionnaire.introduction),
+        pages: questionnaire.pages.iter().map(page).collect(),
+    }
 }
 
 #[derive(Template)]
@@ -71,11 +81,10 @@ struct QuestionnairePage<'a> {
     category: String,
     code: &'static str,
     title: &'a str,
-    introduction: &'a str,
     version: u32,
     language: Language,
     other: Language,
-    pages: Vec<PageView<'a>>,
+    preview: Preview<'a>,
 }
 
 fn language_of(query: &BTreeMap<String, String>) -> Language {
@@ -99,11 +108,10 @@ pub async fn show(
         category: category_label(staff.tr, category),
         code: category.as_str(),
         title: questionnaire.title.in_language(language),
-        introduction: questionnaire.introduction.in_language(language),
         version: questionnaire.version,
         language,
         other: if language == Language::Zh { Language::En } else { Language::Zh },
-        pages: pages(&questionnaire, language, texts),
+        preview: preview(&questionnaire, language, texts),
     };
     Ok(render_page(StatusCode::OK, &template))
 }
@@ -114,8 +122,7 @@ struct TryPage<'a> {
     style: &'static str,
     texts: &'static Translations,
     title: &'a str,
-    introduction: &'a str,
-    pages: Vec<PageView<'a>>,
+    preview: Preview<'a>,
 }
 
 /// Shows the questionnaire to anyone with the signed link, until the link expires.
@@ -144,8 +151,7 @@ pub async fn try_out(
         style: STYLE,
         texts,
         title: questionnaire.title.in_language(language),
-        introduction: questionnaire.introduction.in_language(language),
-        pages: pages(&questionnaire, language, texts),
+        preview: preview(&questionnaire, language, texts),
     };
     Ok(Html(template.render().map_err(|error| Failure::Internal(error.to_string()))?)
         .into_response())

@@ -1,5 +1,6 @@
 //! View models of the interviewer's pages.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use askama::Template;
@@ -100,8 +101,8 @@ pub enum Script<'a> {
 
 pub struct Questions<'a> {
     pub subject: &'a str,
-    pub title: &'a str,
-    pub introduction: Option<&'a str>,
+    pub title: Cow<'a, str>,
+    pub introduction: Option<Cow<'a, str>>,
     pub case: usize,
     pub page: usize,
     pub shown_at: i64,
@@ -150,14 +151,13 @@ impl<'a> Script<'a> {
             language: call_screen.language,
         };
         let with_hint = |item: &&'a crate::domain::questionnaire::Item| {
-            let hint = item.hint.as_ref().map(|hint| hint.in_language(call_screen.language));
+            let hint = item.hint.as_ref().map(|hint| piped.fill(hint));
             ItemView { hint, ..item_view(item, current, &piped, rejected, texts) }
         };
         Script::Questions(Box::new(Questions {
             subject: &current.application.subject,
-            title: questionnaire.pages[page].title.in_language(call_screen.language),
-            introduction: (page == 0)
-                .then(|| questionnaire.introduction.in_language(call_screen.language)),
+            title: piped.fill(&questionnaire.pages[page].title),
+            introduction: (page == 0).then(|| piped.fill(&questionnaire.introduction)),
             case,
             page,
             shown_at: now.0,

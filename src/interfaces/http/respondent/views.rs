@@ -1,5 +1,7 @@
 //! View models of the respondent's pages.
 
+use std::borrow::Cow;
+
 use askama::Template;
 use axum::http::StatusCode;
 
@@ -111,8 +113,8 @@ pub struct QuestionsPage<'a> {
     texts: &'static Translations,
     code: &'a str,
     subject: &'a str,
-    introduction: Option<&'a str>,
-    title: &'a str,
+    introduction: Option<Cow<'a, str>>,
+    title: Cow<'a, str>,
     case: usize,
     page: usize,
     /// When the page was rendered, in UTC milliseconds.
@@ -166,8 +168,8 @@ impl<'a> QuestionsPage<'a> {
             texts,
             code,
             introduction: (page == 0)
-                .then(|| current.application.questionnaire.introduction.in_language(language)),
-            title: current.application.questionnaire.pages[page].title.in_language(language),
+                .then(|| piped.fill(&current.application.questionnaire.introduction)),
+            title: piped.fill(&current.application.questionnaire.pages[page].title),
             case,
             page,
             shown_at: now.0,
