@@ -240,6 +240,19 @@ fn a_file_is_checked_drawn_and_printed_before_anybody_is_asked() {
             && error.contains("correct them before the launch"),
         "{said}{error}"
     );
+    // A text that no cell of a worksheet holds, and a number that may be anything.
+    let limits = EVERY_KIND
+        .replace("max_chars = 200", "max_chars = 40000")
+        .replace("min = 0, max = 100000, ", "");
+    std::fs::write(&wrong, limits).unwrap();
+    let (status, said, error) = check(&wrong, &[]);
+    assert!(
+        status == Some(1)
+            && said.contains("mistake  item open1     max_chars 40000 is not from 1 to 32767")
+            && said.contains("remark   item paid      without min and max, numbers are taken from")
+            && error.contains("1 of these cannot be meant so"),
+        "{said}{error}"
+    );
     std::fs::write(&wrong, EVERY_KIND.replace("sat1 <= 2", "sat9 <= 2")).unwrap();
     let (status, _, error) = check(&wrong, &[]);
     assert!(

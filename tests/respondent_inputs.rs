@@ -200,6 +200,87 @@ async fn later_and_call_me_keep_what_stands_on_the_page() {
     assert!(status == 400 && page.contains("未能读取") && page.contains("Please go back"));
 }
 
+/// A number that cannot be read was dropped without a word by «later» and «call me».
+#[tokio::test]
+async fn later_and_call_me_tell_what_they_could_not_keep() {
+    let survey = Survey::start(2).await;
+    for (n, wish, when, words) in [
+        (0, "later?lang=zh", "week", "已记下您的要求"),
+        (1, "call-me?lang=en", "any", "Your wish is noted"),
+    ] {
+        let link = survey.begin(n).await;
+        let fields = [("mark", "2"), ("paid", "一些"), ("note", "我的话"), ("when", when)];
+        let (status, _, page) = survey.send(&link, wish, "0", &fields).await;
+        assert!(status == 422 && page.contains(words), "{page}");
+        assert!(page.contains("value=\"一些\"") && page.contains("paid-problem"), "{page}");
+        assert!(!page.contains("use-problem"), "nothing is asked for that is missing: {page}");
+        assert!(survey.page(&link).await.contains("我的话"), "the others are kept");
+    }
+    assert_eq!(survey.stored("mark").await.as_deref(), Some("2"));
+    // The call is asked for all the same, and the reminder moved.
+    let mut connection = survey.app.context.database.read().await.unwrap();
+    let calls: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM reply WHERE gateway = 'web'")
+        .fetch_one(&mut *connection)
+        .await
+        .unwrap();
+    assert_eq!(calls, 1);
+}
+
+/// zofe/rapyd-admin#90: boxes that were unticked were ticked again when the form came back.
+#[tokio::test]
+async fn boxes_that_were_unticked_stay_so_when_the_page_is_shown_again() {
+    let survey = Survey::start(1).await;
+    let link = survey.begin(0).await;
+    survey.send(&link, "answers", "0", &[DAILY]).await;
+    let both = [("seen", "shop"), ("seen", "web"), ("sat1", "3"), ("back-to", "0")];
+    survey.send(&link, "answers", "1", &both).await;
+    let ticked = |page: &str| {
+        page.matches("checkbox\" name=\"seen\"").count() * 10
+            + ["shop", "web"]
+                .iter()
+                .filter(|code| page.contains(&format!("value=\"{code}\" checked")))
+                .count()
+    };
+    assert_eq!(ticked(&survey.page(&format!("{link}?page=1")).await), 22);
+    // Another language, a mistake, and a page that could not be read as one.
+    for (fields, left) in [
+        (vec![("in-language", "en")], 20),
+        (vec![("seen", "web"), ("in-language", "en")], 21),
+        (vec![("day", "某日")], 20),
+    ] {
+        let (_, _, page) = survey.send(&link, "answers", "1", &fields).await;
+        assert_eq!(ticked(&page), left, "{page}");
+    }
+    assert_eq!(survey.stored("seen").await, None, "what was sent last was saved");
+    survey.send(&link, "answers", "1", &both).await;
+    // A form that was cut, or does not say its page, does not tell what was unticked.
+    let huge = "字".repeat(200_000);
+    let (status, _, page) = survey.send(&link, "answers", "1", &[("more", &huge)]).await;
+    assert_eq!((status, ticked(&page)), (413, 22));
+    let (status, _, page) = survey.app.post(&format!("{link}/answers"), &[("more", "话")]).await;
+    assert!(status == 400 && [0, 22].contains(&ticked(&page)), "{page}");
+    // Sent on: nothing is ticked any more.
+    survey.send(&link, "answers", "1", &[("sat1", "4"), ("back-to", "0")]).await;
+    assert_eq!(survey.stored("seen").await, None);
+}
+
+/// surveyjs/survey-library#10909, LimeSurvey/LimeSurvey#1821: a title showed the name in braces.
+#[tokio::test]
+async fn titles_and_the_introduction_are_filled_in() {
+    let survey = Survey::start(1).await;
+    let link = survey.begin(0).await;
+    assert!(survey.page(&link).await.contains("<p>关于A1牌</p>"));
+    survey.send(&link, "answers", "0", &[DAILY]).await;
+    for (language, title) in [("zh", "对A1牌满意吗"), ("en", "Are you satisfied with A1牌")] {
+        let page = survey.page(&format!("{link}?lang={language}")).await;
+        assert!(
+            page.contains(&format!("<h2>{title}</h2>"))
+                && page.contains(&format!("· {title}</title>")),
+            "{page}"
+        );
+    }
+}
+
 /// formbricks/formbricks#6632, surveyjs/survey-library#1176: an optional choice could not be taken
 /// back.
 #[tokio::test]

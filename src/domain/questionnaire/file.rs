@@ -124,7 +124,9 @@ struct ItemFile {
     first: Option<String>,
     #[serde(default)]
     last: Option<String>,
+    /// Longest text, as browsers count it (UTF-16 code units).
     #[serde(default)]
+    #[schemars(range(min = 1, max = 32767))]
     max_chars: Option<usize>,
     #[serde(default)]
     rows: Vec<RowFile>,

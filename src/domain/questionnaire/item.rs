@@ -49,6 +49,10 @@ pub const FIXED_COLUMNS: [&str; 11] = [
     "item_nonresponse",
 ];
 
+/// The longest text of an answer, in UTF-16 code units: what a cell of a worksheet holds. No other
+/// format of a dataset holds less.
+pub const MAX_TEXT: usize = 32_767;
+
 /// A question, or a text between questions.
 #[derive(Debug)]
 pub struct Item {

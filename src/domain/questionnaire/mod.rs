@@ -14,12 +14,13 @@ mod path;
 mod piping;
 mod reading;
 mod review;
+mod review_items;
 
 pub use answer::{Answer, AnswerProblem};
 pub use check_names::{ROUTING_FACTS, is_field_name};
 pub use file::QuestionnaireError;
 pub use item::{
-    Choice, ChoiceOption, FIXED_COLUMNS, Item, ItemKind, Latent, Range, Scale, Selection,
+    Choice, ChoiceOption, FIXED_COLUMNS, Item, ItemKind, Latent, MAX_TEXT, Range, Scale, Selection,
 };
 pub use path::{Completion, QuestionPath, RoutingFacts};
 pub use piping::TextPiping;

@@ -113,6 +113,7 @@ pub fn review(questionnaire: &Questionnaire) -> Vec<Finding> {
             ),
         );
     }
+    findings.extend(super::review_items::review_items(questionnaire));
     findings
 }
 

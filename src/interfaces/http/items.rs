@@ -32,6 +32,16 @@ pub fn merge_form_fields(
 pub struct RejectedAnswers {
     pub problems: BTreeMap<String, AnswerProblem>,
     pub fields: BTreeMap<String, String>,
+    /// All of the page's form is there. An item without a field has no box ticked then: a browser
+    /// sends nothing for those.
+    pub is_whole: bool,
+}
+
+impl RejectedAnswers {
+    /// Returns what was sent for an item; `None` if the form does not tell.
+    fn value_of(&self, item: &str) -> Option<String> {
+        self.fields.get(item).cloned().or_else(|| self.is_whole.then(String::new))
+    }
 }
 
 /// One question.
@@ -142,7 +152,7 @@ pub fn item_view<'a>(
         problem: rejected
             .and_then(|a| a.problems.get(&item.id))
             .map(|problem| texts.problem(item, *problem)),
-        value: rejected.and_then(|a| a.fields.get(&item.id)).cloned().unwrap_or(stored),
+        value: rejected.and_then(|a| a.value_of(&item.id)).unwrap_or(stored),
         not_applicable: item.not_applicable,
         dont_know: item.dont_know,
         not_applicable_form: Answer::not_applicable_form(item),
@@ -168,7 +178,7 @@ pub fn standalone_item_view<'a>(
         problem: rejected
             .and_then(|a| a.problems.get(&item.id))
             .map(|problem| texts.problem(item, *problem)),
-        value: rejected.and_then(|a| a.fields.get(&item.id)).cloned().unwrap_or_default(),
+        value: rejected.and_then(|a| a.value_of(&item.id)).unwrap_or_default(),
         not_applicable: item.not_applicable,
         dont_know: item.dont_know,
         not_applicable_form: Answer::not_applicable_form(item),

@@ -256,7 +256,7 @@ async fn answers(
         SaveOutcome::AnsweredOnWeb => Ok(Redirect::to("/interview?noted=web").into_response()),
         SaveOutcome::NotAccepting => Ok(Redirect::to("/interview").into_response()),
         SaveOutcome::Problems(problems) => {
-            let rejected = RejectedAnswers { problems, fields: form.0.clone() };
+            let rejected = RejectedAnswers { problems, fields: form.0.clone(), is_whole: true };
             render(
                 &app,
                 &staff,

@@ -104,8 +104,33 @@ async fn go_back(
     }
 }
 
+/// Keeps what is good of a page, and notes a wish: «later», or a call. The wish is noted whatever
+/// stands on the page; what could not be saved of the page is said, and still stands there.
+pub async fn keep_and_note(
+    app: &AppState,
+    (code, language): (&str, Language),
+    headers: &HeaderMap,
+    form: PageForm,
+    note: impl Future<Output = Result<(), InterviewError>>,
+    confirmation: &'static str,
+) -> Result<Response, Failure> {
+    let kept = async {
+        let kept = keep(app, code, language, headers, &form).await?;
+        note.await?;
+        Ok(kept)
+    };
+    match kept.await {
+        Ok(SaveOutcome::Problems(problems)) => {
+            show_again(app, code, language, form, Redisplay::Noted, problems).await
+        }
+        Ok(SaveOutcome::NotAccepting) => not_accepted(app, code, language, form).await,
+        Ok(_) => Ok(redirect_with_confirmation(code, language, confirmation).into_response()),
+        Err(error) => not_saved(app, code, language, &form, error),
+    }
+}
+
 /// Keeps what is good of a page, if the form has one.
-pub async fn keep(
+async fn keep(
     app: &AppState,
     code: &str,
     language: Language,
@@ -177,10 +202,13 @@ async fn show_again(
     };
     let paths = invitation_cases.paths();
     let screen = invitation_cases.screen(&paths, form.number("page"));
+    let is_whole = !form.is_cut
+        && matches!(screen, Screen::Page { case, page }
+            if form.number("case") == Some(case) && form.number("page") == Some(page));
     let typed = Typed {
         reason: Some(reason),
         carried: form.carried(),
-        rejected: Some(RejectedAnswers { problems, fields: form.fields.clone() }),
+        rejected: Some(RejectedAnswers { problems, fields: form.fields.clone(), is_whole }),
     };
     Ok(render(app, &invitation_cases, &paths, code, language, screen, typed))
 }

@@ -145,14 +145,8 @@ async fn later(
     let Some(when) = form.text("when").and_then(ReminderTime::parse) else {
         return Ok(unreadable());
     };
-    let noted = async {
-        answers::keep(&app, code, language, &headers, &form).await?;
-        app.interview_service.remind_later(code, when).await
-    };
-    match noted.await {
-        Ok(()) => Ok(redirect_with_confirmation(code, language, "later").into_response()),
-        Err(error) => answers::not_saved(&app, code, language, &form, error),
-    }
+    let note = app.interview_service.remind_later(code, when);
+    answers::keep_and_note(&app, (code, language), &headers, form, note, "later").await
 }
 
 async fn call_me(
@@ -165,14 +159,8 @@ async fn call_me(
     let code = parse_code(&code)?;
     let language = language_of(&query).unwrap_or_default();
     let Some(when) = form.text("when").and_then(CallTime::parse) else { return Ok(unreadable()) };
-    let noted = async {
-        answers::keep(&app, code, language, &headers, &form).await?;
-        app.interview_service.request_call(code, when).await
-    };
-    match noted.await {
-        Ok(()) => Ok(redirect_with_confirmation(code, language, "call").into_response()),
-        Err(error) => answers::not_saved(&app, code, language, &form, error),
-    }
+    let note = app.interview_service.request_call(code, when);
+    answers::keep_and_note(&app, (code, language), &headers, form, note, "call").await
 }
 
 async fn refuse(

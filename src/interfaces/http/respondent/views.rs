@@ -23,6 +23,8 @@ pub enum Redisplay {
     /// It is not clear which page was sent.
     Unreadable,
     OtherLanguage,
+    /// A wish is noted, and some answers beside it are not good.
+    Noted,
 }
 
 /// What was typed on a page that is shown again.
@@ -38,7 +40,7 @@ impl Typed<'_> {
     pub fn status(&self) -> StatusCode {
         match self.reason {
             None | Some(Redisplay::OtherLanguage) => StatusCode::OK,
-            Some(Redisplay::Problems) => StatusCode::UNPROCESSABLE_ENTITY,
+            Some(Redisplay::Problems | Redisplay::Noted) => StatusCode::UNPROCESSABLE_ENTITY,
             Some(Redisplay::TooLarge) => StatusCode::PAYLOAD_TOO_LARGE,
             Some(Redisplay::Unreadable) => StatusCode::BAD_REQUEST,
         }
@@ -50,6 +52,7 @@ impl Typed<'_> {
             Redisplay::TooLarge => Some(texts.page_too_large),
             Redisplay::Unreadable => Some(texts.page_unreadable),
             Redisplay::OtherLanguage => None,
+            Redisplay::Noted => Some(texts.noted_not_saved),
         }
     }
 }

@@ -158,7 +158,8 @@ async fn finish(
         VerificationResult::Sound => Redirect::to("/supervision?noted=sound").into_response(),
         VerificationResult::Doubtful => Redirect::to("/supervision?noted=doubtful").into_response(),
         VerificationResult::Problems(problems) => {
-            let rejected = super::items::RejectedAnswers { problems, fields: form.0.clone() };
+            let rejected =
+                super::items::RejectedAnswers { problems, fields: form.0.clone(), is_whole: true };
             render_page(
                 StatusCode::UNPROCESSABLE_ENTITY,
                 &VerificationPage::new(&staff, &task, Some(&rejected)),

@@ -1,0 +1,175 @@
+//! Review of single items and texts: limits that are missing or too wide, and names in braces that
+//! nothing replaces.
+//!
+//! These are findings rather than errors of the file, so that a version that was launched before
+//! there was such a rule can still be read.
+
+use std::collections::BTreeSet;
+
+use super::item::MAX_TEXT;
+use super::piping::placeholders;
+use super::review::{Finding, Severity};
+use super::{Item, ItemKind, Questionnaire};
+use crate::domain::language::LocalizedText;
+
+pub(super) fn review_items(questionnaire: &Questionnaire) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut earlier = BTreeSet::new();
+    findings.extend(unknown_names("introduction", &[&questionnaire.introduction], &earlier));
+    for (number, page) in questionnaire.pages.iter().enumerate() {
+        findings.extend(unknown_names(&format!("page {}", number + 1), &[&page.title], &earlier));
+        for item in &page.items {
+            let place = format!("item {}", item.id);
+            let hint: Vec<&LocalizedText> = item.hint.iter().collect();
+            findings.extend(unknown_names(&place, &hint, &earlier));
+            findings.extend(names_in_choices(&place, item));
+            findings.extend(limits(place, item));
+        }
+        earlier.extend(page.items.iter().filter(|i| i.is_question()).map(|i| i.id.as_str()));
+    }
+    findings
+}
+
+fn names_of(text: &LocalizedText) -> impl Iterator<Item = &str> {
+    [&text.zh, &text.en].into_iter().flat_map(|text| placeholders(text))
+}
+
+/// Returns names in braces that stand for nothing at that place.
+fn unknown_names(place: &str, texts: &[&LocalizedText], earlier: &BTreeSet<&str>) -> Vec<Finding> {
+    let is_known = |name: &str| match name.strip_prefix("answer:") {
+        Some(id) => earlier.contains(id),
+        None => matches!(name, "subject" | "applicant"),
+    };
+    let unknown: BTreeSet<&str> =
+        texts.iter().flat_map(|text| names_of(text)).filter(|name| !is_known(name)).collect();
+    unknown
+        .into_iter()
+        .map(|name| Finding {
+            severity: Severity::Error,
+            place: place.to_owned(),
+            what: format!(
+                "{{{name}}} names nothing here; take {{subject}}, {{applicant}} or {{answer:ID}} \
+                    of an item on an earlier page"
+            ),
+        })
+        .collect()
+}
+
+/// Returns names in braces where texts are shown as they stand: options, the ends of a scale, units.
+fn names_in_choices(place: &str, item: &Item) -> Option<Finding> {
+    let texts: Vec<&LocalizedText> = match &item.kind {
+        ItemKind::Choice(choice) => choice.options.iter().map(|option| &option.text).collect(),
+        ItemKind::Scale(scale) => vec![&scale.low, &scale.high],
+        ItemKind::Number(range) => range.unit.iter().collect(),
+        ItemKind::Date { .. } | ItemKind::Open { .. } | ItemKind::Info => Vec::new(),
+    };
+    let is_ours =
+        |name: &&str| matches!(*name, "subject" | "applicant") || name.starts_with("answer:");
+    let name = texts.into_iter().flat_map(names_of).find(is_ours)?;
+    Some(Finding {
+        severity: Severity::Error,
+        place: place.to_owned(),
+        what: format!(
+            "{{{name}}} is not replaced in options, the ends of a scale and units; say it in the \
+                question"
+        ),
+    })
+}
+
+fn limits(place: String, item: &Item) -> Option<Finding> {
+    match &item.kind {
+        ItemKind::Open { max_chars } if !(1..=MAX_TEXT).contains(max_chars) => Some(Finding {
+            severity: Severity::Error,
+            place,
+            what: format!(
+                "max_chars {max_chars} is not from 1 to {MAX_TEXT}, which is what a cell of a \
+                    worksheet holds; choose a number between, or ask in several items"
+            ),
+        }),
+        ItemKind::Number(range) if range.min.is_none() || range.max.is_none() => {
+            let missing = match (range.min, range.max) {
+                (None, None) => "min and max",
+                (None, Some(_)) => "min",
+                _ => "max",
+            };
+            Some(Finding {
+                severity: Severity::Warning,
+                place,
+                what: format!(
+                    "without {missing}, numbers are taken from -999999 to 999999; set {missing} \
+                        to what can be meant"
+                ),
+            })
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::review::review;
+    use super::*;
+
+    const FILE: &str = include_str!("../../../tests/fixtures/every_kind.toml");
+
+    /// Returns what a change of the file adds to its review.
+    fn found(from: &str, to: &str) -> Vec<String> {
+        assert!(FILE.contains(from), "{from}");
+        let reviewed = |file: &str| {
+            let questionnaire = Questionnaire::parse(file).unwrap_or_else(|e| panic!("{to}: {e}"));
+            let word = |severity| if severity == Severity::Error { "mistake" } else { "remark" };
+            review(&questionnaire)
+                .into_iter()
+                .map(|f| format!("{} {}: {}", word(f.severity), f.place, f.what))
+                .collect::<Vec<_>>()
+        };
+        let before = reviewed(FILE);
+        reviewed(&FILE.replace(from, to)).into_iter().filter(|f| !before.contains(f)).collect()
+    }
+
+    /// EUSurvey/EUSURVEY#240, openstax/tutor-server#1000: a text that no cell holds breaks the export.
+    #[test]
+    fn limits_are_set_and_no_wider_than_every_format() {
+        assert_eq!(found("max_chars = 200", "max_chars = 32767"), Vec::<String>::new());
+        assert_eq!(found("max_chars = 200", "max_chars = 1"), Vec::<String>::new());
+        for wrong in ["32768", "0", "4000000000"] {
+            let said = found("max_chars = 200", &format!("max_chars = {wrong}"));
+            let start = format!("mistake item open1: max_chars {wrong} is not from 1 to 32767");
+            assert!(said.len() == 1 && said[0].starts_with(&start), "{said:?}");
+        }
+        for (to, missing) in [
+            ("max = 100000, decimals = 2", "min"),
+            ("min = 0, decimals = 2", "max"),
+            ("decimals = 2", "min and max"),
+        ] {
+            let said = found("min = 0, max = 100000, decimals = 2", to);
+            let start = format!("remark item paid: without {missing}, numbers are taken from");
+            assert!(said.len() == 1 && said[0].starts_with(&start), "{said:?}");
+        }
+    }
+
+    /// surveyjs/survey-library#10909, LimeSurvey/LimeSurvey#1821: names in titles.
+    #[test]
+    fn names_that_nothing_replaces_are_found_wherever_they_stand() {
+        for (from, to) in [
+            ("zh = \"原因\"", "zh = \"{subject}：{answer:use}的原因\""),
+            ("zh = \"关于{subject}\"", "zh = \"{applicant}：关于{subject}\""),
+            ("zh = \"请逐字念出\"", "zh = \"{answer:use}，请逐字念出\""),
+        ] {
+            assert_eq!(found(from, to), Vec::<String>::new(), "{to}");
+        }
+        for (from, to, said) in [
+            ("zh = \"原因\"", "zh = \"{sbject}\"", "mistake page 3: {sbject} names nothing here"),
+            ("zh = \"原因\"", "zh = \"{answer:why}\"", "mistake page 3: {answer:why} names"),
+            ("About {subject}", "About {answer:use}", "mistake introduction: {answer:use} names"),
+            ("zh = \"请逐字念出\"", "zh = \"{answer:g1}\"", "mistake item sat1: {answer:g1} names"),
+            ("zh = \"质量\"", "zh = \"{subject}\"", "mistake item why: {subject} is not replaced"),
+            ("zh = \"元\"", "zh = \"{answer:use}\"", "mistake item paid: {answer:use} is not"),
+            ("zh = \"好\"", "zh = \"{subject}\"", "mistake item g1: {subject} is not replaced"),
+        ] {
+            let found = found(from, to);
+            assert!(found.iter().any(|f| f.starts_with(said)), "{found:?}\n{said}");
+        }
+        assert_eq!(found("zh = \"质量\"", "zh = \"{质量}\""), Vec::<String>::new());
+    }
+}
