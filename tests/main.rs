@@ -38,6 +38,7 @@ mod raw_smsc;
 mod replies;
 mod respondent_inputs;
 mod respondent_pages;
+mod respondent_sessions;
 mod routes;
 mod serve;
 mod smpp_parts;

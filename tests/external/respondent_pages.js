@@ -47,9 +47,14 @@ async function look(browser, name, url, submit, width, scheme) {
   await page.close();
 }
 
-// Tabs through each page, chooses with blank and arrows, and sends it with Enter, until nothing more is asked.
+// Tabs through each page, chooses with blank and arrows, and sends it with Enter, until nothing more is asked. In a private window without cookies, on
+// a telephone in another zone.
 async function byKeyboard(browser, url) {
-  const page = await browser.newPage();
+  const privateWindow = await browser.createBrowserContext();
+  const page = await privateWindow.newPage();
+  const client = await page.createCDPSession();
+  await client.send("Emulation.setDocumentCookieDisabled", { disabled: true });
+  await page.emulateTimezone("America/Los_Angeles");
   await page.setJavaScriptEnabled(false);
   await page.goto(url);
   for (let pages = 0; pages < 12; pages += 1) {
@@ -82,7 +87,9 @@ async function byKeyboard(browser, url) {
   }
   const text = await page.evaluate(() => document.body.innerText);
   if (!text.includes("Thank you!")) wrong.push(`keyboard: the interview did not end: ${text.slice(0, 300)}`);
-  await page.close();
+  const { cookies } = await client.send("Network.getAllCookies");
+  if (cookies.length > 0) wrong.push(`cookies are set: ${cookies.map((cookie) => cookie.name).join(" ")}`);
+  await privateWindow.close();
 }
 
 (async () => {

@@ -244,7 +244,7 @@ fn render(
         )
         .render_into(&mut html),
         Screen::RequestConfirmed(noted) => {
-            EndPage::noted(noted, invitation_cases, code, language).render_into(&mut html)
+            EndPage::noted(noted, invitation_cases, code, language, now).render_into(&mut html)
         }
         Screen::Finished(finish) => {
             EndPage::finished(finish, code, language).render_into(&mut html)

@@ -71,11 +71,12 @@ pub struct WelcomePage<'a> {
     carried: Vec<(&'a str, &'a str)>,
 }
 
-/// Returns the last day on which answers are accepted. A field closes when its due day is over.
-fn last_day(invitation_cases: &InvitationCases, closes: Timestamp) -> String {
-    (closes - std::time::Duration::from_secs(1))
-        .date(invitation_cases.programme.time_zone)
-        .to_string()
+/// Returns the last day of the field, where the programme is; `None` if it is over. A field closes
+/// when its due day is over.
+fn open_until(invitation_cases: &InvitationCases, now: Timestamp) -> Option<String> {
+    let closes = invitation_cases.field_closes_at().filter(|closes| *closes > now)?;
+    let last_second = closes - std::time::Duration::from_secs(1);
+    Some(last_second.date(invitation_cases.programme.time_zone).to_string())
 }
 
 impl<'a> WelcomePage<'a> {
@@ -94,10 +95,7 @@ impl<'a> WelcomePage<'a> {
             code,
             applicant: invitation_cases.applicant_name(),
             subjects: askable.map(|case| case.application.subject.clone()).collect(),
-            open_until: invitation_cases
-                .field_closes_at()
-                .filter(|closes| *closes > now)
-                .map(|closes| last_day(invitation_cases, closes)),
+            open_until: open_until(invitation_cases, now),
             notice: &privacy.version,
             notice_paragraphs: privacy.paragraphs(
                 language,
@@ -228,6 +226,7 @@ impl<'a> EndPage<'a> {
         invitation_cases: &InvitationCases,
         code: &'a str,
         language: Language,
+        now: Timestamp,
     ) -> EndPage<'a> {
         let texts = translations(language);
         let (heading, text) = match noted {
@@ -244,9 +243,7 @@ impl<'a> EndPage<'a> {
             ));
         }
         paragraphs.extend(
-            invitation_cases.field_closes_at().map(|closes| {
-                format!("{} {}", texts.open_until, last_day(invitation_cases, closes))
-            }),
+            open_until(invitation_cases, now).map(|day| format!("{} {day}", texts.open_until)),
         );
         EndPage {
             style: STYLE,
