@@ -417,6 +417,14 @@ async fn every_page_of_the_console_is_accessible_and_usable() {
         TestApp::on_sqlite(people(), &[EARLY_ALARMS[0], ("DATASET__OPEN_ANSWERS", "reviewed")])
             .await;
     advance_ten_days(&app).await;
+    app.execute_sql(&format!(
+        "INSERT INTO stuck_work (kind, item, problem, attempt_count, since, retry_at) VALUES \
+            ('write_dataset', 'A1 v1', '/var/lib/fieldworkd/datasets/A1/v1/responses.csv: no space \
+            left on device', 5, {0}, {0})",
+        app.clock_now().0
+    ))
+    .await
+    .unwrap();
     let Some(done) = run_in_chromium(
         "tests/external/console.js",
         json!({ "base": app.base, "number": number(3) }),

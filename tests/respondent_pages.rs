@@ -6,19 +6,11 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use crate::common::TestApp;
+use crate::common::survey::{DAILY, Survey};
 use fieldworkd::simulation::Scenario;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_page_is_accessible_light_and_usable_by_keyboard_without_script() {
-    let (Ok(modules), Ok(chromium)) =
-        (std::env::var("FIELDWORKD_TEST_NODE_PATH"), std::env::var("FIELDWORKD_TEST_CHROMIUM"))
-    else {
-        eprintln!(
-            "FIELDWORKD_TEST_CHROMIUM is not set: no page is looked at in a browser (use \
-                tests/run)"
-        );
-        return;
-    };
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("brand.toml"), include_str!("fixtures/every_kind.toml"))
         .unwrap();
@@ -82,6 +74,27 @@ async fn every_page_is_accessible_light_and_usable_by_keyboard_without_script() 
         }
     }
     let interview = format!("{}?lang=en", app.link(7).await);
+    if !look_at(pages, Some(interview)).await {
+        return;
+    }
+    assert_eq!(
+        app.dispositions("A1").await.into_iter().find(|(code, _)| code == "1.1"),
+        Some(("1.1".to_owned(), 2))
+    );
+}
+
+/// Lets a browser look at pages and fill an interview in by keyboard. Returns whether there is one.
+async fn look_at(pages: Vec<serde_json::Value>, interview: Option<String>) -> bool {
+    let (Ok(modules), Ok(chromium)) =
+        (std::env::var("FIELDWORKD_TEST_NODE_PATH"), std::env::var("FIELDWORKD_TEST_CHROMIUM"))
+    else {
+        eprintln!(
+            "FIELDWORKD_TEST_CHROMIUM is not set: no page is looked at in a browser (use \
+                tests/run)"
+        );
+        return false;
+    };
+    let count = pages.len() * 4;
     let task = serde_json::json!({ "chromium": chromium, "pages": pages, "interview": interview });
     let said = tokio::task::spawn_blocking(move || {
         let mut node = Command::new("node")
@@ -98,9 +111,27 @@ async fn every_page_is_accessible_light_and_usable_by_keyboard_without_script() 
     })
     .await
     .unwrap();
-    assert_eq!(said.trim(), format!("looked at {} pages", pages.len() * 4), "{said}");
-    assert_eq!(
-        app.dispositions("A1").await.into_iter().find(|(code, _)| code == "1.1"),
-        Some(("1.1".to_owned(), 2))
-    );
+    assert_eq!(said.trim(), format!("looked at {count} pages"), "{said}");
+    true
+}
+
+/// The page of what could not be saved, with a long text on it.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_that_is_to_be_sent_again_is_accessible() {
+    let survey = Survey::start(1).await;
+    let link = survey.begin(0).await;
+    survey.send(&link, "answers", "0", &[DAILY]).await;
+    let text = "师傅上门两次都没有修好，电话里说的和现场做的不一样。\n\n".repeat(4);
+    let typed = [("sat1", "2"), ("more", text.as_str()), ("back-to", "0")];
+    survey.send(&link, "answers", "1", &typed).await;
+    let trigger =
+        "CREATE TRIGGER away BEFORE INSERT ON page_visit BEGIN SELECT RAISE(ABORT, 'x'); END";
+    survey.app.execute_sql(trigger).await.unwrap();
+    let page = |language: &str| {
+        serde_json::json!({ "name": format!("send again {language}"), "submit": true,
+            "url": format!("{link}?lang={language}&page=1") })
+    };
+    look_at(vec![page("zh"), page("en")], None).await;
+    let (status, ..) = survey.send(&link, "answers", "1", &typed[..2]).await;
+    assert_eq!(status, 503);
 }

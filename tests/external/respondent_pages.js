@@ -100,7 +100,7 @@ async function byKeyboard(browser, url) {
         for (const scheme of ["light", "dark"]) await look(browser, name, url, submit, width, scheme);
       }
     }
-    await byKeyboard(browser, task.interview);
+    if (task.interview) await byKeyboard(browser, task.interview);
   } finally {
     await browser.close();
   }
