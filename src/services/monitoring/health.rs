@@ -193,6 +193,7 @@ mod tests {
         let well = Readiness {
             database: None,
             disk_free_bytes: MIN_FREE_BYTES,
+            clock_step_seconds: None,
             clock_offset_ms: -59_000,
             gateways_paused: vec!["g".into()],
         };
