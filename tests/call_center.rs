@@ -528,7 +528,9 @@ async fn supervisors_reassign_people_and_interviewers_with_too_many_refusals_sta
             verification::current_task(&app.context, &qian, task).await.unwrap().is_none(),
             "no number before it is taken"
         );
-        verification::take(&app.context, &qian, task).await.unwrap().unwrap();
+        assert_eq!(verification::take(&app.context, &qian, task).await.unwrap(), Ok(task));
+        let other = verification::take(&app.context, &qian, tasks[1].id).await.unwrap();
+        assert_eq!(other, Ok(task), "{}: one at a time", app.engine);
         assert_eq!(
             verification::take(&app.context, &wu, task).await.unwrap(),
             Err(verification::VerificationRefusal::Unavailable)

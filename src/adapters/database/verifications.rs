@@ -99,6 +99,12 @@ pub async fn find(connection: &mut AnyConnection, id: i64) -> Result<Option<Veri
     sqlx::query(sql).bind(id).fetch_optional(connection).await?.as_ref().map(read).transpose()
 }
 
+/// Returns the verification that an account has claimed and not finished: there is one at most.
+pub async fn claimed_by(connection: &mut AnyConnection, account: AccountId) -> Result<Option<i64>> {
+    let sql = "SELECT id FROM verification WHERE taken_by = $1 AND verified_at IS NULL";
+    Ok(sqlx::query_scalar(sql).bind(account.0).fetch_optional(connection).await?)
+}
+
 /// Claims a verification. Returns false if it is claimed by somebody else or finished.
 pub async fn claim(tx: &mut AnyConnection, id: i64, by: AccountId, now: Timestamp) -> Result<bool> {
     let sql = "UPDATE verification SET taken_by = $2, taken_at = $3 WHERE id = $1 AND \

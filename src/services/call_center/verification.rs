@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use super::CallCenterError;
-use crate::adapters::database::accounts::Account;
+use crate::adapters::database::accounts::{self, Account};
 use crate::adapters::database::calls::{self, NewCall, Purpose};
 use crate::adapters::database::verifications::{self, Verification};
 use crate::adapters::database::{campaigns, links, programmes, suppressions};
@@ -89,15 +89,19 @@ pub enum VerificationRefusal {
     NotAllowed,
 }
 
-/// Claims a verification. From then on the number may be on the screen, so the claim is audited
-/// (invariants I2, I7).
+/// Claims a verification, and returns its id; who has another one gets that one. From then on the
+/// number may be on the screen, so the claim is audited (invariants I2, I7).
 pub async fn take(
     context: &AppContext,
     account: &Account,
     id: i64,
-) -> Result<Result<(), VerificationRefusal>, CallCenterError> {
+) -> Result<Result<i64, VerificationRefusal>, CallCenterError> {
     let now = context.clock.now();
     let mut tx = context.database.write().await?;
+    accounts::hold(&mut tx, account.id).await?;
+    if let Some(claimed) = verifications::claimed_by(&mut tx, account.id).await? {
+        return Ok(Ok(claimed));
+    }
     let Some(verification) = verifications::find(&mut tx, id).await? else {
         return Ok(Err(VerificationRefusal::Unavailable));
     };
@@ -141,7 +145,7 @@ pub async fn take(
         )
         .await?;
     tx.commit().await?;
-    Ok(Ok(()))
+    Ok(Ok(id))
 }
 
 /// Returns the task that this account has claimed; `None` if it has not claimed it, or it is

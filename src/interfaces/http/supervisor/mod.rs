@@ -123,7 +123,7 @@ async fn call(
     Path(id): Path<i64>,
 ) -> Result<Redirect, Failure> {
     Ok(match verification::take(&app.context, &staff.session.account, id).await? {
-        Ok(()) => Redirect::to(&format!("/supervision/verifications/{id}")),
+        Ok(claimed) => Redirect::to(&format!("/supervision/verifications/{claimed}")),
         Err(VerificationRefusal::Unavailable) => Redirect::to("/supervision?noted=gone"),
         Err(VerificationRefusal::OwnInterview) => Redirect::to("/supervision?noted=own"),
         Err(VerificationRefusal::NotAllowed) => Redirect::to("/supervision?noted=closed"),
