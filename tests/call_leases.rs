@@ -125,6 +125,42 @@ async fn a_page_that_dies_while_its_field_closes_has_interviewed_nobody() {
     }
 }
 
+/// What is typed while the field closes is kept as a late answer, like on the web.
+#[tokio::test]
+async fn an_interview_under_way_can_be_finished_after_its_field_has_closed() {
+    for app in queue_of(3, &[]).await {
+        add_account(&app, "wu", Role::Interviewer).await;
+        let wu = Browser::signed_in(&app, "wu").await;
+        let token = wu.token("/interview").await;
+        wu.post("/interview/next", &[("token", &token)]).await;
+        let page = wu.get("/interview").await.2;
+        let call = page.split("data-call=\"").nth(1).unwrap().split('"').next().unwrap();
+        let notice = CONSENT_FORM[0];
+        wu.post(&format!("/interview/{call}/begin"), &[notice, ("token", &token)]).await;
+        for page in 0..4 {
+            if page == 2 {
+                deadlines::close_campaign(&app.context, "C1").await.unwrap();
+            }
+            let answers = crate::common::answers(0, page, "9");
+            let mut fields: Vec<(&str, &str)> = answers.iter().map(|(n, v)| (*n, *v)).collect();
+            fields.push(("token", &token));
+            let (status, to, _) = wu.post(&format!("/interview/{call}/answers"), &fields).await;
+            assert_eq!(status, 303, "{}: page {page}", app.engine);
+            assert_eq!(to.contains("noted=interviewed"), page == 3, "{}: {to}", app.engine);
+        }
+        let all = all_calls(&app).await;
+        assert_eq!(all[0].outcome, Some(CallOutcome::Interviewed), "{}", app.engine);
+        let mut connection = app.context.database.read().await.unwrap();
+        let application = fieldworkd::adapters::database::applications::find(&mut connection, "A1")
+            .await
+            .unwrap()
+            .unwrap();
+        let stored = responses::of_application(&mut connection, application.id).await.unwrap();
+        assert_eq!(stored[0].answers.len(), 14, "{}: to the last page", app.engine);
+        assert!(stored[0].late_at.is_some(), "{}", app.engine);
+    }
+}
+
 /// The best of five thousand waits at the end of the list, in another zone than most.
 #[tokio::test]
 async fn in_a_long_queue_of_four_zones_the_first_in_line_comes_first() {

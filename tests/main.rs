@@ -34,6 +34,7 @@ mod poisoned_rows;
 mod proxies;
 mod questionnaires;
 mod quotas;
+mod racing_programs;
 mod raw_smsc;
 mod replies;
 mod respondent_inputs;

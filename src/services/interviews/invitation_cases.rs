@@ -90,6 +90,13 @@ pub enum EndScreen {
     Closed,
 }
 
+impl EndScreen {
+    /// Whether answers led there, and not only the end of the field or a refusal.
+    pub fn is_by_answers(self) -> bool {
+        matches!(self, EndScreen::Thanks | EndScreen::NotEligible | EndScreen::QuotaFull)
+    }
+}
+
 impl InterviewService {
     /// Looks behind a link, to answer in a mode. Changes nothing.
     pub async fn open_invitation(
@@ -195,7 +202,9 @@ impl InterviewService {
                 mode: mode.to_string(),
                 fields: open_fields(&sealer, case.fields_sealed.as_deref())?,
             };
-            let is_late = mode == Mode::Web && is_late(&case, now) && linked.consent.is_some();
+            // By SMS, each question is a message of its own: none goes out after the end.
+            let may_be_late = mode != Mode::Sms && linked.consent.is_some();
+            let is_late = may_be_late && is_late(&case, now);
             cases.push(InterviewCase {
                 accepts_answers: is_late || accepts_answers(&case, now),
                 is_late,

@@ -236,9 +236,11 @@ async fn answers(
                 .open_invitation(&call_screen.code, Mode::Telephone)
                 .await
                 .map_err(failure)?;
+            // A field that has ended meanwhile has interviewed nobody: the interviewer says what
+            // became of the call.
             if matches!(
                 invitation_cases.screen(&invitation_cases.paths(), None),
-                Screen::Finished(_)
+                Screen::Finished(end) if end.is_by_answers()
             ) {
                 record_outcome(
                     &app.context,
@@ -292,7 +294,8 @@ async fn not_a_user(
         .open_invitation(&call_screen.code, Mode::Telephone)
         .await
         .map_err(failure)?;
-    if invitation_cases.cases.iter().any(|case| case.accepts_answers) {
+    let screen = invitation_cases.screen(&invitation_cases.paths(), None);
+    if !matches!(screen, Screen::Finished(end) if end.is_by_answers()) {
         return Ok(Redirect::to("/interview"));
     }
     record_outcome(
