@@ -112,11 +112,15 @@ async fn a_key_of_another_request_route_or_program_repeats_nothing() {
         assert_eq!(two.post("/campaigns/C1/state", "k", &pause).await, 200, "a program");
         assert_eq!(one.post("/applications/A1/deadline", "k", &extend(2)).await, 200, "again");
         let shown = one.get("/applications/A1").await;
-        assert_eq!(shown["extended_days"], 2, "{}: {shown}", app.engine);
+        let history = shown["history"].as_array().unwrap();
+        let extended: Vec<&Value> =
+            history.iter().filter(|event| event["kind"] == "extended").collect();
+        assert_eq!(extended.len(), 1, "{}: {shown}", app.engine);
+        assert_eq!(extended[0]["days"], 2, "{}: {shown}", app.engine);
     }
 }
 
-/// While a program turns the pages, people are added and their cases change.
+/// While a program turns the pages, cases change: people answer, refuse and get messages.
 #[tokio::test]
 async fn pages_hold_each_case_once_while_rows_change() {
     for app in TestApp::on_each_engine(Scenario::faultless(1, 100), &[]).await {
@@ -129,13 +133,14 @@ async fn pages_hold_each_case_once_while_rows_change() {
         };
         let expected: BTreeSet<i64> = ids(&before).into_iter().collect();
         assert_eq!(expected.len(), 23, "{before}");
-        let (mut seen, mut cursor, mut added) = (Vec::new(), None::<i64>, 100);
+        let (mut seen, mut cursor, mut person) = (Vec::new(), None::<i64>, 0);
         loop {
             let after = cursor.map(|at| format!("&cursor={at}")).unwrap_or_default();
             let page = program.get(&format!("/applications/A1/cases?limit=4{after}")).await;
             seen.extend(ids(&page));
-            app.import(&["A1"], list_of(added..added + 2).as_bytes()).await.unwrap();
-            added += 2;
+            app.answer_all(&app.link(person).await, 0, "8").await;
+            app.post(&format!("{}/refuse", app.link(22 - person).await), &[]).await;
+            person += 1;
             app.dispatcher.tick().await.unwrap();
             cursor = page["next"].as_i64();
             if cursor.is_none() {
@@ -160,6 +165,10 @@ async fn a_receiver_that_drips_holds_up_no_other_for_long() {
     tokio::spawn(async move {
         while let Ok((mut connection, _)) = dripping.accept().await {
             tokio::spawn(async move {
+                let mut request = [0; 16_384];
+                if connection.read(&mut request).await.is_err() {
+                    return;
+                }
                 for byte in b"HTTP/1.1 200 OK\r\nX-Slow: ".iter().chain([b'a'; 600].iter()) {
                     if connection.write_all(&[*byte]).await.is_err() {
                         break;
@@ -187,7 +196,7 @@ async fn a_receiver_that_drips_holds_up_no_other_for_long() {
     });
     let app = TestApp::on_sqlite(
         Scenario::faultless(1, 100),
-        &[("WEBHOOKS__ALLOW_NETWORKS", "[\"127.0.0.0/8\"]")],
+        &[("WEBHOOKS__ALLOW_NETWORKS", "127.0.0.0/8")],
     )
     .await;
     let administrator = Actor::command("test");
@@ -203,7 +212,8 @@ async fn a_receiver_that_drips_holds_up_no_other_for_long() {
     });
     delivered.unwrap();
     assert!(arrived, "the other one was told meanwhile");
-    assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
+    let lasted = began.elapsed();
+    assert!((10..60).contains(&lasted.as_secs()), "the slow one is left after a while: {lasted:?}");
 }
 
 /// Two days without a daemon: each alarm is told once, and not for each hour that was missed.
