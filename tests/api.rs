@@ -41,6 +41,16 @@ impl ApiClient<'_> {
         send_for_json(self.request(Method::GET, path)).await
     }
 
+    /// The precondition of a change to what is there now, or of its creation.
+    async fn precondition(&self, path: &str) -> (&'static str, String) {
+        let found = self.request(Method::GET, path).send().await.unwrap();
+        match found.headers().get("etag") {
+            Some(tag) => ("if-match", tag.to_str().unwrap().to_owned()),
+            None if found.status() == StatusCode::NOT_FOUND => ("if-none-match", "*".to_owned()),
+            None => ("x-nothing", "1".to_owned()),
+        }
+    }
+
     async fn post(&self, path: &str, body: Value) -> (u16, Value) {
         send_for_json(
             self.request(Method::POST, path)
@@ -272,10 +282,12 @@ async fn the_api_prepares_campaigns_and_administers_as_the_console_does() {
             token: token(&app, "operator", &[Permission::Read, Permission::Operate]).await,
         };
         let send = async |program: &ApiClient<'_>, method: Method, path: &str, body: Value| {
+            let (name, tag) = program.precondition(path).await;
             send_for_json(
                 program
                     .request(method, path)
                     .header("content-type", "application/json")
+                    .header(name, tag)
                     .body(body.to_string()),
             )
             .await

@@ -18,9 +18,10 @@ const LAYERS: [&[&str]; 7] = [
 ];
 
 /// Services in order: each uses only those before it. `sealing` and `context` are below all others.
-const SERVICES: [&str; 23] = [
+const SERVICES: [&str; 24] = [
     "sealing",
     "context",
+    "versions",
     "stuck_work",
     "accounts",
     "list_import",

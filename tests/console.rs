@@ -106,7 +106,10 @@ async fn operators_see_who_is_in_danger_and_do_something_about_it() {
             app.engine
         );
         assert_eq!(qian.submit("/campaigns/C1/budget", &[("amount", "much")]).await.0, 422);
-        assert_eq!(qian.submit("/campaigns/C1/budget", &[("amount", "100")]).await.0, 303);
+        assert_eq!(
+            qian.submit_from("/campaigns/C1", "/campaigns/C1/budget", &[("amount", "100")]).await.0,
+            303
+        );
         let hold = [("what", "hold"), ("campaign", "C1"), ("reason", "")];
         assert_eq!(
             qian.submit("/applications/A1/deadline", &hold).await.0,

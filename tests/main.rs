@@ -31,6 +31,7 @@ mod metrics;
 mod parameter_limits;
 mod poisoned_loops;
 mod poisoned_rows;
+mod preconditions;
 mod proxies;
 mod questionnaires;
 mod quotas;

@@ -156,7 +156,9 @@ async fn a_budget_pauses_the_campaign_before_it_is_passed() {
             app.engine
         );
         assert!((0.9..=1.02).contains(&status.cost), "{}: {} of 1.02", app.engine, status.cost);
-        services::campaigns::set_budget(&app.context, "C1", Some(100.0)).await.unwrap();
+        services::campaigns::set_budget(&app.context, "C1", Some(100.0), &Default::default())
+            .await
+            .unwrap();
         services::campaigns::change_state(&app.context, "C1", CampaignState::Running)
             .await
             .unwrap();

@@ -25,4 +25,5 @@ pub mod sms_inbound;
 pub mod sms_sending;
 pub mod stuck_work;
 pub mod suppressions;
+pub mod versions;
 pub mod webhooks;

@@ -166,6 +166,22 @@ impl<'a> Browser<'a> {
         self.post(path, &fields).await
     }
 
+    /// Submits a form of a page with the version that the page was made from.
+    pub async fn submit_from(
+        &self,
+        page: &str,
+        path: &str,
+        fields: &[(&str, &str)],
+    ) -> (u16, String, String) {
+        let shown = self.get(page).await.2;
+        let form = shown.split(&format!("action=\"{path}\"")).nth(1).expect("the page's form");
+        let version = form.split("name=\"version\" value=\"").nth(1).expect("its version");
+        let version = version.split('"').next().unwrap_or_default();
+        let fields: Vec<(&str, &str)> =
+            fields.iter().copied().filter(|(name, _)| *name != "version").collect();
+        self.submit(path, &[&fields[..], &[("version", version)]].concat()).await
+    }
+
     /// Returns the token in the page's forms.
     pub async fn token(&self, path: &str) -> String {
         let page = self.get(path).await.2;

@@ -96,6 +96,14 @@ impl Engine {
         }
     }
 
+    /// Holds `$1` to the end of the transaction.
+    pub fn lock_number(self) -> Option<&'static str> {
+        match self {
+            Engine::Sqlite => None,
+            Engine::Postgres => Some("SELECT pg_advisory_xact_lock($1)"),
+        }
+    }
+
     /// Refreshes statistics after many rows were added at once. PostgreSQL's planner learns of them
     /// up to a minute later and plans scans until then.
     pub fn refresh_statistics(self) -> Option<&'static str> {

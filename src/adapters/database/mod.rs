@@ -346,6 +346,15 @@ impl WriteTx {
         self.engine
     }
 
+    /// Holds a number to the end of the transaction: other transactions that hold it wait. (With
+    /// SQLite, every other writer waits anyway.)
+    pub async fn hold_number(&mut self, number: i64) -> Result<()> {
+        if let Some(sql) = self.engine.lock_number() {
+            sqlx::query(sql).bind(number).execute(&mut *self.tx).await?;
+        }
+        Ok(())
+    }
+
     /// Prepares for many rows that enter indexes in random order: with a small cache, SQLite would
     /// read and write the same pages repeatedly.
     pub async fn expect_many_rows(&mut self) -> Result<()> {

@@ -15,6 +15,7 @@ use crate::interfaces::errors::CommandError;
 use crate::services;
 use crate::services::campaigns::{LaunchReport, LaunchRequest};
 use crate::services::context::AppContext;
+use crate::services::versions::ExpectedVersion;
 use crate::services::{datasets, deadlines, drafts, forecasting};
 
 #[derive(Subcommand)]
@@ -133,7 +134,8 @@ pub async fn run(context: &AppContext, command: CampaignCommand) -> Result<()> {
         CampaignCommand::Budget { code, amount: raw } => {
             let budget =
                 if raw == "none" { None } else { Some(amount(&raw).map_err(anyhow::Error::msg)?) };
-            services::campaigns::set_budget(context, &code, budget).await?;
+            let expected = ExpectedVersion::Any;
+            services::campaigns::set_budget(context, &code, budget, &expected).await?;
             print_line!(
                 "campaign {code} has {}",
                 budget.map_or("no budget".to_owned(), |budget| format!("a budget of {budget:.2}"))
@@ -277,7 +279,14 @@ async fn request_launch(
 ) -> Result<()> {
     let actor = output::os_user();
     let (applications, plan) = (applications.join(","), serde_json::to_value(plan)?);
-    drafts::campaigns::save(context, &actor, code, &applications, &plan, gateway, budget).await?;
+    let entered = drafts::campaigns::EnteredDraft {
+        code,
+        applications: &applications,
+        plan: &plan,
+        gateway,
+        budget,
+    };
+    drafts::campaigns::save(context, &actor, &entered, &ExpectedVersion::Any).await?;
     let draft = drafts::campaigns::find(context, code).await?;
     drafts::campaigns::check(context, &draft).await?;
     drafts::campaigns::request_launch(context, &draft, &actor).await?;

@@ -17,6 +17,7 @@ use crate::services::list_import::{ListImportError, RowReason, TableError};
 use crate::services::programmes::RegistrationError;
 use crate::services::questionnaires::QuestionnaireSourceError;
 use crate::services::suppressions::SuppressionError;
+use crate::services::versions::VersionConflict;
 
 /// An error of a refused form, with a Chinese text.
 pub trait LocalizedError: std::error::Error {
@@ -266,9 +267,20 @@ impl LocalizedError for SubjectError {
     }
 }
 
+impl LocalizedError for VersionConflict {
+    fn zh(&self) -> Option<String> {
+        Some(match self {
+            VersionConflict::Changed { .. } => "他人已作更改，请查看后再改".into(),
+            VersionConflict::Exists { .. } => "已经存在，请查看后再改".into(),
+            VersionConflict::Missing => "已不存在，或尚未建立".into(),
+        })
+    }
+}
+
 impl LocalizedError for RegistrationError {
     fn zh(&self) -> Option<String> {
         Some(match self {
+            RegistrationError::Version(conflict) => return conflict.zh(),
             RegistrationError::Programme(ProgrammeError::Value { key, .. }) => match *key {
                 "code" => "项目代码：请用字母、数字、- 和 _，最多 40 个".to_owned(),
                 "certificate_months" => "证书期限为 1 到 24 个月".to_owned(),
@@ -383,6 +395,7 @@ impl LocalizedError for ListDraftError {
 impl LocalizedError for CampaignDraftError {
     fn zh(&self) -> Option<String> {
         Some(match self {
+            CampaignDraftError::Version(conflict) => return conflict.zh(),
             CampaignDraftError::Launch(error) => return error.zh(),
             CampaignDraftError::NotFound => "此草稿已不存在".to_owned(),
             CampaignDraftError::Changed => "草稿刚被修改，请再看一遍".to_owned(),

@@ -108,6 +108,7 @@ coded_errors![
     crate::services::sms_sending::DispatchError,
     crate::services::sms_sending::in_doubt::DoubtResolutionError,
     crate::services::suppressions::SuppressionError,
+    crate::services::versions::VersionConflict,
     crate::services::webhooks::EndpointError,
 ];
 
@@ -197,7 +198,7 @@ mod tests {
     }
 
     /// Codes that belong to no variant of an error type: structs, and refusals of the API.
-    const OTHERS: [&str; 18] = [
+    const OTHERS: [&str; 19] = [
         "api.bad_request",
         "api.conflict",
         "api.forbidden",
@@ -207,6 +208,7 @@ mod tests {
         "api.method_not_allowed",
         "api.not_found",
         "api.payload_too_large",
+        "api.precondition_required",
         "api.too_many_requests",
         "api.unauthorized",
         "api.unavailable",

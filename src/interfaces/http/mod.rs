@@ -106,6 +106,7 @@ fn build_state(context: Arc<AppContext>) -> Arc<AppState> {
     let sign_ins_by_device =
         KeyedLimiter::new(context.clock.clone(), DEVICE_ATTEMPTS, DEVICE_PERIOD);
     Arc::new(AppState {
+        conditional_change: tokio::sync::Mutex::default(),
         context,
         interview_service,
         failed_links,

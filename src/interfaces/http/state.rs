@@ -14,6 +14,8 @@ use crate::services::interviews::InterviewService;
 pub struct AppState {
     pub context: Arc<AppContext>,
     pub interview_service: InterviewService,
+    /// Held by a change with a precondition while it is compared and made.
+    pub(super) conditional_change: tokio::sync::Mutex<()>,
     pub(super) failed_links: FailedAttemptLimiter,
     /// True when the daemon is stopping; ends open event streams.
     pub(super) stopping: watch::Sender<bool>,

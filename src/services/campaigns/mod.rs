@@ -16,7 +16,8 @@ mod status;
 pub use launch::{LaunchError, LaunchReport, LaunchRequest, launch, prepare_launch};
 pub use rates::{GroupRates, RateGrouping, rates};
 pub use status::{
-    ApplicationStatus, CampaignError, CampaignStatus, CellStatus, change_state, set_budget, status,
+    ApplicationStatus, CampaignError, CampaignStatus, CellStatus, budget_version, change_state,
+    set_budget, status,
 };
 
 /// Money as it is stored, in millionths.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::adapters::database::applications::{self, ApplicationState, ClosedBy};
-use crate::adapters::database::campaigns::{self, CampaignState};
+use crate::adapters::database::campaigns::{self, Campaign, CampaignState};
 use crate::adapters::database::{
     DatabaseError, cases, datasets, forecasts, invitations, messages, programmes, quotas, rates,
     replicates,
@@ -12,10 +12,14 @@ use crate::domain::contact_plan::ContactPlanError;
 use crate::domain::deadline::{risk_order, schedule_lag};
 use crate::domain::outcome_rates::{OutcomeCounts, OutcomeRate};
 use crate::services::context::AppContext;
+use crate::services::versions::{self, ExpectedVersion, VersionConflict, version_of};
 
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
 #[strum(prefix = "campaign.", serialize_all = "snake_case")]
 pub enum CampaignError {
+    #[error(transparent)]
+    #[strum(transparent)]
+    Version(#[from] VersionConflict),
     #[error("no campaign has the code {0}")]
     UnknownCampaign(String),
     #[error("campaign {code} is {state}; it cannot be {wanted}")]
@@ -204,14 +208,23 @@ pub async fn set_budget(
     context: &AppContext,
     code: &str,
     budget: Option<f64>,
-) -> Result<(), CampaignError> {
+    expected: &ExpectedVersion,
+) -> Result<String, CampaignError> {
     let mut tx = context.database.write().await?;
+    versions::hold(&mut tx, "budget", code).await?;
     let campaign = campaigns::find(&mut tx, code)
         .await?
         .ok_or_else(|| CampaignError::UnknownCampaign(code.to_owned()))?;
-    campaigns::set_budget(&mut tx, campaign.id, budget.map(super::to_micros)).await?;
+    expected.check(Some(budget_version(&campaign)))?;
+    let budget_micros = budget.map(super::to_micros);
+    campaigns::set_budget(&mut tx, campaign.id, budget_micros).await?;
     tx.commit().await?;
-    Ok(())
+    Ok(budget_version(&Campaign { budget_micros, ..campaign }))
+}
+
+/// Returns the version of a campaign's budget.
+pub fn budget_version(campaign: &Campaign) -> String {
+    version_of(&(campaign.id.0, campaign.budget_micros))
 }
 
 /// Pauses or resumes a campaign. (Closing is the deadline's: it disposes of what is open.)

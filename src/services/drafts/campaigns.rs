@@ -27,6 +27,7 @@ use crate::services::campaigns::{LaunchError, LaunchReport, LaunchRequest, prepa
 use crate::services::context::AppContext;
 use crate::services::forecasting::{ForecastError, RehearsalForecast, rehearse_prepared};
 use crate::services::sms_sending::one_off::{OneOffResult, send_one_message};
+use crate::services::versions::{self, ExpectedVersion, VersionConflict, version_of};
 
 /// The number of days that a calendar shows at most.
 const MAX_CALENDAR_DAYS: i64 = 130;
@@ -41,6 +42,9 @@ const MAX_TESTS_LOOKED_AT: u32 = 1_000;
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
 #[strum(prefix = "campaign_draft.", serialize_all = "snake_case")]
 pub enum CampaignDraftError {
+    #[error(transparent)]
+    #[strum(transparent)]
+    Version(#[from] VersionConflict),
     #[error(transparent)]
     #[strum(transparent)]
     Launch(#[from] LaunchError),
@@ -96,20 +100,31 @@ pub struct DraftCheck {
     pub rehearsals: Vec<RehearsalForecast>,
 }
 
-/// Stores a draft as entered, valid or not.
+/// A draft as entered.
+pub struct EnteredDraft<'a> {
+    pub code: &'a str,
+    /// Codes with commas between them.
+    pub applications: &'a str,
+    pub plan: &'a Value,
+    pub gateway: &'a str,
+    pub budget: Option<f64>,
+}
+
+/// Stores a draft as entered, valid or not, over the version that is expected. Returns it.
 pub async fn save(
     context: &AppContext,
     actor: &str,
-    code: &str,
-    applications: &str,
-    plan: &Value,
-    gateway: &str,
-    budget: Option<f64>,
-) -> Result<(), CampaignDraftError> {
+    entered: &EnteredDraft<'_>,
+    expected: &ExpectedVersion,
+) -> Result<CampaignDraft, CampaignDraftError> {
+    let &EnteredDraft { code, applications, plan, gateway, budget } = entered;
     if !is_code(code) {
         return Err(LaunchError::InvalidCode(code.to_owned()).into());
     }
     let mut tx = context.database.write().await?;
+    versions::hold(&mut tx, "draft", code).await?;
+    let current = drafts::campaign(&mut tx, code).await?;
+    expected.check(current.as_ref().map(draft_version))?;
     if campaigns::find(&mut tx, code).await?.is_some() {
         return Err(LaunchError::CodeTaken(code.to_owned()).into());
     }
@@ -124,8 +139,23 @@ pub async fn save(
         launch_requested_by: None,
     };
     drafts::put_campaign(&mut tx, &draft).await?;
+    let stored = drafts::campaign(&mut tx, code).await?.ok_or(CampaignDraftError::NotFound)?;
     tx.commit().await?;
-    Ok(())
+    Ok(stored)
+}
+
+/// Returns the version of a draft; a request for its launch makes another.
+pub fn draft_version(draft: &CampaignDraft) -> String {
+    version_of(&(
+        &draft.code,
+        &draft.applications,
+        &draft.plan,
+        &draft.gateway,
+        draft.budget_micros,
+        &draft.created_by,
+        draft.changed_at.0,
+        &draft.launch_requested_by,
+    ))
 }
 
 pub async fn find(context: &AppContext, code: &str) -> Result<CampaignDraft, CampaignDraftError> {
@@ -348,8 +378,16 @@ pub async fn launch(
     Ok((report, campaign.id))
 }
 
-pub async fn discard_draft(context: &AppContext, code: &str) -> Result<(), CampaignDraftError> {
+/// Discards a draft of the version that is expected.
+pub async fn discard_draft(
+    context: &AppContext,
+    code: &str,
+    expected: &ExpectedVersion,
+) -> Result<(), CampaignDraftError> {
     let mut tx = context.database.write().await?;
+    versions::hold(&mut tx, "draft", code).await?;
+    let current = drafts::campaign(&mut tx, code).await?.ok_or(CampaignDraftError::NotFound)?;
+    expected.check(Some(draft_version(&current)))?;
     drafts::discard_campaign(&mut tx, code).await?;
     tx.commit().await?;
     Ok(())

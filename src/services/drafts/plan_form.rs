@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::domain::contact_plan::PlanFile;
+use crate::domain::language::Language;
 
 /// The contact plan and the calendar that a new campaign starts with.
 const STANDARD: &str = include_str!("../../../config/demo/plan.toml");
@@ -43,6 +44,51 @@ pub struct PlanForm {
 }
 
 impl PlanForm {
+    /// Returns every field with its name on the page, to compare two forms.
+    pub fn labelled(&self, language: Language) -> Vec<(String, String)> {
+        let t = |zh: &'static str, en: &'static str| match language {
+            Language::Zh => zh,
+            Language::En => en,
+        };
+        let mut all: Vec<(String, String)> = [
+            (t("名称", "Name"), &self.name),
+            (t("短信签名", "Signature"), &self.signature),
+            (t("每条至多计费条数", "Parts of a message, at most"), &self.max_parts),
+            (t("分散", "Spread"), &self.spread),
+            (t("节假日", "Holidays"), &self.holidays),
+            (t("调休上班日", "Make-up working days"), &self.workdays),
+            (t("退订确认（中文）", "After an opt-out, in Chinese"), &self.confirmation[0]),
+            (t("退订确认（英文）", "After an opt-out, in English"), &self.confirmation[1]),
+            (t("索要的链接（中文）", "The link on request, in Chinese"), &self.link[0]),
+            (t("索要的链接（英文）", "The link on request, in English"), &self.link[1]),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.clone()))
+        .into();
+        let days =
+            t("周一 周二 周三 周四 周五 周六 周日 节假日", "Mon Tue Wed Thu Fri Sat Sun holidays");
+        let hours = |(day, hours): (&str, &String)| {
+            (format!("{} {day}", t("联系时段", "Hours")), hours.clone())
+        };
+        all.extend(days.split(' ').zip(&self.hours).map(hours));
+        for (step, number) in self.steps.iter().zip(1..) {
+            let fields = [
+                (t("名称", "name"), &step.name),
+                (t("距上一步", "after"), &step.after),
+                (t("方式", "mode"), &step.mode),
+                (t("条件", "condition"), &step.only_if),
+                (t("至多拨打", "calls at most"), &step.calls),
+                (t("中文短信", "text in Chinese"), &step.zh),
+                (t("英文短信", "text in English"), &step.en),
+            ];
+            let place = match language {
+                Language::Zh => format!("第{number}步"),
+                Language::En => format!("Step {number}:"),
+            };
+            all.extend(fields.map(|(name, value)| (format!("{place} {name}"), value.clone())));
+        }
+        all
+    }
+
     /// Returns the form of the plan that a new campaign starts with.
     pub fn standard() -> PlanForm {
         let plan = PlanFile::parse(STANDARD).and_then(|plan| plan.with_calendar(HOLIDAYS));

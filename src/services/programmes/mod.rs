@@ -15,10 +15,14 @@ use crate::domain::quota::{QuotaError, QuotaFile, QuotaPlan};
 use crate::domain::subject::{Subject, SubjectError};
 use crate::domain::time::{Timestamp, days};
 use crate::services::context::AppContext;
+use crate::services::versions::{self, ExpectedVersion, VersionConflict, version_of};
 
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
 #[strum(prefix = "registration.", serialize_all = "snake_case")]
 pub enum RegistrationError {
+    #[error(transparent)]
+    #[strum(transparent)]
+    Version(#[from] VersionConflict),
     #[error("{0}")]
     Toml(String),
     #[error(transparent)]
@@ -108,16 +112,20 @@ pub async fn apply_programme(
     context: &AppContext,
     toml_text: &str,
 ) -> Result<Programme, RegistrationError> {
-    put_programme(context, Programme::parse(toml_text)?).await
+    put_programme(context, Programme::parse(toml_text)?, &ExpectedVersion::Any).await
 }
 
-/// Stores a parsed programme, like [`apply_programme`].
+/// Stores a parsed programme over the version that is expected, like [`apply_programme`].
 pub async fn put_programme(
     context: &AppContext,
     programme: Programme,
+    expected: &ExpectedVersion,
 ) -> Result<Programme, RegistrationError> {
     programme.check()?;
     let mut tx = context.database.write().await?;
+    versions::hold(&mut tx, "programme", &programme.code).await?;
+    let current = programmes::find(&mut tx, &programme.code).await?;
+    expected.check(current.map(|(_, current)| version_of(&current)))?;
     let id = programmes::put(&mut tx, &programme, context.clock.now()).await?;
     let notice = &programme.privacy;
     let text =

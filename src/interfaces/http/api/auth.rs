@@ -352,7 +352,12 @@ async fn run_and_store_response(
         tx.commit().await?;
     }
     if is_get && parts.status == StatusCode::OK {
-        let tag = format!("\"{}\"", data_encoding::HEXLOWER.encode(&Sha256::digest(&body)[..12]));
+        // What can be changed has the tag of its version already.
+        let own = parts.headers.get(header::ETAG).and_then(|tag| tag.to_str().ok());
+        let tag = own.map_or_else(
+            || format!("\"{}\"", data_encoding::HEXLOWER.encode(&Sha256::digest(&body)[..12])),
+            str::to_owned,
+        );
         if let Ok(value) = HeaderValue::from_str(&tag) {
             parts.headers.insert(header::ETAG, value);
         }

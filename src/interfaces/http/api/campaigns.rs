@@ -8,7 +8,8 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Body, Path, Problem, Query};
+use super::problem::ProblemDetails;
+use super::{Body, Path, Precondition, Problem, Query, Tagged};
 use crate::adapters::database::campaigns::{self, CampaignState};
 use crate::adapters::database::{DatabaseError, applications, forecasts};
 use crate::domain::contact_plan::PlanFile;
@@ -16,7 +17,7 @@ use crate::interfaces::http::state::AppState;
 use crate::services;
 use crate::services::campaigns::{
     CampaignError, CampaignStatus, GroupRates, LaunchError, LaunchReport, LaunchRequest,
-    RateGrouping,
+    RateGrouping, budget_version,
 };
 use crate::services::deadlines::{DeadlineError, close_campaign};
 use crate::services::forecasting::{self, ApplicationForecast, ForecastError};
@@ -39,6 +40,7 @@ pub struct Campaigns {
 impl From<CampaignError> for Problem {
     fn from(error: CampaignError) -> Problem {
         match error {
+            CampaignError::Version(conflict) => conflict.into(),
             CampaignError::UnknownCampaign(_) => Problem::not_found(),
             CampaignError::WrongState { .. } => Problem::from_error(StatusCode::CONFLICT, &error),
             other => Problem::internal(&other.to_string()),
@@ -153,7 +155,7 @@ pub async fn forecast(
     }
 }
 
-#[derive(Deserialize, ToSchema)]
+#[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Budget {
     /// In the gateways' currency; null for no limit.
@@ -161,19 +163,41 @@ pub struct Budget {
     amount: Option<f64>,
 }
 
-/// Sets the budget of a campaign.
-#[utoipa::path(put, path = "/api/v1/campaigns/{campaign}/budget", tag = "campaigns", params(("campaign" = String, Path)), request_body = Budget,
-    responses((status = 200, body = CampaignStatus)))]
+/// Returns the budget of a campaign.
+#[utoipa::path(get, path = "/api/v1/campaigns/{campaign}/budget", tag = "campaigns", params(("campaign" = String, Path)),
+    responses((status = 200, body = Budget)))]
+pub async fn budget(
+    State(app): State<Arc<AppState>>,
+    Path(campaign): Path<String>,
+) -> Result<Tagged<Budget>, Problem> {
+    tagged_budget(&app, &campaign).await
+}
+
+async fn tagged_budget(app: &AppState, code: &str) -> Result<Tagged<Budget>, Problem> {
+    let found = campaigns::find(&mut *app.context.database.read().await?, code).await?;
+    let campaign = found.ok_or_else(Problem::not_found)?;
+    Ok(Tagged {
+        version: budget_version(&campaign),
+        body: Budget { amount: campaign.budget_micros.map(|micros| micros as f64 / 1e6) },
+    })
+}
+
+/// Sets the budget of a campaign (`If-Match` with the tag of the present one).
+#[utoipa::path(put, path = "/api/v1/campaigns/{campaign}/budget", tag = "campaigns", params(("campaign" = String, Path), ("if-match" = Option<String>, Header, description = "ETag of the present budget")), request_body = Budget,
+    responses((status = 200, body = Budget), (status = 428, body = ProblemDetails, content_type = "application/problem+json", description = "it needs If-Match")))]
 pub async fn set_budget(
     State(app): State<Arc<AppState>>,
     Path(campaign): Path<String>,
+    Precondition(expected): Precondition,
     Body(budget): Body<Budget>,
-) -> Result<Json<CampaignStatus>, Problem> {
+) -> Result<Tagged<Budget>, Problem> {
     if budget.amount.is_some_and(|amount| !(0.0..1e9).contains(&amount)) {
         return Err(Problem::wrong("amount is between 0 and 1,000,000,000"));
     }
-    services::campaigns::set_budget(&app.context, &campaign, budget.amount).await?;
-    Ok(Json(services::campaigns::status(&app.context, &campaign).await?))
+    let amount = budget.amount;
+    let version =
+        services::campaigns::set_budget(&app.context, &campaign, amount, &expected).await?;
+    Ok(Tagged { version, body: Budget { amount } })
 }
 
 /// A campaign to launch.

@@ -11,12 +11,15 @@ use utoipa::ToSchema;
 
 use super::campaigns::launch_problem;
 use super::pending_work::{DONE, Done};
-use super::{Body, Caller, Path, Problem, format_utc};
+use super::problem::ProblemDetails;
+use super::{Body, Caller, Path, Precondition, Problem, Tagged, format_utc};
 use crate::adapters::database::drafts::{self, CampaignDraft};
 use crate::domain::contact_plan::PlanFile;
 use crate::interfaces::http::state::AppState;
 use crate::services::campaigns::LaunchReport;
-use crate::services::drafts::campaigns::{self as campaign_drafts, CampaignDraftError};
+use crate::services::drafts::campaigns::{
+    self as campaign_drafts, CampaignDraftError, EnteredDraft,
+};
 use crate::services::drafts::plan_form::PlanForm;
 use crate::services::forecasting::RehearsalForecast;
 use crate::services::sms_sending::one_off::OneOffResult;
@@ -24,6 +27,7 @@ use crate::services::sms_sending::one_off::OneOffResult;
 impl From<CampaignDraftError> for Problem {
     fn from(error: CampaignDraftError) -> Problem {
         match error {
+            CampaignDraftError::Version(conflict) => conflict.into(),
             CampaignDraftError::Launch(error) => launch_problem(error),
             CampaignDraftError::Database(error) => error.into(),
             CampaignDraftError::NotFound => Problem::not_found(),
@@ -96,8 +100,12 @@ pub async fn list(State(app): State<Arc<AppState>>) -> Result<Json<Drafts>, Prob
 pub async fn show(
     State(app): State<Arc<AppState>>,
     Path(draft): Path<String>,
-) -> Result<Json<DraftResponse>, Problem> {
-    Ok(Json(draft_response(campaign_drafts::find(&app.context, &draft).await?)))
+) -> Result<Tagged<DraftResponse>, Problem> {
+    Ok(tagged(campaign_drafts::find(&app.context, &draft).await?))
+}
+
+fn tagged(draft: CampaignDraft) -> Tagged<DraftResponse> {
+    Tagged { version: campaign_drafts::draft_version(&draft), body: draft_response(draft) }
 }
 
 /// A draft to save.
@@ -115,15 +123,17 @@ pub struct PutDraft {
     budget: Option<f64>,
 }
 
-/// Creates or replaces a draft. Replacing it cancels a launch request.
-#[utoipa::path(put, path = "/api/v1/drafts/{draft}", tag = "drafts", params(("draft" = String, Path)), request_body = PutDraft,
-    responses((status = 200, body = DraftResponse)))]
+/// Creates a draft (`If-None-Match: *`) or replaces it (`If-Match`). Replacing it cancels a launch
+/// request.
+#[utoipa::path(put, path = "/api/v1/drafts/{draft}", tag = "drafts", params(("draft" = String, Path), ("if-match" = Option<String>, Header, description = "ETag of what is replaced"), ("if-none-match" = Option<String>, Header, description = "* to create")), request_body = PutDraft,
+    responses((status = 200, body = DraftResponse), (status = 428, body = ProblemDetails, content_type = "application/problem+json", description = "it needs If-Match, or If-None-Match: *")))]
 pub async fn put(
     State(app): State<Arc<AppState>>,
     Extension(caller): Extension<Caller>,
     Path(code): Path<String>,
+    Precondition(expected): Precondition,
     Body(draft): Body<PutDraft>,
-) -> Result<Json<DraftResponse>, Problem> {
+) -> Result<Tagged<DraftResponse>, Problem> {
     if draft.applications.is_empty()
         || draft.applications.iter().any(|code| code.is_empty() || code.contains(','))
     {
@@ -136,27 +146,30 @@ pub async fn put(
     if let Err(error) = serde_json::from_value::<PlanFile>(plan.clone()) {
         return Err(Problem::wrong(format!("plan: {error}")));
     }
-    campaign_drafts::save(
+    let stored = campaign_drafts::save(
         &app.context,
         &caller.actor.name,
-        &code,
-        &draft.applications.join(","),
-        &plan,
-        &draft.gateway,
-        draft.budget,
+        &EnteredDraft {
+            code: &code,
+            applications: &draft.applications.join(","),
+            plan: &plan,
+            gateway: &draft.gateway,
+            budget: draft.budget,
+        },
+        &expected,
     )
     .await?;
-    Ok(Json(draft_response(campaign_drafts::find(&app.context, &code).await?)))
+    Ok(tagged(stored))
 }
 
 /// Discards a draft.
-#[utoipa::path(delete, path = "/api/v1/drafts/{draft}", tag = "drafts", params(("draft" = String, Path)), responses((status = 200, body = Done)))]
+#[utoipa::path(delete, path = "/api/v1/drafts/{draft}", tag = "drafts", params(("draft" = String, Path), ("if-match" = Option<String>, Header, description = "ETag of what is discarded")), responses((status = 200, body = Done), (status = 428, body = ProblemDetails, content_type = "application/problem+json", description = "it needs If-Match")))]
 pub async fn discard(
     State(app): State<Arc<AppState>>,
     Path(draft): Path<String>,
+    Precondition(expected): Precondition,
 ) -> Result<Json<Done>, Problem> {
-    campaign_drafts::find(&app.context, &draft).await?;
-    campaign_drafts::discard_draft(&app.context, &draft).await?;
+    campaign_drafts::discard_draft(&app.context, &draft, &expected).await?;
     Ok(DONE)
 }
 

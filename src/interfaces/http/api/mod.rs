@@ -12,6 +12,7 @@ mod datasets;
 mod drafts;
 mod input;
 mod pending_work;
+mod precondition;
 mod privacy;
 mod problem;
 mod programmes;
@@ -24,7 +25,6 @@ use std::sync::Arc;
 use axum::Json;
 use axum::Router;
 use axum::routing::get;
-use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{Content, InfoBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, ResponseBuilder};
 use utoipa::{OpenApi as _, ToSchema};
@@ -38,6 +38,7 @@ use crate::domain::role::Permission;
 use crate::domain::time::Timestamp;
 use auth::{ApiAuth, Caller};
 use input::{Body, Path, Query};
+use precondition::{Precondition, Tagged};
 pub(super) use problem::Problem;
 use problem::ProblemDetails;
 
@@ -130,6 +131,7 @@ fn build_routes(app: &Arc<AppState>) -> ApiAuth {
         .audited(Operate, (Action::CampaignLaunched, "campaign:{draft}"), routes!(drafts::launch))
         .read_only(Read, routes!(campaigns::list))
         .read_only(Read, routes!(campaigns::show))
+        .read_only(Operate, routes!(campaigns::budget))
         .read_only(Read, routes!(campaigns::rates))
         .read_only(Read, routes!(campaigns::forecasts))
         .read_only(Operate, routes!(campaigns::forecast))
@@ -245,7 +247,9 @@ fn build_routes(app: &Arc<AppState>) -> ApiAuth {
 pub fn routes(app: &Arc<AppState>) -> Router<Arc<AppState>> {
     let (router, described) = build_routes(app).router.split_for_parts();
     let described = Arc::new(complete_description(described));
+    let guard = precondition::Guard { app: app.clone(), api: router.clone() };
     router
+        .layer(axum::middleware::from_fn_with_state(guard, precondition::guard))
         .route("/api/v1/openapi.json", get(move || async move { Json((*described).clone()) }))
         .route("/metrics", auth::require_read(app, get(metrics)))
         .layer(axum::extract::DefaultBodyLimit::max(auth::MAX_BODY))
@@ -269,14 +273,17 @@ fn complete_description(mut described: OpenApi) -> OpenApi {
         SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build()),
     );
     for item in described.paths.paths.values_mut() {
-        let (is_get, operations): (bool, Vec<&mut Operation>) = (
-            item.get.is_some(),
-            [&mut item.get, &mut item.post, &mut item.put, &mut item.delete]
-                .into_iter()
-                .flatten()
-                .collect(),
-        );
-        for operation in operations {
+        let operations = [
+            (true, &mut item.get),
+            (false, &mut item.post),
+            (false, &mut item.put),
+            (false, &mut item.delete),
+        ];
+        for (is_get, operation) in operations
+            .into_iter()
+            .filter_map(|(is_get, operation)| Some((is_get, operation.as_mut()?)))
+        {
+            let changed = if is_get { &[][..] } else { &CONDITIONAL_PROBLEMS };
             operation.security =
                 Some(vec![SecurityRequirement::new("token", Vec::<String>::new())]);
             if is_get {
@@ -287,23 +294,27 @@ fn complete_description(mut described: OpenApi) -> OpenApi {
                     ),
                 );
             }
-            for (status, says) in PROBLEMS {
+            for (status, says) in PROBLEMS.iter().chain(changed) {
                 let content =
                     Content::new(Some(RefOr::Ref(Ref::from_schema_name(ProblemDetails::name()))));
                 let response = ResponseBuilder::new()
-                    .description(says)
+                    .description(*says)
                     .content("application/problem+json", content)
                     .build();
                 operation
                     .responses
                     .responses
-                    .entry(status.to_owned())
+                    .entry((*status).to_owned())
                     .or_insert(RefOr::T(response));
             }
         }
     }
     described
 }
+
+/// Of a change besides: its precondition.
+const CONDITIONAL_PROBLEMS: [(&str, &str); 1] =
+    [("412", "If-Match or If-None-Match does not hold; ETag is the present one")];
 
 const PROBLEMS: [(&str, &str); 10] = [
     ("400", "the request cannot be read"),

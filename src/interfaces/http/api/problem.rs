@@ -16,22 +16,28 @@ pub struct Problem {
     status: StatusCode,
     code: &'static str,
     detail: String,
+    /// The tag of the present version, for a failed precondition.
+    tag: Option<String>,
 }
 
 impl Problem {
     /// A refusal of the API itself; its code is the status's.
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Problem {
-        Problem { status, code: code_of_status(status), detail: detail.into() }
+        Problem { status, code: code_of_status(status), detail: detail.into(), tag: None }
     }
 
     /// A refusal with the error's own code and text.
     pub fn from_error(status: StatusCode, error: &(dyn Error + 'static)) -> Problem {
         let code = code_of(error).unwrap_or_else(|| code_of_status(status));
-        Problem { status, code, detail: error.to_string() }
+        Problem { status, code, detail: error.to_string(), tag: None }
     }
 
     pub fn with_code(self, code: &'static str) -> Problem {
         Problem { code, ..self }
+    }
+
+    pub fn with_tag(self, tag: &str) -> Problem {
+        Problem { tag: Some(tag.to_owned()), ..self }
     }
 
     /// The request breaks a rule (422).
@@ -83,6 +89,7 @@ fn code_of_status(status: StatusCode) -> &'static str {
         StatusCode::NOT_FOUND => "api.not_found",
         StatusCode::METHOD_NOT_ALLOWED => "api.method_not_allowed",
         StatusCode::CONFLICT => "api.conflict",
+        StatusCode::PRECONDITION_REQUIRED => "api.precondition_required",
         StatusCode::PAYLOAD_TOO_LARGE => "api.payload_too_large",
         StatusCode::UNSUPPORTED_MEDIA_TYPE => "api.unsupported_media_type",
         StatusCode::UNPROCESSABLE_ENTITY => "api.invalid",
@@ -141,6 +148,10 @@ impl IntoResponse for Problem {
         let mut response =
             (self.status, [(header::CONTENT_TYPE, "application/problem+json")], self.to_json())
                 .into_response();
+        let tag = self.tag.and_then(|tag| format!("\"{tag}\"").parse().ok());
+        if let Some(tag) = tag {
+            response.headers_mut().insert(header::ETAG, tag);
+        }
         if self.status == StatusCode::UNAUTHORIZED {
             response
                 .headers_mut()

@@ -7,7 +7,8 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Body, Path, Problem};
+use super::problem::ProblemDetails;
+use super::{Body, Path, Precondition, Problem, Tagged};
 use axum::http::StatusCode;
 
 use crate::adapters::database::programmes;
@@ -17,10 +18,12 @@ use crate::interfaces::http::state::AppState;
 use crate::services::drafts::trial_link;
 use crate::services::programmes::{RegistrationError, put_programme};
 use crate::services::questionnaires::load_for_category;
+use crate::services::versions::version_of;
 
 impl From<RegistrationError> for Problem {
     fn from(error: RegistrationError) -> Problem {
         match error {
+            RegistrationError::Version(conflict) => conflict.into(),
             RegistrationError::Database(error) => error.into(),
             RegistrationError::Keys(error) => Problem::internal(&error.to_string()),
             error => Problem::from_error(StatusCode::UNPROCESSABLE_ENTITY, &error),
@@ -78,20 +81,26 @@ impl Rules {
 pub async fn show(
     State(app): State<Arc<AppState>>,
     Path(programme): Path<String>,
-) -> Result<Json<Rules>, Problem> {
+) -> Result<Tagged<Rules>, Problem> {
     let found = programmes::find(&mut *app.context.database.read().await?, &programme).await?;
     let (_, programme) = found.ok_or_else(Problem::not_found)?;
-    Ok(Json(Rules::from_programme(&programme)?))
+    tagged(&programme)
 }
 
-/// Creates a programme or replaces its rules; omitted keys have their defaults.
-#[utoipa::path(put, path = "/api/v1/programmes/{programme}", tag = "programmes", params(("programme" = String, Path)), request_body = Rules,
-    responses((status = 200, body = Rules)))]
+fn tagged(programme: &Programme) -> Result<Tagged<Rules>, Problem> {
+    Ok(Tagged { version: version_of(programme), body: Rules::from_programme(programme)? })
+}
+
+/// Creates a programme (`If-None-Match: *`) or replaces its rules (`If-Match`); omitted keys have
+/// their defaults.
+#[utoipa::path(put, path = "/api/v1/programmes/{programme}", tag = "programmes", params(("programme" = String, Path), ("if-match" = Option<String>, Header, description = "ETag of what is replaced"), ("if-none-match" = Option<String>, Header, description = "* to create")), request_body = Rules,
+    responses((status = 200, body = Rules), (status = 428, body = ProblemDetails, content_type = "application/problem+json", description = "it needs If-Match, or If-None-Match: *")))]
 pub async fn put(
     State(app): State<Arc<AppState>>,
     Path(code): Path<String>,
+    Precondition(expected): Precondition,
     Body(rules): Body<Rules>,
-) -> Result<Json<Rules>, Problem> {
+) -> Result<Tagged<Rules>, Problem> {
     let serde_json::Value::Object(mut rules) = rules.0 else {
         return Err(Problem::wrong("rules are an object"));
     };
@@ -103,8 +112,8 @@ pub async fn put(
     }
     let programme: Programme = serde_json::from_value(rules.into())
         .map_err(|error| Problem::from_error(StatusCode::UNPROCESSABLE_ENTITY, &error))?;
-    let programme = put_programme(&app.context, programme).await?;
-    Ok(Json(Rules::from_programme(&programme)?))
+    let programme = put_programme(&app.context, programme, &expected).await?;
+    tagged(&programme)
 }
 
 /// The questionnaire of a category.

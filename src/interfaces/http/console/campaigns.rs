@@ -14,6 +14,7 @@ use super::super::auth::{FormFields, Staff};
 use super::super::page_layout::{PageLayout, Translator, render_page};
 use super::super::state::AppState;
 use super::chart::{Curve, curve};
+use super::conflict::{Conflict, expected_version};
 use super::home::{chance_class, percent, state_label};
 use super::{ZONE, csv_download};
 use crate::adapters::database::campaigns::{self, Campaign, CampaignState};
@@ -104,6 +105,12 @@ struct CampaignPage<'a> {
     may_reveal: bool,
     state: &'static str,
     detail: &'a CampaignDetail,
+    /// Of the budget as it is stored: the form is saved over it.
+    budget_version: String,
+    /// The budget as stored, or as typed.
+    typed_budget: String,
+    /// What somebody else has saved meanwhile.
+    conflict: Option<Conflict>,
     applications: Vec<ApplicationView<'a>>,
     by_mode: Vec<RateRow<'a>>,
     by_wave: Vec<RateRow<'a>>,
@@ -204,8 +211,24 @@ async fn render(
     flash: Option<&'static str>,
     problem: Option<String>,
 ) -> Result<Response, Failure> {
+    render_typed(app, staff, code, (status, flash, problem), None).await
+}
+
+/// `typed`: a budget that was typed over one that is not the stored one any more.
+async fn render_typed(
+    app: &AppState,
+    staff: &Staff,
+    code: &str,
+    (status, flash, problem): (StatusCode, Option<&'static str>, Option<String>),
+    typed: Option<&str>,
+) -> Result<Response, Failure> {
     let detail = campaign_detail(&app.context, code).await?;
     let tr = staff.tr;
+    let campaign = campaigns::find(&mut *app.context.database.read().await?, code).await?;
+    let budget_version = campaign.as_ref().map(services::campaigns::budget_version);
+    let stored = detail.status.budget.map(|budget| format!("{budget:.2}")).unwrap_or_default();
+    let labelled = |amount: &str| [(tr.t("预算", "Budget").to_owned(), amount.to_owned())];
+    let conflict = typed.map(|typed| Conflict::between(&labelled(typed), &labelled(&stored)));
     let applications = detail
         .status
         .applications
@@ -224,6 +247,9 @@ async fn render(
         by_mode: detail.by_mode.iter().map(rate_row(tr)).collect(),
         by_wave: detail.by_wave.iter().skip(1).map(rate_row(tr)).collect(),
         detail: &detail,
+        budget_version: budget_version.unwrap_or_default(),
+        typed_budget: typed.map_or(stored, str::to_owned),
+        conflict,
     };
     Ok(render_page(status, &template))
 }
@@ -322,8 +348,13 @@ pub async fn set_budget(
             .await;
         }
     };
-    match services::campaigns::set_budget(&app.context, &code, budget).await {
-        Ok(()) => Ok(redirect_to_campaign(&code, "budget")),
+    let expected = expected_version(&form);
+    match services::campaigns::set_budget(&app.context, &code, budget, &expected).await {
+        Err(CampaignError::Version(_)) => {
+            let status = (StatusCode::CONFLICT, None, None);
+            render_typed(&app, &staff, &code, status, Some(amount)).await
+        }
+        Ok(_) => Ok(redirect_to_campaign(&code, "budget")),
         Err(CampaignError::UnknownCampaign(_)) => Err(Failure::NotFound),
         Err(error) => Err(Failure::Internal(error.to_string())),
     }

@@ -16,16 +16,18 @@ use super::super::auth::{FormFields, Staff};
 use super::super::page_layout::{PageLayout, Translator, render_page};
 use super::super::state::AppState;
 use super::chart::{Curve, curve};
+use super::conflict::{Conflict, expected_version};
 use crate::adapters::database::applications::{self, ApplicationState};
 use crate::adapters::database::drafts::CampaignDraft;
 use crate::interfaces::errors::LocalizedError;
 use crate::services::campaigns::LaunchError;
 use crate::services::drafts::campaigns::{
-    self as drafts, CalendarDay, CampaignDraftError, DraftCheck,
+    self as drafts, CalendarDay, CampaignDraftError, DraftCheck, EnteredDraft, draft_version,
 };
 use crate::services::drafts::plan_form::{DAYS, PlanForm};
 use crate::services::drafts::trial_link;
 use crate::services::sms_sending::one_off::OneOffResult;
+use crate::services::versions::ExpectedVersion;
 
 #[derive(Template)]
 #[template(path = "console/new-campaign.html")]
@@ -112,18 +114,15 @@ pub async fn create(
         )
         .await;
     }
-    match drafts::save(
-        &app.context,
-        actor,
-        &code,
-        &chosen.join(","),
-        &PlanForm::standard().to_json(),
-        form.text("gateway"),
-        None,
-    )
-    .await
-    {
-        Ok(()) => Ok(Redirect::to(&format!("/drafts/{code}")).into_response()),
+    let entered = EnteredDraft {
+        code: &code,
+        applications: &chosen.join(","),
+        plan: &PlanForm::standard().to_json(),
+        gateway: form.text("gateway"),
+        budget: None,
+    };
+    match drafts::save(&app.context, actor, &entered, &ExpectedVersion::Absent).await {
+        Ok(_) => Ok(Redirect::to(&format!("/drafts/{code}")).into_response()),
         Err(CampaignDraftError::Launch(
             error @ (LaunchError::InvalidCode(_) | LaunchError::CodeTaken(_)),
         )) => {
@@ -159,6 +158,11 @@ struct DraftPage<'a> {
     flash: Option<&'static str>,
     problem: Option<String>,
     draft: &'a CampaignDraft,
+    /// Of the draft as it is stored: the form is saved over it.
+    version: String,
+    /// What somebody else has saved meanwhile.
+    conflict: Option<Conflict>,
+    gateway: String,
     budget: String,
     plan: PlanForm,
     gateways: Vec<String>,
@@ -201,6 +205,42 @@ fn flash_text(tr: Translator, what: &str) -> Option<&'static str> {
     })
 }
 
+/// The form as somebody has typed it.
+struct TypedDraft {
+    plan: PlanForm,
+    gateway: String,
+    budget: String,
+}
+
+impl TypedDraft {
+    fn of_stored(draft: &CampaignDraft) -> TypedDraft {
+        let budget = draft.budget_micros.map(|micros| format!("{:.2}", micros as f64 / 1e6));
+        TypedDraft {
+            plan: PlanForm::from_plan(&serde_json::from_str(&draft.plan).unwrap_or_default()),
+            gateway: draft.gateway.clone(),
+            budget: budget.unwrap_or_default(),
+        }
+    }
+
+    fn of_form(form: &FormFields) -> TypedDraft {
+        TypedDraft {
+            plan: PlanForm::from_fields(&form.0),
+            gateway: form.text("gateway").to_owned(),
+            budget: form.text("budget").trim().to_owned(),
+        }
+    }
+
+    /// Every field with its name on the page.
+    fn labelled(&self, tr: Translator) -> Vec<(String, String)> {
+        let mut all = vec![
+            (tr.t("网关", "Gateway").to_owned(), self.gateway.clone()),
+            (tr.t("预算", "Budget").to_owned(), self.budget.clone()),
+        ];
+        all.extend(self.plan.labelled(tr.0));
+        all
+    }
+}
+
 async fn render(
     app: &AppState,
     staff: &Staff,
@@ -208,6 +248,17 @@ async fn render(
     status: StatusCode,
     flash: Option<&'static str>,
     problem: Option<String>,
+) -> Result<Response, Failure> {
+    render_typed(app, staff, code, (status, flash, problem), None).await
+}
+
+/// `typed`: what somebody typed over a version that is not the stored one any more; both are shown.
+async fn render_typed(
+    app: &AppState,
+    staff: &Staff,
+    code: &str,
+    (status, flash, problem): (StatusCode, Option<&'static str>, Option<String>),
+    typed: Option<TypedDraft>,
 ) -> Result<Response, Failure> {
     let draft = match drafts::find(&app.context, code).await {
         Ok(draft) => draft,
@@ -248,15 +299,23 @@ async fn render(
     let category =
         applications::find(&mut connection, first).await?.map(|application| application.category);
     drop(connection);
+    let stored = TypedDraft::of_stored(&draft);
+    let (typed, conflict) = match typed {
+        Some(typed) => {
+            let conflict = Conflict::between(&typed.labelled(tr), &stored.labelled(tr));
+            (typed, Some(conflict))
+        }
+        None => (stored, None),
+    };
     let template = DraftPage {
         layout: PageLayout::for_staff(staff),
         flash,
         problem: problem.or(launch_problem),
-        budget: draft
-            .budget_micros
-            .map(|micros| format!("{:.2}", micros as f64 / 1e6))
-            .unwrap_or_default(),
-        plan: PlanForm::from_plan(&serde_json::from_str(&draft.plan).unwrap_or_default()),
+        version: draft_version(&draft),
+        conflict,
+        gateway: typed.gateway,
+        budget: typed.budget,
+        plan: typed.plan,
         gateways: gateways(app),
         day_names: [
             ("周一", "Monday"),
@@ -303,11 +362,12 @@ async fn draft_of(app: &AppState, code: &str) -> Result<CampaignDraft, Failure> 
 /// Saves the form even if it is invalid; the page shows what is wrong.
 pub async fn save(
     State(app): State<Arc<AppState>>,
-    Extension(_): Extension<Staff>,
+    Extension(staff): Extension<Staff>,
     Extension(form): Extension<FormFields>,
     Path(code): Path<String>,
 ) -> Result<Response, Failure> {
     let draft = draft_of(&app, &code).await?;
+    let expected = expected_version(&form);
     let budget = form
         .text("budget")
         .trim()
@@ -316,18 +376,19 @@ pub async fn save(
         .filter(|budget| budget.is_finite() && *budget >= 0.0);
     let plan = PlanForm::from_fields(&form.0)
         .to_json_keeping_unknown(&serde_json::from_str(&draft.plan).unwrap_or_default());
-    let saved = drafts::save(
-        &app.context,
-        &draft.created_by,
-        &code,
-        &draft.applications,
-        &plan,
-        form.text("gateway"),
+    let entered = EnteredDraft {
+        code: &code,
+        applications: &draft.applications,
+        plan: &plan,
+        gateway: form.text("gateway"),
         budget,
-    )
-    .await;
-    match saved {
-        Ok(()) => Ok(Redirect::to(&format!("/drafts/{code}?noted=saved")).into_response()),
+    };
+    match drafts::save(&app.context, &draft.created_by, &entered, &expected).await {
+        Err(CampaignDraftError::Version(_)) => {
+            let typed = Some(TypedDraft::of_form(&form));
+            render_typed(&app, &staff, &code, (StatusCode::CONFLICT, None, None), typed).await
+        }
+        Ok(_) => Ok(Redirect::to(&format!("/drafts/{code}?noted=saved")).into_response()),
         Err(error) => Err(Failure::Internal(error.to_string())),
     }
 }
@@ -407,10 +468,18 @@ pub async fn launch(
 
 pub async fn discard(
     State(app): State<Arc<AppState>>,
+    Extension(staff): Extension<Staff>,
+    Extension(form): Extension<FormFields>,
     Path(code): Path<String>,
-) -> Result<Redirect, Failure> {
-    drafts::discard_draft(&app.context, &code)
-        .await
-        .map_err(|error| Failure::Internal(error.to_string()))?;
-    Ok(Redirect::to("/setup?noted=dropped"))
+) -> Result<Response, Failure> {
+    match drafts::discard_draft(&app.context, &code, &expected_version(&form)).await {
+        Ok(()) | Err(CampaignDraftError::NotFound) => {
+            Ok(Redirect::to("/setup?noted=dropped").into_response())
+        }
+        Err(CampaignDraftError::Version(conflict)) => {
+            let problem = Some(conflict.localized(staff.tr.0));
+            render(&app, &staff, &code, StatusCode::CONFLICT, None, problem).await
+        }
+        Err(error) => Err(Failure::Internal(error.to_string())),
+    }
 }

@@ -8,6 +8,7 @@ mod audit;
 mod campaigns;
 mod cases;
 mod chart;
+mod conflict;
 mod csv_download;
 mod deliveries;
 mod drafts;

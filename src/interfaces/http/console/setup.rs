@@ -15,6 +15,7 @@ use super::super::auth::{FormFields, Staff};
 use super::super::page_layout::{PageLayout, Translator, render_page};
 use super::super::state::AppState;
 use super::ZONE;
+use super::conflict::{Conflict, expected_version};
 use super::home::state_label;
 use crate::adapters::database::application_events::{self, ApplicationEvent};
 use crate::adapters::database::applications::{self, Application, ApplicationState};
@@ -54,6 +55,8 @@ struct SetupPage<'a> {
     layout: PageLayout<'a>,
     flash: Option<&'static str>,
     problem: Option<String>,
+    /// What is saved under the programme's code already.
+    conflict: Option<Conflict>,
     /// The submitted form, so that nothing must be typed again.
     form: BTreeMap<String, String>,
     programmes: Vec<(String, String)>,
@@ -91,6 +94,16 @@ async fn render(
     status: StatusCode,
     flash: Option<&'static str>,
     (problem, form): (Option<String>, BTreeMap<String, String>),
+) -> Result<Response, Failure> {
+    render_conflict(app, staff, status, flash, (problem, form, None)).await
+}
+
+async fn render_conflict(
+    app: &AppState,
+    staff: &Staff,
+    status: StatusCode,
+    flash: Option<&'static str>,
+    (problem, form, conflict): (Option<String>, BTreeMap<String, String>, Option<Conflict>),
 ) -> Result<Response, Failure> {
     let tr = staff.tr;
     let (mut names, mut all) = (Vec::new(), Vec::new());
@@ -138,6 +151,7 @@ async fn render(
         layout: PageLayout::for_staff(staff),
         flash,
         problem,
+        conflict,
         form,
         programmes: names,
         pending: rows.collect(),
@@ -175,7 +189,7 @@ pub async fn save_programme(
         .map(|(_, programme)| programme);
     let (zh, en) = (text("name_zh"), text("name_en"));
     let name = LocalizedText { en: if en.is_empty() { zh.clone() } else { en }, zh };
-    let mut programme = match known {
+    let mut programme = match known.clone() {
         Some(programme) => Programme { name, ..programme },
         None => Programme::new(&text("code"), name),
     };
@@ -188,10 +202,44 @@ pub async fn save_programme(
     programme.fee_first = form.0.contains_key("fee_first");
     programme.cut_off = text("cut_off").parse().ok();
     programme.retention_months = text("retention_months").parse().ok();
-    match put_programme(&app.context, programme).await {
+    match put_programme(&app.context, programme.clone(), &expected_version(&form)).await {
+        Err(RegistrationError::Version(conflict)) => {
+            let saved = known.map(|saved| labelled(staff.tr, &saved)).unwrap_or_default();
+            let both = Conflict::between(&labelled(staff.tr, &programme), &saved);
+            let mut form = form.0;
+            form.insert("version".into(), conflict.current().unwrap_or_default().to_owned());
+            let shown = (None, form, Some(both));
+            render_conflict(&app, &staff, StatusCode::CONFLICT, None, shown).await
+        }
         Ok(_) => Ok(Redirect::to("/setup?noted=programme").into_response()),
         Err(error) => refused(&app, &staff, error, form).await,
     }
+}
+
+/// The rules that the form has, with their names on the page.
+fn labelled(tr: Translator, programme: &Programme) -> Vec<(String, String)> {
+    let text = |value: Option<String>| value.unwrap_or_default();
+    let fee_first = if programme.fee_first { tr.t("是", "yes") } else { tr.t("否", "no") };
+    [
+        (tr.t("中文名称", "Name in Chinese"), programme.name.zh.clone()),
+        (tr.t("英文名称", "Name in English"), programme.name.en.clone()),
+        (
+            tr.t("收到名单至发证（月）", "Months from the list to the certificate"),
+            programme.certificate_months.to_string(),
+        ),
+        (
+            tr.t("其中评分与审定（天）", "Of these, days for scoring"),
+            programme.dataset_lead_days.to_string(),
+        ),
+        (tr.t("名单截止日", "Lists until"), text(programme.cut_off.map(|day| day.to_string()))),
+        (
+            tr.t("结束后清除个人信息（月）", "Delete personal data after (months)"),
+            text(programme.retention_months.map(|months| months.to_string())),
+        ),
+        (tr.t("缴费后才开始计时", "The fee first"), fee_first.to_owned()),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into()
 }
 
 /// Shows the form again with its values and the error.
