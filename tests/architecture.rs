@@ -40,6 +40,7 @@ const SERVICES: [&str; 24] = [
     "deadlines",
     "alerts",
     "erasure",
+    "restore",
     "monitoring",
     "drafts",
     "webhooks",

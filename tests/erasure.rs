@@ -13,7 +13,7 @@ use crate::common::{TestApp, list, local, number};
 use fieldworkd::adapters::clock::Clock;
 use fieldworkd::adapters::database;
 use fieldworkd::adapters::database::erasure::Applicant;
-use fieldworkd::adapters::database::{Database, applications, backup, lists};
+use fieldworkd::adapters::database::{Database, applications, lists};
 use fieldworkd::domain::audit::Actor;
 use fieldworkd::services;
 use fieldworkd::services::context::AppContext;
@@ -242,23 +242,6 @@ async fn a_certificate_is_checked_by_openssl() {
     assert!(check());
     std::fs::write(at(&body), content.replace("\"people\": 3", "\"people\": 4")).unwrap();
     assert!(!check());
-}
-
-#[tokio::test]
-async fn an_invalid_backup_is_refused_and_writes_nothing() {
-    let folder = tempfile::tempdir().unwrap();
-    let url = format!("sqlite:{}", folder.path().join("new.db").display());
-    let file = folder.path().join("file");
-    std::fs::write(&file, "hello").unwrap();
-    assert!(matches!(backup::restore(&url, &file).await, Err(backup::BackupError::NoBackup(_))));
-    std::fs::write(&file, b"PGDMP and more").unwrap();
-    assert!(matches!(
-        backup::restore(&url, &file).await,
-        Err(backup::BackupError::OtherEngine { .. })
-    ));
-    std::fs::write(&file, [b"SQLite format 3\0".as_slice(), &[7; 5_000]].concat()).unwrap();
-    assert!(matches!(backup::restore(&url, &file).await, Err(backup::BackupError::Damaged(_))));
-    assert!(!folder.path().join("new.db").exists());
 }
 
 /// Through the real binary, with the daemon running: the commands of the staff and their output.

@@ -41,6 +41,7 @@ mod replies;
 mod respondent_inputs;
 mod respondent_pages;
 mod respondent_sessions;
+mod restore;
 mod routes;
 mod serve;
 mod smpp_parts;

@@ -19,7 +19,7 @@ use crate::console::{EARLY_ALARMS, advance_ten_days, entries, people};
 use crate::erasure::{ORDER, applicant, close_field, sealed_people};
 use fieldworkd::adapters::database;
 use fieldworkd::adapters::database::audit::{self, AuditFilter, LogVerification};
-use fieldworkd::adapters::database::{backup, datasets};
+use fieldworkd::adapters::database::{backup, datasets, restore};
 use fieldworkd::domain::audit::{Action, Actor};
 use fieldworkd::domain::role::Role;
 use fieldworkd::interfaces::http;
@@ -254,9 +254,12 @@ async fn people_are_erased_after_retention_and_no_backup_reveals_them() {
             .into_iter()
             .find(|url| url.starts_with("sqlite:") == (app.engine == "sqlite"))
             .unwrap();
-        backup::restore(&url, &file).await.unwrap();
+        restore::stage(&url, &file).await.unwrap().finish().await.unwrap();
         assert!(
-            matches!(backup::restore(&url, &file).await, Err(backup::BackupError::NotEmpty(_))),
+            matches!(
+                restore::stage(&url, &file).await,
+                Err(restore::StageError::Backup(backup::BackupError::NotEmpty(_)))
+            ),
             "{}",
             app.engine
         );

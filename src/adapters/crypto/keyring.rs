@@ -85,7 +85,7 @@ impl KeyRing {
     ) -> Result<KeyRing, KeyRingError> {
         let make = || fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
         make().map_err(|error| KeyRingError::Io { path: folder.to_owned(), error })?;
-        let own_file = folder.join(INSTALLATION_KEY);
+        let own_file = KeyRing::installation_key_path(folder);
         let path = installation_key_file.unwrap_or(&own_file);
         if installation_key_file.is_none() && !own_file.exists() {
             let key = random_key()?;
@@ -105,6 +105,11 @@ impl KeyRing {
             hasher: Hasher::new(&key),
             opened: Mutex::default(),
         })
+    }
+
+    /// Returns where the installation's key is, unless another file is configured.
+    pub fn installation_key_path(folder: &Path) -> PathBuf {
+        folder.join(INSTALLATION_KEY)
     }
 
     /// Returns the sealer for data that belongs to the staff and to no applicant.

@@ -1,5 +1,5 @@
-//! Online backups of the whole database, and restore. A backup contains nothing personal that can
-//! be read without the key ring.
+//! Online backups of the whole database; [`super::restore`] brings them back. A backup contains
+//! nothing personal that can be read without the key ring.
 
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
@@ -65,13 +65,8 @@ pub async fn backup(database: &Database, url: &str, file: &Path) -> Result<u64, 
     let written = match database.engine() {
         Engine::Sqlite => copy_sqlite(database, url, &part).await,
         Engine::Postgres => {
-            run_program(
-                "pg_dump",
-                url,
-                &["--format=custom", "--no-owner", "--no-privileges", "--file"],
-                &part,
-            )
-            .await
+            let options = ["--format=custom", "--no-owner", "--no-privileges", "--file"];
+            run_program("pg_dump", Some(url), &options, &part).await.map(drop)
         }
     };
     let finish = || -> io::Result<u64> {
@@ -102,27 +97,8 @@ async fn copy_sqlite(database: &Database, url: &str, part: &Path) -> Result<(), 
     check_sqlite(part).await
 }
 
-/// Restores a backup into the database at `url`, which must be empty or absent. The database stays
-/// empty unless the restore completes.
-pub async fn restore(url: &str, file: &Path) -> Result<(), BackupError> {
-    let engine = Engine::of(url);
-    let file_engine = engine_of(file)?;
-    if file_engine != engine {
-        let name = |engine| if engine == Engine::Sqlite { "SQLite" } else { "PostgreSQL" };
-        return Err(BackupError::OtherEngine {
-            path: file.to_owned(),
-            file_engine: name(file_engine),
-            database_engine: name(engine),
-        });
-    }
-    match engine {
-        Engine::Sqlite => restore_sqlite(url, file).await,
-        Engine::Postgres => restore_postgres(url, file).await,
-    }
-}
-
 /// Detects the engine by the first bytes of the file.
-fn engine_of(file: &Path) -> Result<Engine, BackupError> {
+pub(super) fn engine_of(file: &Path) -> Result<Engine, BackupError> {
     let mut begins = Vec::new();
     let read =
         std::fs::File::open(file).and_then(|opened| opened.take(16).read_to_end(&mut begins));
@@ -136,45 +112,8 @@ fn engine_of(file: &Path) -> Result<Engine, BackupError> {
     }
 }
 
-async fn restore_sqlite(url: &str, file: &Path) -> Result<(), BackupError> {
-    let Some(target) = dialect::sqlite_file(url) else {
-        return Err(BackupError::Url(url.to_owned()));
-    };
-    let is_there = |suffix: &str| {
-        std::fs::metadata(format!("{}{suffix}", target.display()))
-            .is_ok_and(|found| found.len() > 0)
-    };
-    if is_there("") || is_there("-wal") {
-        return Err(BackupError::NotEmpty(target.display().to_string()));
-    }
-    let part = temporary_path(&target);
-    let copy = || -> io::Result<()> {
-        if let Some(folder) = target.parent() {
-            std::fs::create_dir_all(folder)?;
-        }
-        let mut to = std::fs::OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o600)
-            .open(&part)?;
-        io::copy(&mut std::fs::File::open(file)?, &mut to)?;
-        to.sync_all()
-    };
-    copy().map_err(|error| BackupError::File { path: part.clone(), error })?;
-    if let Err(error) = check_sqlite(&part).await {
-        let _ = std::fs::remove_file(&part);
-        return Err(match error {
-            BackupError::Damaged(_) => BackupError::Damaged(file.to_owned()),
-            BackupError::NoBackup(_) => BackupError::NoBackup(file.to_owned()),
-            other => other,
-        });
-    }
-    std::fs::rename(&part, &target).map_err(|error| BackupError::File { path: target, error })
-}
-
 /// Checks every page, and that the file is a fieldworkd database.
-async fn check_sqlite(file: &Path) -> Result<(), BackupError> {
+pub(super) async fn check_sqlite(file: &Path) -> Result<(), BackupError> {
     sqlx::any::install_default_drivers();
     let damaged = |_| BackupError::Damaged(file.to_owned());
     let mut connection = AnyConnection::connect(&format!("sqlite:{}?mode=ro", file.display()))
@@ -194,51 +133,32 @@ async fn check_sqlite(file: &Path) -> Result<(), BackupError> {
     if marker.map_err(damaged)? == 1 { Ok(()) } else { Err(BackupError::NoBackup(file.to_owned())) }
 }
 
-async fn restore_postgres(url: &str, file: &Path) -> Result<(), BackupError> {
-    sqlx::any::install_default_drivers();
-    let masked_url = dialect::url_without_password(url);
-    let failed = |error| BackupError::Database { url: masked_url.clone(), error };
-    let mut connection = AnyConnection::connect(url).await.map_err(failed)?;
-    let sql =
-        "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = current_schema()";
-    let tables: i64 = sqlx::query_scalar(sql).fetch_one(&mut connection).await.map_err(failed)?;
-    connection.close().await.map_err(failed)?;
-    if tables > 0 {
-        return Err(BackupError::NotEmpty(masked_url));
-    }
-    run_program(
-        "pg_restore",
-        url,
-        &["--exit-on-error", "--single-transaction", "--no-owner", "--no-privileges"],
-        file,
-    )
-    .await
-}
-
-/// Runs one of PostgreSQL's programs on a file. The connection parameters are passed in its
-/// environment, so that other users of the machine do not see the password.
-async fn run_program(
+/// Runs one of PostgreSQL's programs on a file and returns its output. The connection parameters are
+/// passed in its environment, so that other users of the machine do not see the password; without a
+/// `url` it connects to nothing.
+pub(super) async fn run_program(
     program: &'static str,
-    url: &str,
+    url: Option<&str>,
     arguments: &[&str],
     file: &Path,
-) -> Result<(), BackupError> {
+) -> Result<Vec<u8>, BackupError> {
     let mut command = Command::new(program);
-    let environment = dialect::postgres_environment(url).map_err(BackupError::Url)?;
-    // Without a database name, pg_restore prints the script instead of restoring it.
-    let database = environment
-        .iter()
-        .find(|(name, _)| *name == "PGDATABASE")
-        .map(|(_, name)| name.clone())
-        .unwrap_or_default();
+    if let Some(url) = url {
+        let environment = dialect::postgres_environment(url).map_err(BackupError::Url)?;
+        // Without a database name, pg_restore prints the script instead of restoring it.
+        let database = environment
+            .iter()
+            .find(|(name, _)| *name == "PGDATABASE")
+            .map(|(_, name)| name.clone())
+            .unwrap_or_default();
+        command.arg(format!("--dbname={database}")).envs(environment);
+    }
     command
-        .arg(format!("--dbname={database}"))
         .args(arguments)
         .arg(file)
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    command.envs(environment);
     let output = tokio::task::spawn_blocking(move || command.output()).await;
     let output = match output.unwrap_or_else(|error| Err(io::Error::other(error))) {
         Ok(output) => output,
@@ -248,7 +168,7 @@ async fn run_program(
         Err(error) => return Err(BackupError::Program { program, said: error.to_string() }),
     };
     if output.status.success() {
-        return Ok(());
+        return Ok(output.stdout);
     }
     let said = String::from_utf8_lossy(&output.stderr);
     let said: Vec<&str> =
@@ -256,7 +176,7 @@ async fn run_program(
     Err(BackupError::Program { program, said: said.join("; ") })
 }
 
-fn temporary_path(file: &Path) -> PathBuf {
+pub(super) fn temporary_path(file: &Path) -> PathBuf {
     let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     file.with_file_name(format!(".{name}.part"))
 }

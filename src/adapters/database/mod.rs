@@ -46,6 +46,7 @@ pub mod replicates;
 pub mod replies;
 pub mod reply_parts;
 pub mod responses;
+pub mod restore;
 pub mod sms_interviews;
 pub mod stuck_work;
 pub mod subject_access_export;

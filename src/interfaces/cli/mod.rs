@@ -131,7 +131,13 @@ enum Command {
     /// Back up the whole database into a file, while it is in use
     Backup { file: PathBuf },
     /// Restore a backup into the configured database, which must be empty or absent
-    Restore { file: PathBuf },
+    Restore {
+        file: PathBuf,
+        /// Restore although the key ring does not open what the backup holds; names, numbers and
+        /// open answers stay unreadable
+        #[arg(long)]
+        keys_are_lost: bool,
+    },
     /// Messages in doubt, and the gateway log of a message
     #[command(subcommand)]
     Message(message::MessageCommand),
@@ -208,7 +214,9 @@ async fn run(arguments: Arguments) -> Result<()> {
         Command::Dataset(dataset::DatasetCommand::Verify { folder, public_key }) => {
             dataset::verify_folder(&folder, public_key.as_deref())
         }
-        Command::Restore { file } => backup::restore(with_quiet_log(config()?)?, &file).await,
+        Command::Restore { file, keys_are_lost } => {
+            backup::restore(with_quiet_log(config()?)?, &file, keys_are_lost).await
+        }
         command => {
             let context = open_context(config()?).await?;
             let Some((action, object, detail)) = command_audit::audit_spec(&command) else {

@@ -40,8 +40,6 @@ pub enum CommandError {
     #[error("{0}")]
     NotDelivered(String),
     #[error("{0}")]
-    DestroyedKeys(String),
-    #[error("{0}")]
     Unhealthy(String),
 }
 
@@ -107,6 +105,7 @@ coded_errors![
     crate::services::quotas::replicates::ReplicateError,
     crate::services::sms_sending::DispatchError,
     crate::services::sms_sending::in_doubt::DoubtResolutionError,
+    crate::services::restore::RestoreError,
     crate::services::suppressions::SuppressionError,
     crate::services::versions::VersionConflict,
     crate::services::webhooks::EndpointError,

@@ -13,6 +13,7 @@ use super::fixture::{Fixture, SCORING_TOKEN};
 use crate::adapters::clock::VirtualClock;
 use crate::adapters::config::Config;
 use crate::adapters::crypto::sha256_hex;
+use crate::adapters::database::restore::stage;
 use crate::adapters::database::{self, applications, backup, campaigns, lists};
 use crate::adapters::http_client;
 use crate::services::context::AppContext;
@@ -99,7 +100,7 @@ pub async fn erase_after_retention(fixture: &Fixture) -> Result<ErasureReport> {
     let file = copy.join("backup");
     backup::backup(&context.database, &context.config.database_url, &file).await?;
     let database_url = format!("sqlite:{}", copy.join("restored.db").display());
-    backup::restore(&database_url, &file).await?;
+    stage(&database_url, &file).await?.finish().await?;
     let clock = Arc::new(VirtualClock::starting_at(fixture.now() + RETENTION_TIME));
     let config = Config {
         database_url,
