@@ -4,6 +4,7 @@
 use crate::common;
 use std::path::{Path, PathBuf};
 
+use crate::common::deployment::{Deployment, wait_until};
 use crate::common::{TestApp, answers, local};
 use fieldworkd::adapters::database::applications;
 use fieldworkd::adapters::database::datasets::{self, FreezeReason};
@@ -370,5 +371,44 @@ async fn closing_by_hand_writes_what_there_is() {
             "{}: nobody is reminded of a closed field",
             app.engine
         );
+    }
+}
+
+/// Public reports: cnr-isti-vclab/meshlab#316, Esdex/Arcanum#170 (saved, says the program, and the
+/// file is not there), securedrop-client#3260 (the cause is not named).
+#[tokio::test(flavor = "multi_thread")]
+async fn a_freeze_whose_files_cannot_be_written_says_what_is_safe_and_what_is_missing() {
+    for deployment in Deployment::on_each_engine(3, &Scenario::faultless(1, 50), 50).await {
+        let run = |arguments: &[&str]| {
+            let output = deployment.command_line(arguments).output().unwrap();
+            let text = |bytes| String::from_utf8(bytes).unwrap();
+            (output.status.code(), text(output.stdout), text(output.stderr))
+        };
+        // A file is in the way of the application's folder.
+        let folder = deployment.path().join("var/datasets/A1");
+        std::fs::create_dir_all(folder.parent().unwrap()).unwrap();
+        std::fs::write(&folder, "").unwrap();
+        let (status, said, problem) = run(&["dataset", "freeze", "A1"]);
+        assert_eq!((status, said.as_str()), (Some(1), ""), "{problem}");
+        for part in [
+            "A1: version 1 is frozen and safe in the database. ",
+            "The files of A1 v1 are still missing (dataset ",
+            "the daemon writes them by itself",
+            "[command.not_written]",
+        ] {
+            assert!(problem.contains(part), "{}: {part}: {problem}", deployment.url);
+        }
+        // It is as frozen as it says, and the audit log does not call it refused.
+        assert!(run(&["dataset", "list"]).1.contains("(to be written)"), "{}", deployment.url);
+        let log = run(&["audit", "list", "--json"]).1;
+        assert!(log.contains("frozen") && !log.contains("refused"), "{log}");
+        std::fs::remove_file(&folder).unwrap();
+        assert_eq!(run(&["retry"]).0, Some(0));
+        let daemon = deployment.start_daemon(&[]).await;
+        wait_until("the files are written", async || folder.join("v1").exists()).await;
+        daemon.signal("TERM");
+        daemon.wait_for_exit();
+        let (status, said, problem) = run(&["dataset", "verify", "var/datasets/A1/v1"]);
+        assert_eq!(status, Some(0), "{said}{problem}");
     }
 }

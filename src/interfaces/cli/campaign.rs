@@ -6,8 +6,9 @@ use anyhow::{Context, Result, bail};
 use clap::Subcommand;
 use serde_json::json;
 
-use super::{forecast, output, read_text};
+use super::{dataset, forecast, output, read_text};
 use crate::adapters::database::campaigns::{self, CampaignState};
+use crate::adapters::database::datasets::Dataset;
 use crate::adapters::database::{applications, programmes};
 use crate::domain::contact_plan::PlanFile;
 use crate::domain::outcome_rates::OutcomeRate;
@@ -16,7 +17,7 @@ use crate::services;
 use crate::services::campaigns::{LaunchReport, LaunchRequest};
 use crate::services::context::AppContext;
 use crate::services::versions::ExpectedVersion;
-use crate::services::{datasets, deadlines, drafts, forecasting};
+use crate::services::{deadlines, drafts, forecasting};
 
 #[derive(Subcommand)]
 pub enum CampaignCommand {
@@ -144,8 +145,11 @@ pub async fn run(context: &AppContext, command: CampaignCommand) -> Result<()> {
         }
         CampaignCommand::Close { code } => {
             let closed = deadlines::close_campaign(context, &code).await?;
-            datasets::write_pending(context).await?;
-            print_line!("campaign {code} is closed: {}", closed.join(", "));
+            let said = format!("campaign {code} is closed: {}", closed.join(", "));
+            let safe = format!("{said}; the data is frozen and safe in the database");
+            let is_meant = |dataset: &Dataset| closed.contains(&dataset.application_code);
+            dataset::write_files(context, &safe, is_meant).await?;
+            print_line!("{said}");
             Ok(())
         }
         CampaignCommand::Rates { code, by, json } => {

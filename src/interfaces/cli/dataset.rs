@@ -10,13 +10,15 @@ use serde_json::json;
 
 use super::output;
 use crate::adapters::crypto::PublicKey;
-use crate::adapters::database::datasets;
+use crate::adapters::database::datasets::{self, Dataset, DatasetKind};
 use crate::adapters::database::deliveries::{self, Verdict};
+use crate::adapters::database::stuck_work;
 use crate::interfaces::errors::CommandError;
 use crate::services;
 use crate::services::context::AppContext;
 use crate::services::datasets::delivery;
 use crate::services::deadlines;
+use crate::services::stuck_work::WorkKind;
 
 #[derive(Subcommand)]
 pub enum DatasetCommand {
@@ -146,11 +148,13 @@ pub async fn run(context: &AppContext, command: DatasetCommand) -> Result<()> {
             } else {
                 deadlines::freeze(context, &code).await?
             };
-            print_line!(
-                "{code}: {} {version} is frozen",
-                if interim { "interim version" } else { "version" }
-            );
-            services::datasets::write_pending(context).await?;
+            let name = format!("{} {version}", if interim { "interim version" } else { "version" });
+            let kind = if interim { DatasetKind::Interim } else { DatasetKind::Final };
+            let is_meant =
+                |d: &Dataset| d.application_code == code && d.kind == kind && d.version == version;
+            let safe = format!("{code}: {name} is frozen and safe in the database");
+            write_files(context, &safe, is_meant).await?;
+            print_line!("{code}: {name} is frozen");
             Ok(())
         }
         DatasetCommand::Deliver { code, version } => {
@@ -200,15 +204,39 @@ pub async fn run(context: &AppContext, command: DatasetCommand) -> Result<()> {
                 &output::current_actor(),
             )
             .await?;
-            print_line!(
+            let said = format!(
                 "{code}: {} may go out, without {} open answers",
                 released.version_name(),
                 redacted.len()
             );
-            services::datasets::write_pending(context).await?;
+            write_files(context, &said, |dataset| dataset.id == released.id).await?;
+            print_line!("{said}");
             Ok(())
         }
     }
+}
+
+/// Writes the files of frozen versions. If those of a version that `is_meant` cannot be written, the
+/// error says in one sentence what is `safe`, and in another what is missing.
+pub async fn write_files(
+    context: &AppContext,
+    safe: &str,
+    is_meant: impl Fn(&Dataset) -> bool,
+) -> Result<()> {
+    let written = services::datasets::write_pending(context).await;
+    let mut connection = context.database.read().await?;
+    let mut missing = datasets::all(&mut connection).await?;
+    missing.retain(|d| d.folder.is_none() && d.released_at.is_some() && is_meant(d));
+    let Some(first) = missing.first() else { return Ok(()) };
+    let item = format!("{} {}", first.application_code, first.version_name());
+    let stuck = stuck_work::of_kind(&mut connection, WorkKind::WriteDataset.as_str()).await?;
+    let stuck = stuck.into_iter().find(|work| work.item == item).map(|work| work.problem);
+    let problem = written.err().map(|error| error.to_string()).or(stuck).unwrap_or_default();
+    bail!(CommandError::NotWritten(format!(
+        "{safe}. The files of {item}{} are still missing ({problem}); the daemon writes them by \
+            itself once that is mended",
+        if missing.len() > 1 { format!(" and {} more", missing.len() - 1) } else { String::new() }
+    )))
 }
 
 pub fn signing_key(context: &AppContext, command: &SigningKeyCommand) -> Result<()> {
@@ -251,15 +279,11 @@ async fn review(
     Ok(())
 }
 
-async fn find_version(
-    context: &AppContext,
-    code: &str,
-    version: Option<&str>,
-) -> Result<datasets::Dataset> {
+async fn find_version(context: &AppContext, code: &str, version: Option<&str>) -> Result<Dataset> {
     let all = datasets::all(&mut *context.database.read().await?).await?;
-    let is_wanted = |dataset: &&datasets::Dataset| match version {
+    let is_wanted = |dataset: &&Dataset| match version {
         Some(version) => dataset.version_name() == version,
-        None => dataset.kind == datasets::DatasetKind::Final,
+        None => dataset.kind == DatasetKind::Final,
     };
     let found =
         all.iter().filter(|dataset| dataset.application_code == code).rfind(is_wanted).cloned();
@@ -324,7 +348,7 @@ async fn list(context: &AppContext, as_json: bool) -> Result<()> {
             .collect();
         return output::print_json(&rows);
     }
-    let cells = |(d, verdict): &(datasets::Dataset, Option<Verdict>)| {
+    let cells = |(d, verdict): &(Dataset, Option<Verdict>)| {
         let pending = if d.released_at.is_none() { "(awaits review)" } else { "(to be written)" };
         let folder = d.folder.clone().unwrap_or_else(|| pending.into());
         vec![

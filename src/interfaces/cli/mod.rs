@@ -43,7 +43,7 @@ use crate::adapters::clock::SystemClock;
 use crate::adapters::config::Config;
 use crate::adapters::spreadsheets;
 use crate::domain::audit::Action;
-use crate::interfaces::errors;
+use crate::interfaces::errors::{self, CommandError};
 use crate::services::context::AppContext;
 
 #[derive(Parser)]
@@ -226,7 +226,7 @@ async fn run(arguments: Arguments) -> Result<()> {
             let entry =
                 context.audit_before(&output::current_actor(), action, &object, &detail).await?;
             let outcome = run_with_context(context.clone(), command).await;
-            if outcome.is_err() {
+            if outcome.as_ref().is_err_and(is_refusal) {
                 context
                     .audit_before(
                         &output::current_actor(),
@@ -239,6 +239,12 @@ async fn run(arguments: Arguments) -> Result<()> {
             outcome
         }
     }
+}
+
+/// Whether a command that failed has done nothing; files that are still to be written are no part of
+/// what was asked and done.
+fn is_refusal(error: &anyhow::Error) -> bool {
+    !matches!(error.downcast_ref(), Some(CommandError::NotWritten(_)))
 }
 
 /// Runs the commands that need an open [`AppContext`].

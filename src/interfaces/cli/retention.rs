@@ -7,8 +7,9 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::output;
+use super::{dataset, output};
 use crate::adapters::database;
+use crate::adapters::database::datasets::{Dataset, DatasetKind};
 use crate::adapters::database::erasure::{Applicant, Certificate};
 use crate::domain::time::Timestamp;
 use crate::interfaces::errors::CommandError;
@@ -288,14 +289,19 @@ pub async fn person(context: &AppContext, command: PersonCommand) -> Result<()> 
             for (application, version) in &erased.corrected {
                 print_line!("{application}: version {version} is frozen without the person");
             }
-            crate::services::datasets::write_pending(context).await?;
+            let is_meant = |dataset: &Dataset| {
+                let name = (dataset.application_code.clone(), dataset.version);
+                dataset.kind == DatasetKind::Final && erased.corrected.contains(&name)
+            };
+            let safe = "the person is erased, and what is frozen is safe in the database";
+            let written = dataset::write_files(context, safe, is_meant).await;
             if !erased.held.is_empty() {
                 bail!(CommandError::LegalHold(format!(
                     "under a legal hold, and kept: {}; erase again when «legal-hold lift» is done",
                     erased.held.join(", ")
                 )));
             }
-            Ok(())
+            written
         }
     }
 }

@@ -40,6 +40,8 @@ pub enum CommandError {
     #[error("{0}")]
     NotDelivered(String),
     #[error("{0}")]
+    NotWritten(String),
+    #[error("{0}")]
     Unhealthy(String),
 }
 

@@ -73,7 +73,9 @@ fn flash_text(tr: Translator, what: &str) -> Option<&'static str> {
             "没有待审阅的版本，或它刚变化，请再看一遍。",
             "No version waits to be read, or it has just changed; look again.",
         ),
-        "frozen" => tr.t("已冻结。", "It is frozen."),
+        "frozen" => {
+            tr.t("已冻结。文件将自动生成。", "It is frozen. Its files follow by themselves.")
+        }
         "nothing-new" => tr.t(
             "自上一版本以来没有变化，未冻结。",
             "Nothing has changed since the last version; nothing was frozen.",
