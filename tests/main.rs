@@ -50,4 +50,5 @@ mod sms_sending;
 mod smsc;
 mod snapshots;
 mod spreadsheets;
+mod webhook_failures;
 mod webhooks;

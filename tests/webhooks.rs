@@ -16,6 +16,7 @@ use fieldworkd::domain::event::EventKind;
 use fieldworkd::services::campaigns;
 use fieldworkd::services::deadlines::close_campaign;
 use fieldworkd::services::erasure;
+use fieldworkd::services::monitoring::overview;
 use fieldworkd::services::webhooks::{self, EndpointError};
 use fieldworkd::services::{alerts, forecasting};
 use fieldworkd::simulation::Scenario;
@@ -243,7 +244,7 @@ async fn a_failing_endpoint_is_retried_with_backoff_and_gets_every_event() {
             all[before..].iter().filter(|post| post["path"] == path).count()
         };
         // Three events each: one failure is enough to pause «down», «gone» is left alone for good,
-        // «picky» refuses each by itself.
+        // «picky» refuses each by itself until the third.
         webhooks::deliver_due_events(&app.context).await.unwrap();
         assert_eq!(
             (at("/broken", 5).await, at("/gone", 5).await, at("/refuses", 5).await),
@@ -257,35 +258,30 @@ async fn a_failing_endpoint_is_retried_with_backoff_and_gets_every_event() {
                 undelivered(&app, "gone").await,
                 undelivered(&app, "picky").await
             ),
-            (3, 2, 3),
+            (3, 3, 3),
             "{}",
             app.engine
         );
         webhooks::deliver_due_events(&app.context).await.unwrap();
         assert_eq!(at("/broken", 5).await, 1, "{}: not before its time", app.engine);
-        let pending_work =
-            fieldworkd::services::monitoring::overview::pending_work(&app.context).await.unwrap();
-        assert!(pending_work.webhooks.is_empty(), "a moment is nothing");
+        let names = async || {
+            let pending_work = overview::pending_work(&app.context).await.unwrap();
+            pending_work.webhooks.into_iter().map(|webhook| webhook.name).collect::<Vec<_>>()
+        };
+        assert_eq!(names().await, ["gone", "picky"], "one failure is nothing");
         app.clock.advance_to(app.clock_now() + Duration::from_secs(61));
         webhooks::deliver_due_events(&app.context).await.unwrap();
         assert_eq!(
-            (at("/broken", 9).await, at("/gone", 9).await, at("/refuses", 9).await),
-            (2, 1, 6),
+            (at("/broken", 7).await, at("/gone", 7).await, at("/refuses", 7).await),
+            (2, 1, 4),
             "{}",
             app.engine
         );
         app.clock.advance_to(app.clock_now() + Duration::from_secs(61));
         webhooks::deliver_due_events(&app.context).await.unwrap();
-        assert_eq!(at("/broken", 9).await, 2, "{}: the second wait is longer", app.engine);
+        assert_eq!(at("/broken", 7).await, 2, "{}: the second wait is longer", app.engine);
         app.clock.advance_to(app.clock_now() + Duration::from_secs(900));
-        let pending_work =
-            fieldworkd::services::monitoring::overview::pending_work(&app.context).await.unwrap();
-        assert_eq!(
-            pending_work.webhooks,
-            ["down", "gone", "picky"][..2],
-            "{}: somebody is to look",
-            app.engine
-        );
+        assert_eq!(names().await, ["down", "gone", "picky"], "{}: somebody is to look", app.engine);
         // It recovers: all missed events arrive in order. (The URL is changed in the database;
         // there is no other way.)
         app.execute_sql(&format!(
@@ -296,7 +292,7 @@ async fn a_failing_endpoint_is_retried_with_backoff_and_gets_every_event() {
         .unwrap();
         app.clock.advance_to(app.clock_now() + Duration::from_secs(3_600));
         webhooks::deliver_due_events(&app.context).await.unwrap();
-        let now = receivers.wait_for("webhook", before + 12).await;
+        let now = receivers.wait_for("webhook", before + 11).await;
         let back: Vec<Value> =
             now[before..].iter().filter(|post| post["path"] == "/hook").cloned().collect();
         assert_eq!(

@@ -95,6 +95,7 @@ actions! {
     TokenRevoked "token_revoked" "吊销接口令牌" "revoked a token";
     WebhookAdded "webhook_added" "新增事件推送" "added a webhook";
     WebhookSecretRotated "webhook_secret" "更换事件推送密钥" "rotated a webhook's secret";
+    WebhookEventsResent "webhook_resent" "重新推送事件" "sent a webhook's events again";
     WebhookRemoved "webhook_removed" "停用事件推送" "removed a webhook";
     CallPersonViewed "call" "通话中查看受访者" "saw the person of a call";
     VerificationPersonViewed "verification" "复核时查看受访者" "saw the person of a verification";

@@ -40,4 +40,5 @@ pub mod subject;
 pub mod suppression;
 pub mod telephone;
 pub mod time;
+pub mod webhook_state;
 pub mod zones;

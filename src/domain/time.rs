@@ -47,6 +47,12 @@ impl Timestamp {
         self.in_zone(zone).format("%Y-%m-%dT%H:%M:%S%:z").to_string()
     }
 
+    /// Reads RFC 3339 with any offset, and fractions of a second.
+    pub fn parse_rfc3339(raw: &str) -> Option<Timestamp> {
+        let time = DateTime::parse_from_rfc3339(raw.trim()).ok()?;
+        Some(Timestamp(time.timestamp_millis()))
+    }
+
     /// Returns the calendar day in a zone.
     pub fn date(self, zone: Tz) -> NaiveDate {
         self.in_zone(zone).date_naive()

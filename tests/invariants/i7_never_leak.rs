@@ -297,7 +297,7 @@ const STAFF: [(&str, Role); 4] = [
 
 /// Forms without an audit entry ahead of the action: their services write one in the transaction of
 /// the change, or change only the own session or call.
-const AUDITED_BY_SERVICE: [&str; 26] = [
+const AUDITED_BY_SERVICE: [&str; 27] = [
     "/drafts/{code}/test",
     "/accounts",
     "/accounts/{name}/disable",
@@ -322,6 +322,7 @@ const AUDITED_BY_SERVICE: [&str; 26] = [
     "/tokens/{name}/revoke",
     "/webhooks",
     "/webhooks/{name}/remove",
+    "/webhooks/{name}/resend",
     "/webhooks/{name}/rotate",
     "/webhooks/{name}/test",
 ];

@@ -1,6 +1,6 @@
 //! Events for other systems. The functions in `adapters/database/` that make a change also write
 //! its event, in the same transaction: no event is lost, and none reports a change that did not
-//! happen. Each delivery is retried until it arrives or is given up.
+//! happen. Each delivery is retried until it arrives or is deleted for its age.
 
 use serde_json::Value;
 use sqlx::any::AnyRow;
@@ -11,6 +11,7 @@ use super::{Result, decode_enum};
 use crate::domain::event::{EventKind, event_body};
 use crate::domain::ids::{ApplicationId, CampaignId};
 use crate::domain::time::Timestamp;
+use crate::domain::webhook_state::WebhookState;
 
 /// An address that receives events.
 #[derive(Debug, Clone)]
@@ -29,6 +30,21 @@ pub struct Endpoint {
     /// Nothing is sent before this time.
     pub retry_at: Timestamp,
     pub last_error: Option<String>,
+    /// Attempts at the event that was tried most often and has not arrived.
+    pub most_tries: u32,
+    /// The state of which those responsible were told last.
+    pub notified: Option<String>,
+}
+
+impl Endpoint {
+    pub fn state(&self, now: Timestamp) -> WebhookState {
+        WebhookState::of(
+            self.retry_at == NEVER_AGAIN,
+            self.failures,
+            self.failing_since.map(|since| now.since(since)),
+            self.most_tries,
+        )
+    }
 }
 
 /// When an endpoint's secrets were made; they are derived from these times.
@@ -47,7 +63,7 @@ pub struct EventDelivery {
     pub kind: String,
     pub body: String,
     pub created_at: Timestamp,
-    /// `None` once it is delivered or given up.
+    /// `None` once it is delivered; earlier versions also gave events up after 12 attempts.
     pub next_at: Option<Timestamp>,
     pub attempt_count: u32,
     pub arrived_at: Option<Timestamp>,
@@ -55,7 +71,9 @@ pub struct EventDelivery {
 }
 
 const ENDPOINT: &str = "SELECT id, name, url, kinds, created_by, created_at, secret_made_at, \
-    previous_secret_made_at, failures, failing_since, retry_at, last_error FROM event_endpoint";
+    previous_secret_made_at, failures, failing_since, retry_at, last_error, notified, \
+    COALESCE((SELECT MAX(d.attempt_count) FROM event_delivery d WHERE d.endpoint_id = \
+    event_endpoint.id AND d.arrived_at IS NULL), 0) AS most_tries FROM event_endpoint";
 
 fn read_endpoint(row: &AnyRow) -> Result<Endpoint> {
     let kinds: String = row.try_get("kinds")?;
@@ -78,6 +96,8 @@ fn read_endpoint(row: &AnyRow) -> Result<Endpoint> {
         failing_since: row.try_get::<Option<i64>, _>("failing_since")?.map(Timestamp),
         retry_at: Timestamp(row.try_get("retry_at")?),
         last_error: row.try_get("last_error")?,
+        most_tries: u32::try_from(row.try_get::<i64, _>("most_tries")?).unwrap_or(u32::MAX),
+        notified: row.try_get("notified")?,
     })
 }
 
@@ -152,6 +172,13 @@ pub async fn endpoints(connection: &mut AnyConnection) -> Result<Vec<Endpoint>> 
         .iter()
         .map(read_endpoint)
         .collect()
+}
+
+/// Like [`endpoints`], without those whose row cannot be read: they are stuck work of their own, and
+/// hide no other.
+pub async fn readable_endpoints(connection: &mut AnyConnection) -> Result<Vec<Endpoint>> {
+    let rows = sqlx::query(statement(format!("{ENDPOINT} ORDER BY name"))).fetch_all(connection);
+    Ok(rows.await?.iter().filter_map(|row| read_endpoint(row).ok()).collect())
 }
 
 pub async fn endpoint(connection: &mut AnyConnection, name: &str) -> Result<Option<Endpoint>> {
@@ -300,21 +327,16 @@ pub async fn set_arrived(tx: &mut AnyConnection, id: i64, now: Timestamp) -> Res
     Ok(())
 }
 
-/// Records a failed attempt. `next` is the time of the next attempt; `None` gives the delivery up.
+/// Records a failed attempt. `next` is the time of the next attempt.
 pub async fn set_failed(
     tx: &mut AnyConnection,
     id: i64,
-    next: Option<Timestamp>,
+    next: Timestamp,
     last_error: &str,
 ) -> Result<()> {
     let sql = "UPDATE event_delivery SET next_at = $2, last_error = $3, attempt_count = \
         attempt_count + 1 WHERE id = $1";
-    sqlx::query(sql)
-        .bind(id)
-        .bind(next.map(|at| at.0))
-        .bind(last_error.to_owned())
-        .execute(tx)
-        .await?;
+    sqlx::query(sql).bind(id).bind(next.0).bind(last_error.to_owned()).execute(tx).await?;
     Ok(())
 }
 
@@ -335,7 +357,34 @@ pub async fn retry_now(tx: &mut AnyConnection, endpoint: i64) -> Result<()> {
     Ok(())
 }
 
-/// Records that the endpoint does not respond; nothing is sent before the retry time.
+/// Makes all events of an endpoint due again that were created at `from` or later, whether or not
+/// they have arrived, under their ids. Returns how many there are.
+pub async fn send_again(
+    tx: &mut AnyConnection,
+    endpoint: i64,
+    from: Timestamp,
+    now: Timestamp,
+) -> Result<u64> {
+    let sql = "UPDATE event_delivery SET next_at = $3, arrived_at = NULL, attempt_count = 0, \
+        last_error = NULL WHERE endpoint_id = $1 AND created_at >= $2";
+    Ok(sqlx::query(sql).bind(endpoint).bind(from.0).bind(now.0).execute(tx).await?.rows_affected())
+}
+
+/// Records the state of which those responsible have been told; `None`: it is well again.
+pub async fn set_notified(
+    tx: &mut AnyConnection,
+    endpoint: i64,
+    state: Option<&str>,
+) -> Result<()> {
+    sqlx::query("UPDATE event_endpoint SET notified = $2 WHERE id = $1")
+        .bind(endpoint)
+        .bind(state.map(str::to_owned))
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// Records a failed attempt of the endpoint; nothing is sent before the retry time.
 pub async fn mark_failing(
     tx: &mut AnyConnection,
     endpoint: i64,

@@ -159,6 +159,7 @@ pub fn audit_spec(command: &Command) -> Option<AuditSpec> {
         | Command::Gateways(_)
         | Command::User(_)
         | Command::Token(_)
+        | Command::Webhook(_)
         | Command::Audit(_)
         | Command::Questionnaire(_)
         | Command::Demo(_)

@@ -31,6 +31,7 @@ mod simulator;
 mod suppress;
 mod token;
 mod user;
+mod webhook;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -103,6 +104,9 @@ enum Command {
     /// API tokens
     #[command(subcommand)]
     Token(token::TokenCommand),
+    /// Webhooks, which receive events
+    #[command(subcommand)]
+    Webhook(webhook::WebhookCommand),
     /// Show the cause and remedy of an error code
     Explain(explain::ExplainArguments),
     /// Print completions for a shell
@@ -270,6 +274,7 @@ async fn run_with_context(context: Arc<AppContext>, command: Command) -> Result<
         Command::Suppress(command) => suppress::run(&context, command).await,
         Command::Audit(command) => audit::run(&context, command).await,
         Command::Token(command) => token::run(&context, command).await,
+        Command::Webhook(command) => webhook::run(&context, command).await,
         Command::Openapi => output::print_json(&crate::interfaces::http::openapi(context)),
         // These commands run without a context.
         Command::Demo(_)

@@ -131,6 +131,12 @@ fn encode_metrics(
         "kind",
         health.stuck.iter().map(|(kind, count)| (kind.clone(), *count as f64)),
     );
+    registry.add_labelled_gauges(
+        "webhook_failing",
+        "Whether a webhook is failing or disabled",
+        "webhook",
+        health.webhooks.iter().map(|(name, fails)| (name.clone(), f64::from(u8::from(*fails)))),
+    );
     registry.add_gauge(
         "interviews_completed_last_day",
         "Interviews completed in the last 24 hours",

@@ -10,6 +10,7 @@
 mod deliver;
 mod delivery_problems;
 mod digest;
+mod failing_webhooks;
 mod notice_text;
 mod notify;
 mod stuck_work;
@@ -40,6 +41,7 @@ pub async fn tick(context: &Arc<AppContext>) -> Result<(), DeadlineError> {
         delivery_problems::write_notices(context).await,
         unread_replies::write_notices(context).await,
         stuck_work::write_notices(context).await,
+        failing_webhooks::write_notices(context).await,
         digest::write_if_due(context).await,
         deliver::send_due_notices(context).await,
     ];

@@ -6,7 +6,7 @@ use std::time::Duration;
 use strum::IntoEnumIterator;
 
 use super::MonitoringError;
-use crate::adapters::database::{deliveries, health, messages, rates, replies, stuck_work};
+use crate::adapters::database::{deliveries, events, health, messages, rates, replies, stuck_work};
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
 use crate::services::stuck_work::{STUCK_AFTER, WorkKind};
@@ -116,6 +116,8 @@ pub struct HealthMetrics {
     /// Work that fails again and again, by kind.
     pub stuck: BTreeMap<String, u64>,
     pub delivery_problems: u64,
+    /// Each webhook with whether it is failing or disabled.
+    pub webhooks: Vec<(String, bool)>,
     /// The median duration of the interviews completed within a day.
     pub interview_seconds: Option<f64>,
     pub interviews: u64,
@@ -158,6 +160,12 @@ pub async fn collect_health_metrics(
     for work in stuck_work::list(&mut connection, STUCK_AFTER).await? {
         *stuck.entry(work.kind).or_default() += 1;
     }
+    let webhooks = events::readable_endpoints(&mut connection).await?;
+    let webhooks = webhooks.into_iter().map(|webhook| {
+        let needs_attention = webhook.state(now).needs_attention();
+        (webhook.name, needs_attention)
+    });
+    let webhooks = webhooks.collect();
     let seconds = health::interview_seconds(&mut connection, now - DAY).await?;
     Ok(HealthMetrics {
         due,
@@ -171,6 +179,7 @@ pub async fn collect_health_metrics(
         .await?,
         calls_due: health::calls_due(&mut connection, now).await?,
         stuck,
+        webhooks,
         delivery_problems: deliveries::open_problems(&mut connection).await?.len() as u64,
         interview_seconds: seconds.get(seconds.len() / 2).map(|seconds| *seconds as f64),
         interviews: seconds.len() as u64,

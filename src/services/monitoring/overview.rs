@@ -4,16 +4,14 @@
 use super::MonitoringError;
 use crate::adapters::database::alarms::{self, Alarm};
 use crate::adapters::database::deliveries::{self, DeliveryProblem};
-use crate::adapters::database::events::{self, Endpoint};
+use crate::adapters::database::events;
 use crate::adapters::database::stuck_work::{self, StuckWork};
 use crate::adapters::database::{lists, messages, programmes, rates, replies};
 use crate::domain::time::Timestamp;
+use crate::domain::webhook_state::WebhookState;
 use crate::services::context::AppContext;
 use crate::services::deadlines::{self, ApplicationOverview};
 use crate::services::stuck_work::STUCK_AFTER;
-
-/// A webhook that fails for this long needs attention.
-const FAILING_ALERT_AFTER: std::time::Duration = std::time::Duration::from_secs(900);
 
 pub struct SystemOverview {
     pub at: Timestamp,
@@ -49,10 +47,20 @@ pub struct PendingWork {
     pub problems: Vec<DeliveryProblem>,
     /// Lists with rejected rows: the applications, rows, rejected rows, and the time.
     pub rejected: Vec<(String, u64, u64, Timestamp)>,
-    /// Webhooks that accept no events.
-    pub webhooks: Vec<String>,
+    /// Webhooks that are failing or disabled.
+    pub webhooks: Vec<FailingWebhook>,
     /// Work that fails again and again.
     pub stuck: Vec<StuckWork>,
+}
+
+/// A webhook that somebody has to look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailingWebhook {
+    pub name: String,
+    pub is_disabled: bool,
+    /// Events that it has not accepted.
+    pub waiting: u64,
+    pub last_error: Option<String>,
 }
 
 impl PendingWork {
@@ -108,9 +116,18 @@ pub async fn pending_work(context: &AppContext) -> Result<PendingWork, Monitorin
     let inbox = replies::inbox(&mut connection, None, false).await?;
     let mut alarms = alarms::list(&mut connection, false).await?;
     alarms.sort_by(|a, b| a.chance.total_cmp(&b.chance));
-    let failing = |endpoint: &Endpoint| {
-        endpoint.failing_since.is_some_and(|since| since + FAILING_ALERT_AFTER <= now)
-    };
+    let mut webhooks = Vec::new();
+    for endpoint in events::readable_endpoints(&mut connection).await? {
+        let state = endpoint.state(now);
+        if state.needs_attention() {
+            webhooks.push(FailingWebhook {
+                is_disabled: state == WebhookState::Disabled,
+                waiting: events::count_pending(&mut connection, endpoint.id).await?,
+                name: endpoint.name,
+                last_error: endpoint.last_error,
+            });
+        }
+    }
     Ok(PendingWork {
         alarms,
         in_doubt: messages::list_in_doubt(
@@ -123,12 +140,7 @@ pub async fn pending_work(context: &AppContext) -> Result<PendingWork, Monitorin
         replies: inbox.len(),
         problems: deliveries::open_problems(&mut connection).await?,
         rejected: lists::with_rejected_rows(&mut connection).await?,
-        webhooks: events::endpoints(&mut connection)
-            .await?
-            .into_iter()
-            .filter(failing)
-            .map(|endpoint| endpoint.name)
-            .collect(),
+        webhooks,
         stuck: stuck_work::list(&mut connection, STUCK_AFTER).await?,
     })
 }

@@ -9,8 +9,8 @@ use crate::adapters::database::DatabaseError;
 use crate::adapters::database::events::{self, Endpoint, EventDelivery};
 use crate::adapters::outbound_guard::OutboundGuard;
 use crate::adapters::transports::webhook::{self, WebhookError};
-use crate::domain::retry_delay::retry_delay;
 use crate::domain::time::Timestamp;
+use crate::domain::webhook_state::{FAILING_AFTER, next_attempt};
 use crate::services::context::AppContext;
 use crate::services::stuck_work::{Isolation, WorkKind};
 
@@ -30,6 +30,26 @@ enum DeliveryResult {
     Failing(String),
     /// The endpoint is permanently gone (410).
     Gone(String),
+}
+
+impl DeliveryResult {
+    /// Returns the endpoint's failures in a row after this result.
+    fn failures_after(&self, before: u32) -> u32 {
+        match self {
+            DeliveryResult::Delivered => 0,
+            _ => before.saturating_add(1),
+        }
+    }
+
+    /// Whether the endpoint is left alone for a while after this result. One event that it refuses is
+    /// that event's matter; several in a row are the endpoint's.
+    fn pauses(&self, failures: u32) -> bool {
+        match self {
+            DeliveryResult::Delivered => false,
+            DeliveryResult::Refused(_) => failures >= FAILING_AFTER,
+            DeliveryResult::Failing(_) | DeliveryResult::Gone(_) => true,
+        }
+    }
 }
 
 /// Delivers the events that are due.
@@ -71,6 +91,7 @@ async fn deliver_to_endpoint(
         return Ok(());
     }
     tx.commit().await?;
+    let mut failures = endpoint.failures;
     loop {
         let began = context.clock.now();
         let due =
@@ -78,18 +99,20 @@ async fn deliver_to_endpoint(
                 .await?;
         let mut results = Vec::with_capacity(due.len());
         for delivery in &due {
-            let is_enough = context.clock.now().since(began) >= MAX_RUN;
-            if is_enough
-                || results.iter().any(|result| {
-                    matches!(result, DeliveryResult::Failing(_) | DeliveryResult::Gone(_))
-                })
-            {
+            if context.clock.now().since(began) >= MAX_RUN {
                 break;
             }
-            results.push(match &client {
+            let result = match &client {
                 Ok(client) => post(context, client, endpoint, delivery).await,
                 Err(error) => DeliveryResult::Failing(error.to_string()),
-            });
+            };
+            let before = failures;
+            failures = result.failures_after(failures);
+            let is_last = result.pauses(failures);
+            results.push((before, result));
+            if is_last {
+                break;
+            }
         }
         let now = context.clock.now();
         let mut tx = context.database.write().await?;
@@ -140,55 +163,63 @@ async fn post(
     }
 }
 
-/// Records the results. Returns `true` if the endpoint is to be left alone for now.
+/// Records the results, each with the endpoint's failures in a row before it. Returns `true` if the
+/// endpoint is to be left alone for now.
 async fn record_results(
     tx: &mut crate::adapters::database::WriteTx,
     endpoint: &Endpoint,
-    results: impl Iterator<Item = (&EventDelivery, &DeliveryResult)>,
+    results: impl Iterator<Item = (&EventDelivery, &(u32, DeliveryResult))>,
     now: Timestamp,
 ) -> Result<bool, DatabaseError> {
     let mut is_failing = false;
-    for (delivery, result) in results {
-        let next = retry_delay(delivery.attempt_count + 1).map(|wait| now + wait);
-        match result {
+    for (delivery, (before, result)) in results {
+        let failures = result.failures_after(*before);
+        let (problem, pause) = match result {
             DeliveryResult::Delivered => {
                 events::set_arrived(tx, delivery.id, now).await?;
                 events::mark_healthy(tx, endpoint.id).await?;
+                continue;
             }
-            DeliveryResult::Refused(problem) => {
+            DeliveryResult::Refused(problem) if !result.pauses(failures) => {
                 tracing::warn!(
                     endpoint = endpoint.name,
                     event = delivery.kind,
                     error = problem,
                     "an event was refused"
                 );
-                events::set_failed(tx, delivery.id, next, problem).await?;
+                (problem, now)
+            }
+            // The first refusals passed without a pause.
+            DeliveryResult::Refused(problem) => {
+                tracing::warn!(
+                    endpoint = endpoint.name,
+                    failures,
+                    error = problem,
+                    "an endpoint refuses one event after the other"
+                );
+                (problem, now + next_attempt(failures - (FAILING_AFTER - 1)))
             }
             DeliveryResult::Failing(problem) => {
                 tracing::warn!(
                     endpoint = endpoint.name,
+                    failures,
                     error = problem,
                     "an endpoint takes no events"
                 );
-                events::set_failed(tx, delivery.id, next, problem).await?;
-                // A failing endpoint is retried without end, at the longest delay.
-                let wait = (1..=endpoint.failures + 1)
-                    .map_while(retry_delay)
-                    .last()
-                    .unwrap_or(ENDPOINT_LEASE);
-                events::mark_failing(tx, endpoint.id, now + wait, problem, now).await?;
-                is_failing = true;
+                (problem, now + next_attempt(failures))
             }
             DeliveryResult::Gone(problem) => {
                 tracing::error!(
                     endpoint = endpoint.name,
                     "an endpoint is gone for good; remove it, or set it up again"
                 );
-                events::set_failed(tx, delivery.id, None, problem).await?;
-                events::mark_failing(tx, endpoint.id, events::NEVER_AGAIN, problem, now).await?;
-                is_failing = true;
+                (problem, events::NEVER_AGAIN)
             }
-        }
+        };
+        let next = now + next_attempt(delivery.attempt_count.saturating_add(1));
+        events::set_failed(tx, delivery.id, next, problem).await?;
+        events::mark_failing(tx, endpoint.id, pause, problem, now).await?;
+        is_failing |= result.pauses(failures);
     }
     Ok(is_failing)
 }

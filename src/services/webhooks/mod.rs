@@ -42,6 +42,8 @@ pub enum EndpointError {
     Taken(String),
     #[error("there is no endpoint of the name {0}")]
     Unknown(String),
+    #[error("this time is still to come; events are sent again from a time that has passed")]
+    Future,
     #[error(transparent)]
     #[strum(transparent)]
     Database(#[from] DatabaseError),
@@ -70,6 +72,8 @@ pub async fn add(
         failing_since: None,
         retry_at: context.clock.now(),
         last_error: None,
+        most_tries: 0,
+        notified: None,
     };
     let mut tx = context.database.write().await?;
     if !events::add_endpoint(&mut tx, &endpoint).await? {
@@ -183,6 +187,34 @@ pub async fn send_test_event(
     context.audit(&mut tx, actor, Action::TestMessageSent, &format!("webhook:{name}")).await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// Sends all events since `from` again, in their order and under their ids, also those that have
+/// arrived; a receiver that has lost them knows the others by their ids. Returns how many there are.
+/// Like a test, it enables an endpoint that was disabled.
+pub async fn send_again(
+    context: &AppContext,
+    actor: &Actor,
+    name: &str,
+    from: Timestamp,
+) -> Result<u64, EndpointError> {
+    let now = context.clock.now();
+    if from > now {
+        return Err(EndpointError::Future);
+    }
+    let mut tx = context.database.write().await?;
+    let endpoint = events::endpoint(&mut tx, name)
+        .await?
+        .ok_or_else(|| EndpointError::Unknown(name.to_owned()))?;
+    events::retry_now(&mut tx, endpoint.id).await?;
+    let count = events::send_again(&mut tx, endpoint.id, from, now).await?;
+    let detail = format!("{count} from {}", from.rfc3339(chrono_tz::UTC));
+    let object = format!("webhook:{name}");
+    context
+        .audit_with_detail(&mut tx, actor, Action::WebhookEventsResent, (&object, &detail))
+        .await?;
+    tx.commit().await?;
+    Ok(count)
 }
 
 #[cfg(test)]

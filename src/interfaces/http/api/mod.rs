@@ -239,6 +239,7 @@ fn build_routes(app: &Arc<AppState>) -> ApiAuth {
         .secret(ManageAccounts, routes!(webhooks::rotate_secret))
         .audited_by_service(ManageAccounts, routes!(webhooks::remove))
         .audited_by_service(ManageAccounts, routes!(webhooks::test))
+        .audited_by_service(ManageAccounts, routes!(webhooks::resend))
         .read_only(ManageAccounts, routes!(webhooks::list_events))
         .read_only(Audit, routes!(audit::list))
         .audited(Audit, (Action::AuditLogVerified, ""), routes!(audit::verify))

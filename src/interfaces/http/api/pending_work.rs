@@ -48,7 +48,7 @@ pub struct PendingWork {
     call_backs: usize,
     datasets: Vec<UndeliveredVersionResponse>,
     lists: Vec<RejectedList>,
-    /// Webhooks that fail to accept events.
+    /// Webhooks that are failing or disabled.
     webhooks: Vec<String>,
     /// Work that fails again and again; it is tried again by itself.
     stuck: Vec<StuckWorkResponse>,
@@ -103,7 +103,7 @@ pub async fn pending_work(State(app): State<Arc<AppState>>) -> Result<Json<Pendi
         call_backs: pending.call_backs,
         datasets: pending.problems.into_iter().map(dataset).collect(),
         lists: pending.rejected.into_iter().map(list).collect(),
-        webhooks: pending.webhooks,
+        webhooks: pending.webhooks.into_iter().map(|webhook| webhook.name).collect(),
         stuck: pending.stuck.into_iter().map(stuck).collect(),
     }))
 }

@@ -12,6 +12,7 @@ use super::pending_work::{DONE, Done};
 use super::{Body, Caller, PageParams, Path, Problem, Query, format_utc};
 use crate::adapters::database::events as stored;
 use crate::domain::event::EventKind;
+use crate::domain::time::Timestamp;
 use crate::interfaces::http::state::AppState;
 use crate::services::webhooks::{self, EndpointError};
 
@@ -21,7 +22,7 @@ impl From<EndpointError> for Problem {
             EndpointError::Database(error) => error.into(),
             EndpointError::Unknown(_) => Problem::not_found(),
             EndpointError::Taken(_) => Problem::from_error(StatusCode::CONFLICT, &error),
-            EndpointError::Name(_) | EndpointError::Address => {
+            EndpointError::Name(_) | EndpointError::Address | EndpointError::Future => {
                 Problem::from_error(StatusCode::UNPROCESSABLE_ENTITY, &error)
             }
         }
@@ -36,6 +37,11 @@ pub struct WebhookResponse {
     events: Vec<&'static str>,
     created_by: String,
     created_at: String,
+    /// ok, retrying, failing (three failures in a row, or a quarter of an hour) or disabled (it
+    /// answered 410).
+    state: &'static str,
+    /// Attempts in a row that have failed.
+    failures: u32,
     /// Number of undelivered events.
     waiting: u64,
     /// Start of the present failure; null if deliveries succeed.
@@ -56,8 +62,11 @@ pub struct Webhooks {
 pub async fn list(State(app): State<Arc<AppState>>) -> Result<Json<Webhooks>, Problem> {
     let mut connection = app.context.database.read().await?;
     let mut items = Vec::new();
+    let now = app.context.clock.now();
     for endpoint in stored::endpoints(&mut connection).await? {
         items.push(WebhookResponse {
+            state: endpoint.state(now).as_str(),
+            failures: endpoint.failures,
             waiting: stored::count_pending(&mut connection, endpoint.id).await?,
             events: endpoint.kinds.iter().map(|kind| kind.code()).collect(),
             name: endpoint.name,
@@ -152,6 +161,36 @@ pub async fn test(
     Ok(DONE)
 }
 
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResendRequest {
+    /// RFC 3339, for instance `2026-03-12T08:00:00+08:00`.
+    #[schema(format = DateTime, max_length = 40)]
+    from: String,
+}
+
+#[derive(Serialize, ToSchema)]
+pub struct ResendResponse {
+    /// Number of events that are sent again.
+    events: u64,
+}
+
+/// Sends a webhook's events since a time again, also those that have arrived; they keep their ids.
+#[utoipa::path(post, path = "/api/v1/webhooks/{webhook}/resend", tag = "webhooks", params(("webhook" = String, Path)),
+    request_body = ResendRequest, responses((status = 200, body = ResendResponse)))]
+pub async fn resend(
+    State(app): State<Arc<AppState>>,
+    Extension(caller): Extension<Caller>,
+    Path(webhook): Path<String>,
+    Body(request): Body<ResendRequest>,
+) -> Result<Json<ResendResponse>, Problem> {
+    let from = Timestamp::parse_rfc3339(&request.from).ok_or_else(|| {
+        Problem::wrong("from: write it like 2026-03-12T08:00:00+08:00".to_owned())
+    })?;
+    let events = webhooks::send_again(&app.context, &caller.actor, &webhook, from).await?;
+    Ok(Json(ResendResponse { events }))
+}
+
 #[derive(Serialize, ToSchema)]
 pub struct EventResponse {
     /// The number at the end of its `webhook-id`.
@@ -160,7 +199,7 @@ pub struct EventResponse {
     at: String,
     attempt_count: u32,
     arrived_at: Option<String>,
-    /// Time of the next attempt. Null if it has arrived, or has failed for good.
+    /// Time of the next attempt. Null if it has arrived.
     next_at: Option<String>,
     last_error: Option<String>,
 }

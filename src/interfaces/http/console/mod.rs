@@ -243,6 +243,7 @@ pub fn routes(app: &Arc<AppState>) -> StaffRouter {
         .page("/webhooks", Permission::ManageAccounts, webhooks::show)
         .form("/webhooks", Permission::ManageAccounts, webhooks::add)
         .form("/webhooks/{name}/test", Permission::ManageAccounts, webhooks::test)
+        .form("/webhooks/{name}/resend", Permission::ManageAccounts, webhooks::resend)
         .form("/webhooks/{name}/rotate", Permission::ManageAccounts, webhooks::rotate_secret)
         .form("/webhooks/{name}/remove", Permission::ManageAccounts, webhooks::remove)
         .page("/audit", Permission::Audit, audit::show)

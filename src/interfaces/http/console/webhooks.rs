@@ -8,6 +8,7 @@ use axum::Extension;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
+use chrono::NaiveDateTime;
 
 use super::super::Failure;
 use super::super::auth::{FormFields, Staff};
@@ -18,6 +19,7 @@ use crate::adapters::database::events::{self as stored, Endpoint, EventDelivery}
 use crate::domain::event::EventKind;
 use crate::domain::personal::Personal;
 use crate::domain::time::Timestamp;
+use crate::domain::webhook_state::WebhookState;
 use crate::services::webhooks::{self, EndpointError};
 
 /// Events of each webhook on the page.
@@ -36,6 +38,7 @@ struct WebhookView {
     kinds: String,
     status_text: String,
     status_class: &'static str,
+    is_disabled: bool,
     events: Vec<EventRow>,
 }
 
@@ -78,6 +81,7 @@ fn view(
     endpoint: Endpoint,
     pending: u64,
     recent_events: Vec<EventDelivery>,
+    now: Timestamp,
 ) -> WebhookView {
     let event = |event: EventDelivery| {
         let (status_text, status_class) = match (event.arrived_at, event.next_at, event.last_error)
@@ -98,18 +102,35 @@ fn view(
             .map_or(event.kind.clone(), |kind| tr.pair(kind.labels()).to_owned());
         EventRow { at: format_time(event.created_at), kind, status_text, status_class }
     };
-    let (status_text, status_class) = match (endpoint.failing_since, endpoint.last_error) {
-        (None, _) => (tr.t("正常", "ok").to_owned(), "good"),
-        (Some(since), problem) => (
-            format!(
-                "{} {}: {}",
-                tr.t("失败始于", "fails since"),
-                format_time(since),
-                problem.unwrap_or_default()
+    let state = endpoint.state(now);
+    let (word, status_class) = match state {
+        WebhookState::Ok => (tr.t("正常", "ok"), "good"),
+        WebhookState::Retrying => (tr.t("重试中", "being retried"), "warning"),
+        WebhookState::Failing => (tr.t("推送失败", "failing"), "bad"),
+        WebhookState::Disabled => (
+            tr.t(
+                "已停止：接收端表示不再接收（410），期间的事件不再推送",
+                "disabled: the receiver wants no more (410), and gets no events meanwhile",
             ),
             "bad",
         ),
     };
+    let mut status_text = word.to_owned();
+    if let Some(since) = endpoint.failing_since {
+        status_text.push_str(&format!(" · {} {}", tr.t("始于", "since"), format_time(since)));
+    }
+    match (state, &endpoint.last_error) {
+        (WebhookState::Disabled, _) => {}
+        (_, Some(problem)) => status_text.push_str(&format!(" · {problem}")),
+        (WebhookState::Failing, None) => status_text.push_str(&format!(
+            " · {}",
+            tr.t(
+                "个别事件一再未被接收，见下表",
+                "some events are not accepted again and again, see below"
+            )
+        )),
+        (_, None) => {}
+    }
     WebhookView {
         name: endpoint.name,
         url: endpoint.url,
@@ -127,6 +148,7 @@ fn view(
             status_text
         },
         status_class,
+        is_disabled: state == WebhookState::Disabled,
         events: recent_events.into_iter().map(event).collect(),
     }
 }
@@ -147,7 +169,7 @@ async fn render(app: &AppState, staff: &Staff, form_state: FormState) -> Result<
     for endpoint in stored::endpoints(&mut connection).await? {
         let pending = stored::count_pending(&mut connection, endpoint.id).await?;
         let recent_events = stored::deliveries(&mut connection, endpoint.id, None, LISTED).await?;
-        webhooks.push(view(tr, endpoint, pending, recent_events));
+        webhooks.push(view(tr, endpoint, pending, recent_events, app.context.clock.now()));
     }
     drop(connection);
     let status = if form_state.problem.is_some() {
@@ -177,6 +199,11 @@ fn flash_text(tr: Translator, what: &str) -> Option<&'static str> {
             "测试事件已排队，几秒后刷新可见结果。",
             "A test is on its way; look again in some seconds.",
         ),
+        "resent" => tr.t(
+            "所选时间之后的事件已排队重新推送，几秒后刷新可见结果。",
+            "The events since then are sent again; look again in some seconds.",
+        ),
+        "none" => tr.t("该时间之后没有事件。", "There is no event since then."),
         "removed" => tr.t("已停用。", "It is taken away."),
         "gone" => tr.t("此推送已不存在。", "There is no such webhook any more."),
         _ => return None,
@@ -234,7 +261,9 @@ pub async fn add(
             "There is a webhook of that name \
             already.",
         ),
-        Err(EndpointError::Unknown(name)) => return Err(Failure::Internal(name)),
+        Err(error @ (EndpointError::Unknown(_) | EndpointError::Future)) => {
+            return Err(Failure::Internal(error.to_string()));
+        }
     };
     render(&app, &staff, FormState { problem: Some(problem), form: form.0, ..FormState::default() })
         .await
@@ -273,6 +302,43 @@ pub async fn test(
         "tested",
     )?
     .into_response())
+}
+
+/// Sends the events since a time again.
+pub async fn resend(
+    State(app): State<Arc<AppState>>,
+    Extension(staff): Extension<Staff>,
+    Path(name): Path<String>,
+    Extension(form): Extension<FormFields>,
+) -> Result<Response, Failure> {
+    let tr = staff.tr;
+    let refuse = async |problem: &'static str| {
+        let problem = Some(problem);
+        render(&app, &staff, FormState { problem, ..FormState::default() }).await
+    };
+    // Browsers leave the seconds out where they are zero.
+    let raw = form.text("from").trim();
+    let Some(from) = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
+        .iter()
+        .find_map(|format| NaiveDateTime::parse_from_str(raw, format).ok())
+    else {
+        return refuse(
+            tr.t("请选择从何时开始重新推送。", "Choose the time from which to send again."),
+        )
+        .await;
+    };
+    let from = Timestamp::from_local(from, ZONE);
+    match webhooks::send_again(&app.context, &staff.session.actor(), &name, from).await {
+        Ok(count) => Ok(back(Ok(()), if count > 0 { "resent" } else { "none" })?.into_response()),
+        Err(EndpointError::Future) => {
+            refuse(tr.t(
+                "所选时间尚未到来，请选择过去的时间。",
+                "This time is still to come; choose one that has passed.",
+            ))
+            .await
+        }
+        Err(error) => Ok(back(Err(error), "gone")?.into_response()),
+    }
 }
 
 pub async fn remove(
