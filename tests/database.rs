@@ -238,7 +238,7 @@ async fn a_hard_quota_takes_exactly_its_target() {
             ..QuotaFile::default()
         };
         let plan = QuotaPlan::new(Category::Brand, 10, &Default::default(), &file).unwrap();
-        quotas::insert_cells(&mut tx, application.id, &plan).await.unwrap();
+        quotas::insert_cells(&mut tx, application.id, &plan, NOW).await.unwrap();
         for mask in [0b11, 0b1, 0b1] {
             quotas::add_complete(&mut tx, application.id, mask).await.unwrap();
         }
@@ -249,7 +249,7 @@ async fn a_hard_quota_takes_exactly_its_target() {
             .map(|c| (c.name, c.completes))
             .collect();
         assert_eq!(completes, [("*".to_owned(), 3), ("large_owner".to_owned(), 1)]);
-        quotas::mark_full(&mut tx, application.id, 0b1, 0b1).await.unwrap();
+        quotas::mark_full(&mut tx, application.id, 0b1, 0b1, NOW).await.unwrap();
         assert_eq!(quotas::full_applications(&mut tx).await.unwrap(), [application.id]);
         assert_eq!(
             quotas::launched_plan(&mut tx, application.id).await.unwrap().cells[0]

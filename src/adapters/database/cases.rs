@@ -303,22 +303,6 @@ pub async fn add_to_sample(tx: &mut AnyConnection, case: CaseId) -> Result<()> {
     Ok(())
 }
 
-/// Returns those of these cases that are in the sample.
-pub async fn sampled_among(
-    connection: &mut AnyConnection,
-    cases: &[CaseId],
-) -> Result<Vec<CaseId>> {
-    let sql = format!(
-        "SELECT id FROM survey_case WHERE is_sampled = 1 AND id {} ORDER BY id",
-        Engine::of_connection(connection).in_list(1, ColumnType::Number)
-    );
-    let ids: Vec<i64> = sqlx::query_scalar(statement(sql))
-        .bind(to_param(cases.iter().map(|case| case.0)))
-        .fetch_all(connection)
-        .await?;
-    Ok(ids.into_iter().map(CaseId).collect())
-}
-
 /// Locks a case to the end of the transaction; other writers wait. Returns false if it is closed.
 pub async fn lock_open(tx: &mut WriteTx, case: CaseId) -> Result<bool> {
     lock(tx, &[case]).await?;

@@ -51,8 +51,7 @@ fn contacts() -> String {
 }
 
 /// Returns the result of each contact of an application up to the next contact, in whole hours. A
-/// case that was closed because a cell was full, or only with the field, had that long to answer
-/// and did not. A telephone contact starts when the person is added to the call queue, whenever the
+/// case whose cell filled, or whose field closed, had until then to answer and did not. A telephone contact starts when the person is added to the call queue, whenever the
 /// call is made.
 pub async fn exposures(
     connection: &mut AnyConnection,
@@ -70,11 +69,16 @@ pub async fn exposures(
                 CASE WHEN next_at IS NOT NULL OR is_open = 1 THEN 0 WHEN disposition = \
                 '{complete}' THEN 1 WHEN disposition IN ({by_itself}) THEN 2 ELSE 0 END AS outcome,
                 (COALESCE(next_at, CASE WHEN is_open = 0 AND disposition IN ('{complete}', \
-                '{filled}', {by_itself}) THEN disposed_at END, closed_at, $2) - contacted_at)
+                '{filled}', {by_itself}) THEN disposed_at END, filled_at, closed_at, $2) - \
+                contacted_at)
                     / 3600000 AS hours,
                 COUNT(*)
          FROM (SELECT c.segment, c.is_open, c.disposition, c.disposed_at, a.closed_at, m.step, \
          m.contacted_at,
+                      (SELECT MIN(q.filled_at) FROM quota_cell q
+                       WHERE q.application_id = c.application_id AND q.kind <> 'soft'
+                         AND ((CAST(1 AS BIGINT) << CAST(q.number AS INTEGER)) & c.cell_mask) \
+                         <> 0) AS filled_at,
                       LEAD(m.contacted_at) OVER (PARTITION BY c.id ORDER BY m.step) AS next_at
                FROM survey_case c
                JOIN application a ON a.id = c.application_id

@@ -35,6 +35,7 @@ pub async fn insert_cells(
     tx: &mut AnyConnection,
     application: ApplicationId,
     plan: &QuotaPlan,
+    now: Timestamp,
 ) -> Result<()> {
     let total = (Segment::TOTAL, "true", plan.total_kind, plan.total);
     let cells = plan
@@ -59,7 +60,7 @@ pub async fn insert_cells(
             full.1 |= i64::from(kind != CellKind::Soft) << number;
         }
     }
-    mark_full(tx, application, full.0, full.1).await
+    mark_full(tx, application, full.0, full.1, now).await
 }
 
 /// Returns the quota plan as it was launched.
@@ -149,6 +150,9 @@ pub async fn subtract_complete(
     let sql = "UPDATE application SET full_cell_mask = full_cell_mask & ~$2, closed_cell_mask = \
         closed_cell_mask & ~$2 WHERE id = $1 AND state = 'in_field'";
     sqlx::query(sql).bind(application.0).bind(with_room).execute(&mut **tx).await?;
+    let sql = "UPDATE quota_cell SET filled_at = NULL WHERE application_id = $1 AND ((CAST(1 AS \
+        BIGINT) << CAST(number AS INTEGER)) & $2) <> 0";
+    sqlx::query(sql).bind(application.0).bind(with_room).execute(&mut **tx).await?;
     Ok(())
 }
 
@@ -159,13 +163,17 @@ pub async fn mark_full(
     application: ApplicationId,
     full: i64,
     closed: i64,
+    now: Timestamp,
 ) -> Result<()> {
     if full == 0 {
         return Ok(());
     }
     let sql = "UPDATE application SET full_cell_mask = full_cell_mask | $2, closed_cell_mask = \
         closed_cell_mask | $3 WHERE id = $1";
-    sqlx::query(sql).bind(application.0).bind(full).bind(closed).execute(tx).await?;
+    sqlx::query(sql).bind(application.0).bind(full).bind(closed).execute(&mut *tx).await?;
+    let sql = "UPDATE quota_cell SET filled_at = $3 WHERE application_id = $1 AND filled_at IS \
+        NULL AND ((CAST(1 AS BIGINT) << CAST(number AS INTEGER)) & $2) <> 0";
+    sqlx::query(sql).bind(application.0).bind(full).bind(now.0).execute(tx).await?;
     Ok(())
 }
 
@@ -226,29 +234,4 @@ pub async fn full_applications(connection: &mut AnyConnection) -> Result<Vec<App
     .fetch_all(connection)
     .await?;
     Ok(ids.into_iter().map(ApplicationId).collect())
-}
-
-/// Returns the open cases of applications in the field that no cell can count any more: cases that
-/// have not begun, or have been asked everything that cells depend on. (If the total is full, the
-/// application itself closes.)
-pub async fn cases_of_full_cells(connection: &mut AnyConnection) -> Result<Vec<CaseId>> {
-    let sql = "SELECT c.id FROM application a
-               JOIN survey_case c ON c.application_id = a.id AND c.is_open = 1
-               WHERE a.state = 'in_field' AND (a.closed_cell_mask & -2) <> 0 AND (c.cell_mask & \
-               a.closed_cell_mask & -2) <> 0
-                 AND (c.is_quota_decided = 1 OR c.disposition <> '2.12') ORDER BY c.id";
-    let ids: Vec<i64> = sqlx::query_scalar(sql).fetch_all(connection).await?;
-    Ok(ids.into_iter().map(CaseId).collect())
-}
-
-/// Returns the open cases of an application that are in a full cell.
-pub async fn open_in_full_cells(
-    connection: &mut AnyConnection,
-    application: ApplicationId,
-) -> Result<Vec<CaseId>> {
-    let sql = "SELECT c.id FROM survey_case c JOIN application a ON a.id = c.application_id
-               WHERE c.application_id = $1 AND c.is_open = 1 AND (c.cell_mask & \
-               a.closed_cell_mask) <> 0 ORDER BY c.id";
-    let ids: Vec<i64> = sqlx::query_scalar(sql).bind(application.0).fetch_all(connection).await?;
-    Ok(ids.into_iter().map(CaseId).collect())
 }

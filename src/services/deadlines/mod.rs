@@ -91,10 +91,8 @@ pub async fn tick(context: &AppContext) -> Result<Vec<String>, DeadlineError> {
     if context.is_clock_settling() {
         return Ok(Vec::new());
     }
-    let full_cells = services::quotas::release_cases_of_full_cells(context).await;
     let replicates = services::quotas::replicates::release_due_replicates(context).await;
     let steps = [
-        full_cells.map(drop).map_err(DeadlineError::from),
         replicates.map(drop).map_err(DeadlineError::from),
         versions::correct_withdrawn_answers(context).await,
         versions::freeze_interim_due(context).await,
@@ -202,35 +200,9 @@ async fn close_field(
         now,
     )
     .await?;
-    match by {
-        ClosedBy::Quota => {
-            // A case that was never drawn is not part of the sample, and has no outcome.
-            let sampled = cases::sampled_among(&mut tx, &rest).await?;
-            cases::set_disposition(
-                &mut tx,
-                &sampled,
-                Disposition::QuotaFilled,
-                &[],
-                DispositionSource::Close,
-                now,
-            )
-            .await?;
-            cases::close_keeping_disposition(&mut tx, &rest).await?;
-        }
-        ClosedBy::DueDay | ClosedBy::ByHand => {
-            let in_full_cells = quotas::open_in_full_cells(&mut tx, id).await?;
-            cases::set_disposition(
-                &mut tx,
-                &in_full_cells,
-                Disposition::QuotaFilled,
-                &[],
-                DispositionSource::Close,
-                now,
-            )
-            .await?;
-            cases::close_keeping_disposition(&mut tx, &rest).await?;
-        }
-    }
+    // The end of the field is nobody's outcome: who was contacted keeps what came of it, also where
+    // the quota is reached (AAPOR Standard Definitions: 4.8 is for those who are turned away).
+    cases::close_keeping_disposition(&mut tx, &rest).await?;
     let application = applications::get(&mut tx, id).await?;
     datasets::freeze(context, &mut tx, &application, DatasetKind::Final, FreezeReason::Closed)
         .await?;

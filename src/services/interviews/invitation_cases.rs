@@ -39,6 +39,8 @@ pub struct InterviewCase {
     pub facts: RoutingFacts,
     /// Can answers be given now?
     pub accepts_answers: bool,
+    /// Is there no room any more in one of its cells, while its field goes on?
+    pub is_cell_full: bool,
     /// They come after the field has closed: they are kept, and count in a later version of the
     /// dataset at most.
     pub is_late: bool,
@@ -207,6 +209,7 @@ impl InterviewService {
             let is_late = may_be_late && is_late(&case, now);
             cases.push(InterviewCase {
                 accepts_answers: is_late || accepts_answers(&case, now),
+                is_cell_full: is_in_field(&case, now) && !has_room(&case),
                 is_late,
                 case,
                 application,
@@ -221,10 +224,17 @@ impl InterviewService {
 /// Can answers be given now? Where a cell is full, only by somebody who is under way and has not
 /// been asked everything yet that cells depend on: weighting needs that.
 fn accepts_answers(case: &LinkedCase, now: Timestamp) -> bool {
+    is_in_field(case, now) && has_room(case)
+}
+
+fn is_in_field(case: &LinkedCase, now: Timestamp) -> bool {
+    case.is_open && case.in_field && case.field_closes_at > now
+}
+
+fn has_room(case: &LinkedCase) -> bool {
     let is_in_progress = case.disposition == Disposition::BreakOff && !case.is_quota_decided;
-    let has_room = case.closed_cell_mask == 0
-        || (is_in_progress && case.closed_cell_mask & QuotaPlan::TOTAL == 0);
-    case.is_open && case.in_field && case.field_closes_at > now && has_room
+    case.closed_cell_mask == 0
+        || (is_in_progress && case.closed_cell_mask & QuotaPlan::TOTAL == 0)
 }
 
 /// May somebody who was under way when the field closed still finish? For so long that a page left
@@ -314,6 +324,12 @@ impl InvitationCases {
     /// The case at this place of the bundle, if it can be answered.
     pub fn answerable_case(&self, index: usize) -> Option<&InterviewCase> {
         self.cases.get(index).filter(|case| case.accepts_answers)
+    }
+
+    /// The case at this place, if a page of it is stored: it can be answered, or its cell has
+    /// filled while the page was on the screen.
+    pub(super) fn storable_case(&self, index: usize) -> Option<&InterviewCase> {
+        self.cases.get(index).filter(|case| case.accepts_answers || case.is_cell_full)
     }
 
     /// Has a field just ended, without having been closed yet? What is sent in these moments is

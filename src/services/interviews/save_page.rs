@@ -129,9 +129,33 @@ impl InterviewService {
                 mark_started(&mut tx, first, answer_context, now).await?;
             }
             invitations::mark_opened(&mut tx, invitation_cases.invitation.id, now).await?;
+        } else if !invitation_cases.cases.iter().any(|case| case.accepts_answers) {
+            self.turn_away(&mut tx, &invitation_cases, answer_context.source(), now).await?;
         }
         tx.commit().await?;
         Ok(SaveOutcome::Accepted)
+    }
+
+    /// The respondent wanted to begin, and is told that the cells are full (AAPOR 4.8). Only this
+    /// is being turned away: who never came keeps what came of the contacts.
+    async fn turn_away(
+        &self,
+        tx: &mut WriteTx,
+        invitation_cases: &InvitationCases,
+        source: DispositionSource,
+        now: Timestamp,
+    ) -> Result<(), InterviewError> {
+        for case in invitation_cases.cases.iter().filter(|case| case.is_cell_full) {
+            if cases::lock_open(tx, case.case.id).await? {
+                let to = match case.answers.is_empty() {
+                    true => Disposition::QuotaFilled,
+                    false => outcome_in_full_cell(&case.path()),
+                };
+                cases::set_disposition(tx, &[case.case.id], to, &[], source, now).await?;
+                invitations::mark_opened(tx, invitation_cases.invitation.id, now).await?;
+            }
+        }
+        stop_contacts_without_open_case(tx, invitation_cases).await
     }
 
     /// Keeps a place for a case that is under way, where its cells are reserved.
@@ -176,7 +200,7 @@ impl InterviewService {
             return Ok(SaveOutcome::AnsweredOnWeb);
         }
         let Some(current) = invitation_cases
-            .answerable_case(case_index)
+            .storable_case(case_index)
             .filter(|current| invitation_cases.has_current_consent() && is_open != current.is_late)
         else {
             return Ok(SaveOutcome::NotAccepting);
@@ -204,8 +228,8 @@ impl InterviewService {
         })
     }
 
-    /// Decides what the page makes of its case: late, not eligible, complete, quota filled, or
-    /// still under way; counts a complete and sets the disposition.
+    /// Decides what the page makes of its case: late, not eligible, complete, turned away by a full
+    /// cell, or still under way; counts a complete and sets the disposition.
     async fn resolve_outcome(
         &self,
         tx: &mut WriteTx,
@@ -256,13 +280,23 @@ impl InterviewService {
         }
         // A full cell ends the interview as soon as every item that cells depend on is answered.
         if reservation == CellReservation::CellFull && membership.is_decided {
-            disposition = Some(Disposition::QuotaFilled);
+            disposition = Some(outcome_in_full_cell(&path));
         }
         if let Some(disposition) = disposition {
             cases::set_disposition(tx, &[case], disposition, &[], source, now).await?;
             stop_contacts_without_open_case(tx, invitation_cases).await?;
         }
         Ok(reservation)
+    }
+}
+
+/// What somebody is who is turned away by a full cell: a partial response where the questionnaire's
+/// rule for one is met, since those answers count as they would at the end of the field (AAPOR
+/// 1.2); otherwise 4.8.
+fn outcome_in_full_cell(path: &QuestionPath<'_>) -> Disposition {
+    match path.completion() {
+        Completion::Insufficient => Disposition::QuotaFilled,
+        Completion::Partial | Completion::Complete => Disposition::Partial,
     }
 }
 

@@ -2,21 +2,18 @@
 //!
 //! [`count_complete`] runs inside the transaction that saves the case's answers. All cells of a
 //! case are counted together or not at all, under a lock on the application's total; a CHECK in the
-//! database enforces the limit too. Cases that no cell can count any more are taken out of the
-//! field. [`replicates`] releases more of a large list according to the response rate.
+//! database enforces the limit too. A full cell changes nobody's outcome: only who comes to it is
+//! turned away (`services::interviews`). [`replicates`] releases more of a large list according to the response rate.
 
 pub mod replicates;
 
 use std::time::Duration;
 
-use crate::adapters::database::cases::{self, DispositionSource};
 use crate::adapters::database::quotas::QuotaCell;
 use crate::adapters::database::{DatabaseError, WriteTx, quotas};
-use crate::domain::disposition::Disposition;
 use crate::domain::ids::{ApplicationId, CaseId};
 use crate::domain::quota::{CellKind, QuotaPlan};
 use crate::domain::time::Timestamp;
-use crate::services::context::AppContext;
 
 /// The result of counting or reserving.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +53,7 @@ pub async fn count_complete(
                 if cell.kind == CellKind::Soft { closed } else { closed | cell.bit() },
             )
         });
-        quotas::mark_full(tx, application, full, closed).await?;
+        quotas::mark_full(tx, application, full, closed, now).await?;
     }
     Ok(reservation)
 }
@@ -116,24 +113,4 @@ async fn check_room(
     } else {
         CellReservation::ReservedForOthers
     })
-}
-
-/// Takes open cases of full cells out of the field (AAPOR 4.8). Returns their number.
-pub async fn release_cases_of_full_cells(context: &AppContext) -> Result<u64, DatabaseError> {
-    if quotas::cases_of_full_cells(&mut *context.database.read().await?).await?.is_empty() {
-        return Ok(0);
-    }
-    let mut tx = context.database.write().await?;
-    let full = quotas::cases_of_full_cells(&mut tx).await?;
-    let released = cases::set_disposition(
-        &mut tx,
-        &full,
-        Disposition::QuotaFilled,
-        &[],
-        DispositionSource::Close,
-        context.clock.now(),
-    )
-    .await?;
-    tx.commit().await?;
-    Ok(released)
 }

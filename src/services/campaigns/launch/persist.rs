@@ -98,7 +98,7 @@ async fn assign_cells(
     quota
         .check_names(&list_fields, questionnaire)
         .map_err(|error| LaunchError::Quota { code: code(), error })?;
-    quotas::insert_cells(tx, application.id, quota).await?;
+    quotas::insert_cells(tx, application.id, quota, context.clock.now()).await?;
     if quota.cells.is_empty() {
         return Ok(());
     }
