@@ -150,10 +150,10 @@ async fn each_outcome_has_its_disposition_and_what_follows() {
         (CallOutcome::MessageLeft, "2.22"),
         (CallOutcome::SoftRefusal, "2.11"),
         (CallOutcome::HardRefusal, "2.112"),
-        (CallOutcome::WrongNumber, "4.7"),
-        (CallOutcome::NonWorking, "4.31"),
-        (CallOutcome::Disconnected, "4.32"),
-        (CallOutcome::OutOfService, "4.33"),
+        (CallOutcome::WrongNumber, "3.34"),
+        (CallOutcome::NonWorking, "3.31"),
+        (CallOutcome::Disconnected, "3.32"),
+        (CallOutcome::OutOfService, "3.33"),
         (CallOutcome::Deceased, "2.31"),
         (CallOutcome::Unable, "2.32"),
         (CallOutcome::Language, "2.33"),
@@ -178,10 +178,8 @@ async fn each_outcome_has_its_disposition_and_what_follows() {
                 app.engine,
                 app.dispositions("A1").await
             );
-            if outcome
-                .disposition()
-                .is_some_and(fieldworkd::domain::disposition::Disposition::is_final)
-            {
+            // A dead number leaves the case open: the person may still come by the link.
+            if outcome.disposition().is_some_and(|to| to.is_final() || to.is_dead_number()) {
                 ended.push(call_screen.lease.invitation);
             }
         }

@@ -37,17 +37,20 @@ pub enum Disposition {
     NoAnswer,
     /// 3.19: accepted by a gateway, no further information.
     NothingHeard,
+    /// 3.30: a gateway or carrier says for good that the number takes no messages, or the number is
+    /// known to be invalid.
+    Undeliverable,
+    /// 3.31: the number does not exist.
+    NonWorkingNumber,
+    /// 3.32: the number was given up.
+    Disconnected,
+    /// 3.33: the number was out of service.
+    OutOfService,
+    /// 3.34: the number belongs to somebody else.
+    WrongNumber,
     /// 4.1: not a user of the subject.
     NotEligible,
-    /// 4.31: the number does not work.
-    NonWorkingNumber,
-    /// 4.32.
-    Disconnected,
-    /// 4.33: the number was out of service.
-    OutOfService,
-    /// 4.7: the number belongs to somebody else.
-    NoEligibleRespondent,
-    /// 4.8: the cell was full before this case was finished.
+    /// 4.8: turned away by the page or the interviewer because the cell was full.
     QuotaFilled,
 }
 
@@ -61,11 +64,30 @@ pub enum OutcomeGroup {
     /// Eligible and reached, without an interview for a reason other than a refusal.
     Other,
     UnknownEligibility,
+    /// Out of the sample, by what screening found.
     NotEligible,
+    /// The cell was full. Nothing was found about eligibility.
+    TurnedAway,
+}
+
+impl OutcomeGroup {
+    /// Returns the name of the group in documents, by the letters of the Standard Definitions.
+    pub fn name(self) -> &'static str {
+        match self {
+            OutcomeGroup::Complete => "I",
+            OutcomeGroup::Partial => "P",
+            OutcomeGroup::RefusalOrBreakOff => "R",
+            OutcomeGroup::NonContact => "NC",
+            OutcomeGroup::Other => "O",
+            OutcomeGroup::UnknownEligibility => "UO",
+            OutcomeGroup::NotEligible => "not eligible",
+            OutcomeGroup::TurnedAway => "turned away",
+        }
+    }
 }
 
 impl Disposition {
-    pub const ALL: [Disposition; 21] = [
+    pub const ALL: [Disposition; 22] = [
         Disposition::Complete,
         Disposition::Partial,
         Disposition::SoftRefusal,
@@ -81,11 +103,12 @@ impl Disposition {
         Disposition::Busy,
         Disposition::NoAnswer,
         Disposition::NothingHeard,
-        Disposition::NotEligible,
+        Disposition::Undeliverable,
         Disposition::NonWorkingNumber,
         Disposition::Disconnected,
         Disposition::OutOfService,
-        Disposition::NoEligibleRespondent,
+        Disposition::WrongNumber,
+        Disposition::NotEligible,
         Disposition::QuotaFilled,
     ];
 
@@ -107,11 +130,12 @@ impl Disposition {
             Disposition::Busy => ("占线", "busy"),
             Disposition::NoAnswer => ("无人接听", "no answer"),
             Disposition::NothingHeard => ("无回音", "nothing ever heard"),
-            Disposition::NotEligible => ("非用户", "not eligible"),
-            Disposition::NonWorkingNumber => ("号码无效", "non-working number"),
+            Disposition::Undeliverable => ("无法送达", "undeliverable"),
+            Disposition::NonWorkingNumber => ("空号", "non-working number"),
             Disposition::Disconnected => ("已销号", "disconnected"),
             Disposition::OutOfService => ("停机", "out of service"),
-            Disposition::NoEligibleRespondent => ("非本人号码", "no eligible respondent"),
+            Disposition::WrongNumber => ("号码非本人", "wrong number"),
+            Disposition::NotEligible => ("非用户", "not eligible"),
             Disposition::QuotaFilled => ("配额已满", "quota filled"),
         }
     }
@@ -134,11 +158,12 @@ impl Disposition {
             Disposition::Busy => "3.12",
             Disposition::NoAnswer => "3.13",
             Disposition::NothingHeard => "3.19",
+            Disposition::Undeliverable => "3.30",
+            Disposition::NonWorkingNumber => "3.31",
+            Disposition::Disconnected => "3.32",
+            Disposition::OutOfService => "3.33",
+            Disposition::WrongNumber => "3.34",
             Disposition::NotEligible => "4.1",
-            Disposition::NonWorkingNumber => "4.31",
-            Disposition::Disconnected => "4.32",
-            Disposition::OutOfService => "4.33",
-            Disposition::NoEligibleRespondent => "4.7",
             Disposition::QuotaFilled => "4.8",
         }
     }
@@ -160,11 +185,12 @@ impl Disposition {
             Disposition::Busy => "busy",
             Disposition::NoAnswer => "no_answer",
             Disposition::NothingHeard => "nothing_heard",
-            Disposition::NotEligible => "not_eligible",
+            Disposition::Undeliverable => "undeliverable",
             Disposition::NonWorkingNumber => "non_working_number",
             Disposition::Disconnected => "disconnected",
             Disposition::OutOfService => "out_of_service",
-            Disposition::NoEligibleRespondent => "no_eligible_respondent",
+            Disposition::WrongNumber => "wrong_number",
+            Disposition::NotEligible => "not_eligible",
             Disposition::QuotaFilled => "quota_filled",
         }
     }
@@ -179,24 +205,43 @@ impl Disposition {
     }
 
     /// Dispositions of open cases, by how much is known of the person. The result of a further
-    /// contact replaces those that say no more than it does.
-    pub const OPEN: [Disposition; 10] = [
+    /// contact replaces those that say no more than it does. A number that reaches nobody says
+    /// nothing of the person, who may still come by the link.
+    pub const OPEN: [Disposition; 14] = [
         Disposition::NotAttempted,
         Disposition::NothingHeard,
         Disposition::NoAnswer,
         Disposition::Busy,
         Disposition::OutOfService,
+        Disposition::Undeliverable,
+        Disposition::NonWorkingNumber,
+        Disposition::Disconnected,
         Disposition::NonContact,
         Disposition::MessageLeft,
+        // What was delivered, or left with somebody, reached another person.
+        Disposition::WrongNumber,
         Disposition::NeverAvailable,
         Disposition::SoftRefusal,
         Disposition::BreakOff,
     ];
 
+    /// Those that end the contacts: further ones would reach nobody either.
+    const DEAD_NUMBER: [Disposition; 4] = [
+        Disposition::Undeliverable,
+        Disposition::NonWorkingNumber,
+        Disposition::Disconnected,
+        Disposition::WrongNumber,
+    ];
+
+    /// Returns whether further contacts to the number would reach nobody, or somebody else.
+    pub fn is_dead_number(self) -> bool {
+        Disposition::DEAD_NUMBER.contains(&self)
+    }
+
     /// Returns the dispositions of open cases that this one replaces. Among those without any
     /// reaction of the person the later one wins; a final one replaces all.
     pub fn replaces(self) -> Vec<Disposition> {
-        let unheard = [Disposition::NoAnswer, Disposition::Busy, Disposition::OutOfService];
+        let unheard = &Disposition::OPEN[2..8];
         let known = |other: Disposition| {
             if unheard.contains(&other) {
                 2
@@ -210,13 +255,15 @@ impl Disposition {
             .collect()
     }
 
-    /// Returns whether it is final, caused by the person or the number, and without an interview.
+    /// Returns whether it ends the contacts by itself, caused by the person or the number, and
+    /// without an interview.
     pub fn is_dropout(self) -> bool {
-        self.is_final()
-            && !matches!(
-                self,
-                Disposition::Complete | Disposition::Partial | Disposition::QuotaFilled
-            )
+        self.is_dead_number()
+            || self.is_final()
+                && !matches!(
+                    self,
+                    Disposition::Complete | Disposition::Partial | Disposition::QuotaFilled
+                )
     }
 
     pub fn group(self) -> OutcomeGroup {
@@ -235,13 +282,14 @@ impl Disposition {
             Disposition::NotAttempted
             | Disposition::Busy
             | Disposition::NoAnswer
-            | Disposition::NothingHeard => OutcomeGroup::UnknownEligibility,
-            Disposition::NotEligible
+            | Disposition::NothingHeard
+            | Disposition::Undeliverable
             | Disposition::NonWorkingNumber
             | Disposition::Disconnected
             | Disposition::OutOfService
-            | Disposition::NoEligibleRespondent
-            | Disposition::QuotaFilled => OutcomeGroup::NotEligible,
+            | Disposition::WrongNumber => OutcomeGroup::UnknownEligibility,
+            Disposition::NotEligible => OutcomeGroup::NotEligible,
+            Disposition::QuotaFilled => OutcomeGroup::TurnedAway,
         }
     }
 }
@@ -268,6 +316,16 @@ mod tests {
                 && Disposition::NoAnswer.replaces().contains(&Disposition::Busy)
         );
         assert!(Disposition::SoftRefusal.replaces().contains(&Disposition::NeverAvailable));
+        // A dead number takes nothing back that another contact has shown, and is taken back by one.
+        for dead in Disposition::DEAD_NUMBER {
+            assert!(dead.replaces().contains(&Disposition::NothingHeard) && !dead.is_final());
+            assert!(!dead.replaces().contains(&Disposition::BreakOff));
+            assert!(Disposition::BreakOff.replaces().contains(&dead));
+        }
+        assert!(!Disposition::Disconnected.replaces().contains(&Disposition::NonContact));
+        assert!(Disposition::NonContact.replaces().contains(&Disposition::Undeliverable));
+        assert!(Disposition::WrongNumber.replaces().contains(&Disposition::NonContact));
+        assert!(!Disposition::NonContact.replaces().contains(&Disposition::WrongNumber));
         assert_eq!(Disposition::Refusal.replaces(), Disposition::OPEN);
         assert!(Disposition::ALL.iter().all(|d| Disposition::from_code(d.code()) == Some(*d)
             && d.is_final() != Disposition::OPEN.contains(d)));

@@ -13,7 +13,10 @@ pub struct OutcomeCounts {
     pub other: u64,
     /// Unknown households and unknown others together: a list of persons has only the latter.
     pub unknown: u64,
+    /// Not eligible, as screening found.
     pub not_eligible: u64,
+    /// Turned away by a full cell.
+    pub turned_away: u64,
 }
 
 /// The outcome rates, in the order of the Standard Definitions.
@@ -89,51 +92,55 @@ impl OutcomeCounts {
             OutcomeGroup::Other => &mut self.other,
             OutcomeGroup::UnknownEligibility => &mut self.unknown,
             OutcomeGroup::NotEligible => &mut self.not_eligible,
+            OutcomeGroup::TurnedAway => &mut self.turned_away,
         } += cases;
     }
 
     /// Returns the number of all cases.
     pub fn cases(&self) -> u64 {
-        self.base() + self.unknown + self.not_eligible
+        self.base() + self.unknown + self.not_eligible + self.turned_away
     }
 
     /// Returns the number of cases known to be eligible, B = (I+P)+(R+NC+O).
-    fn base(&self) -> u64 {
+    pub fn base(&self) -> u64 {
         self.complete + self.partial + self.refusal + self.non_contact + self.other
     }
 
-    /// Returns the eligible share of the unknown cases by the proportional (CASRO) method, e = B/(B
-    /// + all 4.x); 0 if no case is known to be eligible.
-    fn eligible_share(&self) -> f64 {
+    /// Returns e, the estimated share of eligible people among the unknown cases, by the
+    /// proportional (CASRO) method: B/(B + those whom screening found not eligible). A full cell or a
+    /// dead number says nothing of eligibility. `None`: nothing is known of anybody.
+    pub fn eligible_share(&self) -> Option<f64> {
         let base = self.base() as f64;
-        ratio(base, base + self.not_eligible as f64).unwrap_or(0.0)
+        ratio(base, base + self.not_eligible as f64)
     }
 
     /// Returns a rate as defined by the Standard Definitions; `None` («n/a») if its denominator is
-    /// 0.
+    /// 0, and for RR5, RR6, REF3 and CON3 if the eligibility of a case is unknown: they are for
+    /// samples without such cases.
     pub fn rate(&self, rate: OutcomeRate) -> Option<f64> {
         let (complete, interviews) = (self.complete as f64, (self.complete + self.partial) as f64);
         let (refusal, other, base) = (self.refusal as f64, self.other as f64, self.base() as f64);
         let all = base + self.unknown as f64;
-        let likely = base + self.eligible_share() * self.unknown as f64;
+        let likely = base + self.eligible_share().unwrap_or(0.0) * self.unknown as f64;
+        let known = if self.unknown == 0 { base } else { 0.0 };
         let reached = interviews + refusal + other;
         match rate {
             OutcomeRate::Rr1 => ratio(complete, all),
             OutcomeRate::Rr2 => ratio(interviews, all),
             OutcomeRate::Rr3 => ratio(complete, likely),
             OutcomeRate::Rr4 => ratio(interviews, likely),
-            OutcomeRate::Rr5 => ratio(complete, base),
-            OutcomeRate::Rr6 => ratio(interviews, base),
+            OutcomeRate::Rr5 => ratio(complete, known),
+            OutcomeRate::Rr6 => ratio(interviews, known),
             OutcomeRate::Coop1 => ratio(complete, reached),
             OutcomeRate::Coop2 => ratio(interviews, reached),
             OutcomeRate::Coop3 => ratio(complete, interviews + refusal),
             OutcomeRate::Coop4 => ratio(interviews, interviews + refusal),
             OutcomeRate::Ref1 => ratio(refusal, all),
             OutcomeRate::Ref2 => ratio(refusal, likely),
-            OutcomeRate::Ref3 => ratio(refusal, base),
+            OutcomeRate::Ref3 => ratio(refusal, known),
             OutcomeRate::Con1 => ratio(reached, all),
             OutcomeRate::Con2 => ratio(reached, likely),
-            OutcomeRate::Con3 => ratio(reached, base),
+            OutcomeRate::Con3 => ratio(reached, known),
         }
     }
 }
@@ -148,8 +155,9 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Computed by hand: I 40, P 5, R 10, NC 25, O 4, unknown 20, not eligible 21; B = 84, e =
-    /// 84/105 = 0.8, B + e·U = 100, B + U = 104, reached = 59.
+    /// Computed by hand: I 40, P 5, R 10, NC 25, O 4, unknown 20, not eligible 21, turned away 7; B =
+    /// 84, e = 84/105 = 0.8, B + e·U = 100, B + U = 104, reached = 59. RR5, RR6, REF3 and CON3 are
+    /// those of the same cases without the unknown ones.
     #[test]
     fn rates_agree_with_a_table_worked_by_hand() {
         let outcomes = OutcomeCounts {
@@ -160,6 +168,7 @@ mod tests {
             other: 4,
             unknown: 20,
             not_eligible: 21,
+            turned_away: 7,
         };
         let table = [
             (OutcomeRate::Rr1, 40.0 / 104.0),
@@ -180,10 +189,17 @@ mod tests {
             (OutcomeRate::Con3, 59.0 / 84.0),
         ];
         assert_eq!(table.map(|(rate, _)| rate), OutcomeRate::ALL);
+        let all_known = OutcomeCounts { unknown: 0, ..outcomes };
         for (rate, by_hand) in table {
-            assert!((outcomes.rate(rate).unwrap() - by_hand).abs() < 1e-12, "{}", rate.name());
+            let needs_all =
+                matches!(rate.name(), "RR5" | "RR6" | "REF3" | "CON3").then_some(&all_known);
+            let computed = needs_all.unwrap_or(&outcomes).rate(rate).unwrap();
+            assert!((computed - by_hand).abs() < 1e-12, "{}", rate.name());
+            assert!(needs_all.is_none() || outcomes.rate(rate).is_none(), "{}", rate.name());
         }
-        assert_eq!(outcomes.cases(), 125);
+        assert_eq!(outcomes.cases(), 132);
+        let share = outcomes.eligible_share().unwrap();
+        assert!((share - 0.8).abs() < 1e-12, "whoever was turned away says nothing of it");
     }
 
     #[test]
@@ -198,13 +214,14 @@ mod tests {
             ),
             (Some(0.0), None, None)
         );
+        assert_eq!(unknown.eligible_share(), None);
     }
 
     proptest! {
         #[test]
-        fn rates_are_shares_and_keep_their_order(counts in prop::array::uniform7(0u64..1000)) {
-            let [complete, partial, refusal, non_contact, other, unknown, not_eligible] = counts;
-            let outcomes = OutcomeCounts { complete, partial, refusal, non_contact, other, unknown, not_eligible };
+        fn rates_are_shares_and_keep_their_order(counts in prop::array::uniform8(0u64..1000)) {
+            let [complete, partial, refusal, non_contact, other, unknown, not_eligible, turned_away] = counts;
+            let outcomes = OutcomeCounts { complete, partial, refusal, non_contact, other, unknown, not_eligible, turned_away };
             for rate in OutcomeRate::ALL {
                 prop_assert!(outcomes.rate(rate).is_none_or(|rate| (0.0..=1.0).contains(&rate)), "{}", rate.name());
             }

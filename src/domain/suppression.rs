@@ -38,7 +38,7 @@ impl SuppressionReason {
     pub fn disposition(self) -> Disposition {
         match self {
             SuppressionReason::OptOut | SuppressionReason::Complaint => Disposition::Refusal,
-            SuppressionReason::Invalid => Disposition::NonWorkingNumber,
+            SuppressionReason::Invalid => Disposition::Undeliverable,
         }
     }
 }

@@ -63,7 +63,7 @@ fn the_same_seed_gives_the_same_figures_and_every_invariant_holds() {
         "web_call_backs",
         "speeding",
         "straight_lining",
-        "quota_filled",
+        "full_cells",
         "replicates_released",
         "deadline_changes",
         "forecasts",
@@ -91,9 +91,14 @@ fn the_same_seed_gives_the_same_figures_and_every_invariant_holds() {
     }
     for (campaign, rates) in first["outcome_rates"].as_object().unwrap() {
         let rates = rates.as_object().unwrap();
+        // Some of each list are never heard of: these rates are for samples without such people.
+        let is_for_known = |name: &str| matches!(name, "RR5" | "RR6" | "REF3" | "CON3");
+        let is_right = |name: &str, rate: &Value| match rate.as_f64() {
+            Some(rate) => (0.0..=1.0).contains(&rate),
+            None => rate.is_null() && is_for_known(name),
+        };
         assert!(
-            rates.len() == 16
-                && rates.values().all(|rate| (0.0..=1.0).contains(&rate.as_f64().unwrap())),
+            rates.len() == 16 && rates.iter().all(|(name, rate)| is_right(name, rate)),
             "{campaign}: {rates:?}"
         );
     }

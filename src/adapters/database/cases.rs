@@ -386,7 +386,7 @@ pub async fn outcomes(
                            WHERE m.invitation_id = c.invitation_id AND m.kind = {STEP}
                              AND (m.submitted_at <= COALESCE(r.started_at, c.disposed_at) OR \
                              c.disposition IN ('2.20', '2.21', '2.22', '3.11', '3.12', '3.13', \
-                             '3.19'))
+                             '3.19', '3.30', '3.31', '3.32', '3.33', '3.34'))
                              AND m.state IN ('accepted', 'delivered', 'undelivered', 'in_doubt', \
                              'refused')) AS wave
                    FROM survey_case c

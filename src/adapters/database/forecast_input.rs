@@ -66,14 +66,14 @@ pub async fn exposures(
         .join(", ");
     let sql = format!(
         "SELECT segment, step,
-                CASE WHEN next_at IS NOT NULL OR is_open = 1 THEN 0 WHEN disposition = \
+                CASE WHEN next_at IS NOT NULL THEN 0 WHEN disposition = \
                 '{complete}' THEN 1 WHEN disposition IN ({by_itself}) THEN 2 ELSE 0 END AS outcome,
-                (COALESCE(next_at, CASE WHEN is_open = 0 AND disposition IN ('{complete}', \
+                (COALESCE(next_at, CASE WHEN disposition IN ('{complete}', \
                 '{filled}', {by_itself}) THEN disposed_at END, filled_at, closed_at, $2) - \
                 contacted_at)
                     / 3600000 AS hours,
                 COUNT(*)
-         FROM (SELECT c.segment, c.is_open, c.disposition, c.disposed_at, a.closed_at, m.step, \
+         FROM (SELECT c.segment, c.disposition, c.disposed_at, a.closed_at, m.step, \
          m.contacted_at,
                       (SELECT MIN(q.filled_at) FROM quota_cell q
                        WHERE q.application_id = c.application_id AND q.kind <> 'soft'
@@ -132,11 +132,18 @@ pub struct OpenCase {
     pub language: Language,
 }
 
-/// Returns the open cases under an invitation; those of replicates are in order.
+/// Returns the open cases under an invitation whose number reaches somebody; those of replicates are
+/// in order.
 pub async fn open_cases(
     connection: &mut AnyConnection,
     application: ApplicationId,
 ) -> Result<Vec<OpenCase>> {
+    let dead = Disposition::ALL
+        .into_iter()
+        .filter(|d| d.is_dead_number())
+        .map(|d| format!("'{}'", d.code()))
+        .collect::<Vec<_>>()
+        .join(", ");
     let sql = format!(
         "SELECT i.id, c.segment, c.cell_mask, c.is_quota_decided, i.replicate, c.is_sampled, \
             m.number AS message_step, m.submitted_at, q.step AS call_step, q.entered_at,
@@ -149,7 +156,8 @@ pub async fn open_cases(
                LEFT JOIN message m ON m.invitation_id = i.id AND m.submitted_at IS NOT NULL
                     AND m.kind = {STEP} AND m.number = (SELECT MAX(l.number) FROM message l \
                     WHERE l.invitation_id = i.id AND l.kind = {STEP} AND l.submitted_at IS NOT NULL)
-               WHERE c.application_id = $1 AND c.is_open = 1 ORDER BY i.replicate, c.id"
+               WHERE c.application_id = $1 AND c.is_open = 1 AND c.disposition NOT IN ({dead})
+               ORDER BY i.replicate, c.id"
     );
     let rows = sqlx::query(statement(sql)).bind(application.0).fetch_all(connection).await?;
     rows.iter().map(open_case).collect()

@@ -60,7 +60,7 @@ pub enum FollowUp {
     /// No further call: the maximum is reached, or the contact hours never open again. The cases
     /// stay open for other steps.
     NoFurtherCall,
-    /// The cases are closed.
+    /// The person is contacted no more: the cases are closed, or the number reaches nobody.
     CasesEnded,
 }
 

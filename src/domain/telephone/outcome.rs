@@ -24,13 +24,13 @@ pub enum CallOutcome {
     SoftRefusal,
     /// 2.112: no further contact.
     HardRefusal,
-    /// 4.7: the number belongs to somebody who does not know the person.
+    /// 3.34: the number belongs to somebody who does not know the person.
     WrongNumber,
-    /// 4.31.
+    /// 3.31.
     NonWorking,
-    /// 4.32.
+    /// 3.32.
     Disconnected,
-    /// 4.33: temporarily out of service.
+    /// 3.33: temporarily out of service.
     OutOfService,
     /// 2.31.
     Deceased,
@@ -128,7 +128,7 @@ impl CallOutcome {
             }
             CallOutcome::SoftRefusal => Some(Disposition::SoftRefusal),
             CallOutcome::HardRefusal => Some(Disposition::Refusal),
-            CallOutcome::WrongNumber => Some(Disposition::NoEligibleRespondent),
+            CallOutcome::WrongNumber => Some(Disposition::WrongNumber),
             CallOutcome::NonWorking => Some(Disposition::NonWorkingNumber),
             CallOutcome::Disconnected => Some(Disposition::Disconnected),
             CallOutcome::OutOfService => Some(Disposition::OutOfService),
@@ -176,7 +176,7 @@ mod tests {
         assert_eq!(code(CallOutcome::Busy), Some("3.12"));
         assert_eq!(code(CallOutcome::NoAnswer), Some("3.13"));
         assert_eq!(code(CallOutcome::HardRefusal), Some("2.112"));
-        assert_eq!(code(CallOutcome::WrongNumber), Some("4.7"));
+        assert_eq!(code(CallOutcome::WrongNumber), Some("3.34"));
         assert_eq!(code(CallOutcome::Interviewed), None);
     }
 }

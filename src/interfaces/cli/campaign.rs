@@ -197,7 +197,7 @@ fn print_rates(rates: &[services::campaigns::GroupRates]) -> Result<()> {
     let mut header = vec!["rate"];
     header.extend(rates.iter().map(|group_rates| group_rates.group.as_str()));
     type Count = fn(&services::campaigns::GroupRates) -> u64;
-    let counted: [(&str, Count); 8] = [
+    let counted: [(&str, Count); 9] = [
         ("cases", |group_rates| group_rates.cases),
         ("complete (I)", |group_rates| group_rates.complete),
         ("partial (P)", |group_rates| group_rates.partial),
@@ -205,7 +205,8 @@ fn print_rates(rates: &[services::campaigns::GroupRates]) -> Result<()> {
         ("non-contact (NC)", |group_rates| group_rates.non_contact),
         ("other (O)", |group_rates| group_rates.other),
         ("unknown (U)", |group_rates| group_rates.unknown),
-        ("not eligible (4.x)", |group_rates| group_rates.not_eligible),
+        ("not eligible (4.1)", |group_rates| group_rates.not_eligible),
+        ("turned away (4.8)", |group_rates| group_rates.turned_away),
     ];
     let row = |name: &str, cells: Vec<String>| {
         std::iter::once(name.to_owned()).chain(cells).collect::<Vec<String>>()
@@ -216,6 +217,8 @@ fn print_rates(rates: &[services::campaigns::GroupRates]) -> Result<()> {
             row(name, rates.iter().map(|group_rates| count(group_rates).to_string()).collect())
         })
         .collect();
+    let shares = rates.iter().map(|group_rates| output::format_percent(group_rates.eligible_share));
+    rows.push(row("e (eligible of U)", shares.collect()));
     rows.extend(OutcomeRate::ALL.iter().map(|rate| {
         row(
             rate.name(),

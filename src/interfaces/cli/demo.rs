@@ -170,7 +170,7 @@ fn show(report: &DemoReport) {
             .map(move |(name, completed, target)| format!("{code} {name} {completed}/{target}"))
     });
     print_line!(
-        "Quota cells by list and by answers: {}; {} let go politely",
+        "Quota cells by list and by answers: {}; {} turned away",
         cells.collect::<Vec<_>>().join(", "),
         report.quota_filled
     );

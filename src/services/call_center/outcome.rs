@@ -150,7 +150,8 @@ pub(super) async fn end_call(
     let result = CallResult::of(tx, entry, ending, language, now).await?;
     dispose_cases(context, tx, entry, &result, now).await?;
     let is_open = !cases::open_of_invitations(tx, &[entry.invitation]).await?.is_empty();
-    if !is_open {
+    let is_dead = result.outcome.disposition().is_some_and(Disposition::is_dead_number);
+    if !is_open || is_dead {
         invitations::cancel_next_contacts(tx, &[entry.invitation]).await?;
     }
     calls::record_end(tx, call, ending, now).await?;
@@ -260,7 +261,8 @@ async fn dispose_cases(
         }
         // The number does not reach this person, in this campaign or another.
         (CallOutcome::WrongNumber, Some(disposition)) => {
-            cases::set_disposition(tx, &open, disposition, &[], source, now).await?;
+            let before = disposition.replaces();
+            cases::set_disposition(tx, &open, disposition, &before, source, now).await?;
             let suppression = SuppressionRequest {
                 reason: SuppressionReason::Invalid,
                 programme: None,

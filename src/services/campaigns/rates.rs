@@ -35,6 +35,10 @@ pub struct GroupRates {
     pub other: u64,
     pub unknown: u64,
     pub not_eligible: u64,
+    /// Turned away because a cell was full (4.8).
+    pub turned_away: u64,
+    /// e: the estimated share of eligible people among `unknown`; `null`: not available.
+    pub eligible_share: Option<f64>,
     /// By name; `null`: not available.
     pub rates: BTreeMap<&'static str, Option<f64>>,
 }
@@ -67,6 +71,8 @@ pub async fn rates(
         other: outcomes.other,
         unknown: outcomes.unknown,
         not_eligible: outcomes.not_eligible,
+        turned_away: outcomes.turned_away,
+        eligible_share: outcomes.eligible_share(),
         rates: OutcomeRate::ALL.iter().map(|&rate| (rate.name(), outcomes.rate(rate))).collect(),
     };
     Ok(std::iter::once(of("all".to_owned(), all))

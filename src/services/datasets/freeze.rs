@@ -100,7 +100,7 @@ pub async fn freeze(
             .map(|response| (response.case, response))
             .collect();
         let mut blocks =
-            Table::ALL.map(|table| FrozenBlock::new(layout(table, &questionnaire, &list_fields)));
+            Table::ALL.map(|table| FrozenBlock::new(layout(table, &questionnaire, &metadata)));
         for record in &records {
             let is_reported =
                 matches!(record.disposition, Disposition::Complete | Disposition::Partial)
@@ -449,7 +449,8 @@ mod tests {
         let cells = |names: &[&'static str]| -> Vec<(&'static str, String)> {
             names.iter().map(|name| (*name, format!("of {name}"))).collect()
         };
-        let mut block = FrozenBlock::new(layout(Table::Paradata, &questionnaire, &[]));
+        let mut block =
+            FrozenBlock::new(layout(Table::Paradata, &questionnaire, &DatasetMetadata::default()));
         let mut reversed = columns;
         reversed.reverse();
         block.row(cells(&reversed)).unwrap();

@@ -84,7 +84,7 @@ impl Frozen {
         let mut rows = records(&cells)?;
         let (Some(sealed), Some(sealer)) = (sealed, &self.sealer) else { return Ok(Some(rows)) };
         let sealed = records(&sealer.open(seal_context::FROZEN, &sealed)?)?;
-        let fields = layout(table, &self.questionnaire, &self.metadata.list_fields);
+        let fields = layout(table, &self.questionnaire, &self.metadata);
         for (row, sealed) in rows.iter_mut().zip(&sealed) {
             let mut opened_values = sealed.iter();
             let case = row.get(0).unwrap_or_default().to_owned();

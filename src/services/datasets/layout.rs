@@ -4,8 +4,9 @@
 use serde_json::{Value, json};
 
 use super::columns::{ResponseColumn, columns};
+use super::disposition_codes;
+use super::metadata::DatasetMetadata;
 use crate::domain::device::DeviceClass;
-use crate::domain::disposition::Disposition;
 use crate::domain::questionnaire::{ItemKind, Questionnaire};
 
 /// Replaces a value that fewer cases have than may be published.
@@ -107,15 +108,15 @@ fn field<'q>(name: &str, kind: FieldKind, title: &str, constraints: Value) -> Fi
     }
 }
 
-/// Returns the columns of a table, in order. `list_fields`: the list fields of the application.
+/// Returns the columns of a table of a version, in order, by the edition of its rules.
 pub fn layout<'q>(
     table: Table,
     questionnaire: &'q Questionnaire,
-    list_fields: &[String],
+    metadata: &DatasetMetadata,
 ) -> Vec<Field<'q>> {
     match table {
         Table::Responses => responses(questionnaire),
-        Table::Cases => cases(list_fields),
+        Table::Cases => cases(metadata),
         Table::Paradata => paradata(),
     }
 }
@@ -197,10 +198,11 @@ fn responses(questionnaire: &Questionnaire) -> Vec<Field<'_>> {
     fields
 }
 
-fn cases<'q>(list_fields: &[String]) -> Vec<Field<'q>> {
+fn cases<'q>(metadata: &DatasetMetadata) -> Vec<Field<'q>> {
     use FieldKind::{Boolean, Integer, Text, Time};
-    let codes = Disposition::ALL.map(Disposition::code);
-    let names = Disposition::ALL.map(Disposition::name);
+    let known = disposition_codes::of_rules(metadata.rules_version);
+    let codes: Vec<&str> = known.iter().map(|known| known.code).collect();
+    let names: Vec<&str> = known.iter().map(|known| known.name).collect();
     let mut fields = vec![
         field(
             "case",
@@ -224,7 +226,7 @@ fn cases<'q>(list_fields: &[String]) -> Vec<Field<'q>> {
         field("opened_at", Time, "when the respondent began", json!({})),
     ];
     fields.extend(
-        list_fields.iter().map(|name| Field {
+        metadata.list_fields.iter().map(|name| Field {
             is_sealed: true,
             ..field(name, Text, "as on the list", json!({}))
         }),

@@ -44,6 +44,9 @@ pub struct DatasetMetadata {
     pub dispositions: BTreeMap<String, u64>,
     /// The outcome rates by name; `null`: the denominator is 0.
     pub rates: BTreeMap<String, Option<f64>>,
+    /// The estimate that the rates with unknown cases rest on; versions before edition 3 have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub eligibility: Option<EligibilityEstimate>,
     pub cells: Vec<CellSummary>,
     /// Completes, and cases first contacted, by day.
     pub completes_by_day: BTreeMap<String, u64>,
@@ -81,6 +84,19 @@ pub struct CellSummary {
     pub kind: String,
     pub target: u32,
     pub completes: u32,
+}
+
+/// e of the Standard Definitions, and its basis: e = eligible / (eligible + screened out).
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EligibilityEstimate {
+    /// `None`: nothing is known of anybody.
+    pub e: Option<f64>,
+    /// The cases known to be eligible, and those whom screening found not to be (4.1).
+    pub eligible: u64,
+    pub screened_out: u64,
+    /// The cases to which e applies.
+    pub unknown: u64,
 }
 
 /// A deviation from the plan, with its day and its reason.
@@ -142,6 +158,12 @@ impl DatasetMetadata {
                 outcomes.add(disposition, *cases);
             }
         }
+        self.eligibility = Some(EligibilityEstimate {
+            e: outcomes.eligible_share().map(round_to_six_places),
+            eligible: outcomes.base(),
+            screened_out: outcomes.not_eligible,
+            unknown: outcomes.unknown,
+        });
         self.rates = OutcomeRate::ALL
             .into_iter()
             .map(|rate| (rate.name().to_owned(), outcomes.rate(rate).map(round_to_six_places)))

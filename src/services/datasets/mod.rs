@@ -11,6 +11,7 @@
 
 mod columns;
 pub mod delivery;
+mod disposition_codes;
 mod freeze;
 pub mod frozen;
 mod item_outcomes;

@@ -41,7 +41,7 @@ pub async fn load_for_review(
         all.max_by_key(|dataset| (dataset.frozen_at, dataset.id)).ok_or_else(nothing)?
     };
     let frozen = Frozen::open(context, &dataset).await?;
-    let fields = layout(Table::Responses, &frozen.questionnaire, &frozen.metadata.list_fields);
+    let fields = layout(Table::Responses, &frozen.questionnaire, &frozen.metadata);
     let is_open = |field: &super::layout::Field<'_>| {
         field
             .column

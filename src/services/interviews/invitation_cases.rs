@@ -233,8 +233,7 @@ fn is_in_field(case: &LinkedCase, now: Timestamp) -> bool {
 
 fn has_room(case: &LinkedCase) -> bool {
     let is_in_progress = case.disposition == Disposition::BreakOff && !case.is_quota_decided;
-    case.closed_cell_mask == 0
-        || (is_in_progress && case.closed_cell_mask & QuotaPlan::TOTAL == 0)
+    case.closed_cell_mask == 0 || (is_in_progress && case.closed_cell_mask & QuotaPlan::TOTAL == 0)
 }
 
 /// May somebody who was under way when the field closed still finish? For so long that a page left

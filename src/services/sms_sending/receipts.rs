@@ -28,7 +28,7 @@ pub async fn apply_receipt(
     let replaceable = Disposition::NonContact.replaces();
     let (to, from) = match (delivered, receipt.dead_number) {
         (true, _) => (Disposition::NonContact, &replaceable[..]),
-        (false, true) => (Disposition::NonWorkingNumber, &unheard[..]),
+        (false, true) => (Disposition::Undeliverable, &unheard[..]),
         (false, false) => (Disposition::NothingHeard, &unheard[..1]),
     };
     cases::set_disposition_of_invitations(

@@ -210,7 +210,7 @@ impl SettlementBatch {
         cases::set_disposition_of_invitations(
             &mut tx,
             &self.unreachable,
-            Disposition::NonWorkingNumber,
+            Disposition::Undeliverable,
             &unheard,
             DispositionSource::Gateway,
             now,

@@ -49,7 +49,8 @@ pub async fn suppress(
     }
     let invitation_ids = invitations::list_by_phone(tx, phone_hash, programme).await?;
     let open = cases::open_of_invitations(tx, &invitation_ids).await?;
-    cases::set_disposition(tx, &open, reason.disposition(), &[], source, now).await?;
+    let disposition = reason.disposition();
+    cases::set_disposition(tx, &open, disposition, &disposition.replaces(), source, now).await?;
     invitations::cancel_next_contacts(tx, &invitation_ids).await?;
     Ok(())
 }

@@ -69,7 +69,9 @@ pub struct DemoReport {
     /// with the same point throughout.
     pub speeding: u64,
     pub straight_lining: u64,
-    /// Cases closed because their cell was full (AAPOR 4.8).
+    /// Hard and reserved cells that reached their target before the total, and the people whom one
+    /// turned away (AAPOR 4.8).
+    pub full_cells: u64,
     pub quota_filled: u64,
     /// Replicates of large lists, and those of them that were released.
     pub replicates: u64,
@@ -150,8 +152,8 @@ pub async fn invariant_report(
     let record = fixture.simulator.record();
     let mut applications = Vec::new();
     let (mut over_quota, mut in_doubt_left, mut verified) = (0, 0, 0);
-    let (mut quota_filled, mut replicates, mut replicates_released, mut cells) =
-        (0, 0, 0, BTreeMap::new());
+    let (mut full_cells, mut quota_filled) = (0, 0);
+    let (mut replicates, mut replicates_released, mut cells) = (0, 0, BTreeMap::new());
     let mut forecasts = (0, 0);
     let key = fixture.context.keys.signer()?.public();
     let (mut dataset_files, mut signed_with) = (0, String::new());
@@ -187,6 +189,12 @@ pub async fn invariant_report(
                 .filter(is_hard)
                 .map(|cell| u64::from(cell.completed.saturating_sub(cell.target)))
                 .sum::<u64>();
+            full_cells += application
+                .cells
+                .iter()
+                .filter(is_hard)
+                .filter(|cell| cell.segment != "*" && cell.completed >= cell.target.into())
+                .count() as u64;
             in_doubt_left += application.in_doubt;
             let cell_counts = application
                 .cells
@@ -254,6 +262,7 @@ pub async fn invariant_report(
         web_call_backs: message_counts.web_call_backs,
         speeding: message_counts.flagged.0,
         straight_lining: message_counts.flagged.1,
+        full_cells,
         quota_filled,
         replicates,
         replicates_released,

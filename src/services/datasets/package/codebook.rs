@@ -2,13 +2,15 @@
 
 use serde_json::{Value, json};
 
-use crate::domain::disposition::Disposition;
 use crate::domain::language::LocalizedText;
 use crate::domain::questionnaire::{Choice, ItemKind, Questionnaire, Selection};
 use crate::services::datasets::columns::{ResponseColumn, columns};
-use crate::services::datasets::missing::{MissingCodes, MissingReason};
+use crate::services::datasets::disposition_codes;
+use crate::services::datasets::metadata::DatasetMetadata;
+use crate::services::datasets::missing::MissingReason;
 
-pub fn codebook(questionnaire: &Questionnaire, missing: MissingCodes) -> Value {
+pub fn codebook(questionnaire: &Questionnaire, metadata: &DatasetMetadata) -> Value {
+    let missing = metadata.missing_codes();
     let both = |text: &LocalizedText| json!({ "zh": text.zh, "en": text.en });
     let variable = |column: ResponseColumn<'_>| {
         let item = column.item;
@@ -73,6 +75,10 @@ pub fn codebook(questionnaire: &Questionnaire, missing: MissingCodes) -> Value {
     for (reason, code) in missing.all() {
         reasons[code] = json!(reason.label());
     }
+    let dispositions: Vec<Value> = disposition_codes::of_rules(metadata.rules_version)
+        .into_iter()
+        .map(|known| json!({ "code": known.code, "name": known.name }))
+        .collect();
     json!({
         "questionnaire": questionnaire.code,
         "version": questionnaire.version,
@@ -80,6 +86,6 @@ pub fn codebook(questionnaire: &Questionnaire, missing: MissingCodes) -> Value {
         "model": "GB/T 19038-2009",
         "missing": reasons,
         "variables": columns(questionnaire).into_iter().map(variable).collect::<Vec<_>>(),
-        "dispositions": Disposition::ALL.map(|d| json!({ "code": d.code(), "name": d.name() })),
+        "dispositions": dispositions,
     })
 }

@@ -45,7 +45,7 @@ pub(super) fn all(
 ) -> io::Result<Vec<Box<dyn TableFormat>>> {
     let mut formats: Vec<Box<dyn TableFormat>> = Vec::new();
     for table in Table::ALL {
-        let fields = layout(table, questionnaire, &metadata.list_fields);
+        let fields = layout(table, questionnaire, metadata);
         let file = folder.file(&format!("{}.csv", table.name()))?;
         formats.push(Box::new(CsvFile::begin(
             file,

@@ -19,7 +19,7 @@ pub fn descriptor(
     let resource = |table: Table| {
         let path = format!("{}.csv", table.name());
         let facts = files.get(&path);
-        let fields = layout(table, questionnaire, &metadata.list_fields);
+        let fields = layout(table, questionnaire, metadata);
         let mut schema = json!({
             "fields": fields.iter().map(described).collect::<Vec<_>>(),
             "missingValues": if table == Table::Responses { missing.clone() } else { vec!["", SUPPRESSED] },

@@ -36,11 +36,8 @@ struct Question {
 
 impl FlowResults {
     pub(super) fn begin(format_context: FormatContext<'_>) -> io::Result<FlowResults> {
-        let fields = layout(
-            Table::Responses,
-            format_context.questionnaire,
-            &format_context.metadata.list_fields,
-        );
+        let fields =
+            layout(Table::Responses, format_context.questionnaire, format_context.metadata);
         format_context.folder.write("flow-results.json", &pretty(&descriptor(format_context)))?;
         let mut questions: Vec<Question> = Vec::new();
         for (field, at) in fields.iter().zip(0..) {

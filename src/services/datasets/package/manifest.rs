@@ -23,7 +23,7 @@ pub fn sign(folder: &NewFolder, metadata: &DatasetMetadata, signer: &Signer) -> 
         .into_iter()
         .map(|(name, facts)| (name, json!({ "bytes": facts.bytes, "sha256": facts.sha256 })))
         .collect();
-    let manifest = json!({
+    let mut manifest = json!({
         "format": "fieldworkd-dataset/1",
         "application": metadata.application,
         "category": metadata.category,
@@ -40,6 +40,9 @@ pub fn sign(folder: &NewFolder, metadata: &DatasetMetadata, signer: &Signer) -> 
         "files": files,
         "signed_with": signer.public().to_pem(),
     });
+    if let Some(eligibility) = &metadata.eligibility {
+        manifest["eligibility"] = json!(eligibility);
+    }
     let manifest = pretty(&manifest);
     folder.write(MANIFEST, &manifest)?;
     folder.write(SIGNATURE, format!("{}\n", signer.sign(&manifest)).as_bytes())?;

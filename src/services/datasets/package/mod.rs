@@ -125,10 +125,7 @@ pub async fn write(
 
     let rest = || -> io::Result<String> {
         leave_out(&folder, &left_out)?;
-        folder.write(
-            "codebook.json",
-            &pretty(&codebook::codebook(questionnaire, metadata.missing_codes())),
-        )?;
+        folder.write("codebook.json", &pretty(&codebook::codebook(questionnaire, metadata)))?;
         folder.write("questionnaire.toml", frozen.source.as_bytes())?;
         for language in [Language::Zh, Language::En] {
             folder.write(
@@ -158,9 +155,9 @@ fn parquet(
     name: &str,
 ) -> io::Result<Box<dyn TableFormat>> {
     let FormatContext { folder, metadata, questionnaire } = format_context;
-    let fields = layout(table, questionnaire, &metadata.list_fields);
+    let fields = layout(table, questionnaire, metadata);
     let missing = metadata.missing_codes();
-    let codebook = codebook::codebook(questionnaire, missing).to_string();
+    let codebook = codebook::codebook(questionnaire, metadata).to_string();
     let file = folder.file(name)?;
     boxed(parquet_files::ParquetFile::begin(file, table, &fields, missing, &codebook))
 }

@@ -9,6 +9,7 @@ use askama::Template;
 use crate::domain::disposition::Disposition;
 use crate::domain::language::Language;
 use crate::domain::questionnaire::Questionnaire;
+use crate::services::datasets::disposition_codes;
 use crate::services::datasets::metadata::{CellSummary, DatasetMetadata};
 use crate::services::datasets::printable_questionnaire::PrintableQuestionnaire;
 
@@ -70,8 +71,12 @@ impl Report<'_> {
 
     fn outcomes(&self) -> Vec<Outcome> {
         let all = self.metadata.cases.max(1) as f64;
+        let known = disposition_codes::of_rules(self.metadata.rules_version);
         let outcome = |(code, cases): (&String, &u64)| {
-            let (zh, en) = Disposition::from_code(code).map_or(("", ""), Disposition::labels);
+            let (zh, en) = known
+                .iter()
+                .find(|known| known.code == code)
+                .map_or(("", ""), |known| known.labels);
             Outcome {
                 code: code.clone(),
                 zh,
@@ -81,6 +86,11 @@ impl Report<'_> {
             }
         };
         self.metadata.dispositions.iter().map(outcome).collect()
+    }
+
+    /// Formats e; «n/a» if nothing is known of anybody.
+    fn share(e: &Option<f64>) -> String {
+        e.map_or("n/a".to_owned(), |e| format!("{e:.3}"))
     }
 
     fn rates(&self) -> Vec<(&str, String)> {

@@ -56,11 +56,8 @@ enum VariableKind {
 
 impl TripleS {
     pub(super) fn begin(format_context: FormatContext<'_>) -> io::Result<TripleS> {
-        let fields = layout(
-            Table::Responses,
-            format_context.questionnaire,
-            &format_context.metadata.list_fields,
-        );
+        let fields =
+            layout(Table::Responses, format_context.questionnaire, format_context.metadata);
         let codes = format_context.metadata.missing_codes();
         let mut variables: Vec<Variable> = Vec::new();
         for (field, at) in fields.iter().zip(0..) {

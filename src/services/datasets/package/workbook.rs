@@ -112,16 +112,9 @@ impl Workbook {
                 .map_err(other)?;
         }
         let out = format_context.folder.file("dataset.xlsx")?;
-        let responses = layout(
-            Table::Responses,
-            format_context.questionnaire,
-            &format_context.metadata.list_fields,
-        );
-        let cases = layout(
-            Table::Cases,
-            format_context.questionnaire,
-            &format_context.metadata.list_fields,
-        );
+        let responses =
+            layout(Table::Responses, format_context.questionnaire, format_context.metadata);
+        let cases = layout(Table::Cases, format_context.questionnaire, format_context.metadata);
         let missing = format_context.metadata.missing_codes();
         let mut workbook = Workbook {
             book,
