@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::common::{PLAN, TestApp, list_of, local, number};
 use fieldworkd::adapters::database::responses::StoredValue;
-use fieldworkd::adapters::database::{applications, replies, responses, sms_interviews};
+use fieldworkd::adapters::database::{applications, cases, replies, responses, sms_interviews};
 use fieldworkd::domain::phone::Phone;
 use fieldworkd::simulation::{PeopleScenario, Scenario};
 
@@ -330,5 +330,39 @@ async fn replies_are_read_as_people_write_them() {
             app.engine
         );
         assert_eq!(app.dispositions("A1").await, [("1.1".to_owned(), 1)], "{}", app.engine);
+    }
+}
+
+/// An interview is one contact, however many questions it has; a confirmation answers and is none.
+#[tokio::test]
+async fn attempts_count_contacts_and_not_messages() {
+    for app in TestApp::on_each_engine(silent(), &[]).await {
+        app.register_brand("A1", "a", "").await;
+        app.import(&["A1"], list_of(0..3).as_bytes()).await.unwrap();
+        let confirmation = "[confirmation]\ntext.zh = \"【{signature}】您已退订，不再打扰。\"\n";
+        app.launch("C1", &["A1"], &format!("{}{confirmation}", plan())).await.unwrap();
+        let dialogue = SmsDialogue { app: &app, sent: 0.into() };
+        dialogue.advance_seconds(1_800).await;
+        dialogue.answer_all(0, "8").await;
+        dialogue.send_reply(1, "T").await;
+        app.advance_until(local("2026-03-14T12:00:00")).await;
+        let mut connection = app.context.database.read().await.unwrap();
+        let id = applications::find(&mut connection, "A1").await.unwrap().unwrap().id;
+        let order = cases::sampled_by_pseudonym(&mut connection, id).await.unwrap();
+        let records = cases::records(&mut connection, &order).await.unwrap();
+        let mut counted: Vec<(&str, i64, i64)> = records
+            .iter()
+            .map(|case| (case.disposition.code(), case.attempts, case.questions))
+            .collect();
+        counted.sort();
+        // The last one got the offer and the reminder.
+        let questions = ITEMS.len() as i64;
+        assert_eq!(
+            counted,
+            [("1.1", 1, questions), ("2.112", 1, 0), ("2.20", 2, 0)],
+            "{}",
+            app.engine
+        );
+        assert!(records.iter().all(|case| case.first_attempt_at <= case.last_attempt_at));
     }
 }

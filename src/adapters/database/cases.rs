@@ -6,8 +6,9 @@ use sqlx::AnyConnection;
 
 use super::bulk_params::{ColumnType, HexBytes, to_param};
 use super::dialect::{Engine, statement};
-use super::messages::STEP;
+use super::messages::{QUESTION, STEP};
 use super::{Result, WriteTx, decode_enum};
+use crate::domain::contact_plan::MessageKind;
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::{ApplicationId, CampaignId, CaseId, InvitationId, RespondentId};
 use crate::domain::quota::CellMembership;
@@ -467,7 +468,10 @@ pub struct CaseRecord {
     pub fields_sealed: Option<Vec<u8>>,
     pub disposition: Disposition,
     pub disposed_at: Timestamp,
+    /// Contacts: messages that the person had not asked for, and calls.
     pub attempts: i64,
+    /// Questions of an interview by SMS.
+    pub questions: i64,
     pub first_attempt_at: Option<Timestamp>,
     pub last_attempt_at: Option<Timestamp>,
     pub delivered: bool,
@@ -524,16 +528,27 @@ pub async fn records(connection: &mut AnyConnection, cases: &[CaseId]) -> Result
         i64,
         Option<i64>,
         Option<i64>,
+        i64,
     );
     let calls = "FROM phone_call p WHERE p.invitation_id = c.invitation_id AND p.is_attempt = 1 \
         AND p.purpose = 'interview'";
+    // What a message was sent for: an interview by SMS goes on from the contact that began it, and a
+    // confirmation only answers.
+    let contacts: Vec<String> = MessageKind::ALL
+        .into_iter()
+        .filter(|kind| kind.is_contact())
+        .map(|kind| kind.code().to_string())
+        .collect();
+    let contact =
+        |value: &str| format!("CASE WHEN m.kind IN ({}) THEN {value} END", contacts.join(", "));
+    let (contact, contacted_at) = (contact("1"), contact("m.submitted_at"));
     let sql = format!(
         "SELECT c.id, c.pseudonym, c.segment, c.fields_sealed, c.disposition, c.disposed_at,
-                      COUNT(m.number), MIN(m.submitted_at), MAX(m.submitted_at),
+                      COUNT({contact}), MIN({contacted_at}), MAX({contacted_at}),
                       COALESCE(MAX(CASE WHEN m.state = 'delivered' THEN CAST(1 AS BIGINT) ELSE \
                       CAST(0 AS BIGINT) END), CAST(0 AS BIGINT)), MIN(i.opened_at), c.withdrawn_at,
                       (SELECT COUNT(*) {calls}), (SELECT MIN(p.begun_at) {calls}), (SELECT \
-                      MAX(p.begun_at) {calls})
+                      MAX(p.begun_at) {calls}), COUNT(CASE WHEN m.kind = {QUESTION} THEN 1 END)
                FROM survey_case c
                LEFT JOIN invitation i ON i.id = c.invitation_id
                LEFT JOIN message m ON m.invitation_id = c.invitation_id AND m.state IN \
@@ -566,6 +581,7 @@ pub async fn records(connection: &mut AnyConnection, cases: &[CaseId]) -> Result
                 calls,
                 first_call,
                 last_call,
+                questions,
             )| {
                 Ok(CaseRecord {
                     id: CaseId(id),
@@ -579,6 +595,7 @@ pub async fn records(connection: &mut AnyConnection, cases: &[CaseId]) -> Result
                     )?,
                     disposed_at: Timestamp(disposed_at),
                     attempts: messages + calls,
+                    questions,
                     first_attempt_at: [first, first_call]
                         .into_iter()
                         .flatten()

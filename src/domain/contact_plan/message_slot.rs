@@ -64,6 +64,12 @@ impl MessageKind {
         matches!(self, MessageKind::Step | MessageKind::QuestionReminder)
     }
 
+    /// A contact with the person, as attempts are counted: what was not asked for. The questions of an
+    /// interview, its end, a link that was wanted and a confirmation belong to the contact before.
+    pub fn is_contact(self) -> bool {
+        matches!(self, MessageKind::Step | MessageKind::QuestionReminder)
+    }
+
     /// A message that only answers what the respondent said: it goes out although the cases are
     /// closed.
     pub fn is_acknowledgement(self) -> bool {

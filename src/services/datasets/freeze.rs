@@ -403,6 +403,7 @@ impl RowWriter<'_> {
             ("disposition_name", record.disposition.name().to_owned()),
             ("disposed_at", (self.format_time)(record.disposed_at)),
             ("attempts", record.attempts.to_string()),
+            ("questions", record.questions.to_string()),
             ("first_attempt_at", time(record.first_attempt_at)),
             ("last_attempt_at", time(record.last_attempt_at)),
             ("delivered", record.delivered.to_string()),

@@ -203,6 +203,12 @@ fn cases<'q>(metadata: &DatasetMetadata) -> Vec<Field<'q>> {
     let known = disposition_codes::of_rules(metadata.rules_version);
     let codes: Vec<&str> = known.iter().map(|known| known.code).collect();
     let names: Vec<&str> = known.iter().map(|known| known.name).collect();
+    // Before edition 3, every message was an attempt.
+    let counts_contacts = metadata.rules_version >= 3;
+    let [attempts, first, last] = match counts_contacts {
+        true => ["contacts: messages of the plan, and calls", "first contact", "last contact"],
+        false => ["messages submitted", "first message", "last message"],
+    };
     let mut fields = vec![
         field(
             "case",
@@ -219,12 +225,21 @@ fn cases<'q>(metadata: &DatasetMetadata) -> Vec<Field<'q>> {
         ),
         field("disposition_name", Text, "its name", json!({ "required": true, "enum": names })),
         field("disposed_at", Time, "when it got there", json!({})),
-        field("attempts", Integer, "messages submitted", json!({ "required": true, "minimum": 0 })),
-        field("first_attempt_at", Time, "first message", json!({})),
-        field("last_attempt_at", Time, "last message", json!({})),
+        field("attempts", Integer, attempts, json!({ "required": true, "minimum": 0 })),
+        field("first_attempt_at", Time, first, json!({})),
+        field("last_attempt_at", Time, last, json!({})),
         field("delivered", Boolean, "a receipt said delivered", json!({ "required": true })),
         field("opened_at", Time, "when the respondent began", json!({})),
     ];
+    if counts_contacts {
+        let questions = field(
+            "questions",
+            Integer,
+            "questions sent by SMS",
+            json!({ "required": true, "minimum": 0 }),
+        );
+        fields.insert(6, questions);
+    }
     fields.extend(
         metadata.list_fields.iter().map(|name| Field {
             is_sealed: true,
