@@ -142,6 +142,8 @@ async fn modes_mix_fixed_lines_are_called_from_the_beginning_and_whoever_has_beg
     }
 }
 
+/// instedd/surveda#1073: what a carrier says of a number is no proof, and cases were failed for good by
+/// it. A dead number ends the contacts, not the case.
 #[tokio::test]
 async fn each_outcome_has_its_disposition_and_what_follows() {
     let cases = [

@@ -27,6 +27,7 @@ mod interviewer_pages;
 mod interviews;
 mod invariants;
 mod list_import;
+mod methodology;
 mod metrics;
 mod parameter_limits;
 mod poisoned_loops;

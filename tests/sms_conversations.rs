@@ -334,6 +334,8 @@ async fn replies_are_read_as_people_write_them() {
 }
 
 /// An interview is one contact, however many questions it has; a confirmation answers and is none.
+/// instedd/surveda#1589: attempts counted what the program had asked of its channel, not contacts;
+/// instedd/surveda#1168: analysts want the number of messages besides.
 #[tokio::test]
 async fn attempts_count_contacts_and_not_messages() {
     for app in TestApp::on_each_engine(silent(), &[]).await {
