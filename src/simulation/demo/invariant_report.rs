@@ -193,7 +193,7 @@ pub async fn invariant_report(
                 .cells
                 .iter()
                 .filter(is_hard)
-                .filter(|cell| cell.segment != "*" && cell.completed >= cell.target.into())
+                .filter(|cell| cell.segment != "*" && cell.completed >= cell.target)
                 .count() as u64;
             in_doubt_left += application.in_doubt;
             let cell_counts = application
