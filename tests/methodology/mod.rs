@@ -248,7 +248,7 @@ async fn cases_stored_under_the_old_codes_are_migrated() {
                 app.execute_sql(&sql).await.unwrap();
             }
         }
-        let migration = include_str!("../../migrations/sqlite/0009_outcomes_of_persons.sql");
+        let migration = include_str!("../../migrations/sqlite/0008_outcomes_of_persons.sql");
         for statement in migration.split(";\n").filter(|text| !text.contains("ALTER TABLE")) {
             if !statement.trim().is_empty() {
                 app.execute_sql(statement).await.unwrap();

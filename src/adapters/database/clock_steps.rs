@@ -42,7 +42,10 @@ pub async fn pull_in(
     ];
     let mut changed = 0;
     for (table, column, limit) in limits {
-        let sql = format!("UPDATE {table} SET {column} = $1 WHERE {column} > $1");
+        // What is put off for ever stays so.
+        let sql = format!(
+            "UPDATE {table} SET {column} = $1 WHERE {column} > $1 AND {column} < 9223372036854775807"
+        );
         let done = sqlx::query(statement(sql)).bind(limit.0).execute(&mut *tx).await?;
         changed += done.rows_affected();
     }
