@@ -80,7 +80,7 @@ fn formats(
     folder: &NewFolder,
     questionnaire: &Questionnaire,
 ) -> io::Result<Vec<Box<dyn TableFormat>>> {
-    let fields = layout(Table::Responses, questionnaire, &[]);
+    let fields = layout(Table::Responses, questionnaire, &DatasetMetadata::default());
     let csv = CsvFile::begin(
         folder.file("responses.csv")?,
         Table::Responses,

@@ -18,7 +18,7 @@ const LAYERS: [&[&str]; 7] = [
 ];
 
 /// Services in order: each uses only those before it. `sealing` and `context` are below all others.
-const SERVICES: [&str; 24] = [
+const SERVICES: [&str; 25] = [
     "sealing",
     "context",
     "versions",

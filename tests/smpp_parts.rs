@@ -118,7 +118,8 @@ async fn a_rate_of_messages_counts_each_once() {
         let mut session = smsc.bind(0).await;
         let (arrived, _) = take_parts(&mut session, PEOPLE, |_, _, _| 0).await;
         let most = most_in_a_second(&arrived);
-        assert!(most > RATE as usize + 2, "{most} parts in a second");
+        // As parts, they would be no more than the rate.
+        assert!(most > RATE as usize, "{most} parts in a second");
         drop(daemon);
     }
 }

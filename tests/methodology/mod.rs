@@ -218,8 +218,9 @@ async fn a_cell_that_fills_changes_nobodys_outcome_but_of_those_it_turns_away() 
 /// them.
 #[tokio::test]
 async fn cases_stored_under_the_old_codes_are_migrated() {
-    // The code and the changes of each case as stored, and the code that it gets.
-    let cases: [(&str, &[(&str, &str)], &str); 8] = [
+    /// The code of a case, its changes with their sources, and the code that it gets.
+    type Row<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
+    let cases: [Row<'_>; 8] = [
         ("4.31", &[("3.19", "gateway"), ("4.31", "gateway")], "3.30"),
         ("4.31", &[("4.31", "telephone")], "3.31"),
         ("4.32", &[("4.32", "telephone")], "3.32"),
