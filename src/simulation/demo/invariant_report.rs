@@ -15,7 +15,7 @@ use super::simulate::SimulationOutcome;
 use super::webhook_receiver::WebhookReport;
 use crate::adapters::database::datasets::{self, FreezeReason};
 use crate::adapters::database::{
-    alarms, application_events, applications, calls, cases, consents, forecasts, messages,
+    alarms, application_events, applications, calls, cases, consents, forecasts, links, messages,
     paradata, rates, replies, responses,
 };
 use crate::domain::mode::Mode;
@@ -330,8 +330,12 @@ async fn count_calls(fixture: &Fixture) -> Result<CallCounts> {
     for call in &all {
         call_counts.calls += u64::from(call.outcome.is_some_and(CallOutcome::is_attempt));
         call_counts.interviews += u64::from(call.outcome == Some(CallOutcome::Interviewed));
-        call_counts.outside_hours +=
-            u64::from(!fixture.plan.hours.is_open(call.begun_at, &fixture.plan.time_zone.into()));
+        // The hours are those where the person is.
+        let to =
+            links::invited_person(&mut *fixture.context.database.read().await?, call.invitation)
+                .await?;
+        let zones = fixture.plan.zones_of(to.zone.as_deref());
+        call_counts.outside_hours += u64::from(!fixture.plan.hours.is_open(call.begun_at, &zones));
         let Some(promised) = call.call_back_at else { continue };
         // There is no call if the field had closed by then, or if the respondent had answered
         // alone.
