@@ -25,7 +25,7 @@ use tokio::time::timeout;
 use crate::common::deployment::{Deployment, count, wait_until};
 
 /// No step of these tests takes longer.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 // 8
 const CONNECT: u32 = 1;

@@ -161,6 +161,14 @@ async fn other_changes_take_a_precondition_as_well() {
         let writer = Program::new(&app, "writer", &[Permission::Operate]).await;
         let (status, ..) = writer.send(Method::POST, path, &[("if-match", &tag)], &extend).await;
         assert_eq!(status, 403, "{}", app.engine);
+        // Where the service compares, whoever may write need not be allowed to read.
+        let (_, tag, _) = program.get("/programmes/p26").await;
+        let rules = json!({ "name": { "zh": "评价", "en": "Rating" }, "fee_first": true });
+        let headers = [("if-match", tag.as_str())];
+        let (status, ..) = writer.send(Method::PUT, "/programmes/p26", &headers, &rules).await;
+        assert_eq!(status, 200, "{}", app.engine);
+        let (status, ..) = writer.send(Method::PUT, "/programmes/p26", &headers, &rules).await;
+        assert_eq!(status, 412, "{}", app.engine);
     }
 }
 

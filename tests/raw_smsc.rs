@@ -25,7 +25,7 @@ use crate::common::deployment::{Deployment, count, wait_until};
 use crate::smsc::{SECRET, use_account};
 
 /// No step of these tests takes longer.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 // 5.1.2.1
 const GENERIC_NACK: u32 = 0x8000_0000;

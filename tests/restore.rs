@@ -116,6 +116,95 @@ const ROWS: &str = "
     INSERT INTO gateway_rate (gateway, arrival_micros) VALUES ('simulator', 0);
 ";
 
+/// What the cases of [`OLD_DISPOSITIONS`] belong to.
+const OLD_FIELD: &str = "
+    INSERT INTO campaign (id, programme_id, code, plan, gateway, state, launched_at)
+        VALUES (7, 7, 'c', '', 'simulator', 'closed', 1);
+    INSERT INTO application (id, applicant_id, code, category, subject, quota, campaign_id, state)
+        VALUES (7, 7, 'A', 'service', 's', '', 7, 'closed');
+    INSERT INTO quota_cell (application_id, number, name, condition, kind, target)
+        VALUES (7, 0, 'total', '', 'hard', 9);
+    INSERT INTO account (id, name, role, languages, password_hash, created_at)
+        VALUES (7, 'wang', 'interviewer', 'zh', 'x', 1);
+";
+
+/// What was noted of a case under the old rules, and its disposition under the present ones.
+const OLD_DISPOSITIONS: [(&str, &[(&str, &str, i64)], (&str, i64)); 8] = [
+    ("4.8", &[("2.20", "receipt", 10), ("4.8", "close", 20)], ("2.20", 10)),
+    ("4.8", &[("4.8", "close", 20)], ("3.11", 20)),
+    ("4.8", &[("2.20", "receipt", 10), ("4.8", "web", 20)], ("4.8", 20)),
+    ("4.31", &[("4.31", "telephone", 20)], ("3.31", 20)),
+    ("4.31", &[("4.31", "receipt", 20)], ("3.30", 20)),
+    ("4.32", &[("4.32", "telephone", 20)], ("3.32", 20)),
+    ("4.33", &[("4.33", "telephone", 20)], ("3.33", 20)),
+    ("4.7", &[("4.7", "telephone", 20)], ("3.34", 20)),
+];
+
+/// The statements that fill a database of this schema, up to the migration with this number.
+fn old_rows(engine: &str, version: i64, key: &str) -> Vec<String> {
+    let mut rows: Vec<String> =
+        ROWS.replace("KEY", key).split(';').map(|sql| sql.trim().to_owned()).collect();
+    rows.extend(OLD_FIELD.split(';').map(|sql| sql.trim().to_owned()));
+    for (nth, (old, changes, (new, disposed_at))) in OLD_DISPOSITIONS.iter().enumerate() {
+        let id = nth + 1;
+        let is_old = version < 8;
+        let (disposition, at) = if is_old { (*old, 20) } else { (*new, *disposed_at) };
+        rows.push(format!(
+            "INSERT INTO respondent (id, applicant_id, phone_hash, phone_kind, phone_sealed, \
+                person_sealed, language, created_at, erased_at) \
+                VALUES ({id}, 7, 'p{id}', 'mobile', EMPTY, EMPTY, 'zh', 1, 2)"
+        ));
+        rows.push(format!(
+            "INSERT INTO invitation (id, campaign_id, respondent_id, token_hash) \
+                VALUES ({id}, 7, {id}, 't{id}')"
+        ));
+        rows.push(format!(
+            "INSERT INTO survey_case (id, application_id, respondent_id, invitation_id, segment, \
+                pseudonym, disposition, disposed_at, is_open) \
+                VALUES ({id}, 7, {id}, {id}, 's', 'r{id}', '{disposition}', {at}, 0)"
+        ));
+        for (disposition, source, at) in changes.iter().filter(|_| is_old) {
+            rows.push(format!(
+                "INSERT INTO disposition_change (case_id, disposition, source, changed_at) \
+                    VALUES ({id}, '{disposition}', '{source}', {at})"
+            ));
+        }
+        if nth < 2 {
+            // The second lease runs longer, and the second verification was claimed later.
+            let holder = if version < 6 || nth == 1 { "7" } else { "NULL" };
+            rows.push(format!(
+                "INSERT INTO call_queue (invitation_id, campaign_id, step, entered_at, max_calls, \
+                    language, leased_by, leased_until) \
+                    VALUES ({id}, 7, 0, 1, 9, 'zh', {holder}, {id}00)"
+            ));
+            rows.push(format!(
+                "INSERT INTO verification (id, call_id, invitation_id, drawn_at, taken_by, \
+                    taken_at) VALUES ({id}, {id}, {id}, 1, {holder}, {id})"
+            ));
+        }
+    }
+    let empty = if engine == "sqlite" { "x''" } else { "''" };
+    rows.retain(|sql| !sql.is_empty());
+    rows.iter().map(|sql| sql.replace("EMPTY", empty)).collect()
+}
+
+/// The dispositions of the cases, with their times, and who holds leases and verifications.
+async fn carried(connection: &mut sqlx::AnyConnection) -> (Vec<(String, i64)>, Vec<String>) {
+    let cases = sqlx::query_as("SELECT disposition, disposed_at FROM survey_case ORDER BY id")
+        .fetch_all(&mut *connection)
+        .await
+        .unwrap();
+    let holders = sqlx::query_scalar(
+        "SELECT 'lease ' || CAST(invitation_id AS TEXT) FROM call_queue WHERE leased_by = 7 \
+            UNION ALL SELECT 'verification ' || CAST(id AS TEXT) FROM verification \
+            WHERE taken_by = 7",
+    )
+    .fetch_all(connection)
+    .await
+    .unwrap();
+    (cases, holders)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_of_every_earlier_schema_is_migrated() {
     for app in TestApp::on_each_engine(Scenario::faultless(1, 50), &[]).await {
@@ -133,8 +222,10 @@ async fn a_backup_of_every_earlier_schema_is_migrated() {
             .await
             .unwrap();
             Migrator::with_migrations(all[..count].to_vec()).run(&pool).await.unwrap();
-            for sql in ROWS.replace("KEY", &key).split(';').filter(|sql| !sql.trim().is_empty()) {
-                pool.execute(AssertSqlSafe(sql.to_owned()).into_sql_str()).await.unwrap();
+            for sql in old_rows(app.engine, all[count - 1].version, &key) {
+                pool.execute(AssertSqlSafe(sql.clone()).into_sql_str())
+                    .await
+                    .unwrap_or_else(|error| panic!("{} {count}: {sql}: {error}", app.engine));
             }
             pool.close().await;
             let file = scratch.path().join("backup");
@@ -162,6 +253,11 @@ async fn a_backup_of_every_earlier_schema_is_migrated() {
                 "{} {count}",
                 app.engine
             );
+            let (cases, holders) = carried(&mut connection).await;
+            let expected: Vec<(String, i64)> =
+                OLD_DISPOSITIONS.iter().map(|(.., (code, at))| ((*code).to_owned(), *at)).collect();
+            assert_eq!(cases, expected, "{} {count}", app.engine);
+            assert_eq!(holders, ["lease 2", "verification 2"], "{} {count}", app.engine);
             let version: i64 = sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations")
                 .fetch_one(&mut *connection)
                 .await
@@ -323,6 +419,50 @@ async fn a_full_disk_and_a_kill_leave_no_database() {
     let (status, said) = run_on(&deployment, &url, &["restore", "right.backup"]);
     assert_eq!(status, Some(0), "{said}");
     assert_eq!(names(target.path()), ["test.db"]);
+}
+
+/// With PostgreSQL, the backup stands in the configured database before it is migrated and checked.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_starts_on_a_restore_that_was_cut_off() {
+    let scenario = Scenario::faultless(1, 50);
+    for deployment in Deployment::on_each_engine(3, &scenario, 50).await {
+        if deployment.url.starts_with("sqlite:") {
+            continue;
+        }
+        deployment.run_command(&["backup", "right.backup"]);
+        let file = deployment.path().join("right.backup");
+        let target = tempfile::tempdir().unwrap();
+        let url = fresh_url(&deployment.url, target.path()).await;
+        // As a kill leaves it between the restoring transaction and the checks.
+        drop(stage(&url, &file).await.unwrap());
+        for command in [&["doctor"][..], &["migrate"], &["campaign", "list"]] {
+            let (status, said) = run_on(&deployment, &url, command);
+            assert_ne!(status, Some(0), "{command:?}: {said}");
+            assert!(said.contains("[database.unfinished_restore]"), "{command:?}: {said}");
+        }
+        let (status, said) = run_on(&deployment, &url, &["restore", "right.backup"]);
+        assert_eq!(status, Some(0), "{said}");
+        assert_eq!(run_on(&deployment, &url, &["doctor"]).0, Some(0));
+        // Killed at any moment: a database that opens is whole, and a restore begins anew.
+        for millis in [20, 60, 120, 200, 280, 360, 440, 520] {
+            let url = fresh_url(&deployment.url, target.path()).await;
+            let mut child = deployment.command_line(&["restore", "right.backup"]);
+            child.env("FIELDWORKD_DATABASE__URL", &url);
+            let mut child = child.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+            tokio::time::sleep(Duration::from_millis(millis)).await;
+            child.kill().unwrap();
+            let is_done = child.wait().unwrap().success();
+            let (status, said) = run_on(&deployment, &url, &["restore", "right.backup"]);
+            if status == Some(0) {
+                assert!(!is_done, "{millis}: {said}");
+            } else {
+                // The first one was done but for its last words.
+                assert!(said.contains("[backup.not_empty]"), "{millis}: {said}");
+            }
+            let (status, said) = run_on(&deployment, &url, &["doctor"]);
+            assert_eq!(status, Some(0), "{millis}: {said}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -158,6 +158,8 @@ mod tests {
         );
     }
 
+    /// Steve-Mcl/node-red-contrib-cron-plus#108 and node-schedule/node-schedule#435: intervals that
+    /// stop for an hour; rundeck/rundeck#6879: a daily job that is left out.
     #[test]
     fn an_interval_goes_on_while_clocks_are_changed() {
         assert_eq!(

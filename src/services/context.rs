@@ -40,12 +40,32 @@ pub enum ContextError {
 impl AppContext {
     /// Opens the key ring and the gateways, then the database, and migrates it to this version.
     pub async fn open(config: Config, clock: Arc<dyn Clock>) -> Result<AppContext, ContextError> {
+        AppContext::assemble(config, clock, false).await
+    }
+
+    /// Opens a database that a restore has staged and nobody uses yet.
+    pub async fn open_staged(
+        config: Config,
+        clock: Arc<dyn Clock>,
+    ) -> Result<AppContext, ContextError> {
+        AppContext::assemble(config, clock, true).await
+    }
+
+    async fn assemble(
+        config: Config,
+        clock: Arc<dyn Clock>,
+        is_staged: bool,
+    ) -> Result<AppContext, ContextError> {
         let keys = KeyRing::open(&config.key_ring, config.installation_key_file.as_deref())?;
         let base_url = |name: &str| webhook_base_url(&config, &keys, name);
         let gateways = sms::open_all(&config.gateways, &clock, base_url)?;
         let dialer = config.dial.as_ref().map(|dial| Dialer::open(dial, &clock)).transpose();
         let dialer = dialer.map_err(ContextError::Dial)?;
-        let database = Database::open(&config.database_url).await?;
+        let database = if is_staged {
+            Database::open_staged(&config.database_url).await?
+        } else {
+            Database::open(&config.database_url).await?
+        };
         let clock_watch = ClockWatch::new(&*clock);
         let context = AppContext { config, database, keys, clock, clock_watch, gateways, dialer };
         Ok(context)

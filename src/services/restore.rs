@@ -104,7 +104,7 @@ async fn prepare(
     file: &Path,
     keys_are_lost: bool,
 ) -> Result<Restored, RestoreError> {
-    let context = AppContext::open(config, clock).await?;
+    let context = AppContext::open_staged(config, clock).await?;
     let prepared = prepare_open(&context, actor, file, keys_are_lost).await;
     context.database.close().await;
     prepared

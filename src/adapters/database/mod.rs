@@ -90,6 +90,11 @@ pub enum DatabaseError {
             version, or restore the backup made before the upgrade"
     )]
     NewerSchema(i64),
+    #[error(
+        "a restore into the database was cut off, or is still running; wait for it, or run \
+            `fieldworkd restore` again"
+    )]
+    UnfinishedRestore,
     #[error("the database cannot be brought to this version: {0}")]
     Migrate(MigrateError),
     #[error("database: {0}")]
@@ -117,6 +122,24 @@ pub type Result<T> = std::result::Result<T, DatabaseError>;
 impl Database {
     /// Connects and migrates an older database to the current version.
     pub async fn open(url: &str) -> Result<Database> {
+        let database = Database::connect(url).await?;
+        if database.engine == Engine::Postgres
+            && restore::is_unfinished(&mut *database.pool.acquire().await?).await?
+        {
+            return Err(DatabaseError::UnfinishedRestore);
+        }
+        database.migrate().await?;
+        Ok(database)
+    }
+
+    /// Opens a database that a restore has staged, which [`Database::open`] refuses.
+    pub async fn open_staged(url: &str) -> Result<Database> {
+        let database = Database::connect(url).await?;
+        database.migrate().await?;
+        Ok(database)
+    }
+
+    async fn connect(url: &str) -> Result<Database> {
         sqlx::any::install_default_drivers();
         let engine = Engine::of(url);
         let masked_url = dialect::url_without_password(url);
@@ -163,10 +186,7 @@ impl Database {
             .await
             .map_err(locked_or_not_there)?;
         let writer = (engine == Engine::Sqlite).then(|| Arc::new(Semaphore::new(1)));
-        let database =
-            Database { pool, engine, writer, claim_semaphore: Arc::new(Semaphore::new(1)) };
-        database.migrate().await?;
-        Ok(database)
+        Ok(Database { pool, engine, writer, claim_semaphore: Arc::new(Semaphore::new(1)) })
     }
 
     async fn migrate(&self) -> Result<()> {

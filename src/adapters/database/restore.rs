@@ -5,7 +5,9 @@
 //! With SQLite, the staged database is a file beside the configured one and is moved at the end.
 //! With PostgreSQL, there is no place beside: the archive is read to its end and its migrations are
 //! compared first, then one transaction restores it into the empty database, and
-//! [`StagedBackup::discard`] empties that again.
+//! [`StagedBackup::discard`] empties that again. Until [`StagedBackup::finish`], a table marks the
+//! database: while it is there, no daemon opens what may hold people who were erased since the
+//! backup, and the next restore begins anew.
 
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
@@ -87,7 +89,12 @@ impl StagedBackup {
 
     /// Makes it the configured database.
     pub async fn finish(self) -> Result<(), BackupError> {
-        let Place::File { part, target } = &self.place else { return Ok(()) };
+        let Place::File { part, target } = &self.place else {
+            return unmark(&self.url).await.map_err(|error| BackupError::Database {
+                url: dialect::url_without_password(&self.url),
+                error,
+            });
+        };
         merge_log(&part.0).await?;
         // A daemon may have been started meanwhile.
         refuse_existing(target)?;
@@ -168,17 +175,60 @@ async fn stage_postgres(url: &str, file: &Path) -> Result<StagedBackup, StageErr
     let masked_url = dialect::url_without_password(url);
     let failed = |error| BackupError::Database { url: masked_url.clone(), error };
     let mut connection = AnyConnection::connect(url).await.map_err(failed)?;
+    if is_unfinished(&mut connection).await.map_err(failed)? {
+        end_pg_restore(&mut connection).await.map_err(failed)?;
+        empty_postgres(url).await.map_err(failed)?;
+    }
     let sql =
         "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = current_schema()";
     let tables: i64 = sqlx::query_scalar(sql).fetch_one(&mut connection).await.map_err(failed)?;
-    connection.close().await.map_err(failed)?;
     if tables > 0 {
         return Err(StageError::Backup(BackupError::NotEmpty(masked_url)));
     }
     check_archive(file).await?;
+    let mark = dialect::statement(format!("CREATE TABLE {MARK} (marked INTEGER)"));
+    sqlx::query(mark).execute(&mut connection).await.map_err(failed)?;
+    connection.close().await.map_err(failed)?;
     let options = ["--exit-on-error", "--single-transaction", "--no-owner", "--no-privileges"];
-    run_program("pg_restore", Some(url), &options, file).await?;
+    if let Err(error) = run_program("pg_restore", Some(url), &options, file).await {
+        // Its transaction left nothing but the mark; the first error is the one to report.
+        let _ = unmark(url).await;
+        return Err(error.into());
+    }
     Ok(StagedBackup { url: url.to_owned(), place: Place::Database })
+}
+
+/// The table that marks a database of PostgreSQL while a restore into it is not finished.
+const MARK: &str = "unfinished_restore";
+
+/// Whether a restore into the database is running, or was cut off.
+pub(super) async fn is_unfinished(connection: &mut AnyConnection) -> Result<bool, sqlx::Error> {
+    let sql = "SELECT COUNT(*) FROM information_schema.tables \
+        WHERE table_schema = current_schema() AND table_name = $1";
+    let marks: i64 = sqlx::query_scalar(sql).bind(MARK).fetch_one(connection).await?;
+    Ok(marks > 0)
+}
+
+/// Ends a pg_restore that outlived the program which had started it.
+async fn end_pg_restore(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
+    let sql = "SELECT COUNT(*) FROM (SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+        WHERE datname = current_database() AND application_name = 'pg_restore' \
+            AND usename = current_user) AS ended";
+    for _ in 0..100 {
+        let running: i64 = sqlx::query_scalar(sql).fetch_one(&mut *connection).await?;
+        if running == 0 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    Ok(())
+}
+
+async fn unmark(url: &str) -> Result<(), sqlx::Error> {
+    let mut connection = AnyConnection::connect(url).await?;
+    let drop = dialect::statement(format!("DROP TABLE {MARK}"));
+    sqlx::query(drop).execute(&mut connection).await?;
+    connection.close().await
 }
 
 /// Reads the archive to its end, and its list of migrations.
