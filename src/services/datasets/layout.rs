@@ -115,7 +115,7 @@ pub fn layout<'q>(
     metadata: &DatasetMetadata,
 ) -> Vec<Field<'q>> {
     match table {
-        Table::Responses => responses(questionnaire),
+        Table::Responses => responses(questionnaire, metadata.rules_version),
         Table::Cases => cases(metadata),
         Table::Paradata => paradata(),
     }
@@ -125,8 +125,22 @@ fn devices() -> Value {
     json!(DeviceClass::ALL.map(DeviceClass::as_str))
 }
 
-fn responses(questionnaire: &Questionnaire) -> Vec<Field<'_>> {
+fn responses(questionnaire: &Questionnaire, rules_version: u32) -> Vec<Field<'_>> {
     use FieldKind::{Boolean, Integer, Number, Text, Time};
+    // Before edition 4, limits came from the application alone, and nobody looked for clusters.
+    let is_reviewed = rules_version >= 4;
+    let dispositions = if is_reviewed { &["1.1", "1.2", "2.361"][..] } else { &["1.1", "1.2"] };
+    let (speeding, straight_lining) = if is_reviewed {
+        (
+            "took less than the set share of the usual time of its mode, or than it takes to read",
+            "the same point in every page of three ratings or more, or in nearly all ratings",
+        )
+    } else {
+        (
+            "took less than the set share of the median",
+            "the same point throughout, in every page of three ratings or more",
+        )
+    };
     let mut fields = vec![
         field(
             "case",
@@ -138,7 +152,7 @@ fn responses(questionnaire: &Questionnaire) -> Vec<Field<'_>> {
             "disposition",
             Text,
             "AAPOR final disposition",
-            json!({ "required": true, "enum": ["1.1", "1.2"] }),
+            json!({ "required": true, "enum": dispositions }),
         ),
         field(
             "language",
@@ -161,13 +175,8 @@ fn responses(questionnaire: &Questionnaire) -> Vec<Field<'_>> {
             "kind of device that the last page was sent from",
             json!({ "enum": devices() }),
         ),
-        field("speeding", Boolean, "took less than the set share of the median", json!({})),
-        field(
-            "straight_lining",
-            Boolean,
-            "the same point throughout, in every page of three ratings or more",
-            json!({}),
-        ),
+        field("speeding", Boolean, speeding, json!({})),
+        field("straight_lining", Boolean, straight_lining, json!({})),
         field(
             "item_nonresponse",
             Number,
@@ -175,6 +184,30 @@ fn responses(questionnaire: &Questionnaire) -> Vec<Field<'_>> {
             json!({ "minimum": 0, "maximum": 1 }),
         ),
     ];
+    if is_reviewed {
+        let reviewed = [
+            field(
+                "duplicate_answers",
+                Boolean,
+                "another response of the application has the same answers to all coded items",
+                json!({}),
+            ),
+            field(
+                "origin_cluster",
+                Integer,
+                "cluster of responses from one device or network; empty: in none",
+                json!({ "minimum": 1 }),
+            ),
+            field(
+                "review_verdict",
+                Text,
+                "what staff decided about the response; an excluded one should not be scored",
+                json!({ "enum": ["accepted", "excluded"] }),
+            ),
+        ];
+        let place = fields.len() - 1;
+        fields.splice(place..place, reviewed);
+    }
     fields.extend(columns(questionnaire).into_iter().map(|column| {
         let (kind, constraints) = column.schema();
         let (item, option) = (column.item, column.option_label());
@@ -282,12 +315,13 @@ fn paradata<'q>() -> Vec<Field<'q>> {
 mod tests {
     use super::*;
     use crate::domain::questionnaire::FIXED_COLUMNS;
+    use crate::services::datasets::missing::CURRENT_RULES;
 
     #[test]
     fn the_columns_that_no_item_may_have_are_those_of_the_layout() {
         let file = include_str!("../../../tests/fixtures/every_kind.toml");
         let questionnaire = Questionnaire::parse(file).unwrap();
-        let fields = responses(&questionnaire);
+        let fields = responses(&questionnaire, CURRENT_RULES);
         let fixed = fields.iter().filter(|field| field.column.is_none());
         assert!(fixed.map(|field| field.name.as_str()).eq(FIXED_COLUMNS));
     }
