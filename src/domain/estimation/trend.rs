@@ -21,9 +21,9 @@ pub struct DayMean {
 #[serde(default)]
 pub struct Trend {
     pub days: BTreeMap<NaiveDate, DayMean>,
-    /// Points per week, by least squares over the ratings, with the 95 % interval. `None`: fewer
+    /// Points per day, by least squares over the ratings, with the 95 % interval. `None`: fewer
     /// than three ratings, or all of one day.
-    pub per_week: Option<f64>,
+    pub per_day: Option<f64>,
     pub low: Option<f64>,
     pub high: Option<f64>,
 }
@@ -31,10 +31,10 @@ pub struct Trend {
 impl Trend {
     pub fn of(days: &BTreeMap<NaiveDate, Moments>) -> Trend {
         let first = days.keys().next().copied().unwrap_or_default();
-        let weeks = |day: &NaiveDate| day.signed_duration_since(first).num_days() as f64 / 7.0;
+        let since = |day: &NaiveDate| day.signed_duration_since(first).num_days() as f64;
         let points: Vec<(f64, f64, f64, f64)> = days
             .iter()
-            .filter_map(|(day, m)| Some((weeks(day), m.n as f64, m.mean()?, m.squares())))
+            .filter_map(|(day, m)| Some((since(day), m.n as f64, m.mean()?, m.squares())))
             .collect();
         let n: f64 = points.iter().map(|(_, n, _, _)| n).sum();
         let center = points.iter().map(|(at, n, _, _)| at * n).sum::<f64>() / n;
@@ -58,7 +58,7 @@ impl Trend {
         };
         Trend {
             days: days.iter().map(mean_of).collect(),
-            per_week: has_line.then_some(slope),
+            per_day: has_line.then_some(slope),
             low: has_line.then_some(slope - half),
             high: has_line.then_some(slope + half),
         }
@@ -78,16 +78,16 @@ mod tests {
         Trend::of(&days)
     }
 
-    /// By hand: 6 and 8 on day 1, 5 and 7 a week later: −1 a week, residual variance 2, spread 1.
+    /// By hand: 6 and 8 on one day, 5 and 7 on the next: −1 a day, residual variance 2, spread 1.
     #[test]
     fn the_line_is_that_of_least_squares() {
-        let worked = trend(&[(1, 6.0), (1, 8.0), (8, 5.0), (8, 7.0)]);
+        let worked = trend(&[(1, 6.0), (1, 8.0), (2, 5.0), (2, 7.0)]);
         assert_eq!(worked.days.len(), 2);
-        assert!((worked.per_week.unwrap() + 1.0).abs() < 1e-12);
+        assert!((worked.per_day.unwrap() + 1.0).abs() < 1e-12);
         let half = 2.0f64.sqrt() * 4.302_652_729_911_275;
         assert!((worked.high.unwrap() - (-1.0 + half)).abs() < 1e-9);
-        assert_eq!(trend(&[(1, 6.0), (1, 8.0), (1, 7.0)]).per_week, None);
-        assert_eq!(trend(&[(1, 6.0), (2, 8.0)]).per_week, None);
+        assert_eq!(trend(&[(1, 6.0), (1, 8.0), (1, 7.0)]).per_day, None);
+        assert_eq!(trend(&[(1, 6.0), (2, 8.0)]).per_day, None);
         assert_eq!(trend(&[]), Trend::default());
     }
 }

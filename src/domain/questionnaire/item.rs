@@ -35,7 +35,7 @@ impl Latent {
 }
 
 /// The columns of every dataset of responses, beside those of the items.
-pub const FIXED_COLUMNS: [&str; 11] = [
+pub const FIXED_COLUMNS: [&str; 12] = [
     "case",
     "disposition",
     "language",
@@ -47,6 +47,7 @@ pub const FIXED_COLUMNS: [&str; 11] = [
     "speeding",
     "straight_lining",
     "item_nonresponse",
+    "w_raked",
 ];
 
 /// The longest text of an answer, in UTF-16 code units: what a cell of a worksheet holds. No other
