@@ -240,6 +240,7 @@ async fn describe_field(
                 name: cell.name.clone(),
                 kind: cell.kind.as_str().into(),
                 target: cell.target,
+                minimum: cell.minimum,
                 completes: cell.completes,
             })
             .collect(),

@@ -91,6 +91,9 @@ pub struct CellSummary {
     pub name: String,
     pub kind: String,
     pub target: u32,
+    /// The completes that were wanted at least; 0: no minimum.
+    #[serde(default)]
+    pub minimum: u32,
     pub completes: u32,
 }
 
