@@ -384,7 +384,13 @@ async fn contacted_people(app: &TestApp) -> Vec<usize> {
 /// A minimum is watched while the field is open and told afterwards: eight large owners, of whom two
 #[tokio::test]
 async fn a_minimum_is_watched_forecast_alarmed_and_told() {
-    let settings = [("DATASET__SMALLEST_CELL", "1")];
+    // The mail stays in the list of notices: nobody listens there.
+    let settings = [
+        ("DATASET__SMALLEST_CELL", "1"),
+        ("NOTIFY__EMAIL__SERVER", "smtp://127.0.0.1:9"),
+        ("NOTIFY__EMAIL__FROM", "fieldworkd@example.com"),
+        ("NOTIFY__EMAIL__TO", "head@example.com"),
+    ];
     for app in TestApp::on_each_engine(Scenario::faultless(1, 1_000), &settings).await {
         let quota = "quota = { target = 6, replicate_size = 28, minimums = { \"大业主\" = 2, \
             \"小业主\" = 3 } }";
@@ -429,8 +435,14 @@ async fn a_minimum_is_watched_forecast_alarmed_and_told() {
             .fetch_all(&mut *connection)
             .await
             .unwrap();
+        let mails: Vec<String> = sqlx::query_scalar("SELECT body FROM notice")
+            .fetch_all(&mut *connection)
+            .await
+            .unwrap();
         drop(connection);
         assert_eq!(alarms.len(), 1, "{}: {alarms:?}", app.engine);
+        assert!(mails[0].contains("最低配额 / minimum large_owner 0 of 2"), "{mails:?}");
+        assert!(!mails[0].contains("minimum small_owner"), "{}: it is reached", app.engine);
         for n in 12..14 {
             app.answer_all(&app.link(n).await, 0, "8").await;
         }

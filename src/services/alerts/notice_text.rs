@@ -73,7 +73,7 @@ impl AlarmSnapshot {
             "application": self.alarm.application_code, "campaign": self.alarm.campaign_code, "level": self.alarm.level, "chance": self.alarm.chance,
             "raised_at": self.alarm.raised_at.rfc3339(chrono_tz::UTC), "notification_count": self.alarm.notification_count + 1,
             "forecast": self.forecast.as_ref().map(|f| json!({
-                "due": f.due, "days_left": f.days_left, "completed": f.completed, "target": f.target, "completes": f.completes, "interventions": f.interventions,
+                "due": f.due, "days_left": f.days_left, "completed": f.completed, "target": f.target, "completes": f.completes, "interventions": f.interventions, "cells": f.cells,
             })),
         })
     }
