@@ -160,18 +160,18 @@ async fn routing_follows_the_answers_and_answers_off_the_route_are_dropped() {
         let folder = app.context.config.datasets.join("A1/v1");
         let csv = std::fs::read_to_string(folder.join("responses.csv")).unwrap();
         let mut lines = csv.lines();
-        let columns = "USE,SAT1,G1,G2,WHY_price,WHY_quality,WHY_other,WHY_none,PAID,SINCE,RANK_a,RANK_b,RANK_c,OPEN1";
+        let columns = "USE,SAT1,G1,G2,WHY_price,WHY_quality,WHY_other,WHY_none,PAID,SINCE,RANK_a,RANK_b,RANK_c,OPEN1,w_raked";
         assert!(lines.next().unwrap().ends_with(columns), "{csv}");
         let mut rows: Vec<&str> = lines.map(|line| line.splitn(15, ',').last().unwrap()).collect();
         rows.sort_unstable();
         assert_eq!(
             rows[0],
             "daily,4,4,.not_applicable,.not_asked,.not_asked,.not_asked,.not_asked,.not_asked,\
-             .not_asked,2,1,3,电话 […]",
+             .not_asked,2,1,3,电话 […],1.0",
             "{engine}: {csv}"
         );
         assert_eq!(
-            rows[1], "rarely,-5,1,2,1,0,0,0,12.5,.not_asked,1,2,3,.skipped",
+            rows[1], "rarely,-5,1,2,1,0,0,0,12.5,.not_asked,1,2,3,.skipped,1.0",
             "{engine}: {csv}"
         );
         common::validate_dataset(&folder);

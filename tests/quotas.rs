@@ -10,7 +10,7 @@ use fieldworkd::adapters::clock::Clock;
 use fieldworkd::adapters::database::{applications, quotas};
 use fieldworkd::domain::phone::Phone;
 use fieldworkd::domain::time::Timestamp;
-use fieldworkd::services::deadlines;
+use fieldworkd::services::{alerts, campaigns, datasets, deadlines, forecasting};
 use fieldworkd::simulation::Scenario;
 
 #[tokio::test]
@@ -379,4 +379,80 @@ async fn contacted_people(app: &TestApp) -> Vec<usize> {
     .await
     .unwrap();
     (0..100).filter(|n| contacts.iter().any(|(hash, _)| *hash == hashes[*n])).collect()
+}
+
+/// A minimum is watched while the field is open and told afterwards: eight large owners, of whom two
+#[tokio::test]
+async fn a_minimum_is_watched_forecast_alarmed_and_told() {
+    // The mail stays in the list of notices: nobody listens there.
+    let settings = [
+        ("DATASET__SMALLEST_CELL", "1"),
+        ("NOTIFY__EMAIL__SERVER", "smtp://127.0.0.1:9"),
+        ("NOTIFY__EMAIL__FROM", "fieldworkd@example.com"),
+        ("NOTIFY__EMAIL__TO", "head@example.com"),
+    ];
+    for app in TestApp::on_each_engine(Scenario::faultless(1, 1_000), &settings).await {
+        let quota = "quota = { target = 6, replicate_size = 28, minimums = { \"大业主\" = 2, \
+            \"小业主\" = 3 } }";
+        app.register_brand("A1", "a", quota).await;
+        let row = |n: usize| {
+            format!("受访者{n},{},{}\n", number(n), if n < 8 { "大业主" } else { "小业主" })
+        };
+        let list: String = (0..28).map(row).collect();
+        let list = format!("姓名,手机,业主类型\n{list}");
+        app.import(&["A1"], list.as_bytes()).await.unwrap();
+        app.launch("C1", &["A1"], PLAN).await.unwrap();
+        app.advance_until(local("2026-03-03T12:00:00")).await;
+        for n in 8..12 {
+            app.answer_all(&app.link(n).await, 0, "8").await;
+        }
+        let minimums = async || {
+            let status = campaigns::status(&app.context, "C1").await.unwrap();
+            let cells = &status.applications[0].cells;
+            cells
+                .iter()
+                .map(|cell| (cell.segment.clone(), cell.completed, cell.target, cell.minimum))
+                .collect::<Vec<_>>()
+        };
+        let cell = |name: &str, completed, minimum| (name.to_owned(), completed, 6, minimum);
+        let expected = |completes| {
+            [cell("*", completes, 0), cell("large_owner", 0, 2), cell("small_owner", completes, 3)]
+        };
+        assert_eq!(minimums().await, expected(4), "{}", app.engine);
+        // Late in the field, everybody has been reminded.
+        app.advance_until(local("2026-04-10T12:00:00")).await;
+        let forecast = forecasting::forecast_campaign(&app.context, "C1").await.unwrap().remove(0);
+        let of = |name: &str| {
+            let cell = forecast.cells.iter().find(|cell| cell.name == name).unwrap();
+            cell.minimum_chance.unwrap()
+        };
+        let (large, small_chance) = (of("large_owner"), of("small_owner"));
+        assert_eq!(small_chance, 1.0, "{}: it is reached", app.engine);
+        assert!(large < 0.5 && forecast.chance <= large, "{}: {forecast:?}", app.engine);
+        alerts::tick(&app.context).await.unwrap();
+        let mut connection = app.context.database.read().await.unwrap();
+        let alarms: Vec<String> = sqlx::query_scalar("SELECT level FROM alarm")
+            .fetch_all(&mut *connection)
+            .await
+            .unwrap();
+        let mails: Vec<String> = sqlx::query_scalar("SELECT body FROM notice")
+            .fetch_all(&mut *connection)
+            .await
+            .unwrap();
+        drop(connection);
+        assert_eq!(alarms.len(), 1, "{}: {alarms:?}", app.engine);
+        assert!(mails[0].contains("最低配额 / minimum large_owner 0 of 2"), "{mails:?}");
+        assert!(!mails[0].contains("minimum small_owner"), "{}: it is reached", app.engine);
+        for n in 12..14 {
+            app.answer_all(&app.link(n).await, 0, "8").await;
+        }
+        deadlines::tick(&app.context).await.unwrap();
+        assert_eq!(minimums().await, expected(6), "{}: the total is full", app.engine);
+        assert_eq!(datasets::write_pending(&app.context).await.unwrap(), 1, "{}", app.engine);
+        let report = app.context.config.datasets.join("A1/v1/fieldwork-report.html");
+        let report = std::fs::read_to_string(report).unwrap();
+        for told in ["至少 at least 2：未达到 not met", "至少 at least 3：已达到 met"] {
+            assert!(report.contains(told), "{}: {told}", app.engine);
+        }
+    }
 }

@@ -12,6 +12,7 @@ pub mod contact_window;
 pub mod deadline;
 pub mod device;
 pub mod disposition;
+pub mod estimation;
 pub mod event;
 pub mod forecast;
 pub mod ids;

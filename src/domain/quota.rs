@@ -59,6 +59,9 @@ pub struct QuotaFile {
     /// Hard cells by segment.
     #[serde(default)]
     pub cells: BTreeMap<String, u32>,
+    /// Minimums by segment: at least so many completes, beside a cap or without one.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub minimums: BTreeMap<String, u32>,
     /// Cells by condition.
     #[serde(default)]
     pub cell: Vec<CellFile>,
@@ -76,7 +79,12 @@ pub struct CellFile {
     /// `segment == 'large_owner' && use == 'daily'`.
     #[serde(rename = "if")]
     pub condition: String,
-    pub target: u32,
+    /// The cap; a cell with a minimum needs none.
+    #[serde(default)]
+    pub target: Option<u32>,
+    /// At least so many completes are wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minimum: Option<u32>,
     #[serde(default)]
     pub kind: CellKind,
 }
@@ -94,7 +102,11 @@ pub struct QuotaPlan {
 pub struct Cell {
     pub name: String,
     pub condition: Condition,
+    /// The cap; that of the total where the cell has none, so that it is never full before.
     pub target: u32,
+    /// The completes that are wanted at least; 0: there is no minimum. It is watched, forecast and
+    /// alarmed, and reserves no place.
+    pub minimum: u32,
     pub kind: CellKind,
 }
 
@@ -162,20 +174,38 @@ impl QuotaPlan {
         } else {
             BTreeMap::new()
         };
-        let of_segment = |(segment, target): (Segment, u32)| {
+        let minimums: BTreeMap<Segment, u32> =
+            file.minimums.iter().map(|(name, &least)| (Segment::parse(name), least)).collect();
+        let listed = |segment: &Segment| names_by_segment.get(segment).copied().unwrap_or(0);
+        if let Some((segment, least)) =
+            minimums.iter().find(|(segment, least)| names > 0 && listed(segment) < **least)
+        {
+            return Err(QuotaError::Cell {
+                name: segment.to_string(),
+                problem: format!(
+                    "at least {least} are wanted, and the list has {}",
+                    listed(segment)
+                ),
+            });
+        }
+        let segments: BTreeSet<&Segment> = by_segment.keys().chain(minimums.keys()).collect();
+        let of_segment = |segment: &Segment| {
             let quoted = segment.as_str().replace('\\', "\\\\").replace('"', "\\\"");
             CellFile {
                 name: segment.to_string(),
                 condition: format!("segment == \"{quoted}\""),
-                target,
+                target: by_segment.get(segment).copied(),
+                minimum: minimums.get(segment).copied(),
                 kind: CellKind::Hard,
             }
         };
-        let cells: Vec<Cell> = by_segment
+        // Before there is a list, the total may become as large as the cap.
+        let largest_total = if names == 0 && file.target.is_none() { cap } else { total };
+        let cells: Vec<Cell> = segments
             .into_iter()
             .map(of_segment)
             .chain(file.cell.iter().cloned())
-            .map(Cell::read)
+            .map(|cell| Cell::read(cell, total, largest_total))
             .collect::<Result<_, _>>()?;
         let mut names = BTreeSet::from([Segment::TOTAL]);
         if let Some(cell) = cells.iter().find(|cell| !names.insert(cell.name.as_str())) {
@@ -242,7 +272,8 @@ impl QuotaPlan {
 }
 
 impl Cell {
-    fn read(file: CellFile) -> Result<Cell, QuotaError> {
+    /// `total`: the target of the total; `largest_total`: what it may still become.
+    fn read(file: CellFile, total: u32, largest_total: u32) -> Result<Cell, QuotaError> {
         let name: String = file.name.trim().to_owned();
         let wrong =
             |problem: &str| QuotaError::Cell { name: name.clone(), problem: problem.to_owned() };
@@ -253,12 +284,20 @@ impl Cell {
         {
             return Err(wrong("its name must have 1 to 60 letters and be none that is taken"));
         }
-        if file.target == 0 && file.kind == CellKind::Soft {
+        let minimum = file.minimum.unwrap_or(0);
+        if file.target.is_none() && minimum == 0 {
+            return Err(wrong("it needs a target, a minimum, or both"));
+        }
+        if minimum > file.target.unwrap_or(largest_total).min(largest_total) {
+            return Err(wrong("its minimum is above its target or that of the total"));
+        }
+        let target = file.target.unwrap_or(total);
+        if target == 0 && file.kind == CellKind::Soft && file.target.is_some() {
             return Err(wrong("a soft cell needs a target of at least 1"));
         }
         let condition = Condition::parse(&file.condition)
             .map_err(|error| wrong(&format!("«{}» cannot be read: {error}", file.condition)))?;
-        Ok(Cell { name, condition, target: file.target, kind: file.kind })
+        Ok(Cell { name, condition, target, minimum, kind: file.kind })
     }
 }
 
@@ -368,6 +407,48 @@ mod tests {
         assert!(plan.check_names(&fields, &questionnaire).is_ok());
         let error = plan.check_names(&BTreeSet::new(), &questionnaire).unwrap_err().to_string();
         assert!(error.starts_with("quota cell north, daily: it looks at region"), "{error}");
+    }
+
+    #[test]
+    fn a_cell_may_be_a_minimum_beside_a_cap_or_without_one() {
+        let names = BTreeMap::from([(Segment::large_owner(), 8), (Segment::small_owner(), 40)]);
+        let plan = |category, text: &str| QuotaPlan::new(category, 50, &names, &file(text));
+        let cells = |plan: QuotaPlan| -> Vec<(String, u32, u32)> {
+            plan.cells.into_iter().map(|cell| (cell.name, cell.target, cell.minimum)).collect()
+        };
+        let cell = |name: &str, target, minimum| (name.to_owned(), target, minimum);
+        let only = plan(Category::Brand, "target = 22\nminimums = { \"大业主\" = 2 }").unwrap();
+        assert_eq!(cells(only), [cell("large_owner", 22, 2)], "capped by the total alone");
+        let both = plan(
+            Category::Brand,
+            "target = 22\ncells = { \"小业主\" = 20 }\nminimums = { \"大业主\" = 2, \"小业主\" = 5 \
+             }\ncell = [{ name = \"north\", if = \"region == 'north'\", minimum = 3, target = 9 }]",
+        );
+        assert_eq!(
+            cells(both.unwrap()),
+            [cell("large_owner", 22, 2), cell("small_owner", 20, 5), cell("north", 9, 3)]
+        );
+        let of_project = plan(Category::Project, "minimums = { \"大业主\" = 2 }").unwrap();
+        assert_eq!(cells(of_project), [cell("large_owner", 8, 2), cell("small_owner", 40, 0)]);
+        for (text, said) in [
+            ("minimums = { \"大业主\" = 9 }", "at least 9 are wanted, and the list has 8"),
+            ("target = 5\nminimums = { \"大业主\" = 6 }", "its minimum is above"),
+            (
+                "cell = [{ name = \"a\", if = \"true\", target = 2, minimum = 3 }]",
+                "its minimum is above",
+            ),
+            ("cell = [{ name = \"a\", if = \"true\" }]", "it needs a target, a minimum"),
+        ] {
+            let error = plan(Category::Brand, text).expect_err(text).to_string();
+            assert!(error.contains(said), "{error}");
+        }
+        let before_the_list = QuotaPlan::new(
+            Category::Brand,
+            50,
+            &BTreeMap::new(),
+            &file("minimums = { \"大业主\" = 2 }"),
+        );
+        assert!(before_the_list.is_ok());
     }
 
     #[test]

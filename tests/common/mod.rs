@@ -488,7 +488,20 @@ pub fn validate_datasets(datasets: &[PathBuf]) {
         );
         return;
     };
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/external/validate_dataset.py");
+    run_script(&python, "validate_dataset.py", datasets);
+}
+
+/// Lets numpy and statsmodels compute the weights and the precision of several versions again.
+pub fn recompute_estimates(datasets: &[PathBuf]) {
+    let Ok(python) = std::env::var("FIELDWORKD_TEST_PYTHON") else {
+        eprintln!("FIELDWORKD_TEST_PYTHON is not set: no weight is computed again (use tests/run)");
+        return;
+    };
+    run_script(&python, "recompute_estimates.py", datasets);
+}
+
+fn run_script(python: &str, script: &str, datasets: &[PathBuf]) {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/external").join(script);
     let output = Command::new(python).arg(script).args(datasets).output().unwrap();
     assert!(
         output.status.success(),

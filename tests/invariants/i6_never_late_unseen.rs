@@ -164,7 +164,7 @@ fn field_state(simulated_people: &[truth::SimulatedPerson], now: f64) -> FieldSt
             .take_while(|end| *end < at(truth::CLOSES))
             .chain([at(truth::CLOSES)])
             .collect(),
-        cells: vec![CellCount { kind: CellKind::Hard, target: 100, completes }],
+        cells: vec![CellCount { kind: CellKind::Hard, target: 100, minimum: 0, completes }],
         people: simulated_people
             .iter()
             .filter(|person_history| person_history.end.is_none_or(|(at, _)| at > now))

@@ -3,6 +3,9 @@
 //!
 //! To see them fail: in `close_field` (`src/services/deadlines/mod.rs`) set the rest to
 //! `Disposition::QuotaFilled`; in `Disposition::group` make `Undeliverable` not eligible.
+//! [`estimates`] does the same for weights, means and representativity.
+
+mod estimates;
 
 use std::collections::BTreeMap;
 

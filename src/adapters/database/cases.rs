@@ -502,6 +502,39 @@ pub async fn listed_values(
     Ok(sqlx::query_as(sql).bind(application.0).fetch_all(connection).await?)
 }
 
+/// A case of a list, drawn or not, as weights see it.
+#[derive(Debug, Clone)]
+pub struct ListedCase {
+    pub segment: String,
+    pub fields_sealed: Option<Vec<u8>>,
+    pub disposition: Disposition,
+    pub is_sampled: bool,
+    /// Whether the consent was withdrawn.
+    pub is_withdrawn: bool,
+}
+
+/// Returns all cases of an application, those of held-back replicates as well.
+pub async fn listed(
+    connection: &mut AnyConnection,
+    application: ApplicationId,
+) -> Result<Vec<ListedCase>> {
+    let sql = "SELECT segment, fields_sealed, disposition, is_sampled, CASE WHEN withdrawn_at IS \
+        NULL THEN 0 ELSE 1 END FROM survey_case WHERE application_id = $1";
+    let rows: Vec<(String, Option<Vec<u8>>, String, i64, i64)> =
+        sqlx::query_as(sql).bind(application.0).fetch_all(connection).await?;
+    let row = |(segment, fields_sealed, disposition, sampled, withdrawn)| {
+        let disposition: String = disposition;
+        Ok(ListedCase {
+            segment,
+            fields_sealed,
+            disposition: decode_enum("a disposition", &disposition, Disposition::from_code)?,
+            is_sampled: sampled == 1,
+            is_withdrawn: withdrawn == 1,
+        })
+    };
+    rows.into_iter().map(row).collect()
+}
+
 /// Counts the cases of an application whose consent to counted answers was withdrawn.
 pub async fn withdrawn(connection: &mut AnyConnection, application: ApplicationId) -> Result<u64> {
     let sql =

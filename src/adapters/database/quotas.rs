@@ -17,6 +17,8 @@ pub struct QuotaCell {
     pub name: String,
     pub kind: CellKind,
     pub target: u32,
+    /// The completes that are wanted at least; 0: no minimum.
+    pub minimum: u32,
     pub completes: u32,
 }
 
@@ -37,15 +39,16 @@ pub async fn insert_cells(
     plan: &QuotaPlan,
     now: Timestamp,
 ) -> Result<()> {
-    let total = (Segment::TOTAL, "true", plan.total_kind, plan.total);
-    let cells = plan
-        .cells
-        .iter()
-        .map(|cell| (cell.name.as_str(), cell.condition.source(), cell.kind, cell.target));
+    let total = (Segment::TOTAL, "true", plan.total_kind, plan.total, 0);
+    let cells = plan.cells.iter().map(|cell| {
+        (cell.name.as_str(), cell.condition.source(), cell.kind, cell.target, cell.minimum)
+    });
     let mut full = (0, 0);
-    for ((name, condition, kind, target), number) in [total].into_iter().chain(cells).zip(0i64..) {
+    for ((name, condition, kind, target, minimum), number) in
+        [total].into_iter().chain(cells).zip(0i64..)
+    {
         let sql = "INSERT INTO quota_cell (application_id, number, name, condition, kind, \
-            target) VALUES ($1, $2, $3, $4, $5, $6)";
+            target, minimum) VALUES ($1, $2, $3, $4, $5, $6, $7)";
         sqlx::query(sql)
             .bind(application.0)
             .bind(number)
@@ -53,6 +56,7 @@ pub async fn insert_cells(
             .bind(condition.to_owned())
             .bind(kind.as_str())
             .bind(i64::from(target))
+            .bind(i64::from(minimum))
             .execute(&mut *tx)
             .await?;
         if target == 0 {
@@ -68,12 +72,12 @@ pub async fn launched_plan(
     connection: &mut AnyConnection,
     application: ApplicationId,
 ) -> Result<QuotaPlan> {
-    let sql = "SELECT name, condition, kind, target FROM quota_cell WHERE application_id = $1 \
+    let sql = "SELECT name, condition, kind, target, minimum FROM quota_cell WHERE application_id = $1 \
         ORDER BY number";
-    let rows: Vec<(String, String, String, i64)> =
+    let rows: Vec<(String, String, String, i64, i64)> =
         sqlx::query_as(sql).bind(application.0).fetch_all(connection).await?;
     let mut cells = Vec::with_capacity(rows.len());
-    for (name, condition, kind, target) in rows {
+    for (name, condition, kind, target, minimum) in rows {
         let condition = Condition::parse(&condition)
             .map_err(|value| DatabaseError::Unreadable { what: "a cell's condition", value })?;
         cells.push(quota::Cell {
@@ -81,6 +85,7 @@ pub async fn launched_plan(
             condition,
             kind: decode_enum("a cell's kind", &kind, CellKind::parse)?,
             target: number(target),
+            minimum: number(minimum),
         });
     }
     let total = if cells.is_empty() { None } else { Some(cells.remove(0)) };
@@ -92,16 +97,17 @@ pub async fn cells(
     connection: &mut AnyConnection,
     application: ApplicationId,
 ) -> Result<Vec<QuotaCell>> {
-    let sql = "SELECT number, name, kind, target, completes FROM quota_cell WHERE application_id \
+    let sql = "SELECT number, name, kind, target, minimum, completes FROM quota_cell WHERE application_id \
         = $1 ORDER BY number";
-    let rows: Vec<(i64, String, String, i64, i64)> =
-        sqlx::query_as(sql).bind(application.0).fetch_all(connection).await?;
-    let cell = |(at, name, kind, target, completes): (i64, String, String, i64, i64)| {
+    type Row = (i64, String, String, i64, i64, i64);
+    let rows: Vec<Row> = sqlx::query_as(sql).bind(application.0).fetch_all(connection).await?;
+    let cell = |(at, name, kind, target, minimum, completes): Row| {
         Ok(QuotaCell {
             number: number(at),
             name,
             kind: decode_enum("a cell's kind", &kind, CellKind::parse)?,
             target: number(target),
+            minimum: number(minimum),
             completes: number(completes),
         })
     };

@@ -1,11 +1,13 @@
 //! Replicates of lists: which ones are in the field, and the people in the others.
 
+use std::collections::HashMap;
+
 use sqlx::AnyConnection;
 
 use super::Result;
 use super::bulk_params::{ColumnType, to_param};
 use super::dialect::{Engine, statement};
-use crate::domain::ids::{ApplicationId, CampaignId, InvitationId};
+use crate::domain::ids::{ApplicationId, CampaignId, CaseId, InvitationId};
 use crate::domain::replicates::ReplicateStatus;
 use crate::domain::time::Timestamp;
 
@@ -125,6 +127,23 @@ pub async fn of_list(
         released_at: released_at.map(Timestamp),
     };
     Ok(rows.into_iter().map(replicate).collect())
+}
+
+/// Returns the replicates of those of these cases whose list is divided.
+pub async fn of_cases(
+    connection: &mut AnyConnection,
+    cases: &[CaseId],
+) -> Result<HashMap<CaseId, u32>> {
+    let sql = format!(
+        "SELECT c.id, i.replicate FROM survey_case c JOIN invitation i ON i.id = c.invitation_id
+         WHERE i.replicate > 0 AND c.id {}",
+        Engine::of_connection(connection).in_list(1, ColumnType::Number)
+    );
+    let rows: Vec<(i64, i64)> = sqlx::query_as(statement(sql))
+        .bind(to_param(cases.iter().map(|case| case.0)))
+        .fetch_all(connection)
+        .await?;
+    Ok(rows.into_iter().map(|(case, replicate)| (CaseId(case), number(replicate))).collect())
 }
 
 /// Returns the applications that share the list.

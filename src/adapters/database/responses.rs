@@ -1,6 +1,6 @@
 //! Responses and answers: one row for each case and item; open text is always sealed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::json;
 use sqlx::AnyConnection;
@@ -250,6 +250,25 @@ pub struct Response {
     pub late_at: Option<Timestamp>,
     pub quality: Quality,
     pub answers: BTreeMap<String, StoredValue>,
+}
+
+/// Returns the interviewers of these cases' responses. A response whose answers several of them
+/// entered is nobody's.
+pub async fn interviewers(
+    connection: &mut AnyConnection,
+    cases: &[CaseId],
+) -> Result<HashMap<ResponseId, AccountId>> {
+    let sql = format!(
+        "SELECT r.id, MIN(w.account_id) FROM response r JOIN answer w ON w.response_id = r.id
+         WHERE w.account_id IS NOT NULL AND r.case_id {}
+         GROUP BY r.id HAVING MIN(w.account_id) = MAX(w.account_id)",
+        Engine::of_connection(connection).in_list(1, ColumnType::Number)
+    );
+    let rows: Vec<(i64, i64)> = sqlx::query_as(statement(sql))
+        .bind(to_param(cases.iter().map(|case| case.0)))
+        .fetch_all(connection)
+        .await?;
+    Ok(rows.into_iter().map(|(id, account)| (ResponseId(id), AccountId(account))).collect())
 }
 
 pub async fn of_case(connection: &mut AnyConnection, case: CaseId) -> Result<Option<Response>> {

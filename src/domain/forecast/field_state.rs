@@ -25,6 +25,8 @@ pub struct FieldState {
 pub struct CellCount {
     pub kind: CellKind,
     pub target: u32,
+    /// The completes that are wanted at least; 0: no minimum.
+    pub minimum: u32,
     pub completes: u32,
 }
 

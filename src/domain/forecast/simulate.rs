@@ -5,7 +5,7 @@ use std::time::Duration;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
-use super::field_state::{FieldState, ForecastPerson};
+use super::field_state::{CellCount, FieldState, ForecastPerson};
 use super::response_model::{ResponseModel, SampledRates};
 use crate::domain::mode::Mode;
 use crate::domain::quota::CellKind;
@@ -22,8 +22,11 @@ pub struct Forecast {
     pub days: Vec<Band>,
     /// Completes when the field closes.
     pub completes: Band,
-    /// The chance that each cell reaches its target, the total first.
+    /// The chance that each cell reaches its target. The first is that of the whole quota: that the
+    /// total reaches its target and every cell its minimum.
     pub chances: Vec<f64>,
+    /// The chance that each cell reaches its minimum; 1 where it has none.
+    pub minimum_chances: Vec<f64>,
     /// Messages sent from now on.
     pub messages: Band,
     /// People added to the call queue from now on.
@@ -72,6 +75,7 @@ pub fn simulate(state: &FieldState, model: &ResponseModel, seed: u64, runs: u32)
     let [mut last, mut messages, mut handed_to_interviewers] =
         std::array::from_fn(|_| Vec::with_capacity(runs as usize));
     let mut reached = vec![0u32; state.cells.len()];
+    let mut minimum_reached = vec![0u32; state.cells.len()];
     for _ in 0..runs {
         let run = Run::simulate(state, model, &mut rng);
         for (day, completes) in by_day.iter_mut().zip(&run.by_day) {
@@ -80,15 +84,29 @@ pub fn simulate(state: &FieldState, model: &ResponseModel, seed: u64, runs: u32)
         for ((reached, cell), completes) in reached.iter_mut().zip(&state.cells).zip(&run.cells) {
             *reached += u32::from(*completes >= cell.target);
         }
+        let minimum_met =
+            |(cell, completes): (&CellCount, &u32)| u32::from(*completes >= cell.minimum);
+        let met: Vec<u32> = state.cells.iter().zip(&run.cells).map(minimum_met).collect();
+        minimum_reached.iter_mut().zip(&met).for_each(|(count, met)| *count += met);
+        let has_missed = met.contains(&0);
+        let total_is_reached =
+            state.cells.iter().zip(&run.cells).next().is_some_and(|(c, n)| *n >= c.target);
+        if has_missed && total_is_reached {
+            reached[0] -= 1;
+        }
         last.push(run.cells.first().copied().unwrap_or(0));
         messages.push(run.messages);
         handed_to_interviewers.push(run.handed_to_interviewers);
     }
+    let shares = |counts: Vec<u32>| -> Vec<f64> {
+        counts.into_iter().map(|count| f64::from(count) / f64::from(runs)).collect()
+    };
     Forecast {
         runs,
         days: by_day.into_iter().map(Band::of).collect(),
         completes: Band::of(last),
-        chances: reached.into_iter().map(|reached| f64::from(reached) / f64::from(runs)).collect(),
+        chances: shares(reached),
+        minimum_chances: shares(minimum_reached),
         messages: Band::of(messages),
         handed_to_interviewers: Band::of(handed_to_interviewers),
     }
@@ -213,7 +231,10 @@ impl<'a> Run<'a> {
         let total = self.state.cells.first().map_or(1, |total| total.target.max(1));
         let mut mask = person.cell_mask;
         for (number, cell) in self.state.cells.iter().enumerate().skip(1) {
-            if rng.random::<f64>() < f64::from(cell.target) / f64::from(total) {
+            // A cell that is capped by the total alone says only how many are wanted of it.
+            let has_own_cap = cell.minimum == 0 || cell.target < total;
+            let expected = if has_own_cap { cell.target } else { cell.minimum };
+            if rng.random::<f64>() < f64::from(expected) / f64::from(total) {
                 mask |= 1 << number;
             }
         }
@@ -304,4 +325,41 @@ impl<'a> Run<'a> {
 
 fn number(n: usize) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::forecast::{DelaysByMode, HeldBackReplicates, Prior};
+    use std::collections::BTreeMap;
+
+    /// Nobody is left to answer, so that the forecast is what there is.
+    #[test]
+    fn the_quota_is_met_when_the_total_and_every_minimum_are() {
+        let chances = |total: u32, large: u32| {
+            let cell = |target, minimum, completes| CellCount {
+                kind: CellKind::Hard,
+                target,
+                minimum,
+                completes,
+            };
+            let state = FieldState {
+                now: Timestamp(0),
+                closes_at: Timestamp(86_400_000),
+                day_ends: vec![Timestamp(86_400_000)],
+                cells: vec![cell(6, 0, total), cell(6, 2, large)],
+                people: Vec::new(),
+                completed_cell_masks: Vec::new(),
+                held_back: HeldBackReplicates::default(),
+            };
+            let prior = Prior::learn(&[], 0.5, &[]);
+            let delays = DelaysByMode::from_observed(&BTreeMap::new());
+            let model = ResponseModel::new(&prior, &[], 1, delays);
+            let forecast = simulate(&state, &model, 1, 10);
+            (forecast.chances[0], forecast.minimum_chances)
+        };
+        assert_eq!(chances(6, 2), (1.0, vec![1.0, 1.0]));
+        assert_eq!(chances(6, 1), (0.0, vec![1.0, 0.0]), "full, and the minimum is missed");
+        assert_eq!(chances(5, 2), (0.0, vec![1.0, 1.0]));
+    }
 }

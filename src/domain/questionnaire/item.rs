@@ -35,7 +35,7 @@ impl Latent {
 }
 
 /// The columns of every dataset of responses, beside those of the items.
-pub const FIXED_COLUMNS: [&str; 14] = [
+pub const FIXED_COLUMNS: [&str; 15] = [
     "case",
     "disposition",
     "language",
@@ -50,6 +50,7 @@ pub const FIXED_COLUMNS: [&str; 14] = [
     "origin_cluster",
     "review_verdict",
     "item_nonresponse",
+    "w_raked",
 ];
 
 /// The longest text of an answer, in UTF-16 code units: what a cell of a worksheet holds. No other

@@ -449,7 +449,12 @@ fn print_status(status: &services::campaigns::CampaignStatus) -> Result<()> {
                 code,
                 cell.segment.clone(),
                 cell.kind.to_owned(),
-                format!("{}/{}", cell.completed, cell.target),
+                format!(
+                    "{}/{}{}",
+                    cell.completed,
+                    cell.target,
+                    output::format_minimum(cell.minimum)
+                ),
             ]
         })
         .collect();

@@ -84,13 +84,18 @@ pub fn print_forecasts(forecasts: &[ApplicationForecast]) -> Result<()> {
     );
     let cells = forecasts.iter().flat_map(|f| f.cells.iter().map(move |cell| (f, cell)));
     let cells = cells.map(|(f, cell)| {
-        let completed = format!("{}/{}", cell.completed, cell.target);
+        let minimum = output::format_minimum(cell.minimum);
+        let completed = format!("{}/{}{minimum}", cell.completed, cell.target);
+        let of_minimum = cell
+            .minimum_chance
+            .map(|chance| format!(", of the minimum {}", output::format_percent(Some(chance))));
+        let chance = output::format_percent(Some(cell.chance));
         vec![
             f.application.clone(),
             cell.name.clone(),
             cell.kind.clone(),
             completed,
-            output::format_percent(Some(cell.chance)),
+            chance + &of_minimum.unwrap_or_default(),
         ]
     });
     let cells: Vec<Vec<String>> = cells.collect();

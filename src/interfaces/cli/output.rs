@@ -67,6 +67,11 @@ pub fn format_percent(rate: Option<f64>) -> String {
     rate.map_or("n/a".to_owned(), |rate| format!("{:.1}%", rate * 100.0))
 }
 
+/// Formats a cell's minimum, beside its completes; nothing for a cell without one.
+pub fn format_minimum(minimum: u32) -> String {
+    if minimum == 0 { String::new() } else { format!(" (at least {minimum})") }
+}
+
 /// Returns the actor of this command, for the audit log.
 pub fn current_actor() -> Actor {
     Actor::command(&os_user())

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::forecasting::ApplicationForecast;
+use super::super::forecasting::{ApplicationForecast, SAFE_CHANCE};
 use crate::adapters::database::alarms::Alarm;
 
 /// The number of alarms in an e-mail; `fieldworkd alarm list` shows all.
@@ -40,9 +40,24 @@ impl AlarmSnapshot {
                 )
             })
             .unwrap_or_default();
+        let minimums: String = forecast
+            .cells
+            .iter()
+            .filter_map(|cell| Some((cell, cell.minimum_chance?)))
+            .filter(|(cell, chance)| cell.completed < cell.minimum && *chance < SAFE_CHANCE)
+            .map(|(cell, chance)| {
+                format!(
+                    "; 最低配额 / minimum {} {} of {}: {}",
+                    cell.name,
+                    cell.completed,
+                    cell.minimum,
+                    percent(chance)
+                )
+            })
+            .collect();
         format!(
             "{application_code} [{level}] 达标可能性 / chance {}; 完成 / completed {} of {}, \
-                预计 / expected {}–{}; 截止 / due {} ({} 天 / days){best}",
+                预计 / expected {}–{}; 截止 / due {} ({} 天 / days){minimums}{best}",
             percent(*chance),
             forecast.completed,
             forecast.target,
@@ -58,7 +73,7 @@ impl AlarmSnapshot {
             "application": self.alarm.application_code, "campaign": self.alarm.campaign_code, "level": self.alarm.level, "chance": self.alarm.chance,
             "raised_at": self.alarm.raised_at.rfc3339(chrono_tz::UTC), "notification_count": self.alarm.notification_count + 1,
             "forecast": self.forecast.as_ref().map(|f| json!({
-                "due": f.due, "days_left": f.days_left, "completed": f.completed, "target": f.target, "completes": f.completes, "interventions": f.interventions,
+                "due": f.due, "days_left": f.days_left, "completed": f.completed, "target": f.target, "completes": f.completes, "interventions": f.interventions, "cells": f.cells,
             })),
         })
     }

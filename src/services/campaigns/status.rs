@@ -91,6 +91,8 @@ pub struct CellStatus {
     pub kind: &'static str,
     pub completed: u32,
     pub target: u32,
+    /// The completes that are wanted at least; 0: no minimum.
+    pub minimum: u32,
 }
 
 /// The status of one campaign, counted from the cases themselves.
@@ -155,6 +157,7 @@ pub async fn status(context: &AppContext, code: &str) -> Result<CampaignStatus, 
                     kind: c.kind.as_str(),
                     completed: c.completes,
                     target: c.target,
+                    minimum: c.minimum,
                 })
                 .collect(),
             rr1: outcomes.rate(OutcomeRate::Rr1),

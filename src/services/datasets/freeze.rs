@@ -10,10 +10,14 @@ use std::collections::{BTreeMap, HashMap};
 use super::DatasetError;
 use super::columns::{ResponseColumn, columns};
 use super::item_outcomes::ItemOutcomes;
-use super::layout::{Field, SUPPRESSED, Table, layout};
+use super::layout::{
+    Field, SUPPRESSED, Table, WEIGHT, WEIGHT_DECIMALS, has_item_column, layout, list_column,
+};
 use super::metadata::{CellSummary, DatasetMetadata, Deviation};
 use super::missing::{CURRENT_RULES, MissingCodes, text_cell};
+use super::precision::{RatedResponse, Ratings, scale_items};
 use super::redaction::Redaction;
+use super::weighting::ListWeights;
 use crate::adapters::config::OpenAnswers;
 use crate::adapters::crypto::Sealer;
 use crate::adapters::database::application_events::{self, ApplicationEventKind};
@@ -22,10 +26,14 @@ use crate::adapters::database::cases::{self, CaseRecord};
 use crate::adapters::database::datasets::{self, DatasetKind, FreezeReason};
 use crate::adapters::database::paradata::{self, PageVisit};
 use crate::adapters::database::responses::{self, Response};
-use crate::adapters::database::{WriteTx, campaigns, lists, origins, programmes, quotas};
+use crate::adapters::database::{
+    WriteTx, campaigns, lists, origins, programmes, quotas, replicates,
+};
+use crate::domain::disposition::{Disposition, OutcomeGroup};
+use crate::domain::estimation::{CompleteWeights, GroupWeights};
 use crate::domain::ids::CaseId;
 use crate::domain::quality::ResponseReview;
-use crate::domain::questionnaire::{Questionnaire, RoutingFacts};
+use crate::domain::questionnaire::{Answer, Item, Questionnaire, RoutingFacts};
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
 use crate::services::interviews::decode_answers;
@@ -60,6 +68,7 @@ pub async fn freeze(
     let list_fields: Vec<String> = application.list_fields.keys().cloned().collect();
     let suppression =
         SmallCellSuppression::of(tx, application, &sealer, context.config.smallest_cell).await?;
+    let weights = ListWeights::of(tx, application, &sealer).await?;
     let zone = programme.time_zone;
     let withdrawn = cases::withdrawn(tx, application.id).await?;
     let (dataset, version) =
@@ -85,6 +94,8 @@ pub async fn freeze(
     let writer = RowWriter {
         questionnaire: &questionnaire,
         columns: columns(&questionnaire),
+        scale_items: scale_items(&questionnaire),
+        has_weight_column: !has_item_column(&questionnaire, WEIGHT),
         category: application.category.to_string(),
         sealer: &sealer,
         redaction: (policy != OpenAnswers::Withheld).then(|| Redaction::of(&people)),
@@ -94,10 +105,13 @@ pub async fn freeze(
         reviews: origins::reviews(tx, application.id).await?.into_iter().collect(),
         format_time: &|at: Timestamp| at.rfc3339(zone),
     };
+    let mut ratings = Ratings::of(&questionnaire);
     let mut numbers = [0; 3];
     for chunk in order.chunks(CASES_PER_BLOCK) {
         let records = cases::records(tx, chunk).await?;
         let visits = paradata::of_cases(tx, chunk).await?;
+        let replicates = replicates::of_cases(tx, chunk).await?;
+        let interviewers = responses::interviewers(tx, chunk).await?;
         let by_case: HashMap<_, Response> = responses::of_cases(tx, chunk)
             .await?
             .into_iter()
@@ -116,13 +130,28 @@ pub async fn freeze(
             metadata.count(record, response.map(|response| (response, device)), &|at| {
                 at.date(zone).to_string()
             });
-            writer.case(&mut blocks[1], record)?;
+            let fields = open_fields(&sealer, record.fields_sealed.as_deref())?;
+            let of_group = weights.of_case(record, &fields);
+            let is_complete = record.disposition == Disposition::Complete && response.is_some();
+            let of_complete =
+                of_group.and_then(|weights| weights.completes).filter(|_| is_complete);
+            let listed = ListedValues { fields: &fields, weights: of_group, of_complete };
+            writer.case(&mut blocks[1], record, &listed, replicates.get(&record.id).copied())?;
             if let Some(response) = response {
-                writer.response(&mut blocks[0], record, response, visits)?;
+                let points = writer.response(&mut blocks[0], record, response, &listed, visits)?;
                 metadata.clustered += u64::from(writer.clusters.contains_key(&record.id));
                 let verdict = writer.reviews.get(&record.id);
                 metadata.excluded += u64::from(verdict.is_some_and(ResponseReview::is_excluded));
                 writer.visits(&mut blocks[2], record, visits)?;
+                if let Some(of_complete) = of_complete {
+                    ratings.add(&RatedResponse {
+                        points,
+                        weight: of_complete.raked,
+                        mode: &response.mode,
+                        interviewer: interviewers.get(&response.id).copied(),
+                        day: response.completed_at.map(|at| at.date(zone)),
+                    });
+                }
             }
         }
         for ((block, table), number) in blocks.into_iter().zip(Table::ALL).zip(&mut numbers) {
@@ -133,6 +162,13 @@ pub async fn freeze(
         }
     }
     metadata.compute_rates();
+    let population = weights.weighting.summary.population;
+    metadata.precision = Some(ratings.finish(population, weights.representativity()));
+    let mut weighting = weights.weighting.summary;
+    for stratum in &mut weighting.strata {
+        stratum.segment = suppression.segment(&stratum.segment, stratum.sample);
+    }
+    metadata.weights = Some(weighting);
     metadata.suppressed = suppression.suppressed();
     metadata.open_answers = policy.as_str().into();
     metadata.smallest_cell = context.config.smallest_cell;
@@ -230,6 +266,7 @@ async fn describe_field(
                 name: cell.name.clone(),
                 kind: cell.kind.as_str().into(),
                 target: cell.target,
+                minimum: cell.minimum,
                 completes: cell.completes,
             })
             .collect(),
@@ -240,6 +277,7 @@ async fn describe_field(
 
 /// The values of the list that so few cases have that they could identify a person.
 struct SmallCellSuppression {
+    smallest: u32,
     /// By column: the values that too few cases have, with the number of cases.
     rare: BTreeMap<String, BTreeMap<String, u64>>,
 }
@@ -263,7 +301,7 @@ impl SmallCellSuppression {
         for words in counts.values_mut() {
             words.retain(|word, cases| !word.is_empty() && *cases < u64::from(smallest));
         }
-        Ok(SmallCellSuppression { rare: counts })
+        Ok(SmallCellSuppression { smallest, rare: counts })
     }
 
     /// Returns the cell for a value of the list, which is never taken for a suppressed one.
@@ -273,6 +311,13 @@ impl SmallCellSuppression {
         } else {
             text_cell(word, &[SUPPRESSED]).into_owned()
         }
+    }
+
+    /// Returns the word for a segment that `cases` of the sample have; it may be one that nobody of
+    /// the sample has.
+    fn segment(&self, word: &str, cases: u64) -> String {
+        let is_rare = !word.is_empty() && cases < u64::from(self.smallest.max(1));
+        if is_rare { SUPPRESSED.to_owned() } else { self.cell("segment", word) }
     }
 
     fn suppressed(&self) -> BTreeMap<String, u64> {
@@ -364,6 +409,8 @@ impl<'q> FrozenBlock<'q> {
 struct RowWriter<'a> {
     questionnaire: &'a Questionnaire,
     columns: Vec<ResponseColumn<'a>>,
+    scale_items: Vec<&'a Item>,
+    has_weight_column: bool,
     category: String,
     sealer: &'a Sealer,
     redaction: Option<Redaction>,
@@ -375,14 +422,31 @@ struct RowWriter<'a> {
     format_time: &'a (dyn Fn(Timestamp) -> String + Sync),
 }
 
+/// What the list says of a case: its values, and the weights that follow from them.
+struct ListedValues<'a> {
+    fields: &'a BTreeMap<String, String>,
+    weights: Option<&'a GroupWeights>,
+    of_complete: Option<CompleteWeights>,
+}
+
+/// Returns the cell for a weight or a probability: plain decimals, without zeros at the end.
+fn weight_cell(weight: Option<f64>) -> String {
+    let Some(weight) = weight else { return String::new() };
+    let text = format!("{weight:.places$}", places = WEIGHT_DECIMALS as usize);
+    let short = text.trim_end_matches('0');
+    if short.ends_with('.') { format!("{short}0") } else { short.to_owned() }
+}
+
 impl RowWriter<'_> {
+    /// Writes a response. Returns the points given to the scale items.
     fn response(
         &self,
         block: &mut FrozenBlock<'_>,
         record: &CaseRecord,
         response: &Response,
+        listed: &ListedValues<'_>,
         visits: &[PageVisit],
-    ) -> Result<(), DatasetError> {
+    ) -> Result<Vec<Option<i64>>, DatasetError> {
         let flag = |flag: Option<bool>| flag.map(|flag| flag.to_string()).unwrap_or_default();
         let quality = response.quality;
         let completed_at = response.completed_at.map(self.format_time).unwrap_or_default();
@@ -412,7 +476,7 @@ impl RowWriter<'_> {
             category: self.category.clone(),
             segment: record.segment.clone(),
             mode: response.mode.clone(),
-            fields: open_fields(self.sealer, record.fields_sealed.as_deref())?,
+            fields: listed.fields.clone(),
         };
         let path = self.questionnaire.path(&answers, &facts);
         let outcomes = ItemOutcomes::of(&path, &answers, visits, record.disposition);
@@ -421,10 +485,23 @@ impl RowWriter<'_> {
             let answer = outcomes.answer_or_reason(&column.item.id);
             (column.name.as_str(), column.cell(answer, self.redaction.as_ref(), missing))
         });
-        block.row(fixed.into_iter().chain(items).collect())
+        let raked = weight_cell(listed.of_complete.map(|weights| weights.raked));
+        let weight = self.has_weight_column.then_some((WEIGHT, raked));
+        block.row(fixed.into_iter().chain(items).chain(weight).collect())?;
+        let point = |item: &&Item| match outcomes.answer_or_reason(&item.id) {
+            Ok(Answer::Point(point)) => Some(*point),
+            _ => None,
+        };
+        Ok(self.scale_items.iter().map(point).collect())
     }
 
-    fn case(&self, block: &mut FrozenBlock<'_>, record: &CaseRecord) -> Result<(), DatasetError> {
+    fn case(
+        &self,
+        block: &mut FrozenBlock<'_>,
+        record: &CaseRecord,
+        listed: &ListedValues<'_>,
+        replicate: Option<u32>,
+    ) -> Result<(), DatasetError> {
         let segment = self.suppression.cell("segment", &record.segment);
         let time = |at: Option<Timestamp>| at.map(self.format_time).unwrap_or_default();
         let fixed = vec![
@@ -440,11 +517,31 @@ impl RowWriter<'_> {
             ("delivered", record.delivered.to_string()),
             ("opened_at", time(record.opened_at)),
         ];
-        let fields = open_fields(self.sealer, record.fields_sealed.as_deref())?;
-        let word = |name: &String| fields.get(name).map(String::as_str).unwrap_or_default();
-        let cell = |name: &String| self.suppression.cell(name, word(name));
-        let listed = self.list_fields.iter().map(|name| (name.as_str(), cell(name)));
-        block.row(fixed.into_iter().chain(listed).collect())
+        let word = |name: &String| listed.fields.get(name).map(String::as_str).unwrap_or_default();
+        let columns: Vec<String> =
+            self.list_fields.iter().map(|name| list_column(name, CURRENT_RULES)).collect();
+        let of_list = self.list_fields.iter().zip(&columns);
+        let of_list = of_list
+            .map(|(name, column)| (column.as_str(), self.suppression.cell(name, word(name))));
+        // Who was screened out is in no stratum's count, and stands for nobody.
+        let group = listed.weights;
+        let in_sample = group.filter(|_| record.disposition.group() != OutcomeGroup::NotEligible);
+        let number = |number: Option<u64>| number.map(|n| n.to_string()).unwrap_or_default();
+        let completes = listed.of_complete;
+        let weights = vec![
+            ("stratum", number(group.map(|group| group.stratum))),
+            ("stratum_size", number(group.map(|group| group.stratum_size))),
+            ("stratum_sample", number(group.map(|group| group.stratum_sample))),
+            ("replicate", number(replicate.map(u64::from))),
+            (
+                "selection_probability",
+                weight_cell(in_sample.and_then(GroupWeights::selection_probability)),
+            ),
+            ("w_base", weight_cell(in_sample.and_then(GroupWeights::base))),
+            ("w_nr", weight_cell(completes.map(|weights| weights.nonresponse))),
+            (WEIGHT, weight_cell(completes.map(|weights| weights.raked))),
+        ];
+        block.row(fixed.into_iter().chain(of_list).chain(weights).collect())
     }
 
     fn visits(
@@ -472,6 +569,12 @@ impl RowWriter<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_weight_is_written_in_plain_decimals() {
+        let cells = [None, Some(2.0), Some(4.0 / 3.0), Some(0.5), Some(120.0)].map(weight_cell);
+        assert_eq!(cells, ["", "2.0", "1.3333333333", "0.5", "120.0"]);
+    }
 
     #[test]
     fn a_row_and_its_layout_agree_by_name() {

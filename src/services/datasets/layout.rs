@@ -6,11 +6,85 @@ use serde_json::{Value, json};
 use super::columns::{ResponseColumn, columns};
 use super::disposition_codes;
 use super::metadata::DatasetMetadata;
+use super::missing::WEIGHTS_FROM;
 use crate::domain::device::DeviceClass;
 use crate::domain::questionnaire::{ItemKind, Questionnaire};
 
 /// Replaces a value that fewer cases have than may be published.
 pub const SUPPRESSED: &str = "*";
+
+/// The column of `responses` with the weight to use.
+pub const WEIGHT: &str = "w_raked";
+/// Decimals of a weight.
+pub const WEIGHT_DECIMALS: u32 = 10;
+
+/// A column of `cases` for weighting, from edition 4 of the rules on.
+pub struct WeightColumn {
+    pub name: &'static str,
+    pub kind: FieldKind,
+    pub zh: &'static str,
+    pub en: &'static str,
+}
+
+pub const WEIGHT_COLUMNS: [WeightColumn; 8] = [
+    weight_column(
+        "stratum",
+        FieldKind::Integer,
+        "层编号（按名单上的用户类型）",
+        "number of the stratum, by the list's segments",
+    ),
+    weight_column(
+        "stratum_size",
+        FieldKind::Integer,
+        "该层名单人数 N_h（不含甄别不合格者）",
+        "N_h: people of the stratum on the list, without those screened out",
+    ),
+    weight_column(
+        "stratum_sample",
+        FieldKind::Integer,
+        "该层样本人数 n_h（不含甄别不合格者）",
+        "n_h: people of the stratum in the sample, without those screened out",
+    ),
+    weight_column(
+        "replicate",
+        FieldKind::Integer,
+        "样本批号；空：名单未分批",
+        "replicate; empty: the list was not divided",
+    ),
+    weight_column(
+        "selection_probability",
+        FieldKind::Number,
+        "入样概率 n_h/N_h；空：甄别不合格",
+        "n_h/N_h; empty: screened out",
+    ),
+    weight_column(
+        "w_base",
+        FieldKind::Number,
+        "基础权数 N_h/n_h；空：甄别不合格",
+        "base weight N_h/n_h; empty: screened out",
+    ),
+    weight_column(
+        "w_nr",
+        FieldKind::Number,
+        "无应答调整后的权数；仅完成样本",
+        "weight adjusted for non-response; completes only",
+    ),
+    weight_column(
+        WEIGHT,
+        FieldKind::Number,
+        "按名单边际校准（raking）并截尾后的权数；仅完成样本",
+        "weight raked to the list's margins and trimmed; completes only",
+    ),
+];
+
+const fn weight_column(
+    name: &'static str,
+    kind: FieldKind,
+    zh: &'static str,
+    en: &'static str,
+) -> WeightColumn {
+    WeightColumn { name, kind, zh, en }
+}
 
 /// A table of the dataset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -115,7 +189,7 @@ pub fn layout<'q>(
     metadata: &DatasetMetadata,
 ) -> Vec<Field<'q>> {
     match table {
-        Table::Responses => responses(questionnaire, metadata.rules_version),
+        Table::Responses => responses(questionnaire, metadata),
         Table::Cases => cases(metadata),
         Table::Paradata => paradata(),
     }
@@ -125,10 +199,10 @@ fn devices() -> Value {
     json!(DeviceClass::ALL.map(DeviceClass::as_str))
 }
 
-fn responses(questionnaire: &Questionnaire, rules_version: u32) -> Vec<Field<'_>> {
+fn responses<'q>(questionnaire: &'q Questionnaire, metadata: &DatasetMetadata) -> Vec<Field<'q>> {
     use FieldKind::{Boolean, Integer, Number, Text, Time};
     // Before edition 4, limits came from the application alone, and nobody looked for clusters.
-    let is_reviewed = rules_version >= 4;
+    let is_reviewed = metadata.rules_version >= 4;
     let dispositions = if is_reviewed { &["1.1", "1.2", "2.361"][..] } else { &["1.1", "1.2"] };
     let (speeding, straight_lining) = if is_reviewed {
         (
@@ -228,8 +302,39 @@ fn responses(questionnaire: &Questionnaire, rules_version: u32) -> Vec<Field<'_>
             column: Some(column),
         }
     }));
+    if metadata.has_weights() && !has_item_column(questionnaire, WEIGHT) {
+        let title = "weight raked to the list's margins and trimmed; empty for a partial response";
+        fields.push(field(WEIGHT, Number, title, json!({ "minimum": 0 })));
+    }
     fields
 }
+
+/// Returns whether an item of a questionnaire has this column.
+pub fn has_item_column(questionnaire: &Questionnaire, name: &str) -> bool {
+    columns(questionnaire).iter().any(|column| column.name == name)
+}
+
+/// Returns the column of a list field in `cases`. One that has the name of another column is
+/// `list_NAME`.
+pub fn list_column(name: &str, rules_version: u32) -> String {
+    let is_taken = CASE_COLUMNS.contains(&name) || WEIGHT_COLUMNS.iter().any(|w| w.name == name);
+    if is_taken && rules_version >= WEIGHTS_FROM { format!("list_{name}") } else { name.to_owned() }
+}
+
+/// The other columns of `cases`.
+const CASE_COLUMNS: [&str; 11] = [
+    "case",
+    "segment",
+    "disposition",
+    "disposition_name",
+    "disposed_at",
+    "attempts",
+    "questions",
+    "first_attempt_at",
+    "last_attempt_at",
+    "delivered",
+    "opened_at",
+];
 
 fn cases<'q>(metadata: &DatasetMetadata) -> Vec<Field<'q>> {
     use FieldKind::{Boolean, Integer, Text, Time};
@@ -273,12 +378,17 @@ fn cases<'q>(metadata: &DatasetMetadata) -> Vec<Field<'q>> {
         );
         fields.insert(6, questions);
     }
-    fields.extend(
-        metadata.list_fields.iter().map(|name| Field {
-            is_sealed: true,
-            ..field(name, Text, "as on the list", json!({}))
-        }),
-    );
+    fields.extend(metadata.list_fields.iter().map(|name| Field {
+        is_sealed: true,
+        ..field(&list_column(name, metadata.rules_version), Text, "as on the list", json!({}))
+    }));
+    if metadata.has_weights() {
+        let of_weight = |column: &WeightColumn| {
+            let minimum = if column.name == "replicate" { 1 } else { 0 };
+            field(column.name, column.kind, column.en, json!({ "minimum": minimum }))
+        };
+        fields.extend(WEIGHT_COLUMNS.iter().map(of_weight));
+    }
     fields
 }
 
@@ -317,12 +427,32 @@ mod tests {
     use crate::domain::questionnaire::FIXED_COLUMNS;
     use crate::services::datasets::missing::CURRENT_RULES;
 
+    fn current() -> DatasetMetadata {
+        DatasetMetadata { rules_version: CURRENT_RULES, ..DatasetMetadata::default() }
+    }
+
     #[test]
     fn the_columns_that_no_item_may_have_are_those_of_the_layout() {
         let file = include_str!("../../../tests/fixtures/every_kind.toml");
         let questionnaire = Questionnaire::parse(file).unwrap();
-        let fields = responses(&questionnaire, CURRENT_RULES);
+        let metadata = current();
+        let fields = responses(&questionnaire, &metadata);
         let fixed = fields.iter().filter(|field| field.column.is_none());
         assert!(fixed.map(|field| field.name.as_str()).eq(FIXED_COLUMNS));
+    }
+
+    #[test]
+    fn a_list_field_with_a_taken_name_gets_another_column_and_earlier_editions_have_no_weights() {
+        let list_fields = ["case", "region", "stratum", "w_base"].map(str::to_owned).to_vec();
+        let names = |rules_version| -> Vec<String> {
+            let list_fields = list_fields.clone();
+            let metadata = DatasetMetadata { rules_version, list_fields, ..Default::default() };
+            cases(&metadata).into_iter().map(|field| field.name).collect()
+        };
+        assert_eq!(names(3)[11..], ["case", "region", "stratum", "w_base"]);
+        let now = names(CURRENT_RULES);
+        assert_eq!(now[..11], CASE_COLUMNS);
+        assert_eq!(now[11..15], ["list_case", "region", "list_stratum", "list_w_base"]);
+        assert!(now[15..].iter().eq(WEIGHT_COLUMNS.iter().map(|column| column.name)));
     }
 }

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::missing::MissingCodes;
+use super::missing::{MissingCodes, WEIGHTS_FROM};
+use super::precision::PrecisionSummary;
 use crate::adapters::database::cases::CaseRecord;
 use crate::adapters::database::responses::Response;
 use crate::domain::disposition::Disposition;
+use crate::domain::estimation::WeightingSummary;
 use crate::domain::outcome_rates::{OutcomeCounts, OutcomeRate};
 use crate::domain::time::Timestamp;
 
@@ -81,6 +83,12 @@ pub struct DatasetMetadata {
     pub csv_byte_order_mark: bool,
     /// The number of values suppressed because too few cases have them, by column.
     pub suppressed: BTreeMap<String, u64>,
+    /// How the weights came about, and the precision of the means; versions before edition 4 have
+    /// none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weights: Option<WeightingSummary>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub precision: Option<PrecisionSummary>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -88,6 +96,9 @@ pub struct CellSummary {
     pub name: String,
     pub kind: String,
     pub target: u32,
+    /// The completes that were wanted at least; 0: no minimum.
+    #[serde(default)]
+    pub minimum: u32,
     pub completes: u32,
 }
 
@@ -122,6 +133,11 @@ impl DatasetMetadata {
     /// Returns the codes for missing values in the version.
     pub fn missing_codes(&self) -> MissingCodes {
         MissingCodes::of_rules(self.rules_version)
+    }
+
+    /// Whether the version has columns of weights.
+    pub fn has_weights(&self) -> bool {
+        self.rules_version >= WEIGHTS_FROM
     }
 
     /// Counts a case, and its response where the dataset includes it.

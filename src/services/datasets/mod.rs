@@ -7,7 +7,8 @@
 //! [`verify()`] checks a folder on its own; [`delivery`] delivers versions to the scoring step.
 //!
 //! Cases are named by pseudonyms that differ between applications. Open answers are redacted,
-//! withheld or reviewed first, and rare values of the list are suppressed (invariant I7).
+//! withheld or reviewed first, and rare values of the list are suppressed (invariant I7). Weights
+//! are computed before, from the whole list.
 
 mod columns;
 pub mod delivery;
@@ -19,10 +20,12 @@ pub mod layout;
 pub mod metadata;
 pub mod missing;
 pub mod package;
+pub mod precision;
 mod printable_questionnaire;
 mod redaction;
 mod review;
 mod verify;
+mod weighting;
 
 pub use freeze::freeze;
 pub use printable_questionnaire::PrintableQuestionnaire;

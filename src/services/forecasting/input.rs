@@ -149,6 +149,7 @@ pub(super) async fn load_forecast_input(
             .map(|cell| CellCount {
                 kind: cell.kind,
                 target: cell.target,
+                minimum: cell.minimum,
                 completes: cell.completes,
             })
             .collect(),

@@ -56,7 +56,7 @@ const MAX_PEOPLE_AT_FULL_RUNS: u32 = 5_000;
 /// The number of applications claimed at once.
 const CLAIM_BATCH: u32 = 20;
 /// The chance from which no intervention is needed.
-const SAFE_CHANCE: f64 = 0.95;
+pub const SAFE_CHANCE: f64 = 0.95;
 
 /// A forecast as it is reported, and stored as JSON.
 #[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
@@ -68,7 +68,7 @@ pub struct ApplicationForecast {
     pub days_left: i64,
     pub completed: u32,
     pub target: u32,
-    /// The chance that the target is reached by the due day.
+    /// The chance that the target is reached by the due day, and every cell's minimum.
     pub chance: f64,
     /// Completes on the due day: the median, and the band that holds eight cases of ten.
     pub completes: ForecastBand,
@@ -110,6 +110,11 @@ pub struct CellForecast {
     pub completed: u32,
     pub target: u32,
     pub chance: f64,
+    /// The completes that are wanted at least, 0 for no minimum, and the chance of them.
+    #[serde(default)]
+    pub minimum: u32,
+    #[serde(default)]
+    pub minimum_chance: Option<f64>,
 }
 
 /// Computes the forecasts that are due. Returns their number.
@@ -222,14 +227,16 @@ fn compute_forecast(input: &ForecastInput) -> ApplicationForecast {
         days: forecast.days.iter().copied().zip(first_day.iter_days()).map(of_day).collect(),
         cells: cells
             .iter()
-            .zip(&forecast.chances)
+            .zip(forecast.chances.iter().zip(&forecast.minimum_chances))
             .skip(1)
-            .map(|(cell, chance)| CellForecast {
+            .map(|(cell, (chance, minimum_chance))| CellForecast {
                 name: cell.name.clone(),
                 kind: cell.kind.as_str().to_owned(),
                 completed: cell.completes,
                 target: cell.target,
                 chance: *chance,
+                minimum: cell.minimum,
+                minimum_chance: (cell.minimum > 0).then_some(*minimum_chance),
             })
             .collect(),
         interventions: if chance < SAFE_CHANCE {

@@ -157,7 +157,12 @@ async fn load_rehearsal_inputs(
             closes_at,
             cells: cells
                 .iter()
-                .map(|cell| CellCount { kind: cell.kind, target: cell.target, completes: 0 })
+                .map(|cell| CellCount {
+                    kind: cell.kind,
+                    target: cell.target,
+                    minimum: cell.minimum,
+                    completes: 0,
+                })
                 .collect(),
             completed_cell_masks,
             held_back: HeldBackReplicates {

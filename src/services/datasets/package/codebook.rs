@@ -6,6 +6,7 @@ use crate::domain::language::LocalizedText;
 use crate::domain::questionnaire::{Choice, ItemKind, Questionnaire, Selection};
 use crate::services::datasets::columns::{ResponseColumn, columns};
 use crate::services::datasets::disposition_codes;
+use crate::services::datasets::layout::{WEIGHT_COLUMNS, WeightColumn};
 use crate::services::datasets::metadata::DatasetMetadata;
 use crate::services::datasets::missing::MissingReason;
 
@@ -79,7 +80,7 @@ pub fn codebook(questionnaire: &Questionnaire, metadata: &DatasetMetadata) -> Va
         .into_iter()
         .map(|known| json!({ "code": known.code, "name": known.name }))
         .collect();
-    json!({
+    let mut codebook = json!({
         "questionnaire": questionnaire.code,
         "version": questionnaire.version,
         "title": { "zh": questionnaire.title.zh, "en": questionnaire.title.en },
@@ -87,5 +88,10 @@ pub fn codebook(questionnaire: &Questionnaire, metadata: &DatasetMetadata) -> Va
         "missing": reasons,
         "variables": columns(questionnaire).into_iter().map(variable).collect::<Vec<_>>(),
         "dispositions": dispositions,
-    })
+    });
+    if metadata.has_weights() {
+        let column = |column: &WeightColumn| json!({ "variable": column.name, "text": { "zh": column.zh, "en": column.en } });
+        codebook["weights"] = WEIGHT_COLUMNS.iter().map(column).collect();
+    }
+    codebook
 }

@@ -43,6 +43,12 @@ pub fn sign(folder: &NewFolder, metadata: &DatasetMetadata, signer: &Signer) -> 
     if let Some(eligibility) = &metadata.eligibility {
         manifest["eligibility"] = json!(eligibility);
     }
+    if let Some(weights) = &metadata.weights {
+        manifest["weights"] = json!(weights);
+    }
+    if let Some(precision) = &metadata.precision {
+        manifest["precision"] = json!(precision);
+    }
     let manifest = pretty(&manifest);
     folder.write(MANIFEST, &manifest)?;
     folder.write(SIGNATURE, format!("{}\n", signer.sign(&manifest)).as_bytes())?;

@@ -11,8 +11,10 @@ mod codebook;
 pub mod csv_files;
 mod descriptor;
 mod flow_results;
+mod list_tally;
 mod manifest;
 pub mod parquet_files;
+mod precision_report;
 mod report;
 mod triple_s;
 mod workbook;
@@ -121,6 +123,11 @@ pub async fn write(
     formats.push(NamedFormat::optional(&flow_results::FILES, boxed(results)));
     let triple_s = triple_s::TripleS::begin(format_context);
     formats.push(NamedFormat::optional(&triple_s::FILES, boxed(triple_s)));
+    let counts = list_tally::ListCounts::default();
+    if metadata.has_weights() {
+        let tally = list_tally::ListTally::begin(format_context, &counts);
+        formats.push(NamedFormat::optional(&[], boxed(Ok(tally))));
+    }
     let left_out = write_rows(context, frozen, formats).await?.map_err(failed)?;
 
     let rest = || -> io::Result<String> {
@@ -133,7 +140,10 @@ pub async fn write(
                 report::questionnaire(questionnaire, language)?.as_bytes(),
             )?;
         }
-        folder.write("fieldwork-report.html", report::report(metadata)?.as_bytes())?;
+        folder.write(
+            "fieldwork-report.html",
+            report::report(metadata, questionnaire, &counts.variables())?.as_bytes(),
+        )?;
         folder.write(
             "datapackage.json",
             &pretty(&descriptor::descriptor(metadata, questionnaire, &folder.written())),

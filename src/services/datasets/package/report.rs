@@ -6,15 +6,25 @@ use std::io;
 
 use askama::Template;
 
+use super::precision_report;
 use crate::domain::disposition::Disposition;
+use crate::domain::estimation::VariableCounts;
 use crate::domain::language::Language;
 use crate::domain::questionnaire::Questionnaire;
 use crate::services::datasets::disposition_codes;
 use crate::services::datasets::metadata::{CellSummary, DatasetMetadata};
 use crate::services::datasets::printable_questionnaire::PrintableQuestionnaire;
 
-pub fn report(metadata: &DatasetMetadata) -> io::Result<String> {
-    Report { metadata }.render().map_err(|e| io::Error::other(e.to_string()))
+/// `variables`: the sample and the completes by the words of the list.
+pub fn report(
+    metadata: &DatasetMetadata,
+    questionnaire: &Questionnaire,
+    variables: &[VariableCounts],
+) -> io::Result<String> {
+    let failed = |e: askama::Error| io::Error::other(e.to_string());
+    let section = precision_report::section(metadata, questionnaire, variables);
+    let section = section.map(|section| section.render()).transpose().map_err(failed)?;
+    Report { metadata, section }.render().map_err(failed)
 }
 
 /// Renders the questionnaire as asked.
@@ -28,6 +38,8 @@ pub fn questionnaire(questionnaire: &Questionnaire, language: Language) -> io::R
 #[template(path = "dataset/fieldwork-report.html")]
 struct Report<'a> {
     metadata: &'a DatasetMetadata,
+    /// The section on precision, rendered.
+    section: Option<String>,
 }
 
 /// A row of the outcome table.

@@ -15,7 +15,7 @@ use quick_xml::escape::escape;
 use super::{FormatContext, TableFormat, csv_files};
 use crate::adapters::transports::NewFile;
 use crate::domain::questionnaire::{Choice, ItemKind, Selection};
-use crate::services::datasets::layout::{Field, FieldKind, Table, layout};
+use crate::services::datasets::layout::{Field, FieldKind, Table, WEIGHT, WEIGHT_DECIMALS, layout};
 use crate::services::datasets::missing::{MissingCodes, MissingReason};
 
 /// All files of the format.
@@ -38,6 +38,8 @@ struct Variable {
     kind: VariableKind,
     /// The reasons for a missing value, with their numbers.
     missing: Vec<(MissingReason, i64)>,
+    /// Whether it weights the responses.
+    is_weight: bool,
 }
 
 enum VariableKind {
@@ -97,6 +99,7 @@ fn reasons_beside(variable: &Variable, codes: MissingCodes) -> Option<Variable> 
         columns: variable.columns.clone(),
         kind: VariableKind::Reason,
         missing,
+        is_weight: false,
     })
 }
 
@@ -141,6 +144,9 @@ fn variable(field: &Field<'_>, at: usize, codes: MissingCodes) -> Variable {
         }
         (Some(ItemKind::Open { max_chars }), _) => VariableKind::Character(*max_chars),
         (_, FieldKind::Integer) => VariableKind::Quantity(0.0, 999_999_999.0, 0),
+        (None, FieldKind::Number) if field.name == WEIGHT => {
+            VariableKind::Quantity(0.0, 999_999.0, WEIGHT_DECIMALS)
+        }
         (_, FieldKind::Number) => VariableKind::Quantity(0.0, 1.0, 4),
         (_, FieldKind::Boolean) => VariableKind::Logical,
         (_, FieldKind::Date | FieldKind::Time) => VariableKind::Date,
@@ -172,7 +178,8 @@ fn variable(field: &Field<'_>, at: usize, codes: MissingCodes) -> Variable {
         missing = numbers.filter(|(reason, _)| possible.contains(reason)).collect();
         missing.reverse();
     }
-    Variable { name, label, columns: vec![at], kind, missing }
+    let is_weight = item.is_none() && field.name == WEIGHT;
+    Variable { name, label, columns: vec![at], kind, missing, is_weight }
 }
 
 fn describe(format_context: FormatContext<'_>, variables: &[Variable]) -> String {
@@ -200,10 +207,14 @@ fn describe(format_context: FormatContext<'_>, variables: &[Variable]) -> String
             VariableKind::Date => "date",
             VariableKind::Reason => "single",
         };
-        let head = format!(
-            "<variable ident=\"{number}\" type=\"{kind}\"{}>\n",
-            if number == 1 { " use=\"serial\"" } else { "" }
-        );
+        let usage = if number == 1 {
+            " use=\"serial\""
+        } else if variable.is_weight {
+            " use=\"weight\""
+        } else {
+            ""
+        };
+        let head = format!("<variable ident=\"{number}\" type=\"{kind}\"{usage}>\n");
         xml.push_str(&head);
         xml.push_str(&format!(
             "<name>{}</name>\n<label>{}</label>\n",
