@@ -152,6 +152,8 @@ async fn each_outcome_has_its_disposition_and_what_follows() {
         (CallOutcome::MessageLeft, "2.22"),
         (CallOutcome::SoftRefusal, "2.11"),
         (CallOutcome::HardRefusal, "2.112"),
+        (CallOutcome::RefusedByOther, "2.111"),
+        (CallOutcome::Other, "2.36"),
         (CallOutcome::WrongNumber, "3.34"),
         (CallOutcome::NonWorking, "3.31"),
         (CallOutcome::Disconnected, "3.32"),

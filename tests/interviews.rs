@@ -169,7 +169,7 @@ async fn wrong_links_and_forms_get_a_polite_page_and_closed_fields_too() {
     app.advance_until(local("2026-06-01T12:00:00")).await;
     assert!(app.get(&link).await.1.contains("调查已结束"));
     assert_eq!(app.post(&format!("{link}/answers"), &answers(0, 0, "5")).await.0, 303);
-    assert_eq!(app.dispositions("A1").await, [("2.12".to_owned(), 1)]);
+    assert_eq!(app.dispositions("A1").await, [("2.121".to_owned(), 1)]);
 }
 
 #[tokio::test]

@@ -15,8 +15,16 @@ pub enum Disposition {
     /// 2.112: refused by the respondent (opt-out reply, «refuse» on the page, refusal to an
     /// interviewer).
     Refusal,
+    /// 2.111: somebody else refuses for the person, by telephone.
+    RefusalByOther,
+    /// 2.1121: had refused before the launch, and was not contacted.
+    RefusedBefore,
+    /// 2.1122: refused elsewhere while the campaign ran; staff entered it.
+    RefusedElsewhere,
     /// 2.12: started, too few answers.
     BreakOff,
+    /// 2.121: agreed and began, and answered nothing until the field closed: an implicit refusal.
+    NothingAnswered,
     /// 2.20: delivered, never opened.
     NonContact,
     /// 2.21: reached by telephone, never at a suitable time.
@@ -29,10 +37,14 @@ pub enum Disposition {
     Unable,
     /// 2.33: speaks no language of the interviewers.
     LanguageBarrier,
+    /// 2.36: reached and eligible, no interview for another reason.
+    OtherNonInterview,
     /// 2.361: answered, and excluded by staff, as somebody else answered or nobody meant it.
     Excluded,
     /// 3.11: never attempted.
     NotAttempted,
+    /// 3.111: no mode of the plan reaches the person: a fixed line, and nobody calls.
+    NotCovered,
     /// 3.12: the telephone was busy.
     Busy,
     /// 3.13: nobody answered the telephone.
@@ -89,20 +101,26 @@ impl OutcomeGroup {
 }
 
 impl Disposition {
-    pub const ALL: [Disposition; 23] = [
+    pub const ALL: [Disposition; 29] = [
         Disposition::Complete,
         Disposition::Partial,
         Disposition::SoftRefusal,
+        Disposition::RefusalByOther,
         Disposition::Refusal,
+        Disposition::RefusedBefore,
+        Disposition::RefusedElsewhere,
         Disposition::BreakOff,
+        Disposition::NothingAnswered,
         Disposition::NonContact,
         Disposition::NeverAvailable,
         Disposition::MessageLeft,
         Disposition::Deceased,
         Disposition::Unable,
         Disposition::LanguageBarrier,
+        Disposition::OtherNonInterview,
         Disposition::Excluded,
         Disposition::NotAttempted,
+        Disposition::NotCovered,
         Disposition::Busy,
         Disposition::NoAnswer,
         Disposition::NothingHeard,
@@ -121,16 +139,22 @@ impl Disposition {
             Disposition::Complete => ("完成", "complete"),
             Disposition::Partial => ("部分完成", "partial"),
             Disposition::SoftRefusal => ("不太愿意", "soft refusal"),
+            Disposition::RefusalByOther => ("他人代为拒绝", "refusal by somebody else"),
             Disposition::Refusal => ("本人拒绝", "refusal by the respondent"),
+            Disposition::RefusedBefore => ("此前已拒绝", "had refused before"),
+            Disposition::RefusedElsewhere => ("另行表示拒绝", "refused elsewhere"),
             Disposition::BreakOff => ("中途放弃", "break-off"),
+            Disposition::NothingAnswered => ("开始后未作答", "began, answered nothing"),
             Disposition::NonContact => ("未打开", "non-contact"),
             Disposition::NeverAvailable => ("联系上未访成", "never available"),
             Disposition::MessageLeft => ("留言", "message left"),
             Disposition::Deceased => ("已故", "deceased"),
             Disposition::Unable => ("无法作答", "unable"),
             Disposition::LanguageBarrier => ("语言不通", "language barrier"),
+            Disposition::OtherNonInterview => ("其他原因未访成", "other non-interview"),
             Disposition::Excluded => ("核实后剔除", "excluded"),
             Disposition::NotAttempted => ("未联系", "not attempted"),
+            Disposition::NotCovered => ("联系方式不覆盖", "not covered by any mode"),
             Disposition::Busy => ("占线", "busy"),
             Disposition::NoAnswer => ("无人接听", "no answer"),
             Disposition::NothingHeard => ("无回音", "nothing ever heard"),
@@ -150,16 +174,22 @@ impl Disposition {
             Disposition::Complete => "1.1",
             Disposition::Partial => "1.2",
             Disposition::SoftRefusal => "2.11",
+            Disposition::RefusalByOther => "2.111",
             Disposition::Refusal => "2.112",
+            Disposition::RefusedBefore => "2.1121",
+            Disposition::RefusedElsewhere => "2.1122",
             Disposition::BreakOff => "2.12",
+            Disposition::NothingAnswered => "2.121",
             Disposition::NonContact => "2.20",
             Disposition::NeverAvailable => "2.21",
             Disposition::MessageLeft => "2.22",
             Disposition::Deceased => "2.31",
             Disposition::Unable => "2.32",
             Disposition::LanguageBarrier => "2.33",
+            Disposition::OtherNonInterview => "2.36",
             Disposition::Excluded => "2.361",
             Disposition::NotAttempted => "3.11",
+            Disposition::NotCovered => "3.111",
             Disposition::Busy => "3.12",
             Disposition::NoAnswer => "3.13",
             Disposition::NothingHeard => "3.19",
@@ -178,16 +208,22 @@ impl Disposition {
             Disposition::Complete => "complete",
             Disposition::Partial => "partial",
             Disposition::SoftRefusal => "soft_refusal",
+            Disposition::RefusalByOther => "refusal_by_other",
             Disposition::Refusal => "refusal",
+            Disposition::RefusedBefore => "refused_before",
+            Disposition::RefusedElsewhere => "refused_elsewhere",
             Disposition::BreakOff => "break_off",
+            Disposition::NothingAnswered => "nothing_answered",
             Disposition::NonContact => "non_contact",
             Disposition::NeverAvailable => "never_available",
             Disposition::MessageLeft => "message_left",
             Disposition::Deceased => "deceased",
             Disposition::Unable => "unable",
             Disposition::LanguageBarrier => "language_barrier",
+            Disposition::OtherNonInterview => "other_non_interview",
             Disposition::Excluded => "excluded",
             Disposition::NotAttempted => "not_attempted",
+            Disposition::NotCovered => "not_covered",
             Disposition::Busy => "busy",
             Disposition::NoAnswer => "no_answer",
             Disposition::NothingHeard => "nothing_heard",
@@ -213,8 +249,9 @@ impl Disposition {
     /// Dispositions of open cases, by how much is known of the person. The result of a further
     /// contact replaces those that say no more than it does. A number that reaches nobody says
     /// nothing of the person, who may still come by the link.
-    pub const OPEN: [Disposition; 14] = [
+    pub const OPEN: [Disposition; 15] = [
         Disposition::NotAttempted,
+        Disposition::NotCovered,
         Disposition::NothingHeard,
         Disposition::NoAnswer,
         Disposition::Busy,
@@ -247,7 +284,7 @@ impl Disposition {
     /// Returns the dispositions of open cases that this one replaces. Among those without any
     /// reaction of the person the later one wins; a final one replaces all.
     pub fn replaces(self) -> Vec<Disposition> {
-        let unheard = &Disposition::OPEN[2..8];
+        let unheard = &Disposition::OPEN[3..9];
         let known = |other: Disposition| {
             if unheard.contains(&other) {
                 2
@@ -276,17 +313,23 @@ impl Disposition {
         match self {
             Disposition::Complete => OutcomeGroup::Complete,
             Disposition::Partial => OutcomeGroup::Partial,
-            Disposition::SoftRefusal | Disposition::Refusal | Disposition::BreakOff => {
-                OutcomeGroup::RefusalOrBreakOff
-            }
+            Disposition::SoftRefusal
+            | Disposition::RefusalByOther
+            | Disposition::Refusal
+            | Disposition::RefusedBefore
+            | Disposition::RefusedElsewhere
+            | Disposition::BreakOff
+            | Disposition::NothingAnswered => OutcomeGroup::RefusalOrBreakOff,
             Disposition::NonContact | Disposition::NeverAvailable | Disposition::MessageLeft => {
                 OutcomeGroup::NonContact
             }
             Disposition::Deceased
             | Disposition::Unable
             | Disposition::LanguageBarrier
+            | Disposition::OtherNonInterview
             | Disposition::Excluded => OutcomeGroup::Other,
             Disposition::NotAttempted
+            | Disposition::NotCovered
             | Disposition::Busy
             | Disposition::NoAnswer
             | Disposition::NothingHeard

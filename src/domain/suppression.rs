@@ -41,6 +41,24 @@ impl SuppressionReason {
             SuppressionReason::Invalid => Disposition::Undeliverable,
         }
     }
+
+    /// Returns the disposition of the cases of a number that was suppressed before they were
+    /// launched.
+    pub fn disposition_before_launch(self) -> Disposition {
+        match self.disposition() {
+            Disposition::Refusal => Disposition::RefusedBefore,
+            other => other,
+        }
+    }
+
+    /// Returns the disposition of the open cases of a number that staff suppress: what the person
+    /// said, was not said to them.
+    pub fn disposition_told_elsewhere(self) -> Disposition {
+        match self.disposition() {
+            Disposition::Refusal => Disposition::RefusedElsewhere,
+            other => other,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! [`estimates`] does the same for weights, means and representativity.
 
 mod estimates;
+mod plays;
 
 use std::collections::BTreeMap;
 

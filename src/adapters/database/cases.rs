@@ -62,6 +62,8 @@ pub enum DispositionSource {
     /// An interviewer, by telephone.
     Telephone,
     Staff,
+    /// What was known before the first contact.
+    Launch,
     Close,
     /// Answers that arrived after the field had closed.
     Late,
@@ -75,6 +77,7 @@ impl DispositionSource {
             DispositionSource::Reply => "reply",
             DispositionSource::Telephone => "telephone",
             DispositionSource::Staff => "staff",
+            DispositionSource::Launch => "launch",
             DispositionSource::Close => "close",
             DispositionSource::Late => "late",
         }

@@ -404,6 +404,30 @@ pub async fn cancel_next_contacts(
     Ok(())
 }
 
+/// Returns the invitations of the same person of the same applicant, this one included.
+pub async fn of_same_person(
+    connection: &mut AnyConnection,
+    invitation: InvitationId,
+) -> Result<Vec<InvitationId>> {
+    let sql = "SELECT id FROM invitation WHERE respondent_id = (SELECT respondent_id FROM \
+        invitation WHERE id = $1) ORDER BY id";
+    let ids: Vec<i64> = sqlx::query_scalar(sql).bind(invitation.0).fetch_all(connection).await?;
+    Ok(ids.into_iter().map(InvitationId).collect())
+}
+
+/// Returns the open cases of a campaign's people who are reached by fixed lines only.
+pub async fn cases_on_fixed_lines(
+    connection: &mut AnyConnection,
+    campaign: CampaignId,
+) -> Result<Vec<CaseId>> {
+    let sql = "SELECT c.id FROM invitation i JOIN respondent r ON r.id = i.respondent_id
+               JOIN survey_case c ON c.invitation_id = i.id
+               WHERE i.campaign_id = $1 AND c.is_open = 1 AND r.phone_kind = 'fixed_line'
+               ORDER BY c.id";
+    let ids: Vec<i64> = sqlx::query_scalar(sql).bind(campaign.0).fetch_all(connection).await?;
+    Ok(ids.into_iter().map(CaseId).collect())
+}
+
 /// Plans the answer to an opt-out, or to its end, as the next message, and nothing after it.
 pub async fn plan_answer(
     tx: &mut AnyConnection,

@@ -54,6 +54,7 @@ pub mod subject_access_export;
 pub mod suppressions;
 pub mod timeline;
 pub mod verifications;
+pub mod wrong_numbers;
 
 use std::ops::{Deref, DerefMut};
 use std::path::{Path, PathBuf};

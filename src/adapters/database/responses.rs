@@ -205,7 +205,7 @@ pub async fn late_since(
 ) -> Result<Vec<CaseId>> {
     let sql = "SELECT c.id FROM response r JOIN survey_case c ON c.id = r.case_id
                WHERE c.application_id = $1 AND c.is_open = 0 AND c.withdrawn_at IS NULL AND \
-               r.updated_at > $2 AND c.disposition IN ('1.2', '2.12')
+               r.updated_at > $2 AND c.disposition IN ('1.2', '2.12', '2.121')
                ORDER BY c.late_at, c.id";
     let ids: Vec<i64> =
         sqlx::query_scalar(sql).bind(application.0).bind(since.0).fetch_all(connection).await?;

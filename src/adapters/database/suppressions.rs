@@ -7,6 +7,7 @@ use sqlx::AnyConnection;
 use super::Result;
 use super::bulk_params::{ColumnType, to_param};
 use super::dialect::{Engine, statement};
+use crate::domain::ids::{CampaignId, CaseId, InvitationId};
 use crate::domain::time::Timestamp;
 
 /// The scope that covers every programme.
@@ -91,6 +92,35 @@ pub async fn among(
         .fetch_all(connection)
         .await?;
     Ok(rows.into_iter().map(|(hash, until)| (hash, until.map(Timestamp))).collect())
+}
+
+/// Returns the open cases of a campaign's people whose numbers are suppressed for good, with the
+/// reason. Of several, an opt-out or a complaint comes before an invalid number.
+pub async fn of_campaign(
+    connection: &mut AnyConnection,
+    campaign: CampaignId,
+    programme: &str,
+) -> Result<Vec<(CaseId, InvitationId, String)>> {
+    // What the person said comes before what is known of the number.
+    let sql = format!(
+        "SELECT c.id, i.id, MIN(CASE WHEN s.reason = 'invalid' THEN 'z' ELSE s.reason END)
+         FROM invitation i JOIN respondent r ON r.id = i.respondent_id
+         JOIN suppression s ON s.phone_hash = r.phone_hash
+         JOIN survey_case c ON c.invitation_id = i.id
+         WHERE i.campaign_id = $1 AND c.is_open = 1 AND s.scope IN ('{ALL}', $2)
+           AND s.expires_at IS NULL
+         GROUP BY c.id, i.id ORDER BY c.id"
+    );
+    let rows: Vec<(i64, i64, String)> = sqlx::query_as(statement(sql))
+        .bind(campaign.0)
+        .bind(programme.to_owned())
+        .fetch_all(connection)
+        .await?;
+    let row = |(case, invitation, reason): (i64, i64, String)| {
+        let reason = if reason == "z" { "invalid".to_owned() } else { reason };
+        (CaseId(case), InvitationId(invitation), reason)
+    };
+    Ok(rows.into_iter().map(row).collect())
 }
 
 /// Returns whether any number is suppressed.

@@ -69,8 +69,8 @@ impl CalledPerson<'_> {
         use CallOutcome::*;
         let is_used_up = self.calls >= self.max_calls;
         match self.outcome {
-            Interviewed | HardRefusal | WrongNumber | NonWorking | Disconnected | Deceased
-            | Unable | Language => FollowUp::CasesEnded,
+            Interviewed | HardRefusal | RefusedByOther | WrongNumber | NonWorking
+            | Disconnected | Deceased | Unable | Language | Other => FollowUp::CasesEnded,
             SoftRefusal if self.soft_refusals >= MAX_SOFT_REFUSALS => FollowUp::CasesEnded,
             // An agreed call-back is kept, whatever the number of attempts.
             CallBack => match self.call_back_at {

@@ -24,6 +24,8 @@ pub enum CallOutcome {
     SoftRefusal,
     /// 2.112: no further contact.
     HardRefusal,
+    /// 2.111: somebody else refuses for the person; no further call.
+    RefusedByOther,
     /// 3.34: the number belongs to somebody who does not know the person.
     WrongNumber,
     /// 3.31.
@@ -38,6 +40,8 @@ pub enum CallOutcome {
     Unable,
     /// 2.33: no interviewer speaks the respondent's language.
     Language,
+    /// 2.36: reached, and no interview for a reason that none of the others names.
+    Other,
     /// Not dialled: not an attempt.
     NotDialled,
     /// The interviewer's page was lost before an outcome was recorded.
@@ -45,7 +49,7 @@ pub enum CallOutcome {
 }
 
 impl CallOutcome {
-    pub const ALL: [CallOutcome; 18] = [
+    pub const ALL: [CallOutcome; 20] = [
         CallOutcome::Interviewed,
         CallOutcome::Busy,
         CallOutcome::NoAnswer,
@@ -55,6 +59,7 @@ impl CallOutcome {
         CallOutcome::LeftToWeb,
         CallOutcome::SoftRefusal,
         CallOutcome::HardRefusal,
+        CallOutcome::RefusedByOther,
         CallOutcome::WrongNumber,
         CallOutcome::NonWorking,
         CallOutcome::Disconnected,
@@ -62,6 +67,7 @@ impl CallOutcome {
         CallOutcome::Deceased,
         CallOutcome::Unable,
         CallOutcome::Language,
+        CallOutcome::Other,
         CallOutcome::NotDialled,
         CallOutcome::Lost,
     ];
@@ -77,6 +83,7 @@ impl CallOutcome {
             CallOutcome::LeftToWeb => "left_to_web",
             CallOutcome::SoftRefusal => "soft_refusal",
             CallOutcome::HardRefusal => "hard_refusal",
+            CallOutcome::RefusedByOther => "refused_by_other",
             CallOutcome::WrongNumber => "wrong_number",
             CallOutcome::NonWorking => "non_working",
             CallOutcome::Disconnected => "disconnected",
@@ -84,6 +91,7 @@ impl CallOutcome {
             CallOutcome::Deceased => "deceased",
             CallOutcome::Unable => "unable",
             CallOutcome::Language => "language",
+            CallOutcome::Other => "other",
             CallOutcome::NotDialled => "not_dialled",
             CallOutcome::Lost => "lost",
         }
@@ -105,6 +113,7 @@ impl CallOutcome {
             CallOutcome::LeftToWeb => ("转网上填写", "goes on alone on the web"),
             CallOutcome::SoftRefusal => ("不太愿意", "would rather not"),
             CallOutcome::HardRefusal => ("拒绝，勿再联系", "refuses, never again"),
+            CallOutcome::RefusedByOther => ("他人代为拒绝", "somebody else refuses"),
             CallOutcome::WrongNumber => ("号码不是本人", "wrong number"),
             CallOutcome::NonWorking => ("空号", "non-working number"),
             CallOutcome::Disconnected => ("已销号", "disconnected"),
@@ -112,6 +121,7 @@ impl CallOutcome {
             CallOutcome::Deceased => ("本人已故", "deceased"),
             CallOutcome::Unable => ("无法作答", "unable to answer"),
             CallOutcome::Language => ("语言不通", "language"),
+            CallOutcome::Other => ("其他原因未访成", "no interview for another reason"),
             CallOutcome::NotDialled => ("未拨打", "not dialled"),
             CallOutcome::Lost => ("页面中断", "page lost"),
         }
@@ -128,6 +138,7 @@ impl CallOutcome {
             }
             CallOutcome::SoftRefusal => Some(Disposition::SoftRefusal),
             CallOutcome::HardRefusal => Some(Disposition::Refusal),
+            CallOutcome::RefusedByOther => Some(Disposition::RefusalByOther),
             CallOutcome::WrongNumber => Some(Disposition::WrongNumber),
             CallOutcome::NonWorking => Some(Disposition::NonWorkingNumber),
             CallOutcome::Disconnected => Some(Disposition::Disconnected),
@@ -135,6 +146,7 @@ impl CallOutcome {
             CallOutcome::Deceased => Some(Disposition::Deceased),
             CallOutcome::Unable => Some(Disposition::Unable),
             CallOutcome::Language => Some(Disposition::LanguageBarrier),
+            CallOutcome::Other => Some(Disposition::OtherNonInterview),
             CallOutcome::Interviewed | CallOutcome::NotDialled | CallOutcome::Lost => None,
         }
     }
@@ -155,10 +167,12 @@ impl CallOutcome {
                 | LeftToWeb
                 | SoftRefusal
                 | HardRefusal
+                | RefusedByOther
                 | WrongNumber
                 | Deceased
                 | Unable
                 | Language
+                | Other
         )
     }
 }

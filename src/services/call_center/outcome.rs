@@ -14,13 +14,12 @@ use crate::domain::disposition::Disposition;
 use crate::domain::ids::{CallId, CampaignId};
 use crate::domain::language::Language;
 use crate::domain::personal::Personal;
-use crate::domain::suppression::SuppressionReason;
 use crate::domain::telephone::{CallOutcome, CalledPerson, DayPart, FollowUp};
 use crate::domain::time::Timestamp;
 use crate::domain::zones::Zones;
 use crate::services::context::AppContext;
 use crate::services::sealing::seal_context;
-use crate::services::suppressions::{SuppressionRequest, opt_out, suppress};
+use crate::services::suppressions::{block_wrong_number, opt_out};
 
 /// An interviewer's report of a call.
 #[derive(Debug, Clone, Default)]
@@ -242,8 +241,8 @@ impl CallResult {
     }
 }
 
-/// Sets the disposition of the person's open cases; suppresses the number after a refusal for good
-/// and after a wrong number.
+/// Sets the disposition of the person's open cases; suppresses the number after a refusal for good,
+/// and blocks it for this person after a wrong number.
 async fn dispose_cases(
     context: &AppContext,
     tx: &mut WriteTx,
@@ -259,17 +258,9 @@ async fn dispose_cases(
                 .then_some(campaigns::get(tx, entry.campaign).await?.programme_id);
             opt_out(tx, &entry.phone_hash, programme, source, now).await?;
         }
-        // The number does not reach this person, in this campaign or another.
-        (CallOutcome::WrongNumber, Some(disposition)) => {
-            let before = disposition.replaces();
-            cases::set_disposition(tx, &open, disposition, &before, source, now).await?;
-            let suppression = SuppressionRequest {
-                reason: SuppressionReason::Invalid,
-                programme: None,
-                expires_at: None,
-                phone_hash: &entry.phone_hash,
-            };
-            suppress(tx, &suppression, source, now).await?;
+        // The number does not reach this person, in this campaign of the applicant or another.
+        (CallOutcome::WrongNumber, _) => {
+            block_wrong_number(tx, entry.invitation, source, now).await?;
         }
         (_, Some(_)) if result.new_language.is_some() => {}
         // Two soft refusals count as a refusal.

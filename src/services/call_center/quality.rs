@@ -100,8 +100,10 @@ impl Counts {
     fn add(&mut self, call: &CallWorkload, is_short: bool) {
         self.attempts += u32::from(call.outcome.is_attempt());
         self.reached += u32::from(call.outcome.is_reached());
-        self.refusals +=
-            u32::from(matches!(call.outcome, CallOutcome::SoftRefusal | CallOutcome::HardRefusal));
+        self.refusals += u32::from(matches!(
+            call.outcome,
+            CallOutcome::SoftRefusal | CallOutcome::HardRefusal | CallOutcome::RefusedByOther
+        ));
         self.no_answers += u32::from(call.outcome == CallOutcome::NoAnswer);
         self.interviews += u32::from(call.outcome == CallOutcome::Interviewed);
         self.short += u32::from(is_short);

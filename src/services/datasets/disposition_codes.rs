@@ -1,7 +1,7 @@
 //! The disposition codes of an edition of the rules.
 //!
 //! Up to edition 2, a number that reached nobody made its person not eligible (4.31 and its like).
-//! Up to edition 3, staff excluded no responses.
+//! Up to edition 3, refusals were not told apart, and staff excluded no responses.
 
 use crate::domain::disposition::Disposition;
 
@@ -35,7 +35,7 @@ pub fn of_rules(version: u32) -> Vec<DispositionCode> {
     let present =
         |d: Disposition| DispositionCode { code: d.code(), name: d.name(), labels: d.labels() };
     let since = |code: &str| match code {
-        "2.361" => 4,
+        "2.111" | "2.1121" | "2.1122" | "2.121" | "2.36" | "2.361" | "3.111" => 4,
         code if code.starts_with("3.3") => 3,
         _ => 1,
     };
@@ -63,6 +63,7 @@ mod tests {
         assert_eq!(codes(1), codes(2));
         assert!(codes(2).ends_with(&["3.19", "4.1", "4.31", "4.32", "4.33", "4.7", "4.8"]));
         assert_eq!(codes(4), Disposition::ALL.map(Disposition::code));
-        assert!(codes(4).iter().filter(|code| !codes(3).contains(code)).eq(["2.361"].iter()));
+        let new: Vec<&str> = codes(4).into_iter().filter(|code| !codes(3).contains(code)).collect();
+        assert_eq!(new, ["2.111", "2.1121", "2.1122", "2.121", "2.36", "2.361", "3.111"]);
     }
 }

@@ -16,7 +16,7 @@ mod versions;
 pub use overview::{ApplicationOverview, programme_overview};
 pub use versions::{freeze, freeze_current_answers, freeze_interim};
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use crate::adapters::crypto::{KeyRingError, SealError};
@@ -186,7 +186,7 @@ async fn close_field(
     let open = cases::open_of_application(&mut tx, id).await?;
     cases::lock(&mut tx, &open).await?;
     let open = cases::open_of_application(&mut tx, id).await?;
-    let completions = assess_responses(context, &mut tx, &application).await?;
+    let (completions, empty) = assess_responses(context, &mut tx, &application).await?;
     let partial: Vec<CaseId> = open
         .iter()
         .copied()
@@ -198,6 +198,17 @@ async fn close_field(
         &partial,
         Disposition::Partial,
         &[],
+        DispositionSource::Close,
+        now,
+    )
+    .await?;
+    // Who agreed and then answered nothing has refused without a word (implicit refusal).
+    let silent: Vec<CaseId> = rest.iter().copied().filter(|case| empty.contains(case)).collect();
+    cases::set_disposition(
+        &mut tx,
+        &silent,
+        Disposition::NothingAnswered,
+        &[Disposition::BreakOff],
         DispositionSource::Close,
         now,
     )
@@ -262,15 +273,17 @@ async fn usual_times(
         .collect())
 }
 
-/// Sets the quality flags of an application's responses. Returns the completion of each case. Open
-/// text is not unsealed for this.
+/// Sets the quality flags of an application's responses. Returns the completion of each case,
+/// and the cases that were begun and have no answer at all. Open text is not unsealed for this.
 async fn assess_responses(
     context: &AppContext,
     tx: &mut WriteTx,
     application: &Application,
-) -> Result<HashMap<CaseId, Completion>, DeadlineError> {
+) -> Result<(HashMap<CaseId, Completion>, HashSet<CaseId>), DeadlineError> {
     let sealer = context.keys.sealer(&application.key_id)?;
-    let Some(questionnaire) = application.questionnaire_id else { return Ok(HashMap::new()) };
+    let Some(questionnaire) = application.questionnaire_id else {
+        return Ok(Default::default());
+    };
     let questionnaire =
         Questionnaire::parse(&campaigns::questionnaire_source(tx, questionnaire).await?)?;
     let mut listed = cases::listed_facts(tx, application.id).await?;
@@ -292,7 +305,7 @@ async fn assess_responses(
     let usual = usual_times(tx, application, complete).await?;
     let limits = context.config.quality;
     let (mut completions, mut qualities) = (HashMap::new(), Vec::new());
-    let mut vectors = Vec::new();
+    let (mut vectors, mut empty) = (Vec::new(), HashSet::new());
     for response in responses {
         let time = time(&response);
         let limit = SpeedLimit {
@@ -312,6 +325,9 @@ async fn assess_responses(
             };
             answer.map(|answer| (id, answer))
         };
+        if response.answers.is_empty() {
+            empty.insert(response.case);
+        }
         let answers: BTreeMap<String, Answer> =
             response.answers.into_iter().filter_map(read).collect();
         let (segment, fields_sealed) = listed
@@ -335,5 +351,5 @@ async fn assess_responses(
         quality.duplicate = duplicate;
     }
     paradata::set_quality(tx, &qualities).await?;
-    Ok(completions)
+    Ok((completions, empty))
 }

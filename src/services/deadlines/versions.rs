@@ -92,7 +92,7 @@ pub async fn freeze(context: &AppContext, code: &str) -> Result<u32, DeadlineErr
         FreezeReason::LateAnswers
     };
     cases::lock(&mut tx, &late).await?;
-    let completions = assess_responses(context, &mut tx, &application).await?;
+    let (completions, _) = assess_responses(context, &mut tx, &application).await?;
     let responses_by_case: HashMap<CaseId, responses::Response> =
         responses::of_cases(&mut tx, &late)
             .await?

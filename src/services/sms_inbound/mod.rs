@@ -24,7 +24,7 @@ use crate::domain::reply::ReplyMeaning;
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
 use crate::services::sealing::seal_context;
-use crate::services::suppressions::{opt_out, resubscribe};
+use crate::services::suppressions::{block_wrong_number, opt_out, resubscribe};
 use sender::{Sender, find_sender};
 
 /// Takes the receipts of one push, in one transaction.
@@ -121,6 +121,10 @@ pub async fn process_reply(
         tracing::warn!(gateway, "a reply came from no telephone number; it is in the inbox");
     } else if meaning == ReplyMeaning::OptOut {
         carry_out_opt_out(context, &mut tx, &stored, is_new).await?;
+    } else if let (ReplyMeaning::WrongNumber, true, Some(contacted)) =
+        (meaning, is_new, &stored.contacted)
+    {
+        block_wrong_number(&mut tx, contacted.invitation, DispositionSource::Reply, now).await?;
     } else if meaning == ReplyMeaning::Resubscribe && is_new {
         carry_out_resubscription(context, &mut tx, &stored).await?;
     }

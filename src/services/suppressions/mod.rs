@@ -2,13 +2,18 @@
 //! opted out. A suppression for good ends what was planned.
 
 mod import;
+mod known_at_launch;
 
 pub use import::{SuppressionDefaults, SuppressionError, import_suppressions};
+pub use known_at_launch::dispose_known_at_launch;
 
 use crate::adapters::database::cases::DispositionSource;
 use crate::adapters::database::suppressions::{self, NewSuppression};
-use crate::adapters::database::{DatabaseError, WriteTx, cases, invitations, programmes};
-use crate::domain::ids::ProgrammeId;
+use crate::adapters::database::{
+    DatabaseError, WriteTx, cases, invitations, programmes, wrong_numbers,
+};
+use crate::domain::disposition::Disposition;
+use crate::domain::ids::{InvitationId, ProgrammeId};
 use crate::domain::suppression::SuppressionReason;
 use crate::domain::time::Timestamp;
 
@@ -49,10 +54,31 @@ pub async fn suppress(
     }
     let invitation_ids = invitations::list_by_phone(tx, phone_hash, programme).await?;
     let open = cases::open_of_invitations(tx, &invitation_ids).await?;
-    let disposition = reason.disposition();
+    // What staff enter, or import, was said elsewhere and not to this campaign.
+    let disposition = match source {
+        DispositionSource::Staff => reason.disposition_told_elsewhere(),
+        _ => reason.disposition(),
+    };
     cases::set_disposition(tx, &open, disposition, &disposition.replaces(), source, now).await?;
     invitations::cancel_next_contacts(tx, &invitation_ids).await?;
     Ok(())
+}
+
+/// Whoever answers a number is not the person: no more contacts of that person by that number, in any
+/// campaign of the applicant. Somebody else with the number, on another applicant's list, is
+/// contacted: there it may be right.
+pub async fn block_wrong_number(
+    tx: &mut WriteTx,
+    invitation: InvitationId,
+    source: DispositionSource,
+    now: Timestamp,
+) -> Result<(), DatabaseError> {
+    let same = invitations::of_same_person(tx, invitation).await?;
+    let open = cases::open_of_invitations(tx, &same).await?;
+    let disposition = Disposition::WrongNumber;
+    cases::set_disposition(tx, &open, disposition, &disposition.replaces(), source, now).await?;
+    invitations::cancel_next_contacts(tx, &same).await?;
+    wrong_numbers::add(tx, invitation, now).await
 }
 
 /// A person does not want to be contacted any more.

@@ -205,7 +205,7 @@ pub struct CallPage<'a> {
 
 /// Outcomes that an interviewer can choose, in the order of the page. A complete interview is
 /// recorded automatically.
-const OUTCOMES: [CallOutcome; 15] = [
+const OUTCOMES: [CallOutcome; 17] = [
     CallOutcome::NoAnswer,
     CallOutcome::Busy,
     CallOutcome::MessageLeft,
@@ -213,6 +213,7 @@ const OUTCOMES: [CallOutcome; 15] = [
     CallOutcome::LinkSent,
     CallOutcome::SoftRefusal,
     CallOutcome::HardRefusal,
+    CallOutcome::RefusedByOther,
     CallOutcome::WrongNumber,
     CallOutcome::NonWorking,
     CallOutcome::Disconnected,
@@ -220,6 +221,7 @@ const OUTCOMES: [CallOutcome; 15] = [
     CallOutcome::Language,
     CallOutcome::Unable,
     CallOutcome::Deceased,
+    CallOutcome::Other,
     CallOutcome::NotDialled,
 ];
 

@@ -14,13 +14,14 @@ use serde::Serialize;
 use super::schedule;
 use crate::adapters::crypto::{KeyRingError, SealError};
 use crate::adapters::database::{DatabaseError, WriteTx, campaigns, lists};
-use crate::domain::contact_plan::{ContactPlan, ContactPlanError, PlanFile};
+use crate::domain::contact_plan::{ContactPlan, ContactPlanError, PlanFile, Step};
 use crate::domain::ids::ApplicationId;
 use crate::domain::programme::is_code;
 use crate::domain::quota::QuotaError;
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
 use crate::services::questionnaires::QuestionnaireSourceError;
+use crate::services::suppressions::dispose_known_at_launch;
 use checks::LaunchCandidate;
 use people::prepare_people;
 use persist::{store_campaign, store_invitations};
@@ -263,6 +264,8 @@ pub async fn prepare_launch(
     let campaign = store_campaign(&job, &mut tx).await?;
     let draw =
         store_invitations(&job, &mut tx, campaign, &people, &mut prepared.invitations).await?;
+    let has_telephone = plan.steps.iter().any(Step::is_telephone);
+    dispose_known_at_launch(&mut tx, campaign, &programme.code, has_telephone, now).await?;
     let parts = &prepared.parts;
     let formatted = |at: Timestamp| at.rfc3339(programme.time_zone);
     let steps =
