@@ -211,6 +211,14 @@ async fn a_dataset_has_weights_and_the_precision_of_its_means() {
             assert_eq!(is_told, smallest == "1", "{of}");
             let told = std::fs::read_to_string(folder.join("manifest.json")).unwrap();
             assert_eq!(told.contains("large_owner"), smallest == "1", "{of}");
+            // The words of list fields are sealed with the rows, and in no metadata.
+            let mut connection = app.context.database.read().await.unwrap();
+            let metadata: Vec<String> = sqlx::query_scalar("SELECT metadata FROM dataset")
+                .fetch_all(&mut *connection)
+                .await
+                .unwrap();
+            drop(connection);
+            assert!(!metadata[0].contains('北') && !told.contains('北'), "{of}: {metadata:?}");
             let mut by_stratum: BTreeMap<(String, String), usize> = BTreeMap::new();
             let mut sum = 0.0;
             for row in &cases {
