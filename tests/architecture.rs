@@ -18,7 +18,7 @@ const LAYERS: [&[&str]; 7] = [
 ];
 
 /// Services in order: each uses only those before it. `sealing` and `context` are below all others.
-const SERVICES: [&str; 25] = [
+const SERVICES: [&str; 26] = [
     "sealing",
     "context",
     "versions",
@@ -35,6 +35,7 @@ const SERVICES: [&str; 25] = [
     "interviews",
     "call_center",
     "clock_steps",
+    "response_quality",
     "datasets",
     "forecasting",
     "deadlines",

@@ -231,7 +231,7 @@ async fn nothing_is_asked_before_the_present_notice_is_agreed_to() {
             .await
             .unwrap()
         };
-        assert_eq!(consents().await, [("standard-1".to_owned(), 1, 0)]);
+        assert_eq!(consents().await, [("standard-2".to_owned(), 1, 0)]);
 
         // The programme gets its own notice: consent is requested again, and the answers remain.
         let own = |version: &str, text: &str| {
@@ -257,7 +257,7 @@ async fn nothing_is_asked_before_the_present_notice_is_agreed_to() {
         assert!(app.get(&link).await.1.contains("name=\"pq1\""));
         assert_eq!(
             consents().await,
-            [("2026-1".to_owned(), 1, 0), ("standard-1".to_owned(), 1, 0)]
+            [("2026-1".to_owned(), 1, 0), ("standard-2".to_owned(), 1, 0)]
         );
 
         // A refusal after that withdraws the consent.
@@ -265,7 +265,7 @@ async fn nothing_is_asked_before_the_present_notice_is_agreed_to() {
         assert!(app.get(&link).await.1.contains("已撤回同意"));
         assert_eq!(
             consents().await,
-            [("2026-1".to_owned(), 0, 1), ("standard-1".to_owned(), 0, 1)]
+            [("2026-1".to_owned(), 0, 1), ("standard-2".to_owned(), 0, 1)]
         );
     }
 }
@@ -409,8 +409,12 @@ async fn paradata_are_recorded_and_exclude_nobody() {
         common::validate_dataset(&folder);
         let responses = std::fs::read_to_string(folder.join("responses.csv")).unwrap();
         assert_eq!(responses.lines().count(), 7, "{}: everybody is in it", app.engine);
-        assert_eq!(responses.matches(",80,phone,false,false,0.0000,").count(), 5, "{responses}");
-        assert_eq!(responses.matches(",12,phone,true,true,0.0000,").count(), 1, "{responses}");
+        assert_eq!(
+            responses.matches(",80,phone,false,false,true,,,0.0000,").count(),
+            5,
+            "{responses}"
+        );
+        assert_eq!(responses.matches(",12,phone,true,true,,,,0.0000,").count(), 1, "{responses}");
         let paradata = std::fs::read_to_string(folder.join("paradata.csv")).unwrap();
         assert_eq!(
             (paradata.lines().count(), paradata.matches(",web,phone,").count()),

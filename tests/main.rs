@@ -42,6 +42,7 @@ mod replies;
 mod respondent_inputs;
 mod respondent_pages;
 mod respondent_sessions;
+mod response_quality;
 mod restore;
 mod routes;
 mod serve;

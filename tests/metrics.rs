@@ -194,7 +194,7 @@ async fn prometheus_reads_the_figures_and_answers_the_dashboard_and_the_rules() 
         };
         let as_it_is =
             state("FieldworkdQuotaInDanger") == "pending" && state("FieldworkdDown") == "inactive";
-        all.len() == 13 && all.iter().all(|rule| rule["health"] == "ok") && as_it_is
+        all.len() == 14 && all.iter().all(|rule| rule["health"] == "ok") && as_it_is
     };
     wait_until("every rule is evaluated", evaluated).await;
     // Every exported metric is queried by a rule or the dashboard.

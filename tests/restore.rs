@@ -128,8 +128,11 @@ const OLD_FIELD: &str = "
         VALUES (7, 'wang', 'interviewer', 'zh', 'x', 1);
 ";
 
+/// A disposition, its source and its time.
+type OldChange = (&'static str, &'static str, i64);
+
 /// What was noted of a case under the old rules, and its disposition under the present ones.
-const OLD_DISPOSITIONS: [(&str, &[(&str, &str, i64)], (&str, i64)); 8] = [
+const OLD_DISPOSITIONS: [(&str, &[OldChange], (&str, i64)); 8] = [
     ("4.8", &[("2.20", "receipt", 10), ("4.8", "close", 20)], ("2.20", 10)),
     ("4.8", &[("4.8", "close", 20)], ("3.11", 20)),
     ("4.8", &[("2.20", "receipt", 10), ("4.8", "web", 20)], ("4.8", 20)),

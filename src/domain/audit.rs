@@ -103,6 +103,7 @@ actions! {
     ReplyViewed "reply" "查看回复" "read a reply";
     CasePersonViewed "case_revealed" "查看受访者" "saw the person of a case";
     PersonExported "person" "导出个人信息" "exported what is held of a person";
+    ResponseReviewed "response_reviewed" "处理可疑问卷" "accepted or excluded a response";
     OpenAnswersViewed "dataset" "查看开放题" "read open answers";
     PersonSearched "searched" "查找受访者" "looked for a person";
     CaseAssigned "assign" "转交个案" "handed a case over";

@@ -29,6 +29,8 @@ pub enum Disposition {
     Unable,
     /// 2.33: speaks no language of the interviewers.
     LanguageBarrier,
+    /// 2.361: answered, and excluded by staff, as somebody else answered or nobody meant it.
+    Excluded,
     /// 3.11: never attempted.
     NotAttempted,
     /// 3.12: the telephone was busy.
@@ -87,7 +89,7 @@ impl OutcomeGroup {
 }
 
 impl Disposition {
-    pub const ALL: [Disposition; 22] = [
+    pub const ALL: [Disposition; 23] = [
         Disposition::Complete,
         Disposition::Partial,
         Disposition::SoftRefusal,
@@ -99,6 +101,7 @@ impl Disposition {
         Disposition::Deceased,
         Disposition::Unable,
         Disposition::LanguageBarrier,
+        Disposition::Excluded,
         Disposition::NotAttempted,
         Disposition::Busy,
         Disposition::NoAnswer,
@@ -126,6 +129,7 @@ impl Disposition {
             Disposition::Deceased => ("已故", "deceased"),
             Disposition::Unable => ("无法作答", "unable"),
             Disposition::LanguageBarrier => ("语言不通", "language barrier"),
+            Disposition::Excluded => ("核实后剔除", "excluded"),
             Disposition::NotAttempted => ("未联系", "not attempted"),
             Disposition::Busy => ("占线", "busy"),
             Disposition::NoAnswer => ("无人接听", "no answer"),
@@ -154,6 +158,7 @@ impl Disposition {
             Disposition::Deceased => "2.31",
             Disposition::Unable => "2.32",
             Disposition::LanguageBarrier => "2.33",
+            Disposition::Excluded => "2.361",
             Disposition::NotAttempted => "3.11",
             Disposition::Busy => "3.12",
             Disposition::NoAnswer => "3.13",
@@ -181,6 +186,7 @@ impl Disposition {
             Disposition::Deceased => "deceased",
             Disposition::Unable => "unable",
             Disposition::LanguageBarrier => "language_barrier",
+            Disposition::Excluded => "excluded",
             Disposition::NotAttempted => "not_attempted",
             Disposition::Busy => "busy",
             Disposition::NoAnswer => "no_answer",
@@ -276,9 +282,10 @@ impl Disposition {
             Disposition::NonContact | Disposition::NeverAvailable | Disposition::MessageLeft => {
                 OutcomeGroup::NonContact
             }
-            Disposition::Deceased | Disposition::Unable | Disposition::LanguageBarrier => {
-                OutcomeGroup::Other
-            }
+            Disposition::Deceased
+            | Disposition::Unable
+            | Disposition::LanguageBarrier
+            | Disposition::Excluded => OutcomeGroup::Other,
             Disposition::NotAttempted
             | Disposition::Busy
             | Disposition::NoAnswer

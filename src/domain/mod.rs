@@ -18,6 +18,7 @@ pub mod forecast;
 pub mod ids;
 pub mod language;
 pub mod mode;
+pub mod origin;
 pub mod outcome_rates;
 pub mod person;
 pub mod personal;

@@ -10,6 +10,10 @@ use super::language::{Language, LocalizedText};
 #[serde(deny_unknown_fields)]
 pub struct PrivacyNotice {
     pub version: String,
+    /// Whether the text says that browser and network are recorded as code words, to find answers
+    /// that did not come from the persons themselves. Otherwise none are recorded.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub records_origin: bool,
     /// Paragraphs separated by line breaks; `{applicant}` and `{programme}` are replaced.
     pub text: LocalizedText,
 }
@@ -54,10 +58,12 @@ impl PrivacyNotice {
 impl Default for PrivacyNotice {
     fn default() -> PrivacyNotice {
         PrivacyNotice {
-            version: "standard-1".to_owned(),
+            version: "standard-2".to_owned(),
+            records_origin: true,
             text: LocalizedText {
                 zh: "您的姓名和电话由{applicant}提供，只用于邀请您参加「{programme}」。\n\
                      我们记录您的回答、作答时间和所用设备的种类（手机或电脑）；交付评分的数据不含姓名和电话，只用于统计。\n\
+                     为识别他人代答，我们把浏览器和网络换算成无法还原的代码进行比对，不保存网络地址，也不用于其他目的。\n\
                      个人信息加密保存，查看均有记录，评价结束后删除。\n\
                      参加完全自愿。您可以随时停止或撤回同意，撤回后您的回答不再使用，我们也不再联系您。"
                     .to_owned(),
@@ -66,6 +72,9 @@ impl Default for PrivacyNotice {
                      We record your answers, the time they took and the kind of your device \
                      (phone or computer). What is handed to scoring holds no name and no number \
                      and is used for statistics only.\n\
+                     To find answers given by somebody else, your browser and network are turned \
+                    into a code that cannot be turned back and compared; no address is kept, and \
+                    it serves nothing else.\n\
                      Personal data are kept encrypted, every look at them is recorded, and they \
                      are deleted when the rating is over.\n\
                      Taking part is voluntary. You can stop or withdraw your consent at any \
@@ -87,7 +96,7 @@ mod tests {
         let programme = LocalizedText { zh: "评价".into(), en: "Rating".into() };
         let paragraphs = notice.paragraphs(Language::Zh, "甲公司", &programme);
         assert!(
-            paragraphs.len() == 4
+            paragraphs.len() == 5
                 && paragraphs[0].contains("甲公司")
                 && paragraphs[0].contains("「评价」"),
             "{paragraphs:?}"

@@ -20,6 +20,7 @@ pub mod monitoring;
 pub mod programmes;
 pub mod questionnaires;
 pub mod quotas;
+pub mod response_quality;
 pub mod restore;
 pub mod sealing;
 pub mod sms_inbound;

@@ -110,10 +110,13 @@ impl Shared {
                     .people
                     .entry(submit.to.clone())
                     .or_insert_with(|| Person::random(scenario, &submit.to));
-                for (at, event) in
-                    person.receive_message(now + delay, &submit.to, &submit.text, &submit.replies)
-                {
+                let (events, is_answered_for) =
+                    person.receive_message(now + delay, &submit.to, &submit.text, &submit.replies);
+                for (at, event) in events {
                     state.schedule(at, event);
+                }
+                if is_answered_for {
+                    state.record.answered_for.insert(submit.to.clone());
                 }
             }
             let response = if response_lost {

@@ -16,7 +16,7 @@ mod people;
 mod scenario;
 mod server;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -24,7 +24,7 @@ use std::time::Duration;
 use crate::adapters::clock::Clock;
 use crate::domain::time::Timestamp;
 use people::Person;
-pub use scenario::{PeopleScenario, Scenario};
+pub use scenario::{DishonestApplicant, PeopleScenario, Scenario};
 
 /// A running simulator.
 #[derive(Clone)]
@@ -101,6 +101,8 @@ pub struct TrafficRecord {
     pub pushes: u64,
     /// Number of page visits.
     pub visits: u64,
+    /// The numbers of people for whom somebody else answered.
+    pub answered_for: BTreeSet<String>,
 }
 
 impl TrafficRecord {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use regex::Regex;
 
 use super::carrier::{MAX_PUSH_ATTEMPTS, rng_for};
-use super::scenario::Scenario;
+use super::scenario::{DishonestApplicant, Scenario};
 use super::{Event, Shared};
 use crate::domain::time::Timestamp;
 
@@ -32,16 +32,34 @@ static ATTRIBUTE: LazyLock<Regex> =
 /// Words of a message that offer an SMS interview.
 const SMS_INTERVIEW_OFFERS: [&str; 2] = ["回复1", "Reply 1"];
 
-/// Most people use a phone.
+/// Most people use a phone. `{n}` is a number of the model or the version.
 const USER_AGENTS: [&str; 4] = [
-    "Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0 Mobile \
-        Safari/537.36 MicroMessenger/8.0",
-    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like \
+    "Mozilla/5.0 (Linux; Android 14; V2{n}A) AppleWebKit/537.36 (KHTML, like Gecko) \
+        Chrome/130.0 Mobile Safari/537.36 MicroMessenger/8.0",
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_{n} like Mac OS X) AppleWebKit/605.1.15 (KHTML, like \
         Gecko) Mobile/15E148",
-    "Mozilla/5.0 (Phone; OpenHarmony 5.0) AppleWebKit/537.36 (KHTML, like Gecko) ArkWeb/4.1",
+    "Mozilla/5.0 (Phone; OpenHarmony 5.{n}) AppleWebKit/537.36 (KHTML, like Gecko) ArkWeb/4.1",
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) \
-        Chrome/130.0 Safari/537.36",
+        Chrome/1{n}.0 Safari/537.36",
 ];
+/// How many models or versions of each there are among people.
+const MODELS: [u32; 4] = [60, 6, 20, 20];
+
+/// The computer in the office of a dishonest applicant.
+const OFFICE_BROWSER: &str = "Mozilla/5.0 (Windows NT 6.1; Win64; x64) AppleWebKit/537.36 (KHTML, \
+    like Gecko) Chrome/109.0 Safari/537.36";
+const OFFICE_ADDRESS: &str = "198.19.7.21";
+
+/// Half of the people come through the few networks of mobile carriers, the others from their own.
+fn address_of(seed: u64, number: &str) -> String {
+    let mut rng = rng_for(seed, "address", number, 0);
+    let (network, host) = (rng.u32(0..256), 1 + rng.u32(0..254));
+    if rng.bool() {
+        format!("198.18.{}.{host}", network % 8)
+    } else {
+        format!("198.19.{}.{host}", 8 + network % 248)
+    }
+}
 
 #[derive(Clone, Copy, PartialEq)]
 enum ResponseKind {
@@ -67,8 +85,10 @@ pub(super) struct Person {
     satisfaction: f64,
     reads_english: bool,
     speeds: bool,
-    /// User agent of the browser.
-    user_agent: &'static str,
+    /// User agent of the browser, and its address if people have any.
+    user_agent: String,
+    address: Option<String>,
+    dishonest: Option<DishonestApplicant>,
     /// Messages received with each link, and the page that the browser has reached.
     links: HashMap<String, LinkProgress>,
     has_replied: bool,
@@ -117,8 +137,10 @@ impl Person {
         }
         let (satisfaction, reads_english) = (0.45 + 0.5 * rng.f64(), rng.f64() < 0.05);
         let speeds = rng.f64() < people.speeds;
-        let user_agent =
-            USER_AGENTS[(rng.f64() * 1.25 * USER_AGENTS.len() as f64) as usize % USER_AGENTS.len()];
+        let kind_of_browser =
+            (rng.f64() * 1.25 * USER_AGENTS.len() as f64) as usize % USER_AGENTS.len();
+        let model = rng_for(scenario.seed, "model", number, 0).u32(..MODELS[kind_of_browser]);
+        let user_agent = USER_AGENTS[kind_of_browser].replace("{n}", &model.to_string());
         let reply_faults =
             (scenario.duplicate_replies, scenario.delayed_replies, scenario.reordered_replies);
         let (misunderstands, sms_answers) = (people.misunderstands, BTreeMap::new());
@@ -129,6 +151,8 @@ impl Person {
             reads_english,
             speeds,
             user_agent,
+            address: people.has_addresses.then(|| address_of(scenario.seed, number)),
+            dishonest: people.dishonest.clone(),
             links: HashMap::new(),
             has_replied: false,
             misunderstands,
@@ -138,8 +162,36 @@ impl Person {
         }
     }
 
-    /// Receives a message and returns this person's actions that follow from it.
+    /// Staff of the applicant answer from now on, for somebody who would have stayed silent.
+    /// Returns whether they do.
+    fn is_answered_for(&mut self, number: &str, text: &str) -> bool {
+        let is_of_applicant = |dishonest: &mut DishonestApplicant| text.contains(&dishonest.name);
+        let Some(dishonest) = self.dishonest.take_if(is_of_applicant) else { return false };
+        let is_meant = self.kind == ResponseKind::Silent
+            && rng_for(0, "answered for", number, 0).f64() < dishonest.share;
+        if is_meant {
+            self.kind = ResponseKind::Completes(0);
+            (self.satisfaction, self.speeds) = (0.93, false);
+            self.user_agent = OFFICE_BROWSER.to_owned();
+            self.address = self.address.as_ref().map(|_| OFFICE_ADDRESS.to_owned());
+        }
+        is_meant
+    }
+
+    /// Receives a message and returns this person's actions that follow from it, and whether
+    /// somebody else answers it.
     pub fn receive_message(
+        &mut self,
+        at: Timestamp,
+        number: &str,
+        text: &str,
+        replies_url: &str,
+    ) -> (Vec<(Timestamp, Event)>, bool) {
+        let is_answered_for = self.is_answered_for(number, text);
+        (self.react(at, number, text, replies_url), is_answered_for)
+    }
+
+    fn react(
         &mut self,
         at: Timestamp,
         number: &str,
@@ -420,19 +472,20 @@ impl Shared {
     /// Opens the page that the browser has reached, and schedules the form to submit after reading
     /// it.
     pub(super) async fn open_page(&self, number: String, link: String) {
-        let (current_url, user_agent) = {
+        let (current_url, user_agent, address) = {
             let state = self.lock();
             let Some(person) = state.people.get(&number) else { return };
             let Some(progress) = person.links.get(&link) else { return };
             let first = if person.reads_english { format!("{link}?lang=en") } else { link.clone() };
-            (progress.current_url.clone().unwrap_or(first), person.user_agent)
+            let url = progress.current_url.clone().unwrap_or(first);
+            (url, person.user_agent.clone(), person.address.clone())
         };
         if !is_on_loopback(&link) {
             return;
         }
         self.lock().record.visits += 1;
-        let Ok(page) = self.client.get(&current_url).header("user-agent", user_agent).send().await
-        else {
+        let request = with_browser(self.client.get(&current_url), user_agent, address);
+        let Ok(page) = request.send().await else {
             return;
         };
         let Ok(page) = page.text().await else { return };
@@ -456,17 +509,20 @@ impl Shared {
         (action, fields): (String, Vec<(String, String)>),
     ) {
         let origin = link.split("/i/").next().unwrap_or_default().to_owned();
-        let Some(user_agent) = self.lock().people.get(&number).map(|person| person.user_agent)
-        else {
-            return;
-        };
+        let browser = self
+            .lock()
+            .people
+            .get(&number)
+            .map(|person| (person.user_agent.clone(), person.address.clone()));
+        let Some((user_agent, address)) = browser else { return };
         let body: String =
             form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         let request = self
             .client
             .post(format!("{origin}{action}"))
             .header("content-type", "application/x-www-form-urlencoded");
-        let Ok(answer) = request.header("user-agent", user_agent).body(body).send().await else {
+        let request = with_browser(request, user_agent, address);
+        let Ok(answer) = request.body(body).send().await else {
             return;
         };
         let next = answer
@@ -483,6 +539,19 @@ impl Shared {
             progress.current_url = Some(next);
         }
         state.schedule(now + Duration::from_secs(1), Event::OpenPage { number, link });
+    }
+}
+
+/// Says what the person's browser says of itself, and what a reverse proxy adds.
+fn with_browser(
+    request: reqwest::RequestBuilder,
+    user_agent: String,
+    address: Option<String>,
+) -> reqwest::RequestBuilder {
+    let request = request.header("user-agent", user_agent);
+    match address {
+        Some(address) => request.header("x-forwarded-for", address),
+        None => request,
     }
 }
 

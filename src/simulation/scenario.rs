@@ -59,6 +59,20 @@ pub struct PeopleScenario {
     pub answers_by_sms: f64,
     /// Share of SMS questions that are first answered with something else.
     pub misunderstands: f64,
+    /// Whether everybody has an address of their own (198.18.0.0/15), told as by a reverse proxy.
+    pub has_addresses: bool,
+    /// An applicant whose staff answer for people who would not.
+    pub dishonest: Option<DishonestApplicant>,
+}
+
+/// Staff of an applicant who answer, from one computer in their office, for users on their list:
+/// unhurried, and nearly always with the best points.
+#[derive(Debug, Clone)]
+pub struct DishonestApplicant {
+    /// What stands in the messages of its campaign only, such as its name.
+    pub name: String,
+    /// The share of the people who would stay silent for whom they answer.
+    pub share: f64,
 }
 
 impl Scenario {
@@ -114,6 +128,7 @@ impl Scenario {
                 speeds: 0.06,
                 answers_by_sms: 0.05,
                 misunderstands: 0.1,
+                ..PeopleScenario::silent()
             },
             ..Scenario::faultless(seed, rate_per_second)
         }
@@ -134,6 +149,8 @@ impl PeopleScenario {
             speeds: 0.0,
             answers_by_sms: 0.0,
             misunderstands: 0.0,
+            has_addresses: false,
+            dishonest: None,
         }
     }
 }

@@ -127,6 +127,7 @@ pub async fn send_page(
         fields: &fields,
         language: call_screen.language,
         device: DeviceClass::Computer,
+        origin: None,
         shown_at: None,
     };
     interview_service.save_page(&call_screen.code, &sent).await.unwrap()

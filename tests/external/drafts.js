@@ -52,6 +52,20 @@ run(async (browser) => {
   await press(qian, 'form[action="/drafts"] button');
   await look(qian, "draft");
   check((await text(qian)).includes("预演"), `no rehearsal: ${(await text(qian)).slice(0, 600)}`);
+  // Two tabs: what the first has saved meanwhile is shown beside what the second wanted.
+  const tab = await qian.browserContext().newPage();
+  await tab.goto(qian.url());
+  const save = async (page, name) => {
+    await page.$eval('[name="plan-name"]', (field, name) => { field.value = name; }, name);
+    await press(page, 'form:has([name="plan-name"]) button:not([name])');
+  };
+  await save(tab, "第一个标签页的计划");
+  await save(qian, "第二个标签页的计划");
+  const both = await text(qian);
+  check(both.includes("他人已先保存") && both.includes("第一个标签页的计划") && both.includes("第二个标签页的计划"), `no conflict is shown: ${both.slice(0, 300)}`);
+  await look(qian, "conflict");
+  await tab.close();
+  await qian.goto(`${task.base}/drafts/QH-2026`);
   await fill({ number: "13812345678" });
   await press(qian, 'form[action$="/test"] button');
   check((await text(qian)).includes("测试短信已发出"), `no test: ${(await text(qian)).slice(0, 300)}`);

@@ -297,7 +297,8 @@ const STAFF: [(&str, Role); 4] = [
 
 /// Forms without an audit entry ahead of the action: their services write one in the transaction of
 /// the change, or change only the own session or call.
-const AUDITED_BY_SERVICE: [&str; 27] = [
+const AUDITED_BY_SERVICE: [&str; 28] = [
+    "/applications/{code}/responses/{case}",
     "/drafts/{code}/test",
     "/accounts",
     "/accounts/{name}/disable",

@@ -30,6 +30,7 @@ pub use reader::Reader;
 pub use routes::{Route, RouteDecision, RouteLeg};
 pub use telemetry::{LogLevel, TracesConfig};
 
+use crate::domain::origin::ClusterLimits;
 use crate::domain::personal::Personal;
 use crate::domain::recurrence::Recurrence;
 use crate::domain::reply::ReplyWords;
@@ -60,9 +61,7 @@ pub struct Config {
     pub csv_byte_order_mark: bool,
     /// List values with fewer cases than this are suppressed in a dataset.
     pub smallest_cell: u32,
-    /// A response is flagged as speeding if it took less than this share of its application's
-    /// median.
-    pub speeding_threshold: f64,
+    pub quality: QualityConfig,
     /// How long a reservation in a reserved cell lasts after each page.
     pub reservation_time: Duration,
     /// Completes per invited person, until a campaign has its own rate.
@@ -87,6 +86,18 @@ pub struct Config {
     /// Routes: several gateways under one name.
     pub routes: BTreeMap<String, Route>,
     pub housekeeping: HousekeepingConfig,
+}
+
+/// Flags of responses, and what is decided about them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct QualityConfig {
+    /// The share of the median time below which a complete response is speeding.
+    pub speeding_below: f64,
+    /// The time that a rating takes at least.
+    pub time_per_rating: Duration,
+    pub clusters: ClusterLimits,
+    /// Whether a response is excluded only when a second person agrees.
+    pub needs_second_person: bool,
 }
 
 /// Requirements for staff accounts.
@@ -322,7 +333,7 @@ fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
     let (log_level, log_json) = telemetry::read_log(r);
     let traces = telemetry::read_traces(r);
     let (datasets, open_answers, smallest_cell, csv_byte_order_mark) = sections::read_dataset(r);
-    let speeding_threshold = sections::read_quality(r);
+    let quality = sections::read_quality(r);
     let (reservation_time, expected_response_rate) = sections::read_quota(r);
     let forecast_every = r.section("forecast", |r| r.duration("every", "1h"));
     let questionnaires = r.section("questionnaires", |r| {
@@ -356,7 +367,7 @@ fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
         open_answers,
         csv_byte_order_mark,
         smallest_cell,
-        speeding_threshold,
+        quality,
         reservation_time,
         expected_response_rate,
         forecast_every,

@@ -8,8 +8,9 @@ use std::time::Duration;
 use super::gateways::{read_gateway, read_networks};
 use super::{
     ConsoleConfig, ContactCaps, DispatchConfig, GatewayConfig, HousekeepingConfig, OpenAnswers,
-    Reader, RepliesConfig, Route,
+    QualityConfig, Reader, RepliesConfig, Route,
 };
+use crate::domain::origin::ClusterLimits;
 use crate::domain::recurrence::Recurrence;
 use crate::domain::reply::ReplyWords;
 use ipnet::IpNet;
@@ -81,8 +82,9 @@ pub fn read_dataset(r: &mut Reader<'_>) -> (PathBuf, OpenAnswers, u32, bool) {
     })
 }
 
-/// `[quality]`: the share of the median below which a response is speeding.
-pub fn read_quality(r: &mut Reader<'_>) -> f64 {
+/// `[quality]`: when a response is speeding, how many people from one place are a cluster, and how
+/// many people exclude a response.
+pub fn read_quality(r: &mut Reader<'_>) -> QualityConfig {
     r.section("quality", |r| {
         let share = r.decimal("speeding_below", 0.4);
         if !(0.0..1.0).contains(&share) {
@@ -91,7 +93,21 @@ pub fn read_quality(r: &mut Reader<'_>) -> f64 {
                 "must be at least 0 and below 1, a share of the median".into(),
             );
         }
-        share
+        let seconds = r.decimal("seconds_per_rating", 2.0);
+        if !(0.0..=60.0).contains(&seconds) {
+            r.problem("seconds_per_rating", "must be between 0 and 60".into());
+        }
+        let clusters = ClusterLimits {
+            device: r.number("same_device", 4, 2..=1_000) as usize,
+            network: r.number("same_network", 10, 2..=100_000) as usize,
+        };
+        QualityConfig {
+            speeding_below: share,
+            time_per_rating: Duration::try_from_secs_f64(seconds).unwrap_or_default(),
+            clusters,
+            needs_second_person: r
+                .choice("exclusion_approval", &[("none", false), ("second_person", true)]),
+        }
     })
 }
 

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::domain::contact_plan::MessageSlot;
+use crate::domain::origin::{Origin, OriginFacts};
 use crate::domain::personal::Personal;
 use crate::domain::phone::Phone;
 use crate::domain::time::Timestamp;
@@ -113,6 +114,17 @@ impl Hasher {
     pub fn pseudonym(&self, application_code: &str, phone_hash: &str) -> String {
         crockford()
             .encode(&mac(&self.pseudonyms, &format!("{application_code}\n{phone_hash}"))[..10])
+    }
+
+    /// Returns the hashes of the place where a web interview was answered. They can be compared
+    /// within one applicant only.
+    pub fn origin(&self, applicant_key_id: &str, facts: &OriginFacts) -> Origin {
+        let (browser, network) = (facts.browser.reveal(), facts.network.reveal());
+        let hash = |what: &str| {
+            let of_one = format!("origin\n{applicant_key_id}\n{network}\n{what}");
+            HEXLOWER.encode(&mac(&self.pseudonyms, &of_one)[..16])
+        };
+        Origin { device: hash(&format!("browser\n{browser}")), network: hash("") }
     }
 
     /// Returns the hash of an audit entry. It cannot be computed from the database alone.

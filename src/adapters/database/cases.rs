@@ -228,7 +228,7 @@ pub async fn lock_answered(
     let sql = format!(
         "SELECT id, application_id, cell_mask, disposition FROM survey_case
          WHERE invitation_id = $1 AND withdrawn_at IS NULL AND disposition IN ('1.1', '1.2', \
-         '2.12') ORDER BY id{}",
+         '2.12', '2.361') ORDER BY id{}",
         tx.engine().for_update()
     );
     let rows: Vec<(i64, i64, i64, String)> =

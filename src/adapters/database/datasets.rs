@@ -40,6 +40,8 @@ pub enum FreezeReason {
     Withdrawal,
     /// The scoring step rejected the previous version.
     Rejected,
+    /// Staff accepted or excluded responses.
+    Reviewed,
     /// An interim delivery was due or requested.
     Interim,
 }
@@ -51,6 +53,7 @@ impl FreezeReason {
             FreezeReason::LateAnswers => "late_answers",
             FreezeReason::Withdrawal => "withdrawal",
             FreezeReason::Rejected => "rejected",
+            FreezeReason::Reviewed => "reviewed",
             FreezeReason::Interim => "interim",
         }
     }
@@ -61,6 +64,7 @@ impl FreezeReason {
             FreezeReason::LateAnswers,
             FreezeReason::Withdrawal,
             FreezeReason::Rejected,
+            FreezeReason::Reviewed,
             FreezeReason::Interim,
         ];
         all.into_iter().find(|reason| reason.as_str() == raw)

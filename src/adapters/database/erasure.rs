@@ -211,6 +211,22 @@ pub async fn erase_personal_data(
             ),
         )
         .await?;
+        run(
+            tx,
+            format!(
+                "UPDATE response SET device_hash = NULL, network_hash = NULL WHERE device_hash IS \
+                NOT NULL AND case_id IN (SELECT id FROM survey_case WHERE respondent_id {first})"
+            ),
+        )
+        .await?;
+        run(
+            tx,
+            format!(
+                "UPDATE response_review SET reason = '' WHERE reason <> '' AND case_id IN \
+                (SELECT id FROM survey_case WHERE respondent_id {first})"
+            ),
+        )
+        .await?;
         blanked.cases_with_list_fields += run(
             tx,
             format!(

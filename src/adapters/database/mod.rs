@@ -37,6 +37,7 @@ pub mod message_parts;
 pub mod messages;
 mod migrations;
 pub mod notices;
+pub mod origins;
 pub mod paradata;
 pub mod programmes;
 pub mod quotas;

@@ -113,10 +113,11 @@ pub async fn set_quality(
         ("is_speeding", ColumnType::Number),
         ("is_straight_lined", ColumnType::Number),
         ("missing", ColumnType::Number),
+        ("is_duplicate", ColumnType::Number),
     ];
     let sql = format!(
         "UPDATE response SET seconds = v.seconds, is_speeding = v.is_speeding, is_straight_lined \
-            = v.is_straight_lined,
+            = v.is_straight_lined, is_duplicate = v.is_duplicate,
                              item_nonresponse = CAST(v.missing AS DOUBLE PRECISION) / 1000000.0
          FROM ({}) AS v WHERE response.id = v.id",
         Engine::of_connection(tx).select_rows(1, &columns)
@@ -129,6 +130,7 @@ pub async fn set_quality(
             q.speeding.map(i64::from),
             q.straight_lining.map(i64::from),
             q.item_nonresponse.map(millionths),
+            q.duplicate.map(i64::from),
         )
     }));
     sqlx::query(statement(sql)).bind(given).execute(tx).await?;

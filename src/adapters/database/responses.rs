@@ -311,10 +311,12 @@ async fn select(
         Option<i64>,
         Option<f64>,
         Option<i64>,
+        Option<i64>,
     );
     let sql = format!(
         "SELECT r.id, r.case_id, r.language, r.mode, r.started_at, r.completed_at, r.seconds, \
-            r.is_speeding, r.is_straight_lined, r.item_nonresponse, c.late_at
+            r.is_speeding, r.is_straight_lined, r.item_nonresponse, r.is_duplicate, \
+            c.late_at
          FROM response r JOIN survey_case c ON c.id = r.case_id WHERE {condition} ORDER BY r.id"
     );
     let rows: Vec<ResponseRow> =
@@ -331,6 +333,7 @@ async fn select(
         is_speeding,
         is_straight_lined,
         item_nonresponse,
+        is_duplicate,
         late_at,
     ) in rows
     {
@@ -347,6 +350,7 @@ async fn select(
                 seconds: seconds.and_then(|seconds| u32::try_from(seconds).ok()),
                 speeding: flag(is_speeding),
                 straight_lining: flag(is_straight_lined),
+                duplicate: flag(is_duplicate),
                 item_nonresponse,
             },
             answers: BTreeMap::new(),

@@ -43,6 +43,10 @@ pub struct ExportedCase {
     pub segment: String,
     pub fields_sealed: Option<Vec<u8>>,
     pub answers: Vec<(String, StoredValue)>,
+    /// The keyed hashes of browser and network.
+    pub origin: Option<(String, Option<String>)>,
+    /// What staff decided about the response, and why.
+    pub review: Option<(String, String)>,
 }
 
 pub async fn collect(
@@ -133,6 +137,13 @@ async fn cases_of(
             w.response_id = s.id WHERE s.case_id = $1 ORDER BY w.id";
         let answers: Vec<(String, Option<String>, Option<Vec<u8>>)> =
             sqlx::query_as(sql).bind(id).fetch_all(&mut *connection).await?;
+        let sql = "SELECT device_hash, network_hash FROM response WHERE case_id = $1 AND \
+            device_hash IS NOT NULL";
+        let origin: Option<(String, Option<String>)> =
+            sqlx::query_as(sql).bind(id).fetch_optional(&mut *connection).await?;
+        let sql = "SELECT verdict, reason FROM response_review WHERE case_id = $1";
+        let review: Option<(String, String)> =
+            sqlx::query_as(sql).bind(id).fetch_optional(&mut *connection).await?;
         let value = |(item, plain, sealed): (String, Option<String>, Option<Vec<u8>>)| match sealed
         {
             Some(sealed) => (item, StoredValue::Sealed(sealed)),
@@ -147,6 +158,8 @@ async fn cases_of(
             segment,
             fields_sealed,
             answers,
+            origin,
+            review,
         });
     }
     Ok(cases)

@@ -35,7 +35,7 @@ impl Latent {
 }
 
 /// The columns of every dataset of responses, beside those of the items.
-pub const FIXED_COLUMNS: [&str; 12] = [
+pub const FIXED_COLUMNS: [&str; 15] = [
     "case",
     "disposition",
     "language",
@@ -46,6 +46,9 @@ pub const FIXED_COLUMNS: [&str; 12] = [
     "device",
     "speeding",
     "straight_lining",
+    "duplicate_answers",
+    "origin_cluster",
+    "review_verdict",
     "item_nonresponse",
     "w_raked",
 ];

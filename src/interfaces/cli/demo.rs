@@ -164,6 +164,14 @@ fn show(report: &DemoReport) {
         report.speeding,
         report.straight_lining
     );
+    print_line!(
+        "Answers from one place: staff of an applicant answered for {} of its users; {} of these \
+            stood out, {} honest ones did; {} were excluded",
+        report.answered_for,
+        report.answered_for_found,
+        report.honest_in_clusters,
+        report.responses_excluded
+    );
     let cells = report.cells.iter().flat_map(|(code, cells)| {
         cells
             .iter()

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 
 use crate::adapters::clock::SystemClock;
-use crate::simulation::{Scenario, Simulator};
+use crate::simulation::{DishonestApplicant, Scenario, Simulator};
 
 #[derive(Args)]
 pub struct SimulatorArguments {
@@ -22,6 +22,11 @@ pub struct SimulatorArguments {
     /// Be a CMPP gateway (2.0 and 3.0) on this port of loopback as well
     #[arg(long, value_name = "PORT")]
     cmpp: Option<u16>,
+    /// An applicant whose staff answer for silent people from one office computer: words that
+    /// stand in the messages of its campaign only. Everybody then has an address in
+    /// X-Forwarded-For, which the daemon reads with web.proxies = ["127.0.0.1"]
+    #[arg(long, value_name = "NAME")]
+    dishonest: Option<String>,
     /// Simulate no faults and no answers
     #[arg(long)]
     silent: bool,
@@ -29,7 +34,11 @@ pub struct SimulatorArguments {
 
 pub async fn run(arguments: SimulatorArguments) -> Result<()> {
     let build = if arguments.silent { Scenario::faultless } else { Scenario::realistic };
-    let scenario = build(arguments.seed, arguments.rate);
+    let mut scenario = build(arguments.seed, arguments.rate);
+    if let Some(name) = arguments.dishonest {
+        scenario.people.has_addresses = true;
+        scenario.people.dishonest = Some(DishonestApplicant { name, share: 0.5 });
+    }
     let simulator = Simulator::start(arguments.listen, scenario, Arc::new(SystemClock))
         .await
         .with_context(|| {

@@ -16,6 +16,7 @@ use crate::services::drafts::lists::ListDraftError;
 use crate::services::list_import::{ListImportError, RowReason, TableError};
 use crate::services::programmes::RegistrationError;
 use crate::services::questionnaires::QuestionnaireSourceError;
+use crate::services::response_quality::ResponseQualityError;
 use crate::services::suppressions::SuppressionError;
 use crate::services::versions::VersionConflict;
 
@@ -35,6 +36,27 @@ pub trait LocalizedError: std::error::Error {
 
 fn category_zh(of: Category) -> &'static str {
     of.chinese()
+}
+
+impl LocalizedError for ResponseQualityError {
+    fn zh(&self) -> Option<String> {
+        Some(match self {
+            ResponseQualityError::UnknownApplication(code) => format!("没有代码为 {code} 的申报"),
+            ResponseQualityError::NoResponse { case, .. } => {
+                format!("个案 {case} 没有完成或部分完成的问卷")
+            }
+            ResponseQualityError::Reason => {
+                "请填写理由，最多 500 字，不写受访者的姓名和电话".to_owned()
+            }
+            ResponseQualityError::SecondPerson(name) => {
+                format!("剔除由 {name} 提出，须由另一人确认")
+            }
+            ResponseQualityError::NoRoom(code) => {
+                format!("{code} 的配额此时已满，该问卷仍按剔除处理")
+            }
+            ResponseQualityError::Database(_) => return None,
+        })
+    }
 }
 
 impl LocalizedError for LaunchError {

@@ -107,6 +107,7 @@ coded_errors![
     crate::services::quotas::replicates::ReplicateError,
     crate::services::sms_sending::DispatchError,
     crate::services::sms_sending::in_doubt::DoubtResolutionError,
+    crate::services::response_quality::ResponseQualityError,
     crate::services::restore::RestoreError,
     crate::services::suppressions::SuppressionError,
     crate::services::versions::VersionConflict,

@@ -137,6 +137,12 @@ fn encode_metrics(
         "webhook",
         health.webhooks.iter().map(|(name, fails)| (name.clone(), f64::from(u8::from(*fails)))),
     );
+    registry.add_labelled_gauges(
+        "responses_to_review",
+        "Responses that came from one device or network, and about which nothing is decided",
+        "application",
+        health.to_be_reviewed.iter().map(|(code, count)| (code.clone(), *count as f64)),
+    );
     registry.add_gauge(
         "interviews_completed_last_day",
         "Interviews completed in the last 24 hours",

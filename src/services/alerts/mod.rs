@@ -13,6 +13,7 @@ mod digest;
 mod failing_webhooks;
 mod notice_text;
 mod notify;
+mod response_clusters;
 mod stuck_work;
 mod unread_replies;
 
@@ -42,6 +43,7 @@ pub async fn tick(context: &Arc<AppContext>) -> Result<(), DeadlineError> {
         unread_replies::write_notices(context).await,
         stuck_work::write_notices(context).await,
         failing_webhooks::write_notices(context).await,
+        response_clusters::write_notices(context).await,
         digest::write_if_due(context).await,
         deliver::send_due_notices(context).await,
     ];

@@ -134,7 +134,7 @@ pub async fn of_interviewers(
     lengths.sort_unstable();
     let limit = lengths
         .get(lengths.len() / 2)
-        .map_or(0.0, |median| *median as f64 * context.config.speeding_threshold);
+        .map_or(0.0, |median| *median as f64 * context.config.quality.speeding_below);
     let (mut all, mut each) = (Counts::default(), BTreeMap::<AccountId, Counts>::new());
     let mut outcomes: BTreeMap<AccountId, BTreeMap<CallOutcome, u32>> = BTreeMap::new();
     for call in &worked {

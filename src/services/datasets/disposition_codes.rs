@@ -1,6 +1,7 @@
 //! The disposition codes of an edition of the rules.
 //!
 //! Up to edition 2, a number that reached nobody made its person not eligible (4.31 and its like).
+//! Up to edition 3, staff excluded no responses.
 
 use crate::domain::disposition::Disposition;
 
@@ -33,12 +34,19 @@ const fn retired(
 pub fn of_rules(version: u32) -> Vec<DispositionCode> {
     let present =
         |d: Disposition| DispositionCode { code: d.code(), name: d.name(), labels: d.labels() };
+    let since = |code: &str| match code {
+        "2.361" => 4,
+        code if code.starts_with("3.3") => 3,
+        _ => 1,
+    };
+    let mut codes: Vec<DispositionCode> = Disposition::ALL
+        .map(present)
+        .into_iter()
+        .filter(|code| since(code.code) <= version)
+        .collect();
     if version >= 3 {
-        return Disposition::ALL.map(present).to_vec();
+        return codes;
     }
-    let is_new = |code: &DispositionCode| code.code.starts_with("3.3");
-    let mut codes: Vec<DispositionCode> =
-        Disposition::ALL.map(present).into_iter().filter(|code| !is_new(code)).collect();
     // Quota filled is the last one.
     codes.splice(codes.len() - 1..codes.len() - 1, RETIRED);
     codes
@@ -54,6 +62,7 @@ mod tests {
             |version| -> Vec<&str> { of_rules(version).iter().map(|code| code.code).collect() };
         assert_eq!(codes(1), codes(2));
         assert!(codes(2).ends_with(&["3.19", "4.1", "4.31", "4.32", "4.33", "4.7", "4.8"]));
-        assert_eq!(codes(3), Disposition::ALL.map(Disposition::code));
+        assert_eq!(codes(4), Disposition::ALL.map(Disposition::code));
+        assert!(codes(4).iter().filter(|code| !codes(3).contains(code)).eq(["2.361"].iter()));
     }
 }

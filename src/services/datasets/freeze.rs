@@ -26,13 +26,18 @@ use crate::adapters::database::cases::{self, CaseRecord};
 use crate::adapters::database::datasets::{self, DatasetKind, FreezeReason};
 use crate::adapters::database::paradata::{self, PageVisit};
 use crate::adapters::database::responses::{self, Response};
-use crate::adapters::database::{WriteTx, campaigns, lists, programmes, quotas, replicates};
+use crate::adapters::database::{
+    WriteTx, campaigns, lists, origins, programmes, quotas, replicates,
+};
 use crate::domain::disposition::{Disposition, OutcomeGroup};
 use crate::domain::estimation::{CompleteWeights, GroupWeights};
+use crate::domain::ids::CaseId;
+use crate::domain::quality::ResponseReview;
 use crate::domain::questionnaire::{Answer, Item, Questionnaire, RoutingFacts};
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
 use crate::services::interviews::decode_answers;
+use crate::services::response_quality::{clusters_of, is_response};
 use crate::services::sealing::{open_fields, open_person, open_phone, seal_context};
 
 /// The number of cases in a block.
@@ -85,6 +90,7 @@ pub async fn freeze(
     (metadata.frozen_at, metadata.time_zone, metadata.withdrawn) =
         (now.rfc3339(zone), zone.to_string(), withdrawn);
 
+    let order = cases::sampled_by_pseudonym(tx, application.id).await?;
     let writer = RowWriter {
         questionnaire: &questionnaire,
         columns: columns(&questionnaire),
@@ -95,9 +101,10 @@ pub async fn freeze(
         redaction: (policy != OpenAnswers::Withheld).then(|| Redaction::of(&people)),
         suppression: &suppression,
         list_fields: &list_fields,
+        clusters: cluster_numbers(context, tx, application, &order).await?,
+        reviews: origins::reviews(tx, application.id).await?.into_iter().collect(),
         format_time: &|at: Timestamp| at.rfc3339(zone),
     };
-    let order = cases::sampled_by_pseudonym(tx, application.id).await?;
     let mut ratings = Ratings::of(&questionnaire);
     let mut numbers = [0; 3];
     for chunk in order.chunks(CASES_PER_BLOCK) {
@@ -113,9 +120,7 @@ pub async fn freeze(
         let mut blocks =
             Table::ALL.map(|table| FrozenBlock::new(layout(table, &questionnaire, &metadata)));
         for record in &records {
-            let is_reported =
-                matches!(record.disposition, Disposition::Complete | Disposition::Partial)
-                    && !record.is_withdrawn;
+            let is_reported = is_response(record.disposition) && !record.is_withdrawn;
             let response = by_case.get(&record.id).filter(|_| is_reported);
             let visits = response
                 .and_then(|response| visits.get(&response.id))
@@ -134,6 +139,9 @@ pub async fn freeze(
             writer.case(&mut blocks[1], record, &listed, replicates.get(&record.id).copied())?;
             if let Some(response) = response {
                 let points = writer.response(&mut blocks[0], record, response, &listed, visits)?;
+                metadata.clustered += u64::from(writer.clusters.contains_key(&record.id));
+                let verdict = writer.reviews.get(&record.id);
+                metadata.excluded += u64::from(verdict.is_some_and(ResponseReview::is_excluded));
                 writer.visits(&mut blocks[2], record, visits)?;
                 if let Some(of_complete) = of_complete {
                     ratings.add(&RatedResponse {
@@ -180,6 +188,24 @@ pub async fn freeze(
         "a dataset is frozen"
     );
     Ok(version)
+}
+
+/// Numbers the clusters that an application's cases are in, by the first of them in the dataset.
+async fn cluster_numbers(
+    context: &AppContext,
+    tx: &mut WriteTx,
+    application: &Application,
+    order: &[CaseId],
+) -> Result<BTreeMap<CaseId, usize>, DatasetError> {
+    let clusters = clusters_of(context, tx, application.applicant_id).await?;
+    let (mut numbers, mut of_case) = (BTreeMap::new(), BTreeMap::new());
+    for case in order {
+        if let Some(place) = clusters.iter().position(|cluster| cluster.cases.contains(case)) {
+            let next = numbers.len() + 1;
+            of_case.insert(*case, *numbers.entry(place).or_insert(next));
+        }
+    }
+    Ok(of_case)
 }
 
 /// Collects the metadata of the field.
@@ -390,6 +416,9 @@ struct RowWriter<'a> {
     redaction: Option<Redaction>,
     suppression: &'a SmallCellSuppression,
     list_fields: &'a [String],
+    /// The number of the cluster that a case is in.
+    clusters: BTreeMap<CaseId, usize>,
+    reviews: BTreeMap<CaseId, ResponseReview>,
     format_time: &'a (dyn Fn(Timestamp) -> String + Sync),
 }
 
@@ -423,6 +452,8 @@ impl RowWriter<'_> {
         let completed_at = response.completed_at.map(self.format_time).unwrap_or_default();
         let seconds = quality.seconds.map(|seconds| seconds.to_string()).unwrap_or_default();
         let device = visits.last().map(|visit| visit.device.as_str()).unwrap_or_default();
+        let cluster = self.clusters.get(&record.id);
+        let verdict = self.reviews.get(&record.id).map_or("", ResponseReview::flag);
         let nonresponse = quality.item_nonresponse.map(|share| format!("{share:.4}"));
         let fixed = vec![
             ("case", record.pseudonym.clone()),
@@ -435,6 +466,9 @@ impl RowWriter<'_> {
             ("device", device.to_owned()),
             ("speeding", flag(quality.speeding)),
             ("straight_lining", flag(quality.straight_lining)),
+            ("duplicate_answers", flag(quality.duplicate)),
+            ("origin_cluster", cluster.map(|number| number.to_string()).unwrap_or_default()),
+            ("review_verdict", verdict.to_owned()),
             ("item_nonresponse", nonresponse.unwrap_or_default()),
         ];
         let answers = decode_answers(self.sealer, self.questionnaire, response.answers.clone())?;

@@ -201,6 +201,20 @@ fn devices() -> Value {
 
 fn responses<'q>(questionnaire: &'q Questionnaire, metadata: &DatasetMetadata) -> Vec<Field<'q>> {
     use FieldKind::{Boolean, Integer, Number, Text, Time};
+    // Before edition 4, limits came from the application alone, and nobody looked for clusters.
+    let is_reviewed = metadata.rules_version >= 4;
+    let dispositions = if is_reviewed { &["1.1", "1.2", "2.361"][..] } else { &["1.1", "1.2"] };
+    let (speeding, straight_lining) = if is_reviewed {
+        (
+            "took less than the set share of the usual time of its mode, or than it takes to read",
+            "the same point in every page of three ratings or more, or in nearly all ratings",
+        )
+    } else {
+        (
+            "took less than the set share of the median",
+            "the same point throughout, in every page of three ratings or more",
+        )
+    };
     let mut fields = vec![
         field(
             "case",
@@ -212,7 +226,7 @@ fn responses<'q>(questionnaire: &'q Questionnaire, metadata: &DatasetMetadata) -
             "disposition",
             Text,
             "AAPOR final disposition",
-            json!({ "required": true, "enum": ["1.1", "1.2"] }),
+            json!({ "required": true, "enum": dispositions }),
         ),
         field(
             "language",
@@ -235,13 +249,8 @@ fn responses<'q>(questionnaire: &'q Questionnaire, metadata: &DatasetMetadata) -
             "kind of device that the last page was sent from",
             json!({ "enum": devices() }),
         ),
-        field("speeding", Boolean, "took less than the set share of the median", json!({})),
-        field(
-            "straight_lining",
-            Boolean,
-            "the same point throughout, in every page of three ratings or more",
-            json!({}),
-        ),
+        field("speeding", Boolean, speeding, json!({})),
+        field("straight_lining", Boolean, straight_lining, json!({})),
         field(
             "item_nonresponse",
             Number,
@@ -249,6 +258,30 @@ fn responses<'q>(questionnaire: &'q Questionnaire, metadata: &DatasetMetadata) -
             json!({ "minimum": 0, "maximum": 1 }),
         ),
     ];
+    if is_reviewed {
+        let reviewed = [
+            field(
+                "duplicate_answers",
+                Boolean,
+                "another response of the application has the same answers to all coded items",
+                json!({}),
+            ),
+            field(
+                "origin_cluster",
+                Integer,
+                "cluster of responses from one device or network; empty: in none",
+                json!({ "minimum": 1 }),
+            ),
+            field(
+                "review_verdict",
+                Text,
+                "what staff decided about the response; an excluded one should not be scored",
+                json!({ "enum": ["accepted", "excluded"] }),
+            ),
+        ];
+        let place = fields.len() - 1;
+        fields.splice(place..place, reviewed);
+    }
     fields.extend(columns(questionnaire).into_iter().map(|column| {
         let (kind, constraints) = column.schema();
         let (item, option) = (column.item, column.option_label());

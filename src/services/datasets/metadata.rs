@@ -61,6 +61,11 @@ pub struct DatasetMetadata {
     pub languages: BTreeMap<String, u64>,
     pub speeding: u64,
     pub straight_lining: u64,
+    /// Responses with the same answers as another, in a cluster, and excluded by staff; versions
+    /// before edition 4 count none.
+    pub duplicate_answers: u64,
+    pub clustered: u64,
+    pub excluded: u64,
     pub responses: u64,
     pub partial: u64,
     /// Cases whose consent was withdrawn.
@@ -159,10 +164,11 @@ impl DatasetMetadata {
         *self.languages.entry(response.language.tag().to_owned()).or_default() += 1;
         self.speeding += u64::from(response.quality.speeding == Some(true));
         self.straight_lining += u64::from(response.quality.straight_lining == Some(true));
+        self.duplicate_answers += u64::from(response.quality.duplicate == Some(true));
         self.late += u64::from(response.late_at.is_some());
         match response.completed_at.filter(|_| record.disposition == Disposition::Complete) {
             Some(at) => *self.completes_by_day.entry(day(at)).or_default() += 1,
-            None => self.partial += 1,
+            None => self.partial += u64::from(record.disposition == Disposition::Partial),
         }
     }
 

@@ -26,12 +26,14 @@ use crate::adapters::database::campaigns::{self, CampaignState};
 use crate::adapters::database::cases::{self, DispositionSource};
 use crate::adapters::database::datasets::{DatasetKind, FreezeReason};
 use crate::adapters::database::responses::StoredValue;
-use crate::adapters::database::{DatabaseError, WriteTx, invitations, paradata, quotas, responses};
+use crate::adapters::database::{
+    DatabaseError, WriteTx, invitations, origins, paradata, quotas, responses,
+};
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::{ApplicationId, CaseId};
 use crate::domain::mode::Mode;
 use crate::domain::personal::Personal;
-use crate::domain::quality;
+use crate::domain::quality::{self, SpeedLimit};
 use crate::domain::questionnaire::{
     Answer, Completion, Questionnaire, QuestionnaireError, RoutingFacts,
 };
@@ -239,6 +241,27 @@ async fn close_field(
     Ok(Some(application.code))
 }
 
+/// Returns the median time of complete responses by mode: of these, and of the same questionnaire in
+/// the programme's other applications.
+async fn usual_times(
+    tx: &mut WriteTx,
+    application: &Application,
+    own: Vec<(String, Duration)>,
+) -> Result<HashMap<String, Duration>, DeadlineError> {
+    let mut times: HashMap<String, Vec<Duration>> = HashMap::new();
+    let elsewhere = origins::times_elsewhere(tx, application.id).await?.into_iter();
+    let elsewhere = elsewhere.map(|(mode, seconds)| {
+        (mode, Duration::from_secs(u64::try_from(seconds).unwrap_or_default()))
+    });
+    for (mode, time) in own.into_iter().chain(elsewhere) {
+        times.entry(mode).or_default().push(time);
+    }
+    Ok(times
+        .into_iter()
+        .filter_map(|(mode, times)| Some((mode, quality::median(times)?)))
+        .collect())
+}
+
 /// Sets the quality flags of an application's responses. Returns the completion of each case. Open
 /// text is not unsealed for this.
 async fn assess_responses(
@@ -261,17 +284,25 @@ async fn assess_responses(
             .filter(|_| is_timed(response))
             .map(|visits| paradata::total_time(visits))
     };
-    let complete: Vec<Duration> = responses
+    let complete: Vec<(String, Duration)> = responses
         .iter()
         .filter(|response| response.completed_at.is_some())
-        .filter_map(time)
+        .filter_map(|response| Some((response.mode.clone(), time(response)?)))
         .collect();
-    let median = quality::median(complete);
+    let usual = usual_times(tx, application, complete).await?;
+    let limits = context.config.quality;
     let (mut completions, mut qualities) = (HashMap::new(), Vec::new());
+    let mut vectors = Vec::new();
     for response in responses {
         let time = time(&response);
+        let limit = SpeedLimit {
+            median: usual.get(&response.mode).copied(),
+            share: limits.speeding_below,
+            per_rating: limits.time_per_rating,
+        };
         // A response that was broken off does not count as fast.
-        let median = median.filter(|_| response.completed_at.is_some());
+        let is_complete = response.completed_at.is_some();
+        let limit = is_complete.then_some(limit);
         let read = |(id, value): (String, StoredValue)| {
             let answer = match value {
                 StoredValue::Plain(text) => {
@@ -294,11 +325,14 @@ async fn assess_responses(
             fields,
         };
         let path = questionnaire.path(&answers, &facts);
-        qualities.push((
-            response.id,
-            quality::assess(&path, &answers, time, median, context.config.speeding_threshold),
-        ));
+        let quality = quality::assess(&path, &answers, time, limit);
+        let is_compared = is_complete && quality.straight_lining != Some(true);
+        vectors.push(quality::answer_vector(&path, &answers).filter(|_| is_compared));
+        qualities.push((response.id, quality));
         completions.insert(response.case, path.completion());
+    }
+    for ((_, quality), duplicate) in qualities.iter_mut().zip(quality::duplicates(&vectors)) {
+        quality.duplicate = duplicate;
     }
     paradata::set_quality(tx, &qualities).await?;
     Ok(completions)

@@ -7,7 +7,7 @@ use super::{DeadlineError, assess_responses, close_field};
 use crate::adapters::database::applications::{self, Application, ApplicationState, ClosedBy};
 use crate::adapters::database::cases::{self, DispositionSource};
 use crate::adapters::database::datasets::{self, DatasetKind, FreezeReason};
-use crate::adapters::database::{campaigns, deliveries, responses};
+use crate::adapters::database::{campaigns, deliveries, origins, responses};
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::CaseId;
 use crate::domain::questionnaire::Completion;
@@ -52,8 +52,8 @@ async fn correct(context: &AppContext, application: &Application) -> Result<(), 
 }
 
 /// Freezes an application's data by hand. An application in the field is closed by this; a closed
-/// one gets a further version if there are late answers or the scoring step rejected the last
-/// version. Returns the version.
+/// one gets a further version if there are late answers, the scoring step rejected the last version,
+/// or staff decided about a response since. Returns the version.
 pub async fn freeze(context: &AppContext, code: &str) -> Result<u32, DeadlineError> {
     let find = || async {
         let found = applications::find(&mut *context.database.read().await?, code).await?;
@@ -76,14 +76,18 @@ pub async fn freeze(context: &AppContext, code: &str) -> Result<u32, DeadlineErr
     let late = responses::late_since(&mut tx, application.id, last.frozen_at).await?;
     let is_rejected =
         deliveries::verdict(&mut tx, last.id).await?.is_some_and(|verdict| !verdict.is_accepted);
+    let is_reviewed = origins::reviewed_since(&mut tx, application.id, last.frozen_at).await?;
     if late.is_empty()
         && cases::withdrawn(&mut tx, application.id).await? == last.withdrawn
         && !is_rejected
+        && !is_reviewed
     {
         return Err(DeadlineError::NothingNew { code: code.to_owned(), version: last.version });
     }
     let reason = if late.is_empty() && is_rejected {
         FreezeReason::Rejected
+    } else if late.is_empty() && is_reviewed {
+        FreezeReason::Reviewed
     } else {
         FreezeReason::LateAnswers
     };

@@ -46,39 +46,53 @@ pub struct PlanForm {
 impl PlanForm {
     /// Returns every field with its name on the page, to compare two forms.
     pub fn labelled(&self, language: Language) -> Vec<(String, String)> {
+        // Taken apart, so that a new field cannot be forgotten.
+        let PlanForm {
+            name,
+            signature,
+            max_parts,
+            spread,
+            hours,
+            holidays,
+            workdays,
+            steps,
+            confirmation,
+            link,
+        } = self;
         let t = |zh: &'static str, en: &'static str| match language {
             Language::Zh => zh,
             Language::En => en,
         };
         let mut all: Vec<(String, String)> = [
-            (t("名称", "Name"), &self.name),
-            (t("短信签名", "Signature"), &self.signature),
-            (t("每条至多计费条数", "Parts of a message, at most"), &self.max_parts),
-            (t("分散", "Spread"), &self.spread),
-            (t("节假日", "Holidays"), &self.holidays),
-            (t("调休上班日", "Make-up working days"), &self.workdays),
-            (t("退订确认（中文）", "After an opt-out, in Chinese"), &self.confirmation[0]),
-            (t("退订确认（英文）", "After an opt-out, in English"), &self.confirmation[1]),
-            (t("索要的链接（中文）", "The link on request, in Chinese"), &self.link[0]),
-            (t("索要的链接（英文）", "The link on request, in English"), &self.link[1]),
+            (t("名称", "Name"), name),
+            (t("短信签名", "Signature"), signature),
+            (t("每条至多计费条数", "Parts of a message, at most"), max_parts),
+            (t("分散", "Spread"), spread),
+            (t("节假日", "Holidays"), holidays),
+            (t("调休上班日", "Make-up working days"), workdays),
+            (t("退订确认（中文）", "After an opt-out, in Chinese"), &confirmation[0]),
+            (t("退订确认（英文）", "After an opt-out, in English"), &confirmation[1]),
+            (t("索要的链接（中文）", "The link on request, in Chinese"), &link[0]),
+            (t("索要的链接（英文）", "The link on request, in English"), &link[1]),
         ]
         .map(|(name, value)| (name.to_owned(), value.clone()))
         .into();
         let days =
             t("周一 周二 周三 周四 周五 周六 周日 节假日", "Mon Tue Wed Thu Fri Sat Sun holidays");
-        let hours = |(day, hours): (&str, &String)| {
+        let hours_of = |(day, hours): (&str, &String)| {
             (format!("{} {day}", t("联系时段", "Hours")), hours.clone())
         };
-        all.extend(days.split(' ').zip(&self.hours).map(hours));
-        for (step, number) in self.steps.iter().zip(1..) {
+        all.extend(days.split(' ').zip(hours).map(hours_of));
+        for (step, number) in steps.iter().zip(1..) {
+            let StepForm { name, after, mode, only_if, calls, zh, en } = step;
             let fields = [
-                (t("名称", "name"), &step.name),
-                (t("距上一步", "after"), &step.after),
-                (t("方式", "mode"), &step.mode),
-                (t("条件", "condition"), &step.only_if),
-                (t("至多拨打", "calls at most"), &step.calls),
-                (t("中文短信", "text in Chinese"), &step.zh),
-                (t("英文短信", "text in English"), &step.en),
+                (t("名称", "name"), name),
+                (t("距上一步", "after"), after),
+                (t("方式", "mode"), mode),
+                (t("条件", "condition"), only_if),
+                (t("至多拨打", "calls at most"), calls),
+                (t("中文短信", "text in Chinese"), zh),
+                (t("英文短信", "text in English"), en),
             ];
             let place = match language {
                 Language::Zh => format!("第{number}步"),

@@ -84,6 +84,8 @@ fn open_export(context: &AppContext, export: SubjectAccessExport) -> Result<Valu
         cases.push(json!({
             "application": case.application, "category": case.category, "disposition": case.disposition, "since": utc(case.disposed_at),
             "segment": case.segment, "list_fields": open_fields(&sealer, case.fields_sealed.as_deref())?, "answers": answers,
+            "origin": case.origin.map(|(device, network)| json!({ "device_code": device, "network_code": network })),
+            "review": case.review.map(|(verdict, reason)| json!({ "verdict": verdict, "reason": reason })),
         }));
     }
     let mut replies = Vec::new();

@@ -303,7 +303,9 @@ impl InvitationCases {
     fn end_screen(&self) -> EndScreen {
         let any =
             |disposition: Disposition| self.cases.iter().any(|c| c.case.disposition == disposition);
+        // Whose answers were excluded is told nothing else.
         if any(Disposition::Complete)
+            || any(Disposition::Excluded)
             || self.cases.iter().any(|case| case.case.is_late && !self.invitation.has_withdrawn)
         {
             EndScreen::Thanks

@@ -9,12 +9,13 @@ use crate::adapters::crypto::Sealer;
 use crate::adapters::database::cases::{self, DispositionSource};
 use crate::adapters::database::paradata::{self, PageVisit};
 use crate::adapters::database::responses::{self, AnswerSource, NewAnswer, StoredValue};
-use crate::adapters::database::{WriteTx, applications, consents, invitations, links};
+use crate::adapters::database::{WriteTx, applications, consents, invitations, links, origins};
 use crate::domain::device::DeviceClass;
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::{AccountId, CaseId, ResponseId};
 use crate::domain::language::Language;
 use crate::domain::mode::Mode;
+use crate::domain::origin::OriginFacts;
 use crate::domain::questionnaire::{
     Answer, AnswerProblem, Completion, Item, ItemKind, QuestionPath, ReadingContext,
 };
@@ -61,6 +62,8 @@ pub struct SubmittedPage<'a> {
     pub fields: &'a BTreeMap<String, String>,
     pub language: Language,
     pub device: DeviceClass,
+    /// Where the respondent sends it from; stored only where the privacy notice says so.
+    pub origin: Option<&'a OriginFacts>,
     /// When the page was made, as the form says.
     pub shown_at: Option<Timestamp>,
 }
@@ -217,6 +220,7 @@ impl InterviewService {
         };
         let sealer = self.context.keys.sealer(invitation_cases.key_id())?;
         let response = store_answers(&mut tx, &sealer, (current, submitted, &parsed), now).await?;
+        self.store_origin(&mut tx, &invitation_cases, submitted, response).await?;
         let saved = SavedPage { submitted, current, parsed: &parsed, response };
         let reservation = self.resolve_outcome(&mut tx, &invitation_cases, &saved, now).await?;
         invitations::mark_opened(&mut tx, invitation_cases.invitation.id, now).await?;
@@ -226,6 +230,22 @@ impl InterviewService {
             CellReservation::ReservedForOthers => SaveOutcome::PlacesReserved,
             CellReservation::Granted | CellReservation::CellFull => SaveOutcome::Accepted,
         })
+    }
+
+    /// Stores where a page was sent from, if the notice that the respondent agreed to says so. Of
+    /// several places, the last one stays.
+    pub(super) async fn store_origin(
+        &self,
+        tx: &mut WriteTx,
+        invitation_cases: &InvitationCases,
+        submitted: &SubmittedPage<'_>,
+        response: ResponseId,
+    ) -> Result<(), InterviewError> {
+        let is_told = invitation_cases.programme.privacy.records_origin;
+        let Some(facts) = submitted.origin.filter(|_| is_told) else { return Ok(()) };
+        let hasher = self.context.keys.hasher();
+        origins::set(tx, response, &hasher.origin(invitation_cases.key_id(), facts)).await?;
+        Ok(())
     }
 
     /// Decides what the page makes of its case: late, not eligible, complete, turned away by a full

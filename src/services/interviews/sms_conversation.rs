@@ -328,6 +328,7 @@ impl SmsConversation<'_> {
             fields: &fields,
             language: invitation_cases.language(),
             device: DeviceClass::Phone,
+            origin: None,
             shown_at: None,
         };
         Ok(self.interview_service.save_page(&self.code, &sent).await?)
@@ -520,9 +521,8 @@ fn next_question(invitation_cases: &InvitationCases, after: Option<&AskedQuestio
         }
     }
     NextMessage::End {
-        is_complete: invitation_cases
-            .cases
-            .iter()
-            .any(|case| case.case.disposition == Disposition::Complete),
+        is_complete: invitation_cases.cases.iter().any(|case| {
+            matches!(case.case.disposition, Disposition::Complete | Disposition::Excluded)
+        }),
     }
 }

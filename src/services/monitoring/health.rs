@@ -9,6 +9,7 @@ use super::MonitoringError;
 use crate::adapters::database::{deliveries, events, health, messages, rates, replies, stuck_work};
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
+use crate::services::response_quality;
 use crate::services::stuck_work::{STUCK_AFTER, WorkKind};
 
 /// The free space below which the installation is not ready: writes might fail.
@@ -118,6 +119,8 @@ pub struct HealthMetrics {
     pub delivery_problems: u64,
     /// Each webhook with whether it is failing or disabled.
     pub webhooks: Vec<(String, bool)>,
+    /// Each application with responses from one place about which nothing is decided.
+    pub to_be_reviewed: Vec<(String, u64)>,
     /// The median duration of the interviews completed within a day.
     pub interview_seconds: Option<f64>,
     pub interviews: u64,
@@ -180,6 +183,7 @@ pub async fn collect_health_metrics(
         calls_due: health::calls_due(&mut connection, now).await?,
         stuck,
         webhooks,
+        to_be_reviewed: response_quality::to_be_reviewed(context).await?,
         delivery_problems: deliveries::open_problems(&mut connection).await?.len() as u64,
         interview_seconds: seconds.get(seconds.len() / 2).map(|seconds| *seconds as f64),
         interviews: seconds.len() as u64,

@@ -11,6 +11,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::webhook_state::WebhookState;
 use crate::services::context::AppContext;
 use crate::services::deadlines::{self, ApplicationOverview};
+use crate::services::response_quality;
 use crate::services::stuck_work::STUCK_AFTER;
 
 pub struct SystemOverview {
@@ -51,6 +52,9 @@ pub struct PendingWork {
     pub webhooks: Vec<FailingWebhook>,
     /// Work that fails again and again.
     pub stuck: Vec<StuckWork>,
+    /// Applications with responses that came from one place, about which nothing is decided, and
+    /// how many.
+    pub clusters: Vec<(String, u64)>,
 }
 
 /// A webhook that somebody has to look at.
@@ -72,6 +76,7 @@ impl PendingWork {
             && self.rejected.is_empty()
             && self.webhooks.is_empty()
             && self.stuck.is_empty()
+            && self.clusters.is_empty()
     }
 }
 
@@ -142,5 +147,6 @@ pub async fn pending_work(context: &AppContext) -> Result<PendingWork, Monitorin
         rejected: lists::with_rejected_rows(&mut connection).await?,
         webhooks,
         stuck: stuck_work::list(&mut connection, STUCK_AFTER).await?,
+        clusters: response_quality::to_be_reviewed(context).await?,
     })
 }

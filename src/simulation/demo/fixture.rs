@@ -20,7 +20,7 @@ use crate::services::context::AppContext;
 use crate::services::deadlines::changes::{self, ChangedBy};
 use crate::services::list_import::{self, ImportRequest};
 use crate::services::programmes;
-use crate::simulation::{Scenario, Simulator};
+use crate::simulation::{DishonestApplicant, Scenario, Simulator};
 
 const PROGRAMME: &str = include_str!("../../../config/demo/programme.toml");
 const APPLICATIONS: &str = include_str!("../../../config/demo/applications.toml");
@@ -72,6 +72,9 @@ const CAMPAIGNS: [(&str, &[&str], bool); 4] = [
     ("LINQUAN", &["LQ-HILL"], true),
 ];
 
+/// The applicant whose staff answer for some of its users.
+pub const DISHONEST: &str = "青禾医院";
+
 /// The application whose due day is extended.
 const EXTENDED: &str = "YC-CARE";
 
@@ -108,10 +111,13 @@ impl Fixture {
         let clock = Arc::new(VirtualClock::starting_at(began_at));
 
         let any_port = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let simulator =
-            Simulator::start(any_port, Scenario::realistic(seed, RATE_PER_SECOND), clock.clone())
-                .await
-                .context("the simulator cannot start")?;
+        let mut scenario = Scenario::realistic(seed, RATE_PER_SECOND);
+        scenario.people.has_addresses = true;
+        scenario.people.dishonest =
+            Some(DishonestApplicant { name: DISHONEST.to_owned(), share: 0.5 });
+        let simulator = Simulator::start(any_port, scenario, clock.clone())
+            .await
+            .context("the simulator cannot start")?;
         let listener = TcpListener::bind(any_port).await.context("no loopback port is free")?;
         let config = load_config(folder, listener.local_addr()?, simulator.address())?;
         let _ = telemetry::start(&config, Some(&folder.join("fieldworkd.log")))?;
@@ -231,6 +237,8 @@ fn load_config(folder: &Path, web: SocketAddr, simulator: SocketAddr) -> Result<
         ("NOTIFY__SMS__GATEWAY", GATEWAY.to_owned()),
         ("NOTIFY__SMS__SIGNATURE", "质协".to_owned()),
         ("NOTIFY__SMS__TO", "+8613900009999".to_owned()),
+        // People come through a reverse proxy, as it were, that tells their addresses.
+        ("WEB__PROXIES", "127.0.0.1".to_owned()),
         // The listener to events is on loopback.
         ("WEBHOOKS__ALLOW_NETWORKS", "127.0.0.0/8".to_owned()),
         ("DELIVERY__FOLDER__PATH", path("scoring")),

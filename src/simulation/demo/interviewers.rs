@@ -214,6 +214,7 @@ impl Interviewers {
             fields: &fields,
             language: call_screen.language,
             device,
+            origin: None,
             shown_at,
         };
         if self.interview_service.save_page(&call_screen.code, &sent).await?

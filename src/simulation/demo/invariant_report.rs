@@ -9,6 +9,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::after_the_field::{ErasureReport, ScoringReport};
+use super::clusters::ClusterCounts;
 use super::console::ConsoleReport;
 use super::fixture::{Fixture, RATE_PER_SECOND};
 use super::simulate::SimulationOutcome;
@@ -69,6 +70,12 @@ pub struct DemoReport {
     /// with the same point throughout.
     pub speeding: u64,
     pub straight_lining: u64,
+    /// Responses that staff of an applicant gave for its users; how many of them stand in a cluster,
+    /// how many honest ones do, and how many responses staff of the survey excluded.
+    pub answered_for: u64,
+    pub answered_for_found: u64,
+    pub honest_in_clusters: u64,
+    pub responses_excluded: u64,
     /// Hard and reserved cells that reached their target before the total, and the people whom one
     /// turned away (AAPOR 4.8).
     pub full_cells: u64,
@@ -140,13 +147,13 @@ pub struct ApplicationReport {
 
 /// The reports of the steps after the fields are closed.
 pub type PostFieldReports<'a> =
-    (&'a ScoringReport, &'a ErasureReport, &'a ConsoleReport, &'a WebhookReport);
+    (&'a ScoringReport, &'a ErasureReport, &'a ConsoleReport, &'a WebhookReport, &'a ClusterCounts);
 
 pub async fn invariant_report(
     fixture: &Fixture,
     seed: u64,
     simulated: &SimulationOutcome,
-    (scoring, erased, console_report, webhooks): PostFieldReports<'_>,
+    (scoring, erased, console_report, webhooks, clusters): PostFieldReports<'_>,
     began: Instant,
 ) -> Result<DemoReport> {
     let record = fixture.simulator.record();
@@ -262,6 +269,10 @@ pub async fn invariant_report(
         web_call_backs: message_counts.web_call_backs,
         speeding: message_counts.flagged.0,
         straight_lining: message_counts.flagged.1,
+        answered_for: clusters.answered_for,
+        answered_for_found: clusters.found,
+        honest_in_clusters: clusters.honest,
+        responses_excluded: clusters.excluded,
         full_cells,
         quota_filled,
         replicates,

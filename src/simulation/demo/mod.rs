@@ -6,6 +6,7 @@
 //! themselves, not from the daemon's own reports.
 
 mod after_the_field;
+mod clusters;
 mod console;
 mod fixture;
 mod interview;
@@ -60,12 +61,13 @@ pub async fn run(folder: &Path, seed: u64, narrator: &mut dyn Narrator) -> Resul
     let scoring = after_the_field::accept_datasets(&fixture).await?;
     let console_report = console::browse_pages(&fixture).await?;
     let webhooks = receiver.deliver_and_count(&fixture).await?;
+    let clusters = clusters::count_clusters(&fixture).await?;
     let erased = after_the_field::erase_after_retention(&fixture).await?;
     let report = invariant_report::invariant_report(
         &fixture,
         seed,
         &simulated,
-        (&scoring, &erased, &console_report, &webhooks),
+        (&scoring, &erased, &console_report, &webhooks, &clusters),
         began,
     )
     .await?;

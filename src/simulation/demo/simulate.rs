@@ -7,14 +7,20 @@ use anyhow::{Result, bail};
 use super::fixture::Fixture;
 use super::interviewers::Interviewers;
 use crate::adapters::database::campaigns;
+use crate::domain::audit::Actor;
+use crate::domain::origin::SharedPlace;
+use crate::domain::quality::ReviewVerdict;
 use crate::domain::time::Timestamp;
 use crate::services::sms_sending::Dispatcher;
-use crate::services::{alerts, forecasting};
+use crate::services::{alerts, forecasting, response_quality};
 use crate::services::{datasets, deadlines};
 
 /// Limit on the virtual time of the fields; a run beyond it is an error, because the last due day
 /// is earlier.
 const MAX_FIELD_TIME: Duration = Duration::from_secs(200 * 86_400);
+
+/// How often staff look at conspicuous responses.
+const LOOK_EVERY: Duration = Duration::from_secs(86_400);
 
 pub struct SimulationOutcome {
     /// Messages in doubt that a query settled.
@@ -31,7 +37,7 @@ pub async fn simulate(
     let mut interviewers = Interviewers::create(fixture, seed).await?;
     let last_day = deadlines::last_closing_at(&fixture.context).await?.unwrap_or(fixture.now());
     let days = |until: Timestamp| until.since(fixture.began_at).as_secs() / 86_400;
-    let mut settled = 0;
+    let (mut settled, mut looked_at) = (0, fixture.now());
     loop {
         let next_dispatch = dispatcher.next_due().await?;
         if next_dispatch.is_some_and(|at| at <= fixture.now()) {
@@ -54,6 +60,9 @@ pub async fn simulate(
             forecasting::tick(&fixture.context).await?;
             alerts::tick(&fixture.context).await?;
         }
+        if has_changed {
+            look_at_clusters(fixture, &mut looked_at).await?;
+        }
         if campaigns::list_open(&mut *fixture.context.database.read().await?).await?.is_empty() {
             break;
         }
@@ -74,4 +83,27 @@ pub async fn simulate(
     }
     datasets::write_pending(&fixture.context).await?;
     Ok(SimulationOutcome { settled })
+}
+
+/// Once a day staff look at responses that came from one device: called back, nobody has answered
+/// herself. What came from one network only is left alone.
+async fn look_at_clusters(fixture: &Fixture, looked_at: &mut Timestamp) -> Result<()> {
+    if fixture.now() < *looked_at + LOOK_EVERY {
+        return Ok(());
+    }
+    *looked_at = fixture.now();
+    let context = &fixture.context;
+    response_quality::note_new_clusters(context).await?;
+    for (code, _) in response_quality::to_be_reviewed(context).await? {
+        for response in response_quality::conspicuous(context, &code).await?.responses {
+            let is_of_device = matches!(response.cluster, Some((_, SharedPlace::Device)));
+            if is_of_device && response.review.is_none() {
+                let (actor, verdict) = (Actor::console("demo"), ReviewVerdict::Excluded);
+                let reason = "回访确认非本人作答";
+                response_quality::decide(context, &actor, &code, &response.case, verdict, reason)
+                    .await?;
+            }
+        }
+    }
+    Ok(())
 }

@@ -16,6 +16,7 @@ mod precondition;
 mod privacy;
 mod problem;
 mod programmes;
+mod responses;
 mod suppressions;
 mod telephone;
 mod webhooks;
@@ -101,6 +102,8 @@ fn build_routes(app: &Arc<AppState>) -> ApiAuth {
         .read_only(Operate, routes!(programmes::questionnaires))
         .read_only(Read, routes!(applications::of_programme))
         .read_only(Read, routes!(applications::show))
+        .read_only(Read, routes!(responses::list))
+        .audited_by_service(Operate, routes!(responses::review))
         .audited(Operate, (Action::ApplicationRegistered, ""), routes!(applications::register))
         .audited(
             Operate,

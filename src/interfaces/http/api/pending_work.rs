@@ -50,6 +50,9 @@ pub struct PendingWork {
     lists: Vec<RejectedList>,
     /// Webhooks that are failing or disabled.
     webhooks: Vec<String>,
+    /// Applications with responses that came from one device or network, and about which nothing is
+    /// decided.
+    conspicuous: Vec<String>,
     /// Work that fails again and again; it is tried again by itself.
     stuck: Vec<StuckWorkResponse>,
 }
@@ -104,6 +107,7 @@ pub async fn pending_work(State(app): State<Arc<AppState>>) -> Result<Json<Pendi
         datasets: pending.problems.into_iter().map(dataset).collect(),
         lists: pending.rejected.into_iter().map(list).collect(),
         webhooks: pending.webhooks.into_iter().map(|webhook| webhook.name).collect(),
+        conspicuous: pending.clusters.into_iter().map(|(code, _)| code).collect(),
         stuck: pending.stuck.into_iter().map(stuck).collect(),
     }))
 }

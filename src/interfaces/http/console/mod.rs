@@ -18,6 +18,7 @@ mod inbox;
 mod lists;
 mod privacy;
 mod questionnaires;
+mod responses;
 mod review;
 mod setup;
 mod suppressions;
@@ -147,6 +148,8 @@ pub fn routes(app: &Arc<AppState>) -> StaffRouter {
             (Action::DatasetFrozen, "application:{application}", ""),
             review::freeze,
         )
+        .page("/applications/{code}/responses", READ, responses::show)
+        .form("/applications/{code}/responses/{case}", OPERATE, responses::decide)
         .page("/privacy", Permission::ManageAccounts, privacy::show)
         .audited_form(
             "/privacy/{programme}/{applicant}/purge",

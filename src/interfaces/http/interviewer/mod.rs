@@ -222,6 +222,7 @@ async fn answers(
         fields: &form.0,
         language: language_of(&form, &call_screen),
         device,
+        origin: None,
         shown_at,
     };
     match app

@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
 use super::super::Failure;
+use super::super::client_address::client_address;
 use super::super::error_page::log_with_reference;
 use super::super::items::RejectedAnswers;
 use super::super::state::AppState;
@@ -21,6 +22,8 @@ use super::{
 use crate::domain::device::DeviceClass;
 use crate::domain::language::Language;
 use crate::domain::mode::Mode;
+use crate::domain::origin::{OriginFacts, network_of};
+use crate::domain::personal::Personal;
 use crate::domain::questionnaire::AnswerProblem;
 use crate::domain::time::Timestamp;
 use crate::services::interviews::{
@@ -59,7 +62,9 @@ pub async fn submit(
     headers: &HeaderMap,
     form: PageForm,
 ) -> Result<Response, Failure> {
-    let Some(page) = submitted_page(&form, language, headers) else {
+    let origin = origin_of(app, &form, headers);
+    let page = submitted_page(&form, language, headers);
+    let Some(page) = page.map(|page| SubmittedPage { origin: origin.as_ref(), ..page }) else {
         return show_again(app, code, language, form, Redisplay::Unreadable, BTreeMap::new()).await;
     };
     let next = page.page + 1;
@@ -143,6 +148,17 @@ async fn keep(
     }
 }
 
+/// Where a page is sent from; `None` if the address tells nothing.
+fn origin_of(app: &AppState, form: &PageForm, headers: &HeaderMap) -> Option<OriginFacts> {
+    let address = client_address(&app.context.config.proxies, form.peer?, headers);
+    let said = |name: header::HeaderName| {
+        headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+    };
+    let browser = format!("{}\n{}", said(header::USER_AGENT), said(header::ACCEPT_LANGUAGE));
+    let network = network_of(address)?;
+    Some(OriginFacts { browser: Personal::new(browser), network: Personal::new(network) })
+}
+
 fn submitted_page<'f>(
     form: &'f PageForm,
     language: Language,
@@ -158,6 +174,7 @@ fn submitted_page<'f>(
         fields: &form.fields,
         language,
         device: DeviceClass::of_user_agent(agent),
+        origin: None,
         shown_at: form.text("shown").and_then(|millis| millis.parse().ok()).map(Timestamp),
     })
 }

@@ -1,8 +1,9 @@
 //! The form of a page, read so that what was typed can be shown again whatever is wrong with it.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 
-use axum::extract::{FromRequest, Request};
+use axum::extract::{ConnectInfo, FromRequest, Request};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
@@ -28,6 +29,8 @@ pub struct PageForm {
     pub sent: Vec<(String, String)>,
     /// More was sent than is read.
     pub is_cut: bool,
+    /// The other end of the connection.
+    pub peer: Option<SocketAddr>,
 }
 
 /// What the respondent wants with a page.
@@ -47,7 +50,7 @@ impl PageForm {
         let sent: Vec<(String, String)> = form_urlencoded::parse(&body[..end])
             .map(|(name, value)| (name.into_owned(), value.into_owned()))
             .collect();
-        PageForm { fields: merge_form_fields(sent.iter().cloned()), sent, is_cut }
+        PageForm { fields: merge_form_fields(sent.iter().cloned()), sent, is_cut, peer: None }
     }
 
     pub fn text(&self, field: &str) -> Option<&str> {
@@ -113,6 +116,7 @@ impl<S: Send + Sync> FromRequest<S> for PageForm {
     /// Reads as much as a form may have, and leaves the rest. A form of which the connection lost
     /// the end is not taken for what was meant.
     async fn from_request(request: Request, _: &S) -> Result<PageForm, Response> {
+        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0);
         let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
         let is_form =
             kind.is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"));
@@ -129,10 +133,10 @@ impl<S: Send + Sync> FromRequest<S> for PageForm {
             let room = MAX_FORM - body.len();
             body.extend_from_slice(&frame[..frame.len().min(room)]);
             if frame.len() > room {
-                return Ok(PageForm::of(&body, true));
+                return Ok(PageForm { peer, ..PageForm::of(&body, true) });
             }
         }
-        Ok(PageForm::of(&body, false))
+        Ok(PageForm { peer, ..PageForm::of(&body, false) })
     }
 }
 

@@ -199,6 +199,7 @@ impl Report<'_> {
     fn reason(&self) -> &'static str {
         match self.metadata.reason.as_str() {
             "rejected" => "上一版被退回 the version before was rejected",
+            "reviewed" => "复核问卷后重新生成 after responses were reviewed",
             "late_answers" => "计入迟到的回答 with answers that came late",
             "withdrawal" => "撤回同意后更正 corrected after a consent was taken back",
             "interim" => "期中 interim",
