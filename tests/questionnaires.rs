@@ -167,11 +167,11 @@ async fn routing_follows_the_answers_and_answers_off_the_route_are_dropped() {
         assert_eq!(
             rows[0],
             "daily,4,4,.not_applicable,.not_asked,.not_asked,.not_asked,.not_asked,.not_asked,\
-             .not_asked,2,1,3,电话 […],1.0",
+             .not_asked,2,1,3,电话 […],1",
             "{engine}: {csv}"
         );
         assert_eq!(
-            rows[1], "rarely,-5,1,2,1,0,0,0,12.5,.not_asked,1,2,3,.skipped,1.0",
+            rows[1], "rarely,-5,1,2,1,0,0,0,12.5,.not_asked,1,2,3,.skipped,1",
             "{engine}: {csv}"
         );
         common::validate_dataset(&folder);

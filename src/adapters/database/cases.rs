@@ -523,10 +523,9 @@ pub async fn listed(
 ) -> Result<Vec<ListedCase>> {
     let sql = "SELECT segment, fields_sealed, disposition, is_sampled, CASE WHEN withdrawn_at IS \
         NULL THEN 0 ELSE 1 END FROM survey_case WHERE application_id = $1";
-    let rows: Vec<(String, Option<Vec<u8>>, String, i64, i64)> =
-        sqlx::query_as(sql).bind(application.0).fetch_all(connection).await?;
-    let row = |(segment, fields_sealed, disposition, sampled, withdrawn)| {
-        let disposition: String = disposition;
+    type Row = (String, Option<Vec<u8>>, String, i64, i64);
+    let rows: Vec<Row> = sqlx::query_as(sql).bind(application.0).fetch_all(connection).await?;
+    let row = |(segment, fields_sealed, disposition, sampled, withdrawn): Row| {
         Ok(ListedCase {
             segment,
             fields_sealed,

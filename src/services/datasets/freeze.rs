@@ -429,12 +429,12 @@ struct ListedValues<'a> {
     of_complete: Option<CompleteWeights>,
 }
 
-/// Returns the cell for a weight or a probability: plain decimals, without zeros at the end.
+/// Returns the cell for a weight or a probability: plain decimals, without zeros at the end, which
+/// a spreadsheet program would drop.
 fn weight_cell(weight: Option<f64>) -> String {
     let Some(weight) = weight else { return String::new() };
     let text = format!("{weight:.places$}", places = WEIGHT_DECIMALS as usize);
-    let short = text.trim_end_matches('0');
-    if short.ends_with('.') { format!("{short}0") } else { short.to_owned() }
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 impl RowWriter<'_> {
@@ -573,7 +573,7 @@ mod tests {
     #[test]
     fn a_weight_is_written_in_plain_decimals() {
         let cells = [None, Some(2.0), Some(4.0 / 3.0), Some(0.5), Some(120.0)].map(weight_cell);
-        assert_eq!(cells, ["", "2.0", "1.3333333333", "0.5", "120.0"]);
+        assert_eq!(cells, ["", "2", "1.3333333333", "0.5", "120"]);
     }
 
     #[test]
