@@ -27,7 +27,11 @@ const PLAYED: [(&str, &str, &str); 29] = [
     ("2.1121", "tests/methodology/plays.rs", "what_is_known_before_the_launch_is_said"),
     ("2.1122", "tests/methodology/plays.rs", "what_staff_enter_while_the_field_is_open_is_told"),
     ("2.12", "tests/methodology/mod.rs", "a_cell_that_fills_changes_nobodys_outcome_but_of_those"),
-    ("2.121", "tests/methodology/plays.rs", "who_begins_and_answers_nothing_has_refused_in_silence"),
+    (
+        "2.121",
+        "tests/methodology/plays.rs",
+        "who_begins_and_answers_nothing_has_refused_in_silence",
+    ),
     ("2.20", "tests/methodology/mod.rs", "a_cell_that_fills_changes_nobodys_outcome_but_of_those"),
     ("2.21", "tests/interviewer_pages.rs", "two_interviewers_work_side_by_side"),
     ("2.22", "tests/call_center.rs", "each_outcome_has_its_disposition_and_what_follows"),
@@ -143,7 +147,8 @@ async fn who_begins_and_answers_nothing_has_refused_in_silence() {
     }
 }
 
-const CALLS: &str = "\n[[step]]\nname = \"calls\"\nafter = \"30d\"\ntelephone = { calls = 3 }\n";
+const CALLS: &str =
+    "\n[[step]]\nname = \"calls\"\nafter = \"30d\"\nmode = \"telephone\"\ncalls = 3\n";
 
 /// Whoever answers says that the number is not the person's, to an interviewer and by SMS.
 #[tokio::test]
@@ -171,7 +176,8 @@ async fn a_wrong_number_blocks_the_person_and_nobody_else() {
         app.launch("C2", &["A2"], &plan).await.unwrap();
         app.launch("C3", &["B1"], &plan).await.unwrap();
         assert_eq!(counts(&app, "A2").await, expected(&[("3.34", 2)]), "{}", app.engine);
-        app.advance_until(local("2026-03-04T12:00:00")).await;
+        // After the pause that the caps want between two contacts with a number.
+        app.advance_until(local("2026-03-08T12:00:00")).await;
         assert_eq!(app.simulator.record().accepted.len(), sent + 1, "{}: one of b", app.engine);
         let of_b = [("2.20", 1), ("3.11", 1)];
         assert_eq!(counts(&app, "B1").await, expected(&of_b), "{}", app.engine);
