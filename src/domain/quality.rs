@@ -35,8 +35,8 @@ pub struct Quality {
     /// Whether another complete response of the application has the same answer to every coded
     /// item, and is no straight line.
     pub duplicate: Option<bool>,
-    /// Share of the asked items, among those answered with a code, that were left empty or answered
-    /// with «don't know».
+    /// Share of the reached items, among those answered with a code, that were left empty or answered
+    /// with «don't know» or «rather not say».
     pub item_nonresponse: Option<f64>,
 }
 
@@ -130,7 +130,7 @@ pub fn assess(
         speeding: time.zip(limit).map(|(time, limit)| time < limit.for_ratings(ratings)),
         straight_lining: straight_lining(path, answers),
         duplicate: None,
-        item_nonresponse: item_nonresponse(path, answers),
+        item_nonresponse: item_nonresponse(path, answers, limit.is_some()),
     }
 }
 
@@ -212,14 +212,23 @@ fn spread(points: &[i64]) -> f64 {
     (points.iter().map(|point| (*point as f64 - mean).powi(2)).sum::<f64>() / count).sqrt()
 }
 
-fn item_nonresponse(path: &QuestionPath<'_>, answers: &BTreeMap<String, Answer>) -> Option<f64> {
+/// Of the items that were reached: all of a complete response, and up to the last answered one of
+/// another.
+fn item_nonresponse(
+    path: &QuestionPath<'_>,
+    answers: &BTreeMap<String, Answer>,
+    is_complete: bool,
+) -> Option<f64> {
     let coded = |item: &&&Item| item.is_question() && !matches!(item.kind, ItemKind::Open { .. });
     let questions: Vec<&Item> =
         path.pages.iter().flat_map(|(_, items)| items.iter().filter(coded).copied()).collect();
-    let missing = questions
-        .iter()
-        .filter(|item| matches!(answers.get(&item.id), None | Some(Answer::DontKnow)))
-        .count();
+    let last = questions.iter().rposition(|item| answers.contains_key(&item.id));
+    let reached = if is_complete { questions.len() } else { last.map_or(0, |last| last + 1) };
+    let questions = &questions[..reached];
+    let is_missing = |item: &&&Item| {
+        matches!(answers.get(&item.id), None | Some(Answer::DontKnow | Answer::Refused))
+    };
+    let missing = questions.iter().filter(is_missing).count();
     (!questions.is_empty()).then(|| missing as f64 / questions.len() as f64)
 }
 

@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 /// Codes of options as people choose them, some of which programs take for something else.
-const CODES: [&str; 12] =
-    ["NA", "na", "dk", "0", "1", "007", "true", "null", "a-b", "Other_1", "N", "99"];
+const CODES: [&str; 13] =
+    ["NA", "na", "dk", "refused", "0", "1", "007", "true", "null", "a-b", "Other_1", "N", "99"];
 
 /// Texts as people type them, with the cell that the dataset has of each (white space is one blank
 /// in it, and an apostrophe stands before what a program would take for something else).
@@ -50,6 +50,7 @@ pub enum Value {
     Ranked(Vec<String>),
     NotApplicable,
     DontKnow,
+    Refused,
 }
 
 /// What somebody gives for an item.
@@ -87,6 +88,7 @@ pub struct Question {
     pub is_core: bool,
     pub not_applicable: bool,
     pub dont_know: bool,
+    pub refused: bool,
     /// The question of an earlier page that it depends on.
     pub condition: Option<(usize, Test)>,
 }
@@ -134,13 +136,15 @@ impl Question {
     ) -> Question {
         let not_applicable = !is_first && rng.u8(..3) == 0;
         let dont_know = !is_first && rng.u8(..3) == 0;
+        let refused = !is_first && rng.u8(..3) == 0;
         let mut codes = |count: usize| {
             let mut codes: Vec<&'static str> = Vec::new();
             while codes.len() < count {
                 let code = pick(rng, &CODES);
                 let is_taken = codes.iter().any(|other| other.eq_ignore_ascii_case(code));
                 let is_box = (not_applicable && code.eq_ignore_ascii_case("na"))
-                    || (dont_know && code.eq_ignore_ascii_case("dk"));
+                    || (dont_know && code.eq_ignore_ascii_case("dk"))
+                    || (refused && code.eq_ignore_ascii_case("refused"));
                 if !is_taken && !is_box {
                     codes.push(code);
                 }
@@ -178,7 +182,17 @@ impl Question {
         });
         let is_required = is_first || rng.u8(..3) > 0;
         let is_core = is_first || is_required && rng.bool();
-        Question { id, page, kind, is_required, is_core, not_applicable, dont_know, condition }
+        Question {
+            id,
+            page,
+            kind,
+            is_required,
+            is_core,
+            not_applicable,
+            dont_know,
+            refused,
+            condition,
+        }
     }
 
     pub fn variable(&self) -> String {
@@ -201,6 +215,7 @@ impl Question {
         match (value, &self.kind) {
             (Value::NotApplicable, _) => vec![".not_applicable".to_owned(); columns],
             (Value::DontKnow, _) => vec![".dont_know".to_owned(); columns],
+            (Value::Refused, _) => vec![".refused".to_owned(); columns],
             (Value::One(cell), _) => vec![cell.clone()],
             (Value::Several(taken), Kind::Several(codes, _)) => codes
                 .iter()
@@ -222,12 +237,16 @@ impl Question {
         if !self.is_required && rng.u8(..4) == 0 {
             return (Given::Empty, self.typed("", "跳过"));
         }
-        let boxes = if self.is_open() { (".na", ".dk") } else { ("na", "dk") };
+        let boxes =
+            if self.is_open() { (".na", ".dk", ".refused") } else { ("na", "dk", "refused") };
         if self.not_applicable && rng.u8(..5) == 0 {
             return (Given::Answer(Value::NotApplicable), self.typed(boxes.0, "不适用"));
         }
         if self.dont_know && rng.u8(..5) == 0 {
             return (Given::Answer(Value::DontKnow), self.typed(boxes.1, "不知道"));
+        }
+        if self.refused && rng.u8(..5) == 0 {
+            return (Given::Answer(Value::Refused), self.typed(boxes.2, "不想说"));
         }
         let one = |cell: &str, typed: Typed| (Given::Answer(Value::One(cell.to_owned())), typed);
         match &self.kind {
@@ -385,9 +404,11 @@ fn line_of(question: &Question, questions: &[Question]) -> String {
     if let Some(condition) = condition {
         let _ = write!(line, "show_if = \"{condition}\", ");
     }
-    for (key, is_offered) in
-        [("not_applicable", question.not_applicable), ("dont_know", question.dont_know)]
-    {
+    for (key, is_offered) in [
+        ("not_applicable", question.not_applicable),
+        ("dont_know", question.dont_know),
+        ("refused", question.refused),
+    ] {
         if is_offered {
             let _ = write!(line, "{key} = true, ");
         }

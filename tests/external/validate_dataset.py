@@ -24,7 +24,7 @@ import pyarrow.parquet
 
 SCHEMAS = pathlib.Path(__file__).parent.parent.parent / "docs" / "schemas"
 NOT_ASKED = {".not_asked", ".not_reached"}
-MISSING = NOT_ASKED | {"", ".skipped", ".withheld", ".not_applicable", ".dont_know"}
+MISSING = NOT_ASKED | {"", ".skipped", ".withheld", ".not_applicable", ".dont_know", ".refused"}
 
 
 def fail(folder, what):

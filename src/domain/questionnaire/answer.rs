@@ -23,6 +23,8 @@ pub enum Answer {
     Date(NaiveDate),
     NotApplicable,
     DontKnow,
+    /// The respondent would rather not say.
+    Refused,
     /// Free text, which may name people: stored sealed.
     Open(Personal),
 }
@@ -50,6 +52,14 @@ impl Answer {
     pub const NOT_APPLICABLE: &'static str = "na";
     /// The stored form of «don't know», and its name in conditions.
     pub const DONT_KNOW: &'static str = "dk";
+
+    /// The stored form of «rather not say», and its name in conditions.
+    pub const REFUSED: &'static str = "refused";
+
+    /// Returns the form in which «rather not say» is sent for an item.
+    pub fn refused_form(item: &Item) -> &'static str {
+        if item.is_coded() { Answer::REFUSED } else { ".refused" }
+    }
 
     /// Returns the form in which «not applicable» is sent for an item. An open answer may be «na».
     pub fn not_applicable_form(item: &Item) -> &'static str {
@@ -83,6 +93,9 @@ impl Answer {
         if item.dont_know && raw == Answer::dont_know_form(item) {
             return Ok(Some(Answer::DontKnow));
         }
+        if item.refused && raw == Answer::refused_form(item) {
+            return Ok(Some(Answer::Refused));
+        }
         let answer = match &item.kind {
             ItemKind::Scale(scale) => {
                 let point = read_whole(raw, context.language)
@@ -111,6 +124,7 @@ impl Answer {
             }
             (Answer::NOT_APPLICABLE, _) => Some(Answer::NotApplicable),
             (Answer::DONT_KNOW, _) => Some(Answer::DontKnow),
+            (Answer::REFUSED, _) => Some(Answer::Refused),
             (_, ItemKind::Scale(_)) => stored.parse().ok().map(Answer::Point),
             (_, ItemKind::Number(_)) => stored.parse().ok().map(Answer::Number),
             (_, ItemKind::Date { .. }) => stored.parse().ok().map(Answer::Date),
@@ -130,6 +144,7 @@ impl Answer {
             Answer::Date(day) => day.to_string(),
             Answer::NotApplicable => Answer::NOT_APPLICABLE.to_owned(),
             Answer::DontKnow => Answer::DONT_KNOW.to_owned(),
+            Answer::Refused => Answer::REFUSED.to_owned(),
             Answer::Open(_) => return None,
         })
     }
@@ -146,6 +161,7 @@ impl Answer {
             (Answer::Date(day), _) => Value::from(day.to_string()),
             (Answer::NotApplicable, _) => Value::from(Answer::NOT_APPLICABLE),
             (Answer::DontKnow, _) => Value::from(Answer::DONT_KNOW),
+            (Answer::Refused, _) => Value::from(Answer::REFUSED),
             (Answer::Open(_), _) => return None,
         })
     }
@@ -156,6 +172,7 @@ fn without_box<'r>(item: &Item, raw: &'r str) -> &'r str {
     let boxes = [
         (item.not_applicable, Answer::not_applicable_form(item)),
         (item.dont_know, Answer::dont_know_form(item)),
+        (item.refused, Answer::refused_form(item)),
     ];
     boxes.into_iter().filter(|(is_offered, _)| *is_offered).fold(raw, |raw, (_, form)| {
         raw.strip_suffix(form).and_then(|text| text.strip_suffix(' ')).unwrap_or(raw)

@@ -98,6 +98,9 @@ struct ItemFile {
     not_applicable: bool,
     #[serde(default)]
     dont_know: bool,
+    /// Whether «rather not say» is offered.
+    #[serde(default)]
+    refused: bool,
     /// The item is asked only if this condition holds; like that of the page.
     #[serde(default)]
     show_if: Option<String>,
@@ -313,10 +316,11 @@ impl ItemInFile {
         if file.core && !file.required {
             return wrong(place, "a core item must be required");
         }
-        if file.kind == KindFile::Info && (file.core || file.not_applicable || file.dont_know) {
+        let asks = file.core || file.not_applicable || file.dont_know || file.refused;
+        if file.kind == KindFile::Info && asks {
             return wrong(
                 place,
-                "an information asks nothing: no core, not_applicable or dont_know",
+                "an information asks nothing: no core, not_applicable, dont_know or refused",
             );
         }
         let kind = file.kind_of(&place, common)?;
@@ -334,6 +338,7 @@ impl ItemInFile {
             core: file.core,
             not_applicable: file.not_applicable,
             dont_know: file.dont_know,
+            refused: file.refused,
             kind,
         })
     }
@@ -440,6 +445,7 @@ impl ItemFile {
             let forms = [
                 (self.not_applicable, Answer::NOT_APPLICABLE, "not_applicable"),
                 (self.dont_know, Answer::DONT_KNOW, "dont_know"),
+                (self.refused, Answer::REFUSED, "refused"),
             ];
             for (is_offered, code, key) in forms {
                 if is_offered && option.code == code {

@@ -78,6 +78,8 @@ pub struct Item {
     pub core: bool,
     pub not_applicable: bool,
     pub dont_know: bool,
+    /// Whether «rather not say» is offered.
+    pub refused: bool,
     /// Condition for asking it.
     pub show_if: Option<Condition>,
     /// Condition under which the respondent is not a user of the subject (AAPOR 4.1).

@@ -86,7 +86,7 @@ impl TextPiping<'_> {
                 let separator = if self.language == Language::Zh { "、" } else { ", " };
                 Some(codes.iter().filter_map(label).collect::<Vec<_>>().join(separator))
             }
-            Answer::NotApplicable | Answer::DontKnow => None,
+            Answer::NotApplicable | Answer::DontKnow | Answer::Refused => None,
             Answer::Open(text) => Some(text.reveal().to_owned()),
             other => other.to_stored(),
         }

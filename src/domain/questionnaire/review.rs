@@ -141,6 +141,7 @@ fn name_clashes(questionnaire: &Questionnaire) -> Vec<(String, String)> {
         let mut codes: BTreeMap<String, &str> = [
             (item.not_applicable, Answer::NOT_APPLICABLE, "not_applicable = true"),
             (item.dont_know, Answer::DONT_KNOW, "dont_know = true"),
+            (item.refused, Answer::REFUSED, "refused = true"),
         ]
         .into_iter()
         .filter(|(is_offered, ..)| *is_offered)
@@ -292,6 +293,7 @@ fn candidate_values<'q>(
     };
     answers.extend(item.not_applicable.then_some(Answer::NotApplicable));
     answers.extend(item.dont_know.then_some(Answer::DontKnow));
+    answers.extend(item.refused.then_some(Answer::Refused));
     trials.extend(answers.into_iter().map(|answer| {
         candidate(move |values| {
             if let Some(value) = answer.value(item) {

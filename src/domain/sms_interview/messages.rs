@@ -124,6 +124,9 @@ pub fn compose_question(message: &QuestionMessage<'_>) -> String {
     let not_applicable = match (message.item.not_applicable, message.item.dont_know) {
         (true, _) => t("，不适用请回“不适用”", "; or not applicable"),
         (false, true) => t("，不清楚请回“不清楚”", "; or don't know"),
+        (false, false) if message.item.refused => {
+            t("，不便回答请回“不想说”", "; or rather not say")
+        }
         (false, false) => String::new(),
     };
     let (position, all) = message.position;

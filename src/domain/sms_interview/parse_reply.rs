@@ -97,6 +97,24 @@ pub fn parse_reply(
     {
         return ParsedReply::Answer(Answer::dont_know_form(item).to_owned());
     }
+    if item.refused
+        && is_one_of(&[
+            "不想说",
+            "不想回答",
+            "不愿回答",
+            "不愿意回答",
+            "不便回答",
+            "不方便说",
+            "拒绝回答",
+            "保密",
+            "refused",
+            "rathernotsay",
+            "prefernottosay",
+            "noanswer",
+        ])
+    {
+        return ParsedReply::Answer(Answer::refused_form(item).to_owned());
+    }
     if !item.required
         && is_one_of(&["无", "没有", "没了", "跳过", "略", "none", "no", "skip", "nothing"])
     {

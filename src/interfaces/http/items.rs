@@ -57,9 +57,11 @@ pub struct ItemView<'a> {
     pub value: String,
     pub not_applicable: bool,
     pub dont_know: bool,
+    pub refused: bool,
     /// The values of their boxes.
     pub not_applicable_form: &'static str,
     pub dont_know_form: &'static str,
+    pub refused_form: &'static str,
     pub field: Field<'a>,
 }
 
@@ -107,10 +109,12 @@ impl ItemView<'_> {
         (1..=options.len()).collect()
     }
 
-    /// Returns the value of the item's single field; empty if «not applicable» or «don't know» is
+    /// Returns the value of the item's single field; empty if «not applicable» or the like is
     /// selected.
     pub fn field_value(&self) -> &str {
-        if [self.not_applicable_form, self.dont_know_form].contains(&self.value.as_str()) {
+        if [self.not_applicable_form, self.dont_know_form, self.refused_form]
+            .contains(&self.value.as_str())
+        {
             ""
         } else {
             &self.value
@@ -140,6 +144,7 @@ pub fn item_view<'a>(
         Some(Answer::Open(text)) => text.reveal().to_owned(),
         Some(Answer::NotApplicable) => Answer::not_applicable_form(item).to_owned(),
         Some(Answer::DontKnow) => Answer::dont_know_form(item).to_owned(),
+        Some(Answer::Refused) => Answer::refused_form(item).to_owned(),
         Some(answer) => answer.to_stored().unwrap_or_default(),
         None => String::new(),
     };
@@ -155,8 +160,10 @@ pub fn item_view<'a>(
         value: rejected.and_then(|a| a.value_of(&item.id)).unwrap_or(stored),
         not_applicable: item.not_applicable,
         dont_know: item.dont_know,
+        refused: item.refused,
         not_applicable_form: Answer::not_applicable_form(item),
         dont_know_form: Answer::dont_know_form(item),
+        refused_form: Answer::refused_form(item),
         field: field_of(item, case.case.id.0, language),
     }
 }
@@ -181,8 +188,10 @@ pub fn standalone_item_view<'a>(
         value: rejected.and_then(|a| a.value_of(&item.id)).unwrap_or_default(),
         not_applicable: item.not_applicable,
         dont_know: item.dont_know,
+        refused: item.refused,
         not_applicable_form: Answer::not_applicable_form(item),
         dont_know_form: Answer::dont_know_form(item),
+        refused_form: Answer::refused_form(item),
         field: field_of(item, 0, language),
     }
 }

@@ -62,6 +62,7 @@ impl ResponseColumn<'_> {
         let is_possible = |reason: &MissingReason| match reason {
             MissingReason::NotApplicable => self.item.not_applicable,
             MissingReason::DontKnow => self.item.dont_know,
+            MissingReason::Refused => self.item.refused,
             MissingReason::Withheld => matches!(self.item.kind, ItemKind::Open { .. }),
             MissingReason::NotAsked | MissingReason::NotReached | MissingReason::Skipped => true,
         };
@@ -79,6 +80,7 @@ impl ResponseColumn<'_> {
             Err(reason) => missing.code(reason).to_owned(),
             Ok(Answer::NotApplicable) => missing.code(MissingReason::NotApplicable).to_owned(),
             Ok(Answer::DontKnow) => missing.code(MissingReason::DontKnow).to_owned(),
+            Ok(Answer::Refused) => missing.code(MissingReason::Refused).to_owned(),
             Ok(Answer::Open(text)) => match redaction {
                 Some(redaction) => {
                     let codes: Vec<&str> = missing.all().map(|(_, code)| code).collect();

@@ -204,15 +204,17 @@ fn responses<'q>(questionnaire: &'q Questionnaire, metadata: &DatasetMetadata) -
     // Before edition 4, limits came from the application alone, and nobody looked for clusters.
     let is_reviewed = metadata.rules_version >= 4;
     let dispositions = if is_reviewed { &["1.1", "1.2", "2.361"][..] } else { &["1.1", "1.2"] };
-    let (speeding, straight_lining) = if is_reviewed {
+    let (speeding, straight_lining, item_nonresponse) = if is_reviewed {
         (
             "took less than the set share of the usual time of its mode, or than it takes to read",
             "the same point in every page of three ratings or more, or in nearly all ratings",
+            "share of the reached items left empty, refused or answered with don't know",
         )
     } else {
         (
             "took less than the set share of the median",
             "the same point throughout, in every page of three ratings or more",
+            "share of the asked items left empty or answered with don't know",
         )
     };
     let mut fields = vec![
@@ -251,12 +253,7 @@ fn responses<'q>(questionnaire: &'q Questionnaire, metadata: &DatasetMetadata) -
         ),
         field("speeding", Boolean, speeding, json!({})),
         field("straight_lining", Boolean, straight_lining, json!({})),
-        field(
-            "item_nonresponse",
-            Number,
-            "share of the asked items left empty or answered with don't know",
-            json!({ "minimum": 0, "maximum": 1 }),
-        ),
+        field("item_nonresponse", Number, item_nonresponse, json!({ "minimum": 0, "maximum": 1 })),
     ];
     if is_reviewed {
         let reviewed = [

@@ -33,10 +33,14 @@ pub enum MissingReason {
     Withheld,
     NotApplicable,
     DontKnow,
+    /// The respondent would rather not say.
+    Refused,
 }
 
 impl MissingReason {
-    pub const ALL: [MissingReason; 6] = [
+    /// In their order; formats that number them count from the end, so a new one stands first.
+    pub const ALL: [MissingReason; 7] = [
+        MissingReason::Refused,
         MissingReason::NotAsked,
         MissingReason::NotReached,
         MissingReason::Skipped,
@@ -54,6 +58,7 @@ impl MissingReason {
             MissingReason::Withheld => "withheld",
             MissingReason::NotApplicable => "not_applicable",
             MissingReason::DontKnow => "dont_know",
+            MissingReason::Refused => "refused",
         }
     }
 
@@ -66,6 +71,7 @@ impl MissingReason {
             MissingReason::Withheld => "不对外提供 withheld",
             MissingReason::NotApplicable => "不适用 not applicable",
             MissingReason::DontKnow => "不知道 don't know",
+            MissingReason::Refused => "拒答 refused",
         }
     }
 }
@@ -74,11 +80,12 @@ impl MissingReason {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MissingCodes {
     is_first_edition: bool,
+    has_refused: bool,
 }
 
 impl MissingCodes {
     pub fn of_rules(version: u32) -> MissingCodes {
-        MissingCodes { is_first_edition: version < 2 }
+        MissingCodes { is_first_edition: version < 2, has_refused: version >= 4 }
     }
 
     /// Returns the code for a reason.
@@ -93,6 +100,8 @@ impl MissingCodes {
             (false, MissingReason::Withheld) => ".withheld",
             (false, MissingReason::NotApplicable) => ".not_applicable",
             (false, MissingReason::DontKnow) => ".dont_know",
+            (false, MissingReason::Refused) if self.has_refused => ".refused",
+            (false, MissingReason::Refused) => "",
         }
     }
 

@@ -59,6 +59,9 @@ pub fn codebook(questionnaire: &Questionnaire, metadata: &DatasetMetadata) -> Va
         if item.dont_know {
             entry["dont_know"] = json!(missing.code(MissingReason::DontKnow));
         }
+        if item.refused {
+            entry["refused"] = json!(missing.code(MissingReason::Refused));
+        }
         if let Some(option) = column.option_label() {
             entry["option"] = both(option);
         }
