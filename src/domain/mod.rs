@@ -36,6 +36,7 @@ pub mod role;
 pub mod seeded_random;
 pub mod segment;
 pub mod shortening;
+pub mod small_cells;
 pub mod sms_interview;
 pub mod sms_text;
 pub mod subject;

@@ -34,6 +34,7 @@ use crate::domain::estimation::{CompleteWeights, GroupWeights};
 use crate::domain::ids::CaseId;
 use crate::domain::quality::ResponseReview;
 use crate::domain::questionnaire::{Answer, Item, Questionnaire, RoutingFacts};
+use crate::domain::small_cells;
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
 use crate::services::interviews::decode_answers;
@@ -278,7 +279,8 @@ async fn describe_field(
 /// The values of the list that so few cases have that they could identify a person.
 struct SmallCellSuppression {
     smallest: u32,
-    /// By column: the values that too few cases have, with the number of cases.
+    /// By column: the values that are hidden, with the number of cases: those that too few cases have,
+    /// and those from which they could be told.
     rare: BTreeMap<String, BTreeMap<String, u64>>,
 }
 
@@ -299,7 +301,13 @@ impl SmallCellSuppression {
             }
         }
         for words in counts.values_mut() {
-            words.retain(|word, cases| !word.is_empty() && *cases < u64::from(smallest));
+            let of_words: Vec<u64> = words
+                .iter()
+                .map(|(word, cases)| if word.is_empty() { 0 } else { *cases })
+                .collect();
+            let hidden = small_cells::hidden(&of_words, u64::from(smallest));
+            let mut hidden = hidden.into_iter();
+            words.retain(|_, _| hidden.next().unwrap_or_default());
         }
         Ok(SmallCellSuppression { smallest, rare: counts })
     }

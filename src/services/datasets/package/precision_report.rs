@@ -2,8 +2,10 @@
 
 use askama::Template;
 
-use crate::domain::estimation::{MeanEstimate, VariableCounts, WeightingSummary};
+use super::report::NOT_SHOWN;
+use crate::domain::estimation::{MeanDifference, MeanEstimate, VariableCounts, WeightingSummary};
 use crate::domain::questionnaire::Questionnaire;
+use crate::domain::small_cells;
 use crate::services::datasets::metadata::DatasetMetadata;
 use crate::services::datasets::precision::PrecisionSummary;
 
@@ -89,12 +91,40 @@ impl PrecisionSection<'_> {
         rows
     }
 
-    fn is_small(&self, count: u64) -> bool {
-        (1..self.smallest).contains(&count)
+    /// Returns the counts of a row of which the total is known; `None`: it is not told.
+    fn shown(&self, counts: impl Iterator<Item = u64>) -> Vec<Option<u64>> {
+        let counts: Vec<u64> = counts.collect();
+        let hidden = small_cells::hidden(&counts, self.smallest);
+        counts.into_iter().zip(hidden).map(|(count, hidden)| (!hidden).then_some(count)).collect()
     }
 
-    fn masked(&self, count: &u64) -> String {
-        if self.is_small(*count) { format!("< {}", self.smallest) } else { count.to_string() }
+    fn text_of(count: Option<u64>) -> String {
+        count.map_or(NOT_SHOWN.to_owned(), |count| count.to_string())
+    }
+
+    /// Returns the strata with the names on the list, the sample and the completes.
+    fn strata(&self) -> Vec<(u64, &str, [String; 3])> {
+        let strata = &self.weights.strata;
+        let columns = [
+            self.shown(strata.iter().map(|stratum| stratum.size)),
+            self.shown(strata.iter().map(|stratum| stratum.sample)),
+            self.shown(strata.iter().map(|stratum| stratum.completes)),
+        ];
+        strata
+            .iter()
+            .enumerate()
+            .map(|(at, stratum)| {
+                let cells = [0, 1, 2].map(|column: usize| Self::text_of(columns[column][at]));
+                (stratum.stratum, stratum.segment.as_str(), cells)
+            })
+            .collect()
+    }
+
+    /// Returns the modes; one of which the number is not told, has no mean either.
+    fn modes(&self) -> Vec<(&str, Option<&MeanDifference>)> {
+        let shown = self.shown(self.precision.modes.values().map(|mode| mode.n));
+        let modes = self.precision.modes.iter().zip(shown);
+        modes.map(|((name, mode), n)| (name.as_str(), n.map(|_| mode))).collect()
     }
 
     fn shares(&self) -> Vec<ShareRow> {
@@ -110,22 +140,21 @@ impl PrecisionSection<'_> {
                 variable.categories.iter().map(count).sum::<u64>().max(1) as f64
             };
             let (asked, answered) = (total(|c| c.sample), total(|c| c.completes));
-            for category in &variable.categories {
-                let share = |count: u64, of: f64| {
-                    (!self.is_small(count)).then_some(count as f64 / of * BARS_WIDTH)
-                };
+            let samples = self.shown(variable.categories.iter().map(|category| category.sample));
+            let completes =
+                self.shown(variable.categories.iter().map(|category| category.completes));
+            for ((category, sample), completes) in
+                variable.categories.iter().zip(samples).zip(completes)
+            {
+                let share =
+                    |count: Option<u64>, of: f64| count.map(|count| count as f64 / of * BARS_WIDTH);
                 let label = if category.word.is_empty() {
                     "（空 none）"
                 } else {
                     category.word.as_str()
                 };
-                let text = format!(
-                    "{} → {}",
-                    self.masked(&category.sample),
-                    self.masked(&category.completes)
-                );
-                let sample = share(category.sample, asked);
-                add(label, false, sample, share(category.completes, answered), text);
+                let text = format!("{} → {}", Self::text_of(sample), Self::text_of(completes));
+                add(label, false, share(sample, asked), share(completes, answered), text);
             }
         }
         rows

@@ -11,6 +11,7 @@ use crate::domain::disposition::Disposition;
 use crate::domain::estimation::VariableCounts;
 use crate::domain::language::Language;
 use crate::domain::questionnaire::Questionnaire;
+use crate::domain::small_cells;
 use crate::services::datasets::disposition_codes;
 use crate::services::datasets::metadata::{CellSummary, DatasetMetadata};
 use crate::services::datasets::printable_questionnaire::PrintableQuestionnaire;
@@ -50,6 +51,9 @@ struct Outcome {
     cases: u64,
     share: f64,
 }
+
+/// Stands for a count from which a small one could be computed, or that is small itself.
+pub(super) const NOT_SHOWN: &str = "—";
 
 /// The width and height of a chart, and the margins for its axes.
 const WIDTH: f64 = 680.0;
@@ -118,14 +122,56 @@ impl Report<'_> {
         if (1..smallest).contains(count) { format!("< {smallest}") } else { count.to_string() }
     }
 
+    /// Whether counts are hidden from which a small one could be computed; before edition 4, only the
+    /// small ones were.
+    fn hides_others(&self) -> bool {
+        self.metadata.rules_version >= 4
+    }
+
+    /// Formats the counts of a row of which the total is known.
+    fn masked_row(&self, counts: &[u64]) -> Vec<String> {
+        if !self.hides_others() {
+            return counts.iter().map(|count| self.masked_count(count)).collect();
+        }
+        let hidden = small_cells::hidden(counts, u64::from(self.metadata.smallest_cell));
+        let format = |(count, is_hidden): (&u64, bool)| match is_hidden {
+            true => NOT_SHOWN.to_owned(),
+            false => count.to_string(),
+        };
+        counts.iter().zip(hidden).map(format).collect()
+    }
+
+    /// Whether the completes of a cell are told: neither they nor those outside of it are too few, and
+    /// where the cells make up the whole, no hidden one can be computed from the others.
+    fn is_cell_shown(&self, cell: &CellSummary) -> bool {
+        let smallest = u64::from(self.metadata.smallest_cell);
+        let is_small = |count: u64| (1..smallest).contains(&count);
+        let (own, all) = (u64::from(cell.completes), self.completes());
+        if !self.hides_others() {
+            return !is_small(own);
+        }
+        let cells = &self.metadata.cells;
+        let counts: Vec<u64> = cells.iter().map(|cell| u64::from(cell.completes)).collect();
+        let is_whole = counts.iter().sum::<u64>() == all;
+        let place = cells.iter().position(|other| other.name == cell.name);
+        let is_hidden = match place {
+            Some(place) if is_whole => small_cells::hidden(&counts, smallest)[place],
+            _ => is_small(own),
+        };
+        !is_hidden && !is_small(all.saturating_sub(own))
+    }
+
     fn cell(&self, cell: &CellSummary) -> String {
-        self.masked_count(&u64::from(cell.completes))
+        match self.is_cell_shown(cell) {
+            true => cell.completes.to_string(),
+            false if self.hides_others() => NOT_SHOWN.to_owned(),
+            false => self.masked_count(&u64::from(cell.completes)),
+        }
     }
 
     /// Returns how far a cell is filled, in percent; 0 for a cell that is too small to publish.
     fn fill_percent(&self, cell: &CellSummary) -> f64 {
-        let is_reported = cell.completes == 0 || cell.completes >= self.metadata.smallest_cell;
-        if is_reported && cell.target > 0 {
+        if self.is_cell_shown(cell) && cell.target > 0 {
             (f64::from(cell.completes) / f64::from(cell.target) * 100.0).min(100.0)
         } else {
             0.0
@@ -133,7 +179,8 @@ impl Report<'_> {
     }
 
     fn pairs<'m>(&self, counts: &'m BTreeMap<String, u64>) -> Vec<(&'m str, String)> {
-        counts.iter().map(|(name, count)| (name.as_str(), self.masked_count(count))).collect()
+        let masked = self.masked_row(&counts.values().copied().collect::<Vec<u64>>());
+        counts.keys().map(String::as_str).zip(masked).collect()
     }
 
     fn attempts(&self) -> Vec<(i64, u64, u64)> {
@@ -204,6 +251,41 @@ impl Report<'_> {
             "withdrawal" => "撤回同意后更正 corrected after a consent was taken back",
             "interim" => "期中 interim",
             _ => "调查结束 the field closed",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// «en < 3» beside a total of 48 and 46 in Chinese tells that it is 2.
+    #[test]
+    fn no_small_count_is_told_by_the_others() {
+        let languages = BTreeMap::from([("en".to_owned(), 2), ("zh".to_owned(), 46)]);
+        let cell = |name: &str, completes| CellSummary {
+            name: name.to_owned(),
+            completes,
+            target: 48,
+            ..CellSummary::default()
+        };
+        let of_rules = |rules_version| DatasetMetadata {
+            rules_version,
+            smallest_cell: 3,
+            responses: 48,
+            dispositions: BTreeMap::from([("1.1".to_owned(), 48)]),
+            cells: vec![cell("large", 2), cell("small", 46)],
+            languages: languages.clone(),
+            ..DatasetMetadata::default()
+        };
+        for (rules_version, expected) in [(3, ["< 3", "46"]), (4, [NOT_SHOWN; 2])] {
+            let metadata = of_rules(rules_version);
+            let report = Report { metadata: &metadata, section: None };
+            let shown: Vec<String> =
+                report.pairs(&metadata.languages).into_iter().map(|(_, count)| count).collect();
+            assert_eq!(shown, expected);
+            let cells: Vec<String> = metadata.cells.iter().map(|cell| report.cell(cell)).collect();
+            assert_eq!(cells, expected);
         }
     }
 }
