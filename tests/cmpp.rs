@@ -114,8 +114,13 @@ impl RawGateway {
 
     /// Accepts a connection and checks its CMPP_CONNECT (7.4.1.1).
     async fn meet(&self, new: bool, user: &str) -> (RawSession, Raw) {
-        let mut session = RawSession { stream: self.accept().await, new };
-        let connect = session.read_any().await.unwrap();
+        // One that a daemon before this one gave up while it waited to be accepted has ended.
+        let (mut session, connect) = loop {
+            let mut session = RawSession { stream: self.accept().await, new };
+            if let Some(connect) = session.read_any().await {
+                break (session, connect);
+            }
+        };
         assert_eq!((connect.command, connect.body.len()), (CONNECT, 27));
         let mut fields = Fields(&connect.body);
         assert_eq!(fields.text(6), user, "Source_Addr");
