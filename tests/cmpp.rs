@@ -115,7 +115,7 @@ impl RawGateway {
     /// Accepts a connection and checks its CMPP_CONNECT (7.4.1.1).
     async fn meet(&self, new: bool, user: &str) -> (RawSession, Raw) {
         // One that a daemon before this one gave up while it waited to be accepted has ended.
-        let (mut session, connect) = loop {
+        let (session, connect) = loop {
             let mut session = RawSession { stream: self.accept().await, new };
             if let Some(connect) = session.read_any().await {
                 break (session, connect);
