@@ -23,7 +23,8 @@ pub enum Disposition {
     RefusedElsewhere,
     /// 2.12: started, too few answers.
     BreakOff,
-    /// 2.121: agreed and began, and answered nothing until the field closed: an implicit refusal.
+    /// 2.121 (ours): agreed and began, and answered nothing until the field closed: an implicit
+    /// refusal.
     NothingAnswered,
     /// 2.20: delivered, never opened.
     NonContact,
