@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use fieldworkd::adapters::clock::SystemClock;
@@ -211,8 +212,17 @@ impl Drop for Daemon {
     }
 }
 
+/// A port that nobody listens on. It is below those that the system gives to outgoing connections: a
+/// daemon is started on it later, and tests open thousands of connections meanwhile.
 pub fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 20_000 + (std::process::id() % 100) as u16 * 100;
+    loop {
+        let port = first + NEXT.fetch_add(1, Ordering::Relaxed) % 2_000;
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 pub async fn wait_until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
