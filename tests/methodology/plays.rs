@@ -40,7 +40,7 @@ const PLAYED: [(&str, &str, &str); 29] = [
     ("2.33", "tests/call_center.rs", "each_outcome_has_its_disposition_and_what_follows"),
     ("2.36", "tests/call_center.rs", "each_outcome_has_its_disposition_and_what_follows"),
     ("2.361", "tests/response_quality.rs", "many_from_one_device_are_seen_and_those_excluded"),
-    ("3.11", "tests/call_center.rs", "each_outcome_has_its_disposition_and_what_follows"),
+    ("3.11", "tests/methodology/plays.rs", "what_is_known_before_the_launch_is_said"),
     ("3.111", "tests/methodology/plays.rs", "what_is_known_before_the_launch_is_said"),
     ("3.12", "tests/call_center.rs", "each_outcome_has_its_disposition_and_what_follows"),
     ("3.13", "tests/call_center.rs", "each_outcome_has_its_disposition_and_what_follows"),
