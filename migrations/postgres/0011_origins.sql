@@ -2,6 +2,8 @@
 -- network alone, which can be compared within one applicant. No address is stored.
 ALTER TABLE response ADD COLUMN device_hash TEXT;
 ALTER TABLE response ADD COLUMN network_hash TEXT;
+-- Clusters are looked for where somebody has just finished.
+CREATE INDEX response_placed ON response (completed_at) WHERE device_hash IS NOT NULL;
 -- Whether another response of the application has the same answers; set when the field closes.
 ALTER TABLE response ADD COLUMN is_duplicate BIGINT;
 

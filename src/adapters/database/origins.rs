@@ -44,10 +44,16 @@ pub async fn of_applicant(
     Ok(rows.into_iter().map(row).collect())
 }
 
-/// Returns the applicants with an application in the field.
-pub async fn applicants_in_field(connection: &mut AnyConnection) -> Result<Vec<ApplicantId>> {
-    let sql = "SELECT DISTINCT applicant_id FROM application WHERE state = 'in_field' ORDER BY 1";
-    let ids: Vec<i64> = sqlx::query_scalar(sql).fetch_all(connection).await?;
+/// Returns the applicants in the field of whom somebody has finished a web interview since then.
+pub async fn applicants_in_field(
+    connection: &mut AnyConnection,
+    since: Timestamp,
+) -> Result<Vec<ApplicantId>> {
+    let sql = "SELECT DISTINCT a.applicant_id FROM response r
+               JOIN survey_case c ON c.id = r.case_id JOIN application a ON a.id = c.application_id
+               WHERE r.device_hash IS NOT NULL AND r.completed_at >= $1 AND a.state = 'in_field'
+               ORDER BY 1";
+    let ids: Vec<i64> = sqlx::query_scalar(sql).bind(since.0).fetch_all(connection).await?;
     Ok(ids.into_iter().map(ApplicantId).collect())
 }
 

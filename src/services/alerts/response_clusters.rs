@@ -1,6 +1,8 @@
 //! Notices of clusters: many people of one applicant who answered from one place. Each cluster is
 //! told once.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::super::deadlines::DeadlineError;
@@ -11,10 +13,12 @@ use crate::adapters::database::{notices, origins};
 use crate::services::context::AppContext;
 
 const KIND: &str = "cluster";
+/// This is called every few seconds. Nobody finishes while no daemon runs.
+const LOOK_BACK: Duration = Duration::from_secs(3_600);
 
 pub(super) async fn write_notices(context: &AppContext) -> Result<(), DeadlineError> {
-    response_quality::note_new_clusters(context).await?;
     let now = context.clock.now();
+    response_quality::note_new_clusters(context, now - LOOK_BACK).await?;
     if origins::untold_clusters(&mut *context.database.read().await?).await?.is_empty() {
         return Ok(());
     }

@@ -6,6 +6,7 @@ use super::super::context::AppContext;
 use crate::adapters::database::{DatabaseError, origins};
 use crate::domain::ids::{ApplicantId, CaseId};
 use crate::domain::origin::{Cluster, clusters};
+use crate::domain::time::Timestamp;
 
 /// Returns the clusters of an applicant, the largest first.
 pub async fn clusters_of(
@@ -17,12 +18,16 @@ pub async fn clusters_of(
     Ok(clusters(&interviews, context.config.quality.clusters))
 }
 
-/// Finds new clusters of the applicants in the field and notes them. A cluster is noted once,
-/// however it grows.
-pub async fn note_new_clusters(context: &AppContext) -> Result<(), DatabaseError> {
+/// Finds new clusters of the applicants in the field and notes them; only of those of whom somebody
+/// has finished since then, as nothing is new of the others. A cluster is noted once, however it
+/// grows.
+pub async fn note_new_clusters(
+    context: &AppContext,
+    since: Timestamp,
+) -> Result<(), DatabaseError> {
     let mut connection = context.database.read().await?;
     let mut new = Vec::new();
-    for applicant in origins::applicants_in_field(&mut connection).await? {
+    for applicant in origins::applicants_in_field(&mut connection, since).await? {
         let found = clusters_of(context, &mut connection, applicant).await?;
         if found.is_empty() {
             continue;

@@ -93,7 +93,7 @@ async fn look_at_clusters(fixture: &Fixture, looked_at: &mut Timestamp) -> Resul
     }
     *looked_at = fixture.now();
     let context = &fixture.context;
-    response_quality::note_new_clusters(context).await?;
+    response_quality::note_new_clusters(context, fixture.began_at).await?;
     for (code, _) in response_quality::to_be_reviewed(context).await? {
         for response in response_quality::conspicuous(context, &code).await?.responses {
             let is_of_device = matches!(response.cluster, Some((_, SharedPlace::Device)));
