@@ -468,6 +468,26 @@ async fn nothing_starts_on_a_restore_that_was_cut_off() {
             let (status, said) = run_on(&deployment, &url, &["doctor"]);
             assert_eq!(status, Some(0), "{millis}: {said}");
         }
+        // A pg_restore whose parent was killed connects only now, beside the next restore.
+        for millis in [0, 50, 100, 150, 200, 250, 300] {
+            let url = fresh_url(&deployment.url, target.path()).await;
+            drop(stage(&url, &file).await.unwrap());
+            let mut child = deployment.command_line(&["restore", "right.backup"]);
+            child.env("FIELDWORKD_DATABASE__URL", &url);
+            let child = child.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+            tokio::time::sleep(Duration::from_millis(millis)).await;
+            let _ = std::process::Command::new("pg_restore")
+                .args(["--exit-on-error", "--single-transaction", "--no-owner", "--dbname", &url])
+                .arg(&file)
+                .stderr(Stdio::null())
+                .status()
+                .unwrap();
+            let output = child.wait_with_output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success(), "{millis}: {said}");
+            let (status, said) = run_on(&deployment, &url, &["doctor"]);
+            assert_eq!(status, Some(0), "{millis}: {said}");
+        }
     }
 }
 

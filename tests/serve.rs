@@ -139,7 +139,15 @@ async fn traces_reach_a_collector_without_personal_data() {
         daemon.signal("TERM");
         let ended = tokio::task::spawn_blocking(move || daemon.wait_for_exit()).await.unwrap();
         assert_eq!(ended, Some(0), "{}", deployment.log());
-        let all = receivers.wait_for("trace", before + 1).await.split_off(before);
+        // The receiver has all of them when the daemon has ended; its lines come one by one.
+        let mut all = receivers.wait_for("trace", before + 1).await.split_off(before);
+        wait_until("the traces stop coming", async || {
+            let known = all.len();
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            all = receivers.wait_for("trace", before + 1).await.split_off(before);
+            all.len() == known
+        })
+        .await;
         before += all.len();
         let named = |name: &str| all.iter().filter(|span| span["name"] == name).collect::<Vec<_>>();
         assert!(all.iter().all(|span| span["service"] == "fieldworkd"));

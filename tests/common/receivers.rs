@@ -73,7 +73,7 @@ impl Receivers {
                 return of_channel;
             }
             assert!(
-                began.elapsed() < Duration::from_secs(10),
+                began.elapsed() < Duration::from_secs(60),
                 "{channel}: waited for {at_least}, got {of_channel:#?}"
             );
             tokio::time::sleep(Duration::from_millis(20)).await;

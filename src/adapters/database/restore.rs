@@ -110,7 +110,7 @@ impl StagedBackup {
     pub async fn discard(self) -> Result<(), BackupError> {
         match &self.place {
             Place::File { .. } => Ok(()),
-            Place::Database => empty_postgres(&self.url).await.map_err(|error| {
+            Place::Database => empty_postgres(&self.url, None).await.map_err(|error| {
                 BackupError::Database { url: dialect::url_without_password(&self.url), error }
             }),
         }
@@ -177,25 +177,40 @@ async fn stage_postgres(url: &str, file: &Path) -> Result<StagedBackup, StageErr
     let mut connection = AnyConnection::connect(url).await.map_err(failed)?;
     if is_unfinished(&mut connection).await.map_err(failed)? {
         end_pg_restore(&mut connection).await.map_err(failed)?;
-        empty_postgres(url).await.map_err(failed)?;
-    }
-    let sql =
-        "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = current_schema()";
-    let tables: i64 = sqlx::query_scalar(sql).fetch_one(&mut connection).await.map_err(failed)?;
-    if tables > 0 {
+        empty_postgres(url, Some(MARK)).await.map_err(failed)?;
+    } else if count_tables(&mut connection).await.map_err(failed)? > 0 {
         return Err(StageError::Backup(BackupError::NotEmpty(masked_url)));
     }
     check_archive(file).await?;
-    let mark = dialect::statement(format!("CREATE TABLE {MARK} (marked INTEGER)"));
+    let mark = dialect::statement(format!("CREATE TABLE IF NOT EXISTS {MARK} (marked INTEGER)"));
     sqlx::query(mark).execute(&mut connection).await.map_err(failed)?;
-    connection.close().await.map_err(failed)?;
     let options = ["--exit-on-error", "--single-transaction", "--no-owner", "--no-privileges"];
-    if let Err(error) = run_program("pg_restore", Some(url), &options, file).await {
-        // Its transaction left nothing but the mark; the first error is the one to report.
-        let _ = unmark(url).await;
-        return Err(error.into());
+    let mut tries = 1;
+    while let Err(error) = run_program("pg_restore", Some(url), &options, file).await {
+        // Its transaction left nothing but the mark. What else is there comes from a pg_restore
+        // that had not yet connected when the earlier ones were ended.
+        let ended = end_pg_restore(&mut connection).await.map_err(failed)?;
+        let tables = count_tables(&mut connection).await.map_err(failed)?;
+        if tries == MAX_TRIES || (ended == 0 && tables == 0) {
+            // The first error is the one to report.
+            let _ = unmark(url).await;
+            return Err(error.into());
+        }
+        tries += 1;
+        empty_postgres(url, Some(MARK)).await.map_err(failed)?;
     }
+    connection.close().await.map_err(failed)?;
     Ok(StagedBackup { url: url.to_owned(), place: Place::Database })
+}
+
+/// How often pg_restore is started while others, cut off from their parents, are in its way.
+const MAX_TRIES: u32 = 3;
+
+/// The tables of a database, except the mark.
+async fn count_tables(connection: &mut AnyConnection) -> Result<i64, sqlx::Error> {
+    let sql = "SELECT COUNT(*) FROM information_schema.tables \
+        WHERE table_schema = current_schema() AND table_name <> $1";
+    sqlx::query_scalar(sql).bind(MARK).fetch_one(connection).await
 }
 
 /// The table that marks a database of PostgreSQL while a restore into it is not finished.
@@ -209,19 +224,21 @@ pub(super) async fn is_unfinished(connection: &mut AnyConnection) -> Result<bool
     Ok(marks > 0)
 }
 
-/// Ends a pg_restore that outlived the program which had started it.
-async fn end_pg_restore(connection: &mut AnyConnection) -> Result<(), sqlx::Error> {
+/// Ends each pg_restore that outlived the program which had started it. Returns their number.
+async fn end_pg_restore(connection: &mut AnyConnection) -> Result<i64, sqlx::Error> {
     let sql = "SELECT COUNT(*) FROM (SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
         WHERE datname = current_database() AND application_name = 'pg_restore' \
             AND usename = current_user) AS ended";
+    let mut ended = 0;
     for _ in 0..100 {
         let running: i64 = sqlx::query_scalar(sql).fetch_one(&mut *connection).await?;
         if running == 0 {
             break;
         }
+        ended = ended.max(running);
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
-    Ok(())
+    Ok(ended)
 }
 
 async fn unmark(url: &str) -> Result<(), sqlx::Error> {
@@ -264,7 +281,7 @@ fn migration_versions(script: &str) -> Vec<i64> {
 }
 
 /// Drops everything that a restore has made in a database that was empty before.
-async fn empty_postgres(url: &str) -> Result<(), sqlx::Error> {
+async fn empty_postgres(url: &str, except: Option<&str>) -> Result<(), sqlx::Error> {
     let mut connection = AnyConnection::connect(url).await?;
     let mut tx = connection.begin().await?;
     let functions = "SELECT DISTINCT CAST(p.proname AS TEXT) FROM pg_trigger t \
@@ -275,8 +292,10 @@ async fn empty_postgres(url: &str) -> Result<(), sqlx::Error> {
     let tables = "SELECT CAST(table_name AS TEXT) FROM information_schema.tables \
         WHERE table_schema = current_schema() AND table_type = 'BASE TABLE'";
     let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(&mut *tx).await?;
-    let drop_tables =
-        tables.iter().map(|table| format!("DROP TABLE IF EXISTS \"{table}\" CASCADE"));
+    let drop_tables = tables
+        .iter()
+        .filter(|table| except != Some(table.as_str()))
+        .map(|table| format!("DROP TABLE IF EXISTS \"{table}\" CASCADE"));
     let drop_functions =
         functions.iter().map(|function| format!("DROP FUNCTION IF EXISTS \"{function}\"()"));
     for sql in drop_tables.chain(drop_functions) {
