@@ -9,7 +9,7 @@ use crate::common::interviewers::{
     PASSWORD, add_interviewer, answer_context, ask_all_pages, mixed_plan, next_call,
     record_outcome, send_page,
 };
-use crate::common::{CONSENT_FORM, TestApp, answers, list_of, local, number};
+use crate::common::{self, CONSENT_FORM, TestApp, answers, list_of, local, number};
 use fieldworkd::adapters::clock::Clock;
 use fieldworkd::adapters::database::accounts::Account;
 use fieldworkd::adapters::database::responses::AnswerSource;
@@ -30,6 +30,7 @@ use fieldworkd::services::call_center::{
     CallCenterError, quality, queue, supervision, verification,
 };
 use fieldworkd::services::interviews::{InterviewService, SaveOutcome};
+use fieldworkd::services::{datasets, deadlines};
 use fieldworkd::simulation::{PeopleScenario, Scenario};
 
 pub(crate) fn silent() -> Scenario {
@@ -330,6 +331,49 @@ async fn a_web_answer_stops_the_call_and_a_begun_web_interview_is_finished_by_te
             "{}: {by:?}",
             app.engine
         );
+        // The dataset tells it of each answer, and of the whole that it is mixed.
+        deadlines::freeze_interim(&app.context, "A1").await.unwrap();
+        datasets::write_pending(&app.context).await.unwrap();
+        let folder = app.context.config.datasets.join("A1/interim-1");
+        let rows = |file: &str| -> Vec<HashMap<String, String>> {
+            let text = std::fs::read_to_string(folder.join(file)).unwrap();
+            let mut reader =
+                csv::Reader::from_reader(text.trim_start_matches('\u{feff}').as_bytes());
+            reader.deserialize().map(Result::unwrap).collect()
+        };
+        let response = rows("responses.csv").remove(0);
+        assert_eq!(
+            (response["mode"].as_str(), response["items_answered"].as_str()),
+            ("mixed", "14"),
+            "{}",
+            app.engine
+        );
+        let pseudonym = app.context.keys.hasher().interviewer_pseudonym("p26", wu.id);
+        let entered = |mode: &str, interviewer: &str, day: &str| {
+            rows("answers.csv")
+                .iter()
+                .filter(|row| row["mode"] == mode && row["interviewer"] == interviewer)
+                .filter(|row| row["answered_at"].starts_with(day))
+                .count()
+        };
+        assert_eq!(
+            [
+                entered("telephone", &pseudonym, "2026-03-04T15:00:00"),
+                entered("web", "", "2026-03-04T15:01:00"),
+                entered("telephone", &pseudonym, "2026-03-09T10:00:00"),
+            ],
+            [2, 4, 8],
+            "{}: {:?}",
+            app.engine,
+            rows("answers.csv")
+        );
+        // The device is the one of the page that the respondent sent.
+        assert!(
+            rows("paradata.csv")
+                .iter()
+                .all(|row| (row["mode"] == "web") != row["device"].is_empty())
+        );
+        common::validate_dataset(&folder);
     }
 }
 

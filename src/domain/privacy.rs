@@ -14,6 +14,10 @@ pub struct PrivacyNotice {
     /// that did not come from the persons themselves. Otherwise none are recorded.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub records_origin: bool,
+    /// Whether the text says that the answers of one person in several programmes of an applicant
+    /// can be put side by side. Otherwise datasets have no pseudonym for it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub panel: bool,
     /// Paragraphs separated by line breaks; `{applicant}` and `{programme}` are replaced.
     pub text: LocalizedText,
 }
@@ -60,6 +64,7 @@ impl Default for PrivacyNotice {
         PrivacyNotice {
             version: "standard-2".to_owned(),
             records_origin: true,
+            panel: false,
             text: LocalizedText {
                 zh: "您的姓名和电话由{applicant}提供，只用于邀请您参加「{programme}」。\n\
                      我们记录您的回答、作答时间和所用设备的种类（手机或电脑）；交付评分的数据不含姓名和电话，只用于统计。\n\

@@ -185,6 +185,16 @@ def check(folder):
             good = isinstance(answer, str)
         if not good:
             fail(folder, f"flow results: {row}")
+    entries = rows_of(folder / "answers.csv")
+    entered = {(row["case"], row["variable"]): row["answered_at"] for row in entries}
+    for row in data:
+        if entered.get((row[2], row[4]), row[0]) != row[0]:
+            fail(folder, f"flow results: {row} has another time than answers.csv")
+    for row in responses:
+        of_case = [entry for entry in entries if entry["case"] == row["case"]]
+        modes = {entry["mode"] for entry in of_case} or {row["mode"]}
+        if int(row["items_answered"]) > len(of_case) or row["mode"] != (modes.pop() if len(modes) == 1 else "mixed"):
+            fail(folder, f"{row['case']}: {row['mode']}, {row['items_answered']} answers, but answers.csv has {of_case}")
     if {row[2] for row in data} - {row["case"] for row in responses}:
         fail(folder, "flow results tell of a case that responses.csv does not have")
 

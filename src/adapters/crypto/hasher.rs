@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::domain::contact_plan::MessageSlot;
+use crate::domain::ids::AccountId;
 use crate::domain::origin::{Origin, OriginFacts};
 use crate::domain::personal::Personal;
 use crate::domain::phone::Phone;
@@ -20,6 +21,7 @@ pub struct Hasher {
     links: [u8; 32],
     references: [u8; 32],
     pseudonyms: [u8; 32],
+    panel: [u8; 32],
     audit: [u8; 32],
 }
 
@@ -41,6 +43,7 @@ impl Hasher {
             links: derive("links"),
             references: derive("references"),
             pseudonyms: derive("pseudonyms"),
+            panel: derive("panel"),
             audit: derive("audit"),
         }
     }
@@ -114,6 +117,18 @@ impl Hasher {
     pub fn pseudonym(&self, application_code: &str, phone_hash: &str) -> String {
         crockford()
             .encode(&mac(&self.pseudonyms, &format!("{application_code}\n{phone_hash}"))[..10])
+    }
+
+    /// Returns the pseudonym of a person in all programmes of an applicant. Its key serves nothing
+    /// else.
+    pub fn panel_pseudonym(&self, applicant_code: &str, phone_hash: &str) -> String {
+        crockford().encode(&mac(&self.panel, &format!("{applicant_code}\n{phone_hash}"))[..10])
+    }
+
+    /// Returns the pseudonym of an interviewer in the datasets of a programme.
+    pub fn interviewer_pseudonym(&self, programme_code: &str, account: AccountId) -> String {
+        let of_one = format!("interviewer\n{programme_code}\n{}", account.0);
+        crockford().encode(&mac(&self.pseudonyms, &of_one)[..5])
     }
 
     /// Returns the hashes of the place where a web interview was answered. They can be compared

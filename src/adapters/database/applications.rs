@@ -22,6 +22,7 @@ pub struct Application {
     pub id: ApplicationId,
     pub programme_id: ProgrammeId,
     pub applicant_id: ApplicantId,
+    pub applicant_code: String,
     pub applicant_name: String,
     pub key_id: String,
     pub code: String,
@@ -88,7 +89,7 @@ impl ClosedBy {
 }
 
 const SELECT: &str =
-    "SELECT a.id, p.programme_id, a.applicant_id, p.name AS applicant_name, p.key_id, a.code, \
+    "SELECT a.id, p.programme_id, a.applicant_id, p.code AS applicant_code, p.name AS applicant_name, p.key_id, a.code, \
         a.category, a.subject, a.quota, a.list_fields,
                              a.list_received_at, a.fee_settled_at, a.held_since, \
                              a.extended_days, a.field_closes_at, a.campaign_id, \
@@ -120,6 +121,7 @@ fn read(row: &AnyRow) -> Result<Application> {
         id: ApplicationId(row.try_get("id")?),
         programme_id: ProgrammeId(row.try_get("programme_id")?),
         applicant_id: ApplicantId(row.try_get("applicant_id")?),
+        applicant_code: text("applicant_code")?,
         applicant_name: text("applicant_name")?,
         key_id: text("key_id")?,
         code: text("code")?,

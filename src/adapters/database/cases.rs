@@ -545,6 +545,46 @@ pub async fn withdrawn(connection: &mut AnyConnection, application: ApplicationI
     Ok(u64::try_from(count).unwrap_or(0))
 }
 
+/// What the panel pseudonyms of cases are made from: the hash of the number, and the version of the
+/// notice that the person has agreed to.
+pub async fn panel_facts(
+    connection: &mut AnyConnection,
+    cases: &[CaseId],
+) -> Result<HashMap<CaseId, (String, String)>> {
+    let sql = format!(
+        "SELECT c.id, r.phone_hash, i.consent FROM survey_case c
+         JOIN respondent r ON r.id = c.respondent_id JOIN invitation i ON i.id = c.invitation_id
+         WHERE r.erased_at IS NULL AND i.consent IS NOT NULL AND c.id {}",
+        Engine::of_connection(connection).in_list(1, ColumnType::Number)
+    );
+    let rows: Vec<(i64, String, String)> = sqlx::query_as(statement(sql))
+        .bind(to_param(cases.iter().map(|case| case.0)))
+        .fetch_all(connection)
+        .await?;
+    Ok(rows.into_iter().map(|(id, hash, consent)| (CaseId(id), (hash, consent))).collect())
+}
+
+/// The place of each case in the order in which the questionnaires behind its link are asked, from
+/// 1, and their number.
+pub async fn bundle_places(
+    connection: &mut AnyConnection,
+    cases: &[CaseId],
+) -> Result<HashMap<CaseId, (i64, i64)>> {
+    let others = "SELECT COUNT(*) FROM survey_case o JOIN application b ON b.id = o.application_id \
+        WHERE o.invitation_id = c.invitation_id";
+    let sql = format!(
+        "SELECT c.id, ({others} AND b.code <= a.code), ({others})
+         FROM survey_case c JOIN application a ON a.id = c.application_id
+         WHERE c.invitation_id IS NOT NULL AND c.id {}",
+        Engine::of_connection(connection).in_list(1, ColumnType::Number)
+    );
+    let rows: Vec<(i64, i64, i64)> = sqlx::query_as(statement(sql))
+        .bind(to_param(cases.iter().map(|case| case.0)))
+        .fetch_all(connection)
+        .await?;
+    Ok(rows.into_iter().map(|(id, place, size)| (CaseId(id), (place, size))).collect())
+}
+
 /// Returns these cases, ordered by pseudonym.
 pub async fn records(connection: &mut AnyConnection, cases: &[CaseId]) -> Result<Vec<CaseRecord>> {
     type Row = (

@@ -6,7 +6,7 @@ use sqlx::AnyConnection;
 use super::dialect::statement;
 use super::{Result, decode_enum, events};
 use crate::domain::event::EventKind;
-use crate::domain::ids::ApplicationId;
+use crate::domain::ids::{ApplicationId, ProgrammeId};
 use crate::domain::time::Timestamp;
 
 /// Final version, or interim version during the field.
@@ -217,6 +217,28 @@ pub async fn frozen_block(
         .bind(i64::from(number))
         .fetch_optional(connection)
         .await?)
+}
+
+/// Returns the latest final version of each application that an applicant of this code has in other
+/// programmes.
+pub async fn in_other_programmes(
+    connection: &mut AnyConnection,
+    applicant_code: &str,
+    programme: ProgrammeId,
+) -> Result<Vec<Dataset>> {
+    let sql = format!(
+        "{SELECT} AND d.kind = 'final' AND a.applicant_id IN
+             (SELECT p.id FROM applicant p WHERE p.code = $1 AND p.programme_id <> $2)
+         AND d.version = (SELECT MAX(l.version) FROM dataset l WHERE l.kind = 'final'
+             AND l.application_id = d.application_id AND l.metadata IS NOT NULL)
+         ORDER BY d.frozen_at, d.id"
+    );
+    let rows: Vec<Row> = sqlx::query_as(statement(sql))
+        .bind(applicant_code.to_owned())
+        .bind(programme.0)
+        .fetch_all(connection)
+        .await?;
+    rows.into_iter().map(read).collect()
 }
 
 /// Returns a version's metadata (JSON) and the cells that a reviewer redacted.

@@ -243,7 +243,10 @@ pub struct Response {
     pub id: ResponseId,
     pub case: CaseId,
     pub language: Language,
+    /// The mode in which it was begun.
     pub mode: String,
+    /// The mode of the last answer, by which the questionnaire was routed to its end.
+    pub last_mode: String,
     pub started_at: Timestamp,
     pub completed_at: Option<Timestamp>,
     /// When it was finished, if that was after the field had closed.
@@ -252,23 +255,35 @@ pub struct Response {
     pub answers: BTreeMap<String, StoredValue>,
 }
 
-/// Returns the interviewers of these cases' responses. A response whose answers several of them
-/// entered is nobody's.
-pub async fn interviewers(
+/// When and how an answer was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AnswerEntry {
+    pub by: AnswerSource,
+    pub at: Timestamp,
+}
+
+/// Returns the entries of these cases' responses, by item.
+pub async fn entries(
     connection: &mut AnyConnection,
     cases: &[CaseId],
-) -> Result<HashMap<ResponseId, AccountId>> {
+) -> Result<HashMap<ResponseId, BTreeMap<String, AnswerEntry>>> {
     let sql = format!(
-        "SELECT r.id, MIN(w.account_id) FROM response r JOIN answer w ON w.response_id = r.id
-         WHERE w.account_id IS NOT NULL AND r.case_id {}
-         GROUP BY r.id HAVING MIN(w.account_id) = MAX(w.account_id)",
+        "SELECT w.response_id, w.item, w.mode, w.account_id, w.answered_at
+         FROM answer w JOIN response r ON r.id = w.response_id WHERE r.case_id {}",
         Engine::of_connection(connection).in_list(1, ColumnType::Number)
     );
-    let rows: Vec<(i64, i64)> = sqlx::query_as(statement(sql))
+    let rows: Vec<(i64, String, String, Option<i64>, i64)> = sqlx::query_as(statement(sql))
         .bind(to_param(cases.iter().map(|case| case.0)))
         .fetch_all(connection)
         .await?;
-    Ok(rows.into_iter().map(|(id, account)| (ResponseId(id), AccountId(account))).collect())
+    let mut entries: HashMap<ResponseId, BTreeMap<String, AnswerEntry>> = HashMap::new();
+    for (response, item, mode, account, at) in rows {
+        let mode = decode_enum("a mode", &mode, Mode::parse)?;
+        let by = AnswerSource { mode, account: account.map(AccountId) };
+        let entry = AnswerEntry { by, at: Timestamp(at) };
+        entries.entry(ResponseId(response)).or_default().insert(item, entry);
+    }
+    Ok(entries)
 }
 
 pub async fn of_case(connection: &mut AnyConnection, case: CaseId) -> Result<Option<Response>> {
@@ -312,11 +327,13 @@ async fn select(
         Option<f64>,
         Option<i64>,
         Option<i64>,
+        String,
     );
     let sql = format!(
         "SELECT r.id, r.case_id, r.language, r.mode, r.started_at, r.completed_at, r.seconds, \
             r.is_speeding, r.is_straight_lined, r.item_nonresponse, r.is_duplicate, \
-            c.late_at
+            c.late_at, COALESCE((SELECT w.mode FROM answer w WHERE w.response_id = r.id
+                ORDER BY w.answered_at DESC, w.item DESC LIMIT 1), r.mode)
          FROM response r JOIN survey_case c ON c.id = r.case_id WHERE {condition} ORDER BY r.id"
     );
     let rows: Vec<ResponseRow> =
@@ -335,6 +352,7 @@ async fn select(
         item_nonresponse,
         is_duplicate,
         late_at,
+        last_mode,
     ) in rows
     {
         let flag = |flag: Option<i64>| flag.map(|flag| flag == 1);
@@ -343,6 +361,7 @@ async fn select(
             case: CaseId(case),
             language: decode_enum("a language", &language, Language::parse)?,
             mode,
+            last_mode,
             started_at: Timestamp(started_at),
             completed_at: completed_at.map(Timestamp),
             late_at: late_at.map(Timestamp),

@@ -56,6 +56,12 @@ impl Answer {
     /// The stored form of «rather not say», and its name in conditions.
     pub const REFUSED: &'static str = "refused";
 
+    /// Whether it says something about what was asked: not that it does not apply, is not known or
+    /// is not told.
+    pub fn is_substantive(&self) -> bool {
+        !matches!(self, Answer::NotApplicable | Answer::DontKnow | Answer::Refused)
+    }
+
     /// Returns the form in which «rather not say» is sent for an item.
     pub fn refused_form(item: &Item) -> &'static str {
         if item.is_coded() { Answer::REFUSED } else { ".refused" }

@@ -35,7 +35,7 @@ impl Latent {
 }
 
 /// The columns of every dataset of responses, beside those of the items.
-pub const FIXED_COLUMNS: [&str; 15] = [
+pub const FIXED_COLUMNS: [&str; 17] = [
     "case",
     "disposition",
     "language",
@@ -50,6 +50,8 @@ pub const FIXED_COLUMNS: [&str; 15] = [
     "origin_cluster",
     "review_verdict",
     "item_nonresponse",
+    "items_answered",
+    "panel_id",
     "w_raked",
 ];
 

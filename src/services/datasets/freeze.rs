@@ -11,10 +11,11 @@ use super::DatasetError;
 use super::columns::{ResponseColumn, columns};
 use super::item_outcomes::ItemOutcomes;
 use super::layout::{
-    Field, SUPPRESSED, Table, WEIGHT, WEIGHT_DECIMALS, has_item_column, layout, list_column,
+    Field, MIXED, SUPPRESSED, Table, WEIGHT, WEIGHT_DECIMALS, has_item_column, layout, list_column,
 };
 use super::metadata::{CellSummary, DatasetMetadata, Deviation};
 use super::missing::{CURRENT_RULES, MissingCodes, text_cell};
+use super::panel::Panel;
 use super::precision::{RatedResponse, Ratings, scale_items};
 use super::redaction::Redaction;
 use super::weighting::ListWeights;
@@ -25,13 +26,14 @@ use crate::adapters::database::applications::{Application, ClosedBy};
 use crate::adapters::database::cases::{self, CaseRecord};
 use crate::adapters::database::datasets::{self, DatasetKind, FreezeReason};
 use crate::adapters::database::paradata::{self, PageVisit};
-use crate::adapters::database::responses::{self, Response};
+use crate::adapters::database::responses::{self, AnswerEntry, Response};
 use crate::adapters::database::{
     WriteTx, campaigns, lists, origins, programmes, quotas, replicates,
 };
 use crate::domain::disposition::{Disposition, OutcomeGroup};
 use crate::domain::estimation::{CompleteWeights, GroupWeights};
-use crate::domain::ids::CaseId;
+use crate::domain::ids::{AccountId, CaseId};
+use crate::domain::mode::Mode;
 use crate::domain::quality::ResponseReview;
 use crate::domain::questionnaire::{Answer, Item, Questionnaire, RoutingFacts};
 use crate::domain::small_cells;
@@ -91,6 +93,9 @@ pub async fn freeze(
     (metadata.frozen_at, metadata.time_zone, metadata.withdrawn) =
         (now.rfc3339(zone), zone.to_string(), withdrawn);
 
+    let mut panel = Panel::of(context, tx, application, &programme).await?;
+    metadata.has_panel = panel.is_some();
+    let hasher = context.keys.hasher();
     let order = cases::sampled_by_pseudonym(tx, application.id).await?;
     let writer = RowWriter {
         questionnaire: &questionnaire,
@@ -104,15 +109,21 @@ pub async fn freeze(
         list_fields: &list_fields,
         clusters: cluster_numbers(context, tx, application, &order).await?,
         reviews: origins::reviews(tx, application.id).await?.into_iter().collect(),
+        interviewer: &|account| hasher.interviewer_pseudonym(&programme.code, account),
         format_time: &|at: Timestamp| at.rfc3339(zone),
     };
     let mut ratings = Ratings::of(&questionnaire);
-    let mut numbers = [0; 3];
+    let mut numbers = [0; Table::ALL.len()];
     for chunk in order.chunks(CASES_PER_BLOCK) {
         let records = cases::records(tx, chunk).await?;
         let visits = paradata::of_cases(tx, chunk).await?;
         let replicates = replicates::of_cases(tx, chunk).await?;
-        let interviewers = responses::interviewers(tx, chunk).await?;
+        let bundles = cases::bundle_places(tx, chunk).await?;
+        let entries = responses::entries(tx, chunk).await?;
+        let no_entries = BTreeMap::new();
+        if let Some(panel) = &mut panel {
+            panel.read(tx, chunk).await?;
+        }
         let by_case: HashMap<_, Response> = responses::of_cases(tx, chunk)
             .await?
             .into_iter()
@@ -127,19 +138,30 @@ pub async fn freeze(
                 .and_then(|response| visits.get(&response.id))
                 .map(Vec::as_slice)
                 .unwrap_or_default();
-            let device = visits.last().map_or("unknown", |visit| visit.device.as_str());
-            metadata.count(record, response.map(|response| (response, device)), &|at| {
-                at.date(zone).to_string()
-            });
+            let entries = response.and_then(|response| entries.get(&response.id));
+            let given = GivenAnswers { visits, entries: entries.unwrap_or(&no_entries) };
+            let counted = response.map(|r| (r, given.mode(&r.mode), given.device()));
+            metadata.count(record, counted, &|at| at.date(zone).to_string());
             let fields = open_fields(&sealer, record.fields_sealed.as_deref())?;
             let of_group = weights.of_case(record, &fields);
             let is_complete = record.disposition == Disposition::Complete && response.is_some();
             let of_complete =
                 of_group.and_then(|weights| weights.completes).filter(|_| is_complete);
             let listed = ListedValues { fields: &fields, weights: of_group, of_complete };
-            writer.case(&mut blocks[1], record, &listed, replicates.get(&record.id).copied())?;
+            let sampled = SampledCase {
+                replicate: replicates.get(&record.id).copied(),
+                bundle: bundles.get(&record.id).copied(),
+            };
+            writer.case(&mut blocks[1], record, &listed, sampled)?;
             if let Some(response) = response {
-                let points = writer.response(&mut blocks[0], record, response, &listed, visits)?;
+                let panel_id = panel.as_mut().map(|panel| panel.pseudonym(record));
+                let [responses, _, _, answers] = &mut blocks;
+                let points = writer.response(
+                    (responses, answers),
+                    (record, response, panel_id),
+                    &listed,
+                    &given,
+                )?;
                 metadata.clustered += u64::from(writer.clusters.contains_key(&record.id));
                 let verdict = writer.reviews.get(&record.id);
                 metadata.excluded += u64::from(verdict.is_some_and(ResponseReview::is_excluded));
@@ -148,21 +170,31 @@ pub async fn freeze(
                     ratings.add(&RatedResponse {
                         points,
                         weight: of_complete.raked,
-                        mode: &response.mode,
-                        interviewer: interviewers.get(&response.id).copied(),
+                        mode: given.mode(&response.mode),
+                        interviewer: given.interviewer(),
                         day: response.completed_at.map(|at| at.date(zone)),
                     });
                 }
             }
         }
+        let has_responses = blocks[0].rows > 0;
         for ((block, table), number) in blocks.into_iter().zip(Table::ALL).zip(&mut numbers) {
-            if let Some((cells, sealed)) = block.finish(&sealer)? {
+            // The answers' blocks have the numbers of the responses' blocks.
+            let is_there = match table {
+                Table::Answers => has_responses,
+                _ => block.rows > 0,
+            };
+            if is_there {
+                let (cells, sealed) = block.finish(&sealer)?;
                 datasets::add_block(tx, dataset, table.name(), *number, cells, sealed).await?;
                 *number += 1;
             }
         }
     }
     metadata.compute_rates();
+    if let Some(panel) = panel {
+        metadata.panel_overlap = panel.overlap(tx).await?;
+    }
     let population = weights.weighting.summary.population;
     metadata.precision = Some(ratings.finish(population, weights.representativity()));
     let mut weighting = weights.weighting.summary;
@@ -394,23 +426,20 @@ impl<'q> FrozenBlock<'q> {
         Ok(())
     }
 
-    /// Returns the plain cells and the sealed ones; `None`: there is no row.
-    fn finish(self, sealer: &Sealer) -> Result<Option<FrozenCells>, DatasetError> {
+    /// Returns the plain cells and the sealed ones.
+    fn finish(self, sealer: &Sealer) -> Result<FrozenCells, DatasetError> {
         let bytes = |writer: csv::Writer<Vec<u8>>| {
             writer
                 .into_inner()
                 .map_err(|e| DatasetError::Format("a frozen row".into(), e.to_string()))
         };
-        if self.rows == 0 {
-            return Ok(None);
-        }
         let sealed = bytes(self.sealed)?;
         let sealed = if sealed.is_empty() {
             None
         } else {
             Some(sealer.seal(seal_context::FROZEN, &sealed)?)
         };
-        Ok(Some((bytes(self.cells)?, sealed)))
+        Ok((bytes(self.cells)?, sealed))
     }
 }
 
@@ -427,6 +456,8 @@ struct RowWriter<'a> {
     /// The number of the cluster that a case is in.
     clusters: BTreeMap<CaseId, usize>,
     reviews: BTreeMap<CaseId, ResponseReview>,
+    /// The pseudonym of an interviewer.
+    interviewer: &'a (dyn Fn(AccountId) -> String + Sync),
     format_time: &'a (dyn Fn(Timestamp) -> String + Sync),
 }
 
@@ -435,6 +466,51 @@ struct ListedValues<'a> {
     fields: &'a BTreeMap<String, String>,
     weights: Option<&'a GroupWeights>,
     of_complete: Option<CompleteWeights>,
+}
+
+/// How a case came into the field.
+#[derive(Clone, Copy)]
+struct SampledCase {
+    replicate: Option<u32>,
+    /// The place in the order behind the link, and the number of questionnaires there.
+    bundle: Option<(i64, i64)>,
+}
+
+/// How the answers of a response were given.
+struct GivenAnswers<'a> {
+    visits: &'a [PageVisit],
+    entries: &'a BTreeMap<String, AnswerEntry>,
+}
+
+impl GivenAnswers<'_> {
+    /// Returns the mode of all answers, or that it is mixed; `begun` if there is no answer.
+    fn mode<'m>(&self, begun: &'m str) -> &'m str {
+        let mut modes = self.entries.values().map(|entry| entry.by.mode);
+        match modes.next() {
+            None => begun,
+            Some(first) if modes.all(|mode| mode == first) => first.as_str(),
+            Some(_) => MIXED,
+        }
+    }
+
+    /// Returns the interviewer of all answers; with several, or a respondent who went on alone, it
+    /// is nobody's.
+    fn interviewer(&self) -> Option<AccountId> {
+        let mut accounts = self.entries.values().map(|entry| entry.by.account);
+        let first = accounts.next()??;
+        accounts.all(|account| account == Some(first)).then_some(first)
+    }
+
+    /// Returns the respondent's device; empty if only an interviewer's was used.
+    fn device(&self) -> &'static str {
+        self.visits.iter().rev().map(respondent_device).find(|name| !name.is_empty()).unwrap_or("")
+    }
+}
+
+/// Returns the device that a page was answered on; on the telephone it is the interviewer's, which
+/// says nothing.
+fn respondent_device(visit: &PageVisit) -> &'static str {
+    if visit.mode == Mode::Telephone.as_str() { "" } else { visit.device.as_str() }
 }
 
 /// Returns the cell for a weight or a probability: plain decimals, without zeros at the end, which
@@ -446,32 +522,31 @@ fn weight_cell(weight: Option<f64>) -> String {
 }
 
 impl RowWriter<'_> {
-    /// Writes a response. Returns the points given to the scale items.
+    /// Writes a response and how its answers were entered. Returns the points given to the scale
+    /// items.
     fn response(
         &self,
-        block: &mut FrozenBlock<'_>,
-        record: &CaseRecord,
-        response: &Response,
+        (block, answer_block): (&mut FrozenBlock<'_>, &mut FrozenBlock<'_>),
+        (record, response, panel_id): (&CaseRecord, &Response, Option<String>),
         listed: &ListedValues<'_>,
-        visits: &[PageVisit],
+        given: &GivenAnswers<'_>,
     ) -> Result<Vec<Option<i64>>, DatasetError> {
         let flag = |flag: Option<bool>| flag.map(|flag| flag.to_string()).unwrap_or_default();
         let quality = response.quality;
         let completed_at = response.completed_at.map(self.format_time).unwrap_or_default();
         let seconds = quality.seconds.map(|seconds| seconds.to_string()).unwrap_or_default();
-        let device = visits.last().map(|visit| visit.device.as_str()).unwrap_or_default();
         let cluster = self.clusters.get(&record.id);
         let verdict = self.reviews.get(&record.id).map_or("", ResponseReview::flag);
         let nonresponse = quality.item_nonresponse.map(|share| format!("{share:.4}"));
-        let fixed = vec![
+        let mut fixed = vec![
             ("case", record.pseudonym.clone()),
             ("disposition", record.disposition.code().to_owned()),
             ("language", response.language.tag().to_owned()),
-            ("mode", response.mode.clone()),
+            ("mode", given.mode(&response.mode).to_owned()),
             ("started_at", (self.format_time)(response.started_at)),
             ("completed_at", completed_at),
             ("seconds", seconds),
-            ("device", device.to_owned()),
+            ("device", given.device().to_owned()),
             ("speeding", flag(quality.speeding)),
             ("straight_lining", flag(quality.straight_lining)),
             ("duplicate_answers", flag(quality.duplicate)),
@@ -479,20 +554,37 @@ impl RowWriter<'_> {
             ("review_verdict", verdict.to_owned()),
             ("item_nonresponse", nonresponse.unwrap_or_default()),
         ];
+        fixed.extend(panel_id.map(|panel_id| ("panel_id", panel_id)));
         let answers = decode_answers(self.sealer, self.questionnaire, response.answers.clone())?;
         let facts = RoutingFacts {
             category: self.category.clone(),
             segment: record.segment.clone(),
-            mode: response.mode.clone(),
+            mode: response.last_mode.clone(),
             fields: listed.fields.clone(),
         };
         let path = self.questionnaire.path(&answers, &facts);
-        let outcomes = ItemOutcomes::of(&path, &answers, visits, record.disposition);
+        let outcomes = ItemOutcomes::of(&path, &answers, given.visits, record.disposition);
         let missing = MissingCodes::of_rules(CURRENT_RULES);
         let items = self.columns.iter().map(|column| {
             let answer = outcomes.answer_or_reason(&column.item.id);
             (column.name.as_str(), column.cell(answer, self.redaction.as_ref(), missing))
         });
+        let answered = path
+            .items()
+            .filter(|item| outcomes.answer_or_reason(&item.id).is_ok_and(Answer::is_substantive))
+            .count();
+        fixed.push(("items_answered", answered.to_string()));
+        for item in path.items() {
+            let Some(entry) = given.entries.get(&item.id) else { continue };
+            let interviewer = entry.by.account.map(self.interviewer).unwrap_or_default();
+            answer_block.row(vec![
+                ("case", record.pseudonym.clone()),
+                ("variable", item.variable.clone()),
+                ("mode", entry.by.mode.as_str().to_owned()),
+                ("interviewer", interviewer),
+                ("answered_at", (self.format_time)(entry.at)),
+            ])?;
+        }
         let raked = weight_cell(listed.of_complete.map(|weights| weights.raked));
         let weight = self.has_weight_column.then_some((WEIGHT, raked));
         block.row(fixed.into_iter().chain(items).chain(weight).collect())?;
@@ -508,7 +600,7 @@ impl RowWriter<'_> {
         block: &mut FrozenBlock<'_>,
         record: &CaseRecord,
         listed: &ListedValues<'_>,
-        replicate: Option<u32>,
+        sampled: SampledCase,
     ) -> Result<(), DatasetError> {
         let segment = self.suppression.cell("segment", &record.segment);
         let time = |at: Option<Timestamp>| at.map(self.format_time).unwrap_or_default();
@@ -540,7 +632,7 @@ impl RowWriter<'_> {
             ("stratum", number(group.map(|group| group.stratum))),
             ("stratum_size", number(group.map(|group| group.stratum_size))),
             ("stratum_sample", number(group.map(|group| group.stratum_sample))),
-            ("replicate", number(replicate.map(u64::from))),
+            ("replicate", number(sampled.replicate.map(u64::from))),
             (
                 "selection_probability",
                 weight_cell(in_sample.and_then(GroupWeights::selection_probability)),
@@ -549,7 +641,12 @@ impl RowWriter<'_> {
             ("w_nr", weight_cell(completes.map(|weights| weights.nonresponse))),
             (WEIGHT, weight_cell(completes.map(|weights| weights.raked))),
         ];
-        block.row(fixed.into_iter().chain(of_list).chain(weights).collect())
+        let place = |place: Option<i64>| place.map(|n| n.to_string()).unwrap_or_default();
+        let bundle = [
+            ("bundle_position", place(sampled.bundle.map(|(position, _)| position))),
+            ("bundle_size", place(sampled.bundle.map(|(_, size)| size))),
+        ];
+        block.row(fixed.into_iter().chain(of_list).chain(weights).chain(bundle).collect())
     }
 
     fn visits(
@@ -564,7 +661,7 @@ impl RowWriter<'_> {
                 ("visit", number.to_string()),
                 ("page", (visit.page + 1).to_string()),
                 ("mode", visit.mode.clone()),
-                ("device", visit.device.to_string()),
+                ("device", respondent_device(visit).to_owned()),
                 ("sent_at", (self.format_time)(visit.sent_at)),
                 ("seconds", visit.sent_at.since(visit.shown_at).as_secs().to_string()),
                 ("problems", visit.problems.to_string()),
@@ -600,7 +697,7 @@ mod tests {
         for wrong in [&columns[1..], &[&columns[..], &["colour"]].concat(), &["case"; 8]] {
             assert!(block.row(cells(wrong)).is_err(), "{wrong:?}");
         }
-        let (plain, sealed) = block.finish(&Sealer::new(&[1; 32])).unwrap().unwrap();
+        let (plain, sealed) = block.finish(&Sealer::new(&[1; 32])).unwrap();
         let expected = columns.map(|name| format!("of {name}")).join(",") + "\n";
         assert_eq!((String::from_utf8(plain).unwrap(), sealed), (expected, None));
     }

@@ -105,7 +105,7 @@ impl Frozen {
     }
 }
 
-fn records(csv: &[u8]) -> Result<Vec<StringRecord>, DatasetError> {
+pub(super) fn records(csv: &[u8]) -> Result<Vec<StringRecord>, DatasetError> {
     let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(csv);
     reader
         .records()

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::columns::{ResponseColumn, columns};
 use super::disposition_codes;
 use super::metadata::DatasetMetadata;
-use super::missing::WEIGHTS_FROM;
+use super::missing::{ANSWERS_FROM, WEIGHTS_FROM};
 use crate::domain::device::DeviceClass;
 use crate::domain::questionnaire::{ItemKind, Questionnaire};
 
@@ -95,16 +95,25 @@ pub enum Table {
     Cases,
     /// Each submission of a page of those responses.
     Paradata,
+    /// How, when and by whom each answer of those responses was entered. Its blocks have the numbers
+    /// of the responses' blocks, and come before them.
+    Answers,
 }
 
 impl Table {
-    pub const ALL: [Table; 3] = [Table::Responses, Table::Cases, Table::Paradata];
+    pub const ALL: [Table; 4] = [Table::Responses, Table::Cases, Table::Paradata, Table::Answers];
+
+    /// Returns the tables that a version has by the edition of its rules.
+    pub fn of_rules(rules_version: u32) -> &'static [Table] {
+        &Table::ALL[..if rules_version >= ANSWERS_FROM { 4 } else { 3 }]
+    }
 
     pub fn name(self) -> &'static str {
         match self {
             Table::Responses => "responses",
             Table::Cases => "cases",
             Table::Paradata => "paradata",
+            Table::Answers => "answers",
         }
     }
 
@@ -113,6 +122,7 @@ impl Table {
             Table::Responses => "complete and partial responses",
             Table::Cases => "all cases with their dispositions",
             Table::Paradata => "how the pages of these responses were answered",
+            Table::Answers => "how, when and by whom each answer of these responses was entered",
         }
     }
 
@@ -121,6 +131,7 @@ impl Table {
         match self {
             Table::Responses | Table::Cases => &["case"],
             Table::Paradata => &["case", "visit"],
+            Table::Answers => &["case", "variable"],
         }
     }
 }
@@ -191,7 +202,8 @@ pub fn layout<'q>(
     match table {
         Table::Responses => responses(questionnaire, metadata),
         Table::Cases => cases(metadata),
-        Table::Paradata => paradata(),
+        Table::Paradata => paradata(metadata),
+        Table::Answers => answers(),
     }
 }
 
@@ -217,6 +229,19 @@ fn responses<'q>(questionnaire: &'q Questionnaire, metadata: &DatasetMetadata) -
             "share of the asked items left empty or answered with don't know",
         )
     };
+    let (mode, modes, device) = if metadata.has_answers() {
+        (
+            "mode of the answers; mixed: of several modes, see answers.csv",
+            json!({ "required": true, "enum": ["web", "telephone", "sms", MIXED] }),
+            "kind of the respondent's device, by the last page or message; empty by telephone",
+        )
+    } else {
+        (
+            "mode of the interview",
+            json!({ "required": true }),
+            "kind of device that the last page was sent from",
+        )
+    };
     let mut fields = vec![
         field(
             "case",
@@ -236,7 +261,7 @@ fn responses<'q>(questionnaire: &'q Questionnaire, metadata: &DatasetMetadata) -
             "language of the interview",
             json!({ "required": true, "enum": ["zh", "en"] }),
         ),
-        field("mode", Text, "mode of the interview", json!({ "required": true })),
+        field("mode", Text, mode, modes),
         field("started_at", Time, "first page", json!({})),
         field("completed_at", Time, "last page; empty for a partial response", json!({})),
         field(
@@ -245,16 +270,27 @@ fn responses<'q>(questionnaire: &'q Questionnaire, metadata: &DatasetMetadata) -
             "time on the pages, without the pauses between visits",
             json!({ "minimum": 0 }),
         ),
-        field(
-            "device",
-            Text,
-            "kind of device that the last page was sent from",
-            json!({ "enum": devices() }),
-        ),
+        field("device", Text, device, json!({ "enum": devices() })),
         field("speeding", Boolean, speeding, json!({})),
         field("straight_lining", Boolean, straight_lining, json!({})),
         field("item_nonresponse", Number, item_nonresponse, json!({ "minimum": 0, "maximum": 1 })),
     ];
+    if metadata.has_answers() {
+        fields.push(field(
+            "items_answered",
+            Integer,
+            "items with an answer, open ones included; don't know, refused and not applicable are none",
+            json!({ "minimum": 0 }),
+        ));
+    }
+    if metadata.has_panel {
+        fields.push(field(
+            "panel_id",
+            Text,
+            "pseudonym of the person in all programmes of the applicant, for those who agreed to it",
+            json!({}),
+        ));
+    }
     if is_reviewed {
         let reviewed = [
             field(
@@ -276,7 +312,8 @@ fn responses<'q>(questionnaire: &'q Questionnaire, metadata: &DatasetMetadata) -
                 json!({ "enum": ["accepted", "excluded"] }),
             ),
         ];
-        let place = fields.len() - 1;
+        let place = fields.iter().position(|field| field.name == "item_nonresponse");
+        let place = place.unwrap_or(fields.len());
         fields.splice(place..place, reviewed);
     }
     fields.extend(columns(questionnaire).into_iter().map(|column| {
@@ -314,7 +351,9 @@ pub fn has_item_column(questionnaire: &Questionnaire, name: &str) -> bool {
 /// Returns the column of a list field in `cases`. One that has the name of another column is
 /// `list_NAME`.
 pub fn list_column(name: &str, rules_version: u32) -> String {
-    let is_taken = CASE_COLUMNS.contains(&name) || WEIGHT_COLUMNS.iter().any(|w| w.name == name);
+    let is_taken = CASE_COLUMNS.contains(&name)
+        || WEIGHT_COLUMNS.iter().any(|w| w.name == name)
+        || BUNDLE_COLUMNS.iter().any(|(bundle, _)| *bundle == name);
     if is_taken && rules_version >= WEIGHTS_FROM { format!("list_{name}") } else { name.to_owned() }
 }
 
@@ -386,10 +425,42 @@ fn cases<'q>(metadata: &DatasetMetadata) -> Vec<Field<'q>> {
         };
         fields.extend(WEIGHT_COLUMNS.iter().map(of_weight));
     }
+    if metadata.has_answers() {
+        fields.extend(
+            BUNDLE_COLUMNS
+                .map(|(name, title)| field(name, Integer, title, json!({ "minimum": 1 }))),
+        );
+    }
     fields
 }
 
-fn paradata<'q>() -> Vec<Field<'q>> {
+/// The columns of `cases` for the bundle of questionnaires behind one link.
+const BUNDLE_COLUMNS: [(&str, &str); 2] = [
+    ("bundle_position", "place of this questionnaire in the order behind the person's link"),
+    ("bundle_size", "number of questionnaires behind the person's link"),
+];
+
+/// The `mode` of a response whose answers came by several modes.
+pub const MIXED: &str = "mixed";
+
+fn answers<'q>() -> Vec<Field<'q>> {
+    use FieldKind::{Text, Time};
+    let modes = json!({ "required": true, "enum": ["web", "telephone", "sms"] });
+    vec![
+        field("case", Text, "pseudonym of the case", json!({ "required": true })),
+        field("variable", Text, "variable of the item", json!({ "required": true })),
+        field("mode", Text, "mode in which it was answered", modes),
+        field(
+            "interviewer",
+            Text,
+            "pseudonym of the interviewer who entered it, of this programme only",
+            json!({}),
+        ),
+        field("answered_at", Time, "when it was stored", json!({ "required": true })),
+    ]
+}
+
+fn paradata<'q>(metadata: &DatasetMetadata) -> Vec<Field<'q>> {
     use FieldKind::{Integer, Text, Time};
     vec![
         field("case", Text, "pseudonym of the case", json!({ "required": true })),
@@ -406,7 +477,12 @@ fn paradata<'q>() -> Vec<Field<'q>> {
             json!({ "required": true, "minimum": 1 }),
         ),
         field("mode", Text, "mode of the interview", json!({ "required": true })),
-        field("device", Text, "kind of device", json!({ "required": true, "enum": devices() })),
+        if metadata.has_answers() {
+            let title = "kind of the respondent's device; empty by telephone";
+            field("device", Text, title, json!({ "enum": devices() }))
+        } else {
+            field("device", Text, "kind of device", json!({ "required": true, "enum": devices() }))
+        },
         field("sent_at", Time, "when it was sent", json!({})),
         field("seconds", Integer, "time on the page", json!({ "required": true, "minimum": 0 })),
         field(
@@ -425,7 +501,8 @@ mod tests {
     use crate::services::datasets::missing::CURRENT_RULES;
 
     fn current() -> DatasetMetadata {
-        DatasetMetadata { rules_version: CURRENT_RULES, ..DatasetMetadata::default() }
+        let rules_version = CURRENT_RULES;
+        DatasetMetadata { rules_version, has_panel: true, ..DatasetMetadata::default() }
     }
 
     #[test]
@@ -450,6 +527,7 @@ mod tests {
         let now = names(CURRENT_RULES);
         assert_eq!(now[..11], CASE_COLUMNS);
         assert_eq!(now[11..15], ["list_case", "region", "list_stratum", "list_w_base"]);
-        assert!(now[15..].iter().eq(WEIGHT_COLUMNS.iter().map(|column| column.name)));
+        let after = WEIGHT_COLUMNS.map(|w| w.name).into_iter().chain(BUNDLE_COLUMNS.map(|b| b.0));
+        assert!(now[15..].iter().eq(after));
     }
 }

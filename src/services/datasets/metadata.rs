@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::missing::{MissingCodes, WEIGHTS_FROM};
+use super::missing::{ANSWERS_FROM, MissingCodes, WEIGHTS_FROM};
 use super::precision::PrecisionSummary;
 use crate::adapters::database::cases::CaseRecord;
 use crate::adapters::database::responses::Response;
@@ -89,6 +89,24 @@ pub struct DatasetMetadata {
     pub weights: Option<WeightingSummary>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub precision: Option<PrecisionSummary>,
+    /// Whether responses have a pseudonym of the person in all programmes of the applicant, and
+    /// who of them answered in other programmes.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub has_panel: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub panel_overlap: Vec<PanelOverlap>,
+}
+
+/// The people who answered both in this version and in the latest one of an application of another
+/// programme.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PanelOverlap {
+    pub programme: String,
+    pub application: String,
+    pub version: u32,
+    /// Those with a response in both, and with a complete in both.
+    pub responses: u64,
+    pub completes: u64,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -140,11 +158,16 @@ impl DatasetMetadata {
         self.rules_version >= WEIGHTS_FROM
     }
 
+    /// Whether the version says how each answer was entered.
+    pub fn has_answers(&self) -> bool {
+        self.rules_version >= ANSWERS_FROM
+    }
+
     /// Counts a case, and its response where the dataset includes it.
     pub(super) fn count(
         &mut self,
         record: &CaseRecord,
-        response_and_device: Option<(&Response, &str)>,
+        response_mode_device: Option<(&Response, &str, &str)>,
         day: &dyn Fn(Timestamp) -> String,
     ) {
         self.cases += 1;
@@ -157,10 +180,12 @@ impl DatasetMetadata {
         if let Some(at) = record.first_attempt_at {
             *self.first_contacts_by_day.entry(day(at)).or_default() += 1;
         }
-        let Some((response, device)) = response_and_device else { return };
+        let Some((response, mode, device)) = response_mode_device else { return };
         self.responses += 1;
-        *self.modes.entry(response.mode.clone()).or_default() += 1;
-        *self.devices.entry(device.to_owned()).or_default() += 1;
+        *self.modes.entry(mode.to_owned()).or_default() += 1;
+        if !device.is_empty() {
+            *self.devices.entry(device.to_owned()).or_default() += 1;
+        }
         *self.languages.entry(response.language.tag().to_owned()).or_default() += 1;
         self.speeding += u64::from(response.quality.speeding == Some(true));
         self.straight_lining += u64::from(response.quality.straight_lining == Some(true));

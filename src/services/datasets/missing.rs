@@ -13,11 +13,13 @@ use crate::adapters::transports::csv_safe_cell;
 /// 1: `NA` and `DK`, an empty cell for all other reasons. 2: a code for each reason. 3: a dead or
 /// wrong number leaves eligibility unknown (3.3x), a field that closes changes nobody's outcome, and
 /// attempts count contacts ([`disposition_codes`](super::disposition_codes)). 4: speeding by mode and
-/// reading time, straight lines by run and spread, duplicates, clusters decisions about responses,
-/// weights and precision.
+/// reading time, straight lines by run and spread, duplicates, clusters, decisions about responses,
+/// weights and precision, how each answer was entered, the place in the link's bundle, panels.
 pub const CURRENT_RULES: u32 = 4;
 /// The first edition with weights and precision.
 pub const WEIGHTS_FROM: u32 = 4;
+/// The first edition that says how each answer was entered.
+pub const ANSWERS_FROM: u32 = 4;
 
 /// The reason for which an item has no answer in a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

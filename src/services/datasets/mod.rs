@@ -20,6 +20,7 @@ pub mod layout;
 pub mod metadata;
 pub mod missing;
 pub mod package;
+mod panel;
 pub mod precision;
 mod printable_questionnaire;
 mod redaction;

@@ -337,7 +337,7 @@ async fn assess_responses(
         let facts = RoutingFacts {
             category: application.category.to_string(),
             segment,
-            mode: response.mode,
+            mode: response.last_mode,
             fields,
         };
         let path = questionnaire.path(&answers, &facts);

@@ -29,8 +29,8 @@ pub enum RegistrationError {
     #[strum(transparent)]
     Programme(#[from] ProgrammeError),
     #[error(
-        "privacy: another text stands under version {0} already, and respondents may have agreed \
-            to it; raise the version"
+        "privacy: another notice stands under version {0} already, and respondents may have \
+            agreed to it; raise the version"
     )]
     ChangedNotice(String),
     #[error("no programme has the code {0}")]
@@ -125,12 +125,18 @@ pub async fn put_programme(
     let mut tx = context.database.write().await?;
     versions::hold(&mut tx, "programme", &programme.code).await?;
     let current = programmes::find(&mut tx, &programme.code).await?;
+    let earlier = current.as_ref().map(|(_, current)| current.privacy.clone());
     expected.check(current.map(|(_, current)| version_of(&current)))?;
     let id = programmes::put(&mut tx, &programme, context.clock.now()).await?;
     let notice = &programme.privacy;
     let text =
         serde_json::to_string(&notice.text).map_err(|e| RegistrationError::Toml(e.to_string()))?;
-    if !consents::store_notice(&mut tx, id, &notice.version, &text).await? {
+    // What is done with answers is part of what was agreed to, like the text.
+    let is_changed = earlier.is_some_and(|earlier| {
+        earlier.version == notice.version
+            && (earlier.records_origin, earlier.panel) != (notice.records_origin, notice.panel)
+    });
+    if is_changed || !consents::store_notice(&mut tx, id, &notice.version, &text).await? {
         return Err(RegistrationError::ChangedNotice(notice.version.clone()));
     }
     tx.commit().await?;

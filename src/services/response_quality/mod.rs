@@ -127,7 +127,7 @@ pub async fn conspicuous(
         all.push(ConspicuousResponse {
             case: pseudonym.clone(),
             is_complete: *disposition != Disposition::Partial,
-            mode: response.mode,
+            mode: response.last_mode,
             seconds: quality.seconds.map(u64::from).or(time),
             is_speeding: quality.speeding == Some(true),
             is_straight_lined: quality.straight_lining == Some(true),

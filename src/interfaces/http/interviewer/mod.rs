@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::{Extension, Json};
 use chrono::NaiveDateTime;
@@ -197,7 +197,6 @@ async fn answers(
     Extension(staff): Extension<Staff>,
     Extension(form): Extension<FormFields>,
     Path(call): Path<i64>,
-    headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let account = &staff.session.account;
     let Some(call_screen) = leased_screen(&app, &staff, call).await? else {
@@ -210,10 +209,7 @@ async fn answers(
             .map_err(|_| Failure::BadRequest(format!("the form has no {field} that can be read")))
     };
     let (case, page) = (number("case")?, number("page")?);
-    let agent =
-        headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
     let shown_at = form.text("shown").parse().ok().map(Timestamp);
-    let device = DeviceClass::of_user_agent(agent);
     let page_answers = SubmittedPage {
         answer_context: answer_context(&staff, &call_screen),
         case,
@@ -221,7 +217,8 @@ async fn answers(
         single_item: None,
         fields: &form.0,
         language: language_of(&form, &call_screen),
-        device,
+        // The browser is the interviewer's, which says nothing of the respondent.
+        device: DeviceClass::Unknown,
         origin: None,
         shown_at,
     };

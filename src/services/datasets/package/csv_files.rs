@@ -44,7 +44,7 @@ pub(super) fn all(
     metadata: &DatasetMetadata,
 ) -> io::Result<Vec<Box<dyn TableFormat>>> {
     let mut formats: Vec<Box<dyn TableFormat>> = Vec::new();
-    for table in Table::ALL {
+    for &table in Table::of_rules(metadata.rules_version) {
         let fields = layout(table, questionnaire, metadata);
         let file = folder.file(&format!("{}.csv", table.name()))?;
         formats.push(Box::new(CsvFile::begin(

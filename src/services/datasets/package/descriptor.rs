@@ -45,7 +45,7 @@ pub fn descriptor(
             "questionnaire_version": metadata.questionnaire_version, "target": metadata.target, "closed_by": metadata.closed_by,
             "rr1": metadata.rates.get("RR1").copied().flatten(), "kind": metadata.kind, "reason": metadata.reason,
         },
-        "resources": Table::ALL.map(resource),
+        "resources": Table::of_rules(metadata.rules_version).iter().map(|table| resource(*table)).collect::<Vec<_>>(),
     })
 }
 

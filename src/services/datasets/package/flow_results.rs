@@ -1,6 +1,7 @@
 //! `flow-results.json` and `flow-results-data.json`: a FLOIP Flow Results 1.0.0-rc1 package, one
 //! row per answer (<https://floip.gitbook.io/flow-results-specification>).
 
+use std::collections::HashMap;
 use std::io::{self, Write};
 
 use csv::StringRecord;
@@ -22,6 +23,8 @@ pub struct FlowResults {
     questions: Vec<Question>,
     started_at: usize,
     completed_at: usize,
+    /// When the questions of the responses of this block were answered, by case.
+    answered_at: HashMap<String, HashMap<String, String>>,
     missing: MissingCodes,
     rows: u64,
 }
@@ -63,6 +66,7 @@ impl FlowResults {
             started_at: place("started_at"),
             completed_at: place("completed_at"),
             questions,
+            answered_at: HashMap::new(),
             missing: format_context.metadata.missing_codes(),
             rows: 0,
         })
@@ -188,10 +192,17 @@ impl Question {
 
 impl TableFormat for FlowResults {
     fn row(&mut self, table: Table, row: &StringRecord) -> io::Result<()> {
-        if table != Table::Responses {
-            return Ok(());
-        }
         let cell = |at: usize| row.get(at).unwrap_or_default();
+        match table {
+            Table::Responses => {}
+            Table::Answers => {
+                let [case, variable, at] = [0, 1, 4].map(|place| cell(place).to_owned());
+                self.answered_at.entry(case).or_default().insert(variable, at);
+                return Ok(());
+            }
+            Table::Cases | Table::Paradata => return Ok(()),
+        }
+        let answered_at = self.answered_at.remove(cell(0)).unwrap_or_default();
         let at = if cell(self.completed_at).is_empty() {
             cell(self.started_at)
         } else {
@@ -201,6 +212,8 @@ impl TableFormat for FlowResults {
             let Some((response, metadata)) = question.response(row, self.missing) else { continue };
             self.out.write_all(if self.rows == 0 { b"\n" } else { b",\n" })?;
             self.rows += 1;
+            // A question without an answer was over with the interview.
+            let at = answered_at.get(&question.id).map_or(at, String::as_str);
             let row = json!([
                 at,
                 self.rows.to_string(),

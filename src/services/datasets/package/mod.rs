@@ -38,7 +38,8 @@ pub use manifest::{MANIFEST, SIGNATURE, SUMS};
 
 /// A format that receives the rows of the tables one by one.
 pub trait TableFormat: Send {
-    /// Writes a row if the format includes the table. Tables come in the order of [`Table::ALL`].
+    /// Writes a row if the format includes the table. Tables come in the order of [`Table::ALL`],
+    /// except that the answers of a block of responses come before it.
     fn row(&mut self, table: Table, row: &StringRecord) -> io::Result<()>;
     /// Finishes its files.
     fn finish(self: Box<Self>) -> io::Result<()>;
@@ -202,13 +203,20 @@ pub async fn write_rows(
             "the writer of a format broke off".into(),
         )
     };
-    for table in Table::ALL {
+    for table in [Table::Responses, Table::Cases, Table::Paradata] {
         for number in 0.. {
             let Some(rows) = frozen.block(context, table, number).await? else { break };
+            let answers = match table {
+                Table::Responses => frozen.block(context, Table::Answers, number).await?,
+                _ => None,
+            };
+            let blocks = [(Table::Answers, answers.unwrap_or_default()), (table, rows)];
             let written = tokio::task::spawn_blocking(move || {
                 for named in &mut formats {
                     named.run(|mut format| {
-                        rows.iter().try_for_each(|row| format.row(table, row))?;
+                        for (table, rows) in &blocks {
+                            rows.iter().try_for_each(|row| format.row(*table, row))?;
+                        }
                         Ok(Some(format))
                     })?;
                 }

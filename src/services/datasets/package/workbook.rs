@@ -233,7 +233,7 @@ impl TableFormat for Workbook {
                 self.write_row(LABELS, row, true)
             }
             Table::Cases => self.write_row(CASES, row, false),
-            Table::Paradata => Ok(()),
+            Table::Paradata | Table::Answers => Ok(()),
         }
     }
 
