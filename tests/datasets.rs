@@ -5,12 +5,18 @@ use crate::common;
 use std::path::{Path, PathBuf};
 
 use crate::common::deployment::{Deployment, wait_until};
+use crate::common::interviewers::{
+    add_interviewer, ask_all_pages, mixed_plan, next_call, record_outcome,
+};
 use crate::common::{TestApp, answers, local};
 use fieldworkd::adapters::database::applications;
 use fieldworkd::adapters::database::datasets::{self, FreezeReason};
+use fieldworkd::domain::audit::{Action, Actor};
+use fieldworkd::domain::telephone::CallOutcome;
 use fieldworkd::services;
 use fieldworkd::services::campaigns::{self, RateGrouping};
 use fieldworkd::services::deadlines;
+use fieldworkd::services::interviews::InterviewService;
 use fieldworkd::simulation::Scenario;
 
 /// Closes a field of ten people: three complete, one leaves after the core items, one after the
@@ -88,10 +94,7 @@ async fn the_due_day_closes_the_field_and_every_case_has_its_disposition() {
             rates.into_iter().map(|of| (of.group, of.cases)).collect::<Vec<_>>()
         };
         assert_eq!(groups(by(RateGrouping::Application).await.unwrap())[1], ("A1".to_owned(), 10));
-        assert_eq!(
-            groups(by(RateGrouping::Mode).await.unwrap())[1..],
-            [("sms".to_owned(), 5), ("web".to_owned(), 5)]
-        );
+        assert_eq!(groups(by(RateGrouping::Mode).await.unwrap())[1..], [("sms".to_owned(), 10)]);
         assert_eq!(
             groups(by(RateGrouping::Segment).await.unwrap())[1..],
             [("none".to_owned(), 10)]
@@ -410,5 +413,67 @@ async fn a_freeze_whose_files_cannot_be_written_says_what_is_safe_and_what_is_mi
         daemon.wait_for_exit();
         let (status, said, problem) = run(&["dataset", "verify", "var/datasets/A1/v1"]);
         assert_eq!(status, Some(0), "{said}{problem}");
+    }
+}
+
+/// ISO 20252: frame, draw, dates, messages, plan, changes, outcomes by contact, lengths, interviewers,
+/// verification; and deviations that are true.
+#[tokio::test]
+async fn the_report_tells_how_the_field_was_done() {
+    let mut scenario = Scenario::faultless(1, 1_000);
+    scenario.people = fieldworkd::simulation::PeopleScenario::silent();
+    for app in TestApp::on_each_engine(scenario, &[("DATASET__SMALLEST_CELL", "1")]).await {
+        let quota = "[application.quota]\ntarget = 5\ncells = { \"大用户\" = 2 }";
+        app.register_brand("A1", "a", quota).await;
+        let list = "姓名,手机,类型\n张一,13810000001,大用户\n李二,13810000002,\n王三,13810000003,\n\
+            王三,13810000003,\n赵四,123,\n店,010-65121234,\n";
+        app.import(&["A1"], list.as_bytes()).await.unwrap();
+        app.launch("C1", &["A1"], &mixed_plan(3)).await.unwrap();
+        let wu = add_interviewer(&app, "wu").await;
+        let wang = Actor::command("wang");
+        let paused = ("campaign:C1", "pause");
+        app.context
+            .audit_before(&wang, Action::CampaignStateChanged, paused.0, paused.1)
+            .await
+            .unwrap();
+        app.advance_until(local("2026-03-03T12:00:00")).await;
+        app.answer_all(&app.link_of("C1", "A1", "13810000001").await, 0, "8").await;
+        app.advance_until(local("2026-03-05T15:00:00")).await;
+        let interviews = InterviewService::new(app.context.clone());
+        let call = next_call(&app, &wu).await.unwrap();
+        ask_all_pages(&interviews, &call).await;
+        record_outcome(&app, &wu, &call, CallOutcome::Interviewed).await;
+        let verified =
+            "INSERT INTO verification (call_id, invitation_id, drawn_at, verified_at, outcome)
+            SELECT id, invitation_id, 0, 1, 'sound' FROM phone_call WHERE outcome = 'interviewed'";
+        app.execute_sql(verified).await.unwrap();
+        app.advance_until(local("2026-05-14T00:00:00")).await;
+        services::datasets::write_pending(&app.context).await.unwrap();
+        let folder = app.context.config.datasets.join("A1/v1");
+        let report = read_file(&folder, "fieldwork-report.html");
+        let cells = |cells: &[&str]| {
+            cells.iter().map(|cell| format!("<td class=\"n\">{cell}</td>")).collect::<String>()
+        };
+        for told in [
+            // Six rows: four people, one of them twice, one number that is none.
+            cells(&["6", "4", "1", "1"]).as_str(),
+            "未抽样",
+            "<td>pause</td><td>wang</td>",
+            "【{signature}】{name}您好，请评价{subject}：{link} 退订回T",
+            "您要的链接：{link}",
+            "standard-2",
+            "1 名访问员参与完成 1 份；由他人回访核实 1 份（100.0 %）",
+            // Who answered on the web stands with the message that brought them, by SMS.
+            &format!("<td>invitation</td><td>短信 SMS</td>{}", cells(&["1", "1", "100.0 %"])),
+            &format!("<td>calls</td><td>电话 telephone</td>{}", cells(&["1", "1", "100.0 %"])),
+            "<td>电话 telephone</td><td class=\"n\">1</td><td class=\"n\">0:00</td>",
+            "完成 2 份，未达到目标 5 份",
+            "配额格“大用户”未达到 2",
+            "活动暂停",
+        ] {
+            assert!(report.contains(told), "{}: {told}\n{report}", app.engine);
+        }
+        assert!(!report.contains("无偏离"), "{}", app.engine);
+        common::validate_dataset(&folder);
     }
 }

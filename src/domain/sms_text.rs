@@ -6,6 +6,7 @@
 //! text, including the signature.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 const GSM_BASIC: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ \
     !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà";
@@ -192,6 +193,16 @@ enum Piece {
 /// Words that make a text an opt-out instruction (工信部《通信短信息服务管理规定》 requires one; the wordings are
 /// the usual ones).
 const OPT_OUT_WORDS: [&str; 6] = ["拒收", "退订", "回复r", "回t", "stop", "opt out"];
+
+impl fmt::Display for Template {
+    /// The text with its placeholders.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.pieces.iter().try_for_each(|piece| match piece {
+            Piece::Literal(text) => f.write_str(text),
+            Piece::Placeholder(placeholder) => write!(f, "{{{}}}", placeholder.as_str()),
+        })
+    }
+}
 
 impl Template {
     /// Parses a text and checks that it has a signature, a link and an opt-out.

@@ -2,6 +2,7 @@
 
 use sqlx::AnyConnection;
 
+use super::bulk_params::{ColumnType, to_param};
 use super::dialect::{Engine, statement};
 use super::{Result, decode_enum};
 use crate::adapters::crypto::Hasher;
@@ -98,6 +99,20 @@ pub async fn entries(
         .bind(i64::from(limit))
         .fetch_all(connection)
         .await?;
+    rows.into_iter().map(|row| Ok(read(row)?.0)).collect()
+}
+
+/// Returns the entries of these objects, the earliest first.
+pub async fn of_objects(
+    connection: &mut AnyConnection,
+    objects: &[String],
+) -> Result<Vec<AuditEntry>> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM audit_entry WHERE object {} ORDER BY number",
+        Engine::of_connection(connection).in_list(1, ColumnType::Text)
+    );
+    let rows: Vec<Row> =
+        sqlx::query_as(statement(sql)).bind(to_param(objects.iter())).fetch_all(connection).await?;
     rows.into_iter().map(|row| Ok(read(row)?.0)).collect()
 }
 

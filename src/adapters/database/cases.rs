@@ -348,13 +348,18 @@ pub async fn open_of_invitations(
     Ok(ids.into_iter().map(CaseId).collect())
 }
 
-/// A count of a campaign's cases that agree in the variables by which outcome rates are grouped.
+/// Whose outcomes are counted.
+#[derive(Debug, Clone, Copy)]
+pub enum OutcomeScope {
+    Campaign(CampaignId),
+    Application(ApplicationId),
+}
+
+/// Cases with the same outcome.
 #[derive(Debug, Clone)]
 pub struct OutcomeRow {
     pub application: String,
     pub segment: String,
-    /// The mode of the response if there is one, otherwise of the last attempt.
-    pub mode: Option<String>,
     /// The last step of the plan that had been submitted before the respondent first reacted;
     /// without any reaction, the last step.
     pub wave: Option<u32>,
@@ -364,24 +369,18 @@ pub struct OutcomeRow {
 
 pub async fn outcomes(
     connection: &mut AnyConnection,
-    campaign: CampaignId,
+    scope: OutcomeScope,
 ) -> Result<Vec<OutcomeRow>> {
-    type Row = (String, String, Option<String>, Option<i64>, String, i64);
+    type Row = (String, String, Option<i64>, String, i64);
+    let (condition, id) = match scope {
+        OutcomeScope::Campaign(id) => ("a.campaign_id = $1", id.0),
+        OutcomeScope::Application(id) => ("a.id = $1", id.0),
+    };
     let sql = format!(
-        "SELECT code, segment, mode, CASE WHEN call_step > wave OR wave IS NULL THEN \
+        "SELECT code, segment, CASE WHEN call_step > wave OR wave IS NULL THEN \
         COALESCE(call_step, wave) ELSE wave END AS wave, disposition, COUNT(*)
                FROM (
                    SELECT a.code, c.segment, c.disposition,
-                          CASE WHEN r.mode IS NOT NULL THEN r.mode
-                               WHEN EXISTS (SELECT 1 FROM phone_call p WHERE p.invitation_id = \
-                               c.invitation_id AND p.is_attempt = 1
-                                                AND p.begun_at > COALESCE((SELECT \
-                                                MAX(m.submitted_at) FROM message m WHERE \
-                                                m.invitation_id = c.invitation_id), 0))
-                                   THEN 'telephone'
-                               WHEN EXISTS (SELECT 1 FROM message m WHERE m.invitation_id = \
-                               c.invitation_id AND m.submitted_at IS NOT NULL) THEN 'sms' END AS \
-                               mode,
                           (SELECT MAX(p.step) FROM phone_call p
                            WHERE p.invitation_id = c.invitation_id AND p.is_attempt = 1
                              AND (p.begun_at <= COALESCE(r.started_at, c.disposed_at) OR \
@@ -396,16 +395,14 @@ pub async fn outcomes(
                    FROM survey_case c
                    JOIN application a ON a.id = c.application_id
                    LEFT JOIN response r ON r.case_id = c.id
-                   WHERE a.campaign_id = $1 AND c.is_sampled = 1) AS outcome
-               GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5"
+                   WHERE {condition} AND c.is_sampled = 1) AS outcome
+               GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"
     );
-    let rows: Vec<Row> =
-        sqlx::query_as(statement(sql)).bind(campaign.0).fetch_all(connection).await?;
-    let row = |(application, segment, mode, wave, disposition, cases): Row| {
+    let rows: Vec<Row> = sqlx::query_as(statement(sql)).bind(id).fetch_all(connection).await?;
+    let row = |(application, segment, wave, disposition, cases): Row| {
         Ok(OutcomeRow {
             application,
             segment,
-            mode,
             wave: wave.and_then(|wave| u32::try_from(wave).ok()),
             disposition: decode_enum("a disposition", &disposition, Disposition::from_code)?,
             cases: u64::try_from(cases).unwrap_or(0),

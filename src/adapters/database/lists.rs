@@ -180,6 +180,33 @@ pub async fn set_name_hash(tx: &mut AnyConnection, person: RespondentId, hash: &
     Ok(())
 }
 
+/// The counts of the lists that were imported for an application, and when, oldest first.
+pub async fn imports_of(
+    connection: &mut AnyConnection,
+    applicant: ApplicantId,
+    application_code: &str,
+) -> Result<Vec<(ImportCounts, Timestamp)>> {
+    let sql = "SELECT rows_read, accepted, merged, rejected, imported_at FROM list_import
+               WHERE applicant_id = $1 AND ',' || applications || ',' LIKE '%,' || $2 || ',%'
+               ORDER BY imported_at, id";
+    let rows: Vec<(i64, i64, i64, i64, i64)> = sqlx::query_as(sql)
+        .bind(applicant.0)
+        .bind(application_code.to_owned())
+        .fetch_all(connection)
+        .await?;
+    let count = |n: i64| u64::try_from(n).unwrap_or(0);
+    let counts = |(rows_read, accepted, merged, rejected, at): (i64, i64, i64, i64, i64)| {
+        let counts = ImportCounts {
+            rows_read: count(rows_read),
+            accepted: count(accepted),
+            merged: count(merged),
+            rejected: count(rejected),
+        };
+        (counts, Timestamp(at))
+    };
+    Ok(rows.into_iter().map(counts).collect())
+}
+
 /// Lists imports with rejected rows whose applications are not launched yet: application codes,
 /// number of rows, number of rejected rows, and time.
 pub async fn with_rejected_rows(

@@ -7,7 +7,8 @@ use sqlx::{AnyConnection, Row};
 use super::Result;
 use super::bulk_params::{ColumnType, to_param};
 use super::dialect::{Engine, statement};
-use crate::domain::ids::{AccountId, CallId, InvitationId};
+use crate::domain::disposition::Disposition;
+use crate::domain::ids::{AccountId, ApplicationId, CallId, InvitationId};
 use crate::domain::time::Timestamp;
 
 #[derive(Debug, Clone)]
@@ -144,6 +145,24 @@ pub async fn finish(
         .execute(tx)
         .await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// Counts the completes of an application that were verified, and the doubtful ones among them.
+pub async fn of_application(
+    connection: &mut AnyConnection,
+    application: ApplicationId,
+) -> Result<(u64, u64)> {
+    let sql = "SELECT COUNT(DISTINCT c.id), COUNT(DISTINCT CASE WHEN v.outcome = 'doubtful' THEN \
+        c.id END) FROM survey_case c JOIN verification v ON v.invitation_id = c.invitation_id
+               WHERE c.application_id = $1 AND c.disposition = $2 AND v.outcome IN ('sound', \
+               'doubtful')";
+    let (verified, doubtful): (i64, i64) = sqlx::query_as(sql)
+        .bind(application.0)
+        .bind(Disposition::Complete.code())
+        .fetch_one(connection)
+        .await?;
+    let number = |n: i64| u64::try_from(n).unwrap_or(0);
+    Ok((number(verified), number(doubtful)))
 }
 
 /// Counts, for each interviewer, the verified interviews and the doubtful ones among them.

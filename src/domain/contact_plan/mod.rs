@@ -83,6 +83,11 @@ impl ContactPlan {
         if self.link.is_empty() { first() } else { Some(("link", &self.link)) }
     }
 
+    /// The plan's own message to somebody who wants the link; empty: it has none.
+    pub fn own_link_texts(&self) -> &BTreeMap<Language, Template> {
+        &self.link
+    }
+
     pub fn has_telephone(&self) -> bool {
         self.steps.iter().any(Step::is_telephone)
     }
@@ -195,6 +200,11 @@ impl Step {
 
     pub fn is_telephone(&self) -> bool {
         matches!(self.contact, Contact::Telephone { .. })
+    }
+
+    /// The condition as the plan has it.
+    pub fn condition_source(&self) -> Option<&str> {
+        self.only_if.as_deref().map(Condition::source)
     }
 
     pub fn has_condition(&self) -> bool {

@@ -175,6 +175,7 @@ pub async fn run(context: &AppContext, command: CampaignCommand) -> Result<()> {
 #[derive(Clone, Copy, clap::ValueEnum)]
 pub enum RateGroupingArgument {
     Application,
+    /// The mode of the contact that `wave` names
     Mode,
     Segment,
     /// The last step that contacted a respondent before the first reaction

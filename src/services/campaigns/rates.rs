@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::CampaignError;
-use crate::adapters::database::cases::OutcomeRow;
+use crate::adapters::database::cases::{OutcomeRow, OutcomeScope};
 use crate::adapters::database::{campaigns, cases};
-use crate::domain::contact_plan::ContactPlan;
+use crate::domain::contact_plan::{ContactPlan, Step};
 use crate::domain::outcome_rates::{OutcomeCounts, OutcomeRate};
 use crate::services::context::AppContext;
 
@@ -15,7 +15,8 @@ use crate::services::context::AppContext;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RateGrouping {
     Application,
-    /// The mode of the interview; of cases without one, that of the last attempt, or `none`.
+    /// The mode of the contact that [`Wave`](RateGrouping::Wave) names. The mode of the answer would
+    /// tell nothing: who has answered on the web has answered.
     Mode,
     Segment,
     /// The last contact before the respondent was heard of; of those who never were, the last one.
@@ -53,11 +54,10 @@ pub async fn rates(
     let campaign = campaigns::find(&mut connection, code)
         .await?
         .ok_or_else(|| CampaignError::UnknownCampaign(code.to_owned()))?;
-    let steps: Vec<String> =
-        ContactPlan::from_stored(&campaign.plan)?.steps.into_iter().map(|step| step.name).collect();
+    let steps = ContactPlan::from_stored(&campaign.plan)?.steps;
     let mut all = OutcomeCounts::default();
     let mut groups: BTreeMap<(u32, String), OutcomeCounts> = BTreeMap::new();
-    for row in cases::outcomes(&mut connection, campaign.id).await? {
+    for row in cases::outcomes(&mut connection, OutcomeScope::Campaign(campaign.id)).await? {
         all.add(row.disposition, row.cases);
         groups.entry(rate_group(&row, by, &steps)).or_default().add(row.disposition, row.cases);
     }
@@ -81,18 +81,21 @@ pub async fn rates(
 }
 
 /// The group's place and name.
-fn rate_group(row: &OutcomeRow, by: RateGrouping, steps: &[String]) -> (u32, String) {
+fn rate_group(row: &OutcomeRow, by: RateGrouping, steps: &[Step]) -> (u32, String) {
     let or_none = |text: &str| if text.is_empty() { "none".to_owned() } else { text.to_owned() };
     match by {
         RateGrouping::Application => (0, row.application.clone()),
         RateGrouping::Segment => (0, or_none(&row.segment)),
-        RateGrouping::Mode => (0, or_none(row.mode.as_deref().unwrap_or_default())),
+        RateGrouping::Mode => {
+            let step = row.wave.and_then(|wave| steps.get(wave as usize));
+            (0, or_none(step.map(|step| step.mode().as_str()).unwrap_or_default()))
+        }
         RateGrouping::Wave => match row.wave {
             None => (0, "none".to_owned()),
-            Some(step) => (
-                step + 1,
-                steps.get(step as usize).cloned().unwrap_or_else(|| (step + 1).to_string()),
-            ),
+            Some(wave) => {
+                let name = steps.get(wave as usize).map(|step| step.name.clone());
+                (wave + 1, name.unwrap_or_else(|| (wave + 1).to_string()))
+            }
         },
     }
 }

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::DatasetError;
 use super::columns::{ResponseColumn, columns};
+use super::fieldwork::FieldworkTally;
 use super::item_outcomes::ItemOutcomes;
 use super::layout::{
     Field, MIXED, SUPPRESSED, Table, WEIGHT, WEIGHT_DECIMALS, has_item_column, layout, list_column,
@@ -113,6 +114,7 @@ pub async fn freeze(
         format_time: &|at: Timestamp| at.rfc3339(zone),
     };
     let mut ratings = Ratings::of(&questionnaire);
+    let mut fieldwork = FieldworkTally::default();
     let mut numbers = [0; Table::ALL.len()];
     for chunk in order.chunks(CASES_PER_BLOCK) {
         let records = cases::records(tx, chunk).await?;
@@ -153,6 +155,7 @@ pub async fn freeze(
                 bundle: bundles.get(&record.id).copied(),
             };
             writer.case(&mut blocks[1], record, &listed, sampled)?;
+            fieldwork.add_case(record, sampled.replicate);
             if let Some(response) = response {
                 let panel_id = panel.as_mut().map(|panel| panel.pseudonym(record));
                 let [responses, _, _, answers] = &mut blocks;
@@ -166,6 +169,14 @@ pub async fn freeze(
                 let verdict = writer.reviews.get(&record.id);
                 metadata.excluded += u64::from(verdict.is_some_and(ResponseReview::is_excluded));
                 writer.visits(&mut blocks[2], record, visits)?;
+                if is_complete {
+                    fieldwork.add_complete(
+                        response.completed_at,
+                        given.mode(&response.mode),
+                        response.quality.seconds,
+                        given.interviewers(),
+                    );
+                }
                 if let Some(of_complete) = of_complete {
                     ratings.add(&RatedResponse {
                         points,
@@ -192,6 +203,7 @@ pub async fn freeze(
         }
     }
     metadata.compute_rates();
+    metadata.fieldwork = Some(fieldwork.finish(tx, application, &programme).await?);
     if let Some(panel) = panel {
         metadata.panel_overlap = panel.overlap(tx).await?;
     }
@@ -499,6 +511,10 @@ impl GivenAnswers<'_> {
         let mut accounts = self.entries.values().map(|entry| entry.by.account);
         let first = accounts.next()??;
         accounts.all(|account| account == Some(first)).then_some(first)
+    }
+
+    fn interviewers(&self) -> impl Iterator<Item = AccountId> {
+        self.entries.values().filter_map(|entry| entry.by.account)
     }
 
     /// Returns the respondent's device; empty if only an interviewer's was used.

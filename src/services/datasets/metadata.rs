@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::fieldwork::Fieldwork;
 use super::missing::{ANSWERS_FROM, MissingCodes, WEIGHTS_FROM};
 use super::precision::PrecisionSummary;
 use crate::adapters::database::cases::CaseRecord;
@@ -89,6 +90,9 @@ pub struct DatasetMetadata {
     pub weights: Option<WeightingSummary>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub precision: Option<PrecisionSummary>,
+    /// What a report on the fieldwork tells beside its results; versions before edition 4 have none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fieldwork: Option<Fieldwork>,
     /// Whether responses have a pseudonym of the person in all programmes of the applicant, and
     /// who of them answered in other programmes.
     #[serde(skip_serializing_if = "std::ops::Not::not")]

@@ -13,6 +13,7 @@
 mod columns;
 pub mod delivery;
 mod disposition_codes;
+pub mod fieldwork;
 mod freeze;
 pub mod frozen;
 mod item_outcomes;

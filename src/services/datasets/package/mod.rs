@@ -10,6 +10,7 @@
 mod codebook;
 pub mod csv_files;
 mod descriptor;
+mod fieldwork_report;
 mod flow_results;
 mod list_tally;
 mod manifest;

@@ -6,6 +6,7 @@ use std::io;
 
 use askama::Template;
 
+use super::fieldwork_report::{self, DeviationRow, Record, Summary};
 use super::precision_report;
 use crate::domain::disposition::Disposition;
 use crate::domain::estimation::VariableCounts;
@@ -25,7 +26,16 @@ pub fn report(
     let failed = |e: askama::Error| io::Error::other(e.to_string());
     let section = precision_report::section(metadata, questionnaire, variables);
     let section = section.map(|section| section.render()).transpose().map_err(failed)?;
-    Report { metadata, section }.render().map_err(failed)
+    let mut report = Report { metadata, section, summary: None, record: None, deviations: None };
+    if let Some(fieldwork) = &metadata.fieldwork {
+        let deviations =
+            fieldwork_report::deviations(metadata, report.completes(), |cell| report.cell(cell));
+        let summary = Summary { metadata, fieldwork, deviations: &deviations };
+        report.summary = Some(summary.render().map_err(failed)?);
+        report.record = Some(Record { metadata, fieldwork }.render().map_err(failed)?);
+        report.deviations = Some(deviations);
+    }
+    report.render().map_err(failed)
 }
 
 /// Renders the questionnaire as asked.
@@ -41,6 +51,11 @@ struct Report<'a> {
     metadata: &'a DatasetMetadata,
     /// The section on precision, rendered.
     section: Option<String>,
+    /// The first page and the record of the fieldwork, rendered, and what did not go as planned;
+    /// versions before edition 4 have none.
+    summary: Option<String>,
+    record: Option<String>,
+    deviations: Option<Vec<DeviationRow>>,
 }
 
 /// A row of the outcome table.
@@ -183,6 +198,11 @@ impl Report<'_> {
         counts.keys().map(String::as_str).zip(masked).collect()
     }
 
+    /// Returns a code in words, from edition 4 on.
+    fn word<'c>(&self, code: &'c str) -> &'c str {
+        if self.metadata.rules_version >= 4 { fieldwork_report::word(code) } else { code }
+    }
+
     fn attempts(&self) -> Vec<(i64, u64, u64)> {
         self.metadata
             .attempts
@@ -280,7 +300,13 @@ mod tests {
         };
         for (rules_version, expected) in [(3, ["< 3", "46"]), (4, [NOT_SHOWN; 2])] {
             let metadata = of_rules(rules_version);
-            let report = Report { metadata: &metadata, section: None };
+            let report = Report {
+                metadata: &metadata,
+                section: None,
+                summary: None,
+                record: None,
+                deviations: None,
+            };
             let shown: Vec<String> =
                 report.pairs(&metadata.languages).into_iter().map(|(_, count)| count).collect();
             assert_eq!(shown, expected);
