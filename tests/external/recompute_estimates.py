@@ -239,11 +239,60 @@ def check_core(precision, values, rows):
         same(f"mode {mode}, high", told["high"], own.mean() - other.mean() + half)
 
 
+def check_interviewers(told, groups):
+    """ICC(1) from the F of a one-way analysis of variance, and Kish's design effect."""
+    groups = [numpy.array(group) for group in groups if group]
+    if len(groups) < 2:
+        same("interviewers", told, None)
+        return
+    sizes = numpy.array([len(group) for group in groups], float)
+    same("interviewers", told["interviewers"], len(groups))
+    same("interviews of interviewers", told["interviews"], sizes.sum())
+    everything = numpy.concatenate(groups)
+    if len(everything) == len(groups) or everything.std() == 0:
+        same("correlation within interviewers", told["correlation"], None)
+        return
+    size = (sizes.sum() - (sizes**2).sum() / sizes.sum()) / (len(groups) - 1)
+    if all(group.std() == 0 for group in groups):
+        correlation = 1.0
+    else:
+        ratio = scipy.stats.f_oneway(*groups).statistic
+        correlation = (ratio - 1) / (ratio - 1 + size)
+    same("correlation within interviewers", told["correlation"], correlation)
+    same("design effect of interviewers", told["design_effect"], 1 + max(correlation, 0) * (sizes.mean() - 1))
+
+
+def check_rates(told, cases):
+    """The outcome rates of AAPOR's Standard Definitions, from the codes of cases.csv."""
+    count = lambda *codes: sum(row["disposition"].startswith(codes) for row in cases)
+    i, p, r, nc, o, u = count("1.1"), count("1.2"), count("2.1"), count("2.2"), count("2.3"), count("3.")
+    known, out = i + p + r + nc + o, count("4.1")
+    e = known / (known + out) if known + out else None
+    share = lambda part, whole: round(part / whole, 6) if whole else None
+    estimated = known + e * u if e is not None else None
+    exact = lambda part, whole: share(part, whole) if u == 0 else None
+    expected = {
+        "RR1": share(i, known + u), "RR2": share(i + p, known + u), "RR3": share(i, estimated), "RR4": share(i + p, estimated),
+        "RR5": exact(i, known), "RR6": exact(i + p, known),
+        "COOP1": share(i, i + p + r + o), "COOP2": share(i + p, i + p + r + o), "COOP3": share(i, i + p + r), "COOP4": share(i + p, i + p + r),
+        "REF1": share(r, known + u), "REF2": share(r, estimated), "REF3": exact(r, known),
+        "CON1": share(i + p + r + o, known + u), "CON2": share(i + p + r + o, estimated), "CON3": exact(i + p + r + o, known),
+    }
+    if set(told) != set(expected):
+        problems.append(f"rates: {sorted(told)}")
+    for name, rate in expected.items():
+        same(name, told.get(name), rate)
+
+
 def check(folder):
     manifest = json.loads((folder / "manifest.json").read_text())
     codebook = json.loads((folder / "codebook.json").read_text())
     cases, responses = rows_of(folder / "cases.csv"), rows_of(folder / "responses.csv")
     told, precision = manifest["weights"], manifest["precision"]
+    check_rates(manifest["rates"], cases)
+    by_interviewer = {}
+    for entry in rows_of(folder / "answers.csv"):
+        by_interviewer.setdefault(entry["case"], set()).add(entry["interviewer"])
     codes, weighted = check_weights(told, cases)
     if codes or not told["margins"]:
         check_representativity(precision["representativity"], codes, cases)
@@ -276,6 +325,12 @@ def check(folder):
         weights = numpy.array([weight[row["case"]] for row, _ in rated])
         check_mean("core", precision["core"], values, weights, told["population"])
         check_core(precision, values, [row for row, _ in rated])
+        of_interviewer = {}
+        for row, mean in rated:
+            whose = by_interviewer.get(row["case"], set())
+            if len(whose) == 1 and "" not in whose:
+                of_interviewer.setdefault(whose.copy().pop(), []).append(mean)
+        check_interviewers(precision["interviewers"], list(of_interviewer.values()))
     print(f"{folder}: {len(rows)} completes of {told['population']} people, the same to {NEAR}" if not problems else f"{folder}: {len(problems)} differ")
 
 

@@ -40,6 +40,16 @@ fn the_same_seed_gives_the_same_figures_and_every_invariant_holds() {
     };
     assert_eq!(without_folder(&first, &one), without_folder(&again, &other));
     assert_ne!(std::fs::read(&stale).unwrap(), b"stale", "the demo empties its own folder");
+    // Others' tools read each of its versions, and compute its rates, weights and intervals again.
+    let versions: Vec<_> = std::fs::read_dir(one.join("datasets"))
+        .unwrap()
+        .flat_map(|application| std::fs::read_dir(application.unwrap().path()).unwrap())
+        .map(|version| version.unwrap().path())
+        .filter(|version| version.join("manifest.json").exists())
+        .collect();
+    assert!(versions.len() >= 8, "{versions:?}");
+    crate::common::validate_datasets(&versions);
+    crate::common::recompute_estimates(&versions);
     let number = |key: &str| first[key].as_u64().unwrap_or_else(|| panic!("{key} is no number"));
     for invariant in [
         "duplicate_submits",

@@ -49,6 +49,9 @@ pub fn sign(folder: &NewFolder, metadata: &DatasetMetadata, signer: &Signer) -> 
     if let Some(precision) = &metadata.precision {
         manifest["precision"] = json!(precision);
     }
+    if metadata.fieldwork.is_some() {
+        manifest["rates"] = json!(metadata.rates);
+    }
     if metadata.has_panel {
         manifest["panel_overlap"] = json!(metadata.panel_overlap);
     }
