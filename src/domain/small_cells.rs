@@ -55,6 +55,8 @@ mod tests {
         }
     }
 
+    /// gtsummary#1691 (the total tells the hidden one), opensafely-core/ehrql#1666 (a sum of hidden
+    /// counts that is itself small).
     #[test]
     fn two_of_forty_eight_do_not_stand_beside_forty_six() {
         assert_eq!(hidden(&[46, 2], 3), [true, true]);

@@ -92,6 +92,7 @@ fn expected(counts: &[(&str, u64)]) -> BTreeMap<String, u64> {
     counts.iter().map(|(code, cases)| ((*code).to_owned(), *cases)).collect()
 }
 
+/// glific#2066: an upload must not make somebody reachable who had opted out.
 #[tokio::test]
 async fn what_is_known_before_the_launch_is_said() {
     for app in TestApp::on_each_engine(Scenario::faultless(1, 50), &[]).await {
