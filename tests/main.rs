@@ -29,6 +29,7 @@ mod invariants;
 mod list_import;
 mod methodology;
 mod metrics;
+mod odd_lists;
 mod panel;
 mod parameter_limits;
 mod poisoned_loops;

@@ -32,7 +32,9 @@ use fieldworkd::interfaces::http;
 use fieldworkd::services::campaigns::{self, LaunchError, LaunchReport, LaunchRequest};
 use fieldworkd::services::context::AppContext;
 use fieldworkd::services::deadlines;
-use fieldworkd::services::list_import::{self, ImportOutcome, ImportRequest, ListImportError};
+use fieldworkd::services::list_import::{
+    self, ImportOutcome, ImportRequest, ListImportError, ListOptions,
+};
 use fieldworkd::services::sms_sending::Dispatcher;
 use fieldworkd::simulation::{Scenario, Simulator};
 use sqlx::{Connection, Executor};
@@ -221,6 +223,7 @@ impl TestApp {
             applications: &applications,
             file: "list.csv",
             content: content.into(),
+            options: ListOptions::default(),
             dry_run: false,
         };
         list_import::import_list(&self.context, &request, &mut |_, _| {}).await

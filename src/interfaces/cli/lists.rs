@@ -16,7 +16,9 @@ use crate::services;
 use crate::services::context::AppContext;
 use crate::services::deadlines;
 use crate::services::deadlines::changes::{self, ChangedBy};
-use crate::services::list_import::{self, ImportOutcome, ImportRequest, ListSource, RowDecision};
+use crate::services::list_import::{
+    self, ImportOutcome, ImportRequest, ListImportError, ListOptions, ListSource, RowDecision,
+};
 
 #[derive(Subcommand)]
 pub enum ProgrammeCommand {
@@ -77,12 +79,25 @@ pub enum ApplicationCommand {
 
 #[derive(Subcommand)]
 pub enum ListCommand {
-    /// Import a respondent list (CSV, TSV, XLSX, XLS, ODS)
+    /// Import a respondent list (CSV, TSV, XLSX, XLS, ODS, a Word document or a web page with tables)
     Import {
         /// The application of the list; several, separated by commas, share it
         #[arg(long, value_name = "CODE[,CODE…]", value_delimiter = ',', required = true)]
         application: Vec<String>,
         file: PathBuf,
+        /// The sheet with the list, by its name or its number; if omitted, those with people
+        #[arg(long, value_name = "NAME")]
+        sheet: Option<String>,
+        /// The encoding of a text (utf-8, gb18030, big5, …); if omitted, it is found
+        #[arg(long, value_name = "ENCODING")]
+        encoding: Option<String>,
+        /// The row that names the columns; if omitted, it is found
+        #[arg(long, value_name = "N")]
+        header_row: Option<u32>,
+        /// Where a column stands: mobile=3 or mobile=C; names: name, salutation, organisation,
+        /// job_title, mobile, phone, email, segment, remark, language
+        #[arg(long, value_name = "COLUMN=PLACE")]
+        column: Vec<String>,
         /// Check and show everything; write nothing to the database
         #[arg(long)]
         dry_run: bool,
@@ -272,7 +287,17 @@ async fn list_applications(context: &AppContext, as_json: bool) -> Result<()> {
 }
 
 pub async fn list(context: &AppContext, command: ListCommand) -> Result<()> {
-    let ListCommand::Import { application, file, dry_run, report, json } = command;
+    let ListCommand::Import {
+        application,
+        file,
+        sheet,
+        encoding,
+        header_row,
+        column,
+        dry_run,
+        report,
+        json,
+    } = command;
     if !file.is_file() {
         read_file(&file)?;
     }
@@ -281,15 +306,25 @@ pub async fn list(context: &AppContext, command: ListCommand) -> Result<()> {
         applications: &application,
         file: &file_label,
         content: ListSource::File(file.clone()),
+        options: ListOptions::parse(encoding.as_deref(), sheet.as_deref(), header_row, &column)?,
         dry_run,
     };
     let bar = progress_bar();
-    let outcome = list_import::import_list(context, &request, &mut |done, all| {
+    let imported = list_import::import_list(context, &request, &mut |done, all| {
         bar.set_length(all);
         bar.set_position(done);
     })
-    .await?;
+    .await;
     bar.finish_and_clear();
+    // Of a list of which nothing is taken, every row is named as well.
+    let (outcome, failure) = match imported {
+        Ok(outcome) => (outcome, None),
+        Err(ListImportError::NothingTaken { file, rejected, outcome }) => {
+            let again = outcome.clone();
+            (*outcome, Some(ListImportError::NothingTaken { file, rejected, outcome: again }))
+        }
+        Err(error) => return Err(error.into()),
+    };
     // A dry run prints its findings. It writes a report only with --report.
     let report_file =
         report.or_else(|| (!dry_run).then(|| PathBuf::from(format!("{file_label}.report.csv"))));
@@ -299,14 +334,21 @@ pub async fn list(context: &AppContext, command: ListCommand) -> Result<()> {
             .with_context(|| format!("the report {} cannot be written", path.display()))?;
         written = Some(path.display().to_string());
     }
+    let is_nothing = outcome.accepted + outcome.merged == 0 && !outcome.already_imported;
+    let failure = failure.or_else(|| {
+        let (file, rejected) = (file_label.clone(), outcome.rejected);
+        let outcome = Box::new(outcome.clone());
+        is_nothing.then_some(ListImportError::NothingTaken { file, rejected, outcome })
+    });
     if json {
         let mut value = serde_json::to_value(&outcome)?;
         value["dry_run"] = json!(dry_run);
         value["report"] = json!(written);
-        return output::print_json(&value);
+        output::print_json(&value)?;
+    } else {
+        print_import_outcome(&outcome, &file_label, dry_run, written.as_deref());
     }
-    print_import_outcome(&outcome, &file_label, dry_run, written.as_deref());
-    Ok(())
+    failure.map_or(Ok(()), |failure| Err(failure.into()))
 }
 
 fn print_import_outcome(outcome: &ImportOutcome, file: &str, dry_run: bool, report: Option<&str>) {
@@ -344,6 +386,9 @@ fn print_import_outcome(outcome: &ImportOutcome, file: &str, dry_run: bool, repo
         outcome.fixed_lines,
         outcome.suppressed
     );
+    if outcome.not_people > 0 {
+        print_line!("{} rows are no people (totals, signatures, headings)", outcome.not_people);
+    }
     for (code, names) in &outcome.names {
         print_line!("{code}: {names} names on the list");
     }
