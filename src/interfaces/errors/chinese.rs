@@ -9,6 +9,7 @@ use crate::domain::programme::ProgrammeError;
 use crate::domain::quota::QuotaError;
 use crate::domain::sms_text::TemplateError;
 use crate::domain::subject::SubjectError;
+use crate::services::application_forms::ApplicationFormError;
 use crate::services::campaigns::LaunchError;
 use crate::services::deadlines::changes::ChangeError;
 use crate::services::drafts::campaigns::CampaignDraftError;
@@ -362,6 +363,42 @@ impl LocalizedError for TableError {
                 format!("没有工作表“{wanted}”；现有：{known}")
             }
             TableError::Unreadable(problem) => format!("无法读取：{problem}"),
+        })
+    }
+}
+
+impl LocalizedError for ApplicationFormError {
+    fn zh(&self) -> Option<String> {
+        Some(match self {
+            ApplicationFormError::Nothing => "没有收到文件".to_owned(),
+            ApplicationFormError::Document { name, error } => {
+                return error.zh().map(|error| match name.is_empty() {
+                    true => error,
+                    false => format!("{name}：{error}"),
+                });
+            }
+            ApplicationFormError::NoForm(names) => {
+                format!("在 {names} 中没有找到申请书、信息表或被访者信息登记表")
+            }
+            ApplicationFormError::UnknownProgramme(code) => format!("没有代码为 {code} 的项目"),
+            ApplicationFormError::NoApplicant => "缺少申报单位名称，请补填".to_owned(),
+            ApplicationFormError::Missing { category, subject, missing } => {
+                let category = Category::parse(category).map_or("", Category::chinese);
+                let missing: Vec<&str> =
+                    missing.split(", ").map(crate::interfaces::errors::subject_field_zh).collect();
+                let missing = missing.join("、");
+                format!("{category}“{subject}”缺少{missing}；请补填，或选择不登记此项")
+            }
+            ApplicationFormError::NothingToRegister => {
+                "各项均已选择不登记，没有可登记的内容".to_owned()
+            }
+            ApplicationFormError::Changed => "他人刚刚更改过这份材料，请再看一遍".to_owned(),
+            ApplicationFormError::NotFound => "这份材料已不存在".to_owned(),
+            ApplicationFormError::Registration(error) => return error.zh(),
+            ApplicationFormError::List(error) => return error.zh(),
+            ApplicationFormError::Database(_)
+            | ApplicationFormError::Keys(_)
+            | ApplicationFormError::Seal(_) => return None,
         })
     }
 }

@@ -97,6 +97,7 @@ coded_errors![
     crate::services::forecasting::ForecastError,
     crate::services::interviews::InterviewError,
     crate::services::interviews::sms_conversation::SmsInterviewError,
+    crate::services::application_forms::ApplicationFormError,
     crate::services::list_import::ListImportError,
     crate::services::list_import::ListOptionError,
     crate::services::list_import::RowReason,

@@ -130,6 +130,31 @@ pub async fn create_list_draft(
             .await
             .map_err(|error| ListImportError::Stopped(error.to_string()))?;
     let rows = read.map_err(wrong)?;
+    store_new(context, actor, codes, file, (rows, application.key_id)).await
+}
+
+/// Stores rows that were read already as a draft. Returns its id.
+pub async fn create_from_rows(
+    context: &AppContext,
+    actor: &str,
+    codes: &[String],
+    file: &str,
+    rows: Vec<(u32, Vec<String>)>,
+) -> Result<i64, ListDraftError> {
+    let first = codes.first().ok_or(ListDraftError::NotFound)?;
+    let application = applications::find(&mut *context.database.read().await?, first)
+        .await?
+        .ok_or_else(|| ListImportError::UnknownApplication(first.clone()))?;
+    store_new(context, actor, codes, file, (rows, application.key_id)).await
+}
+
+async fn store_new(
+    context: &AppContext,
+    actor: &str,
+    codes: &[String],
+    file: &str,
+    (rows, key_id): (NumberedRows, String),
+) -> Result<i64, ListDraftError> {
     if rows.len() > MAX_ROWS {
         return Err(ListDraftError::TooManyRows);
     }
@@ -145,10 +170,10 @@ pub async fn create_list_draft(
         file: file.to_owned(),
         rows_sealed: seal(
             context,
-            &application.key_id,
+            &key_id,
             &DraftContent { rows, header_row: None, columns: BTreeMap::new() },
         )?,
-        key_id: application.key_id,
+        key_id,
         created_by: actor.to_owned(),
         changed_at: context.clock.now(),
     };

@@ -215,6 +215,20 @@ impl FoundList {
     }
 }
 
+/// Counts the people of a table whose header names a column of numbers; 0: it is no list of people.
+pub fn people_in(
+    rows: &[TableRow],
+    extra_synonyms: &BTreeMap<String, Vec<String>>,
+    region: country::Id,
+) -> usize {
+    let Some(layout) = ColumnLayout::by_header(rows, extra_synonyms, region) else { return 0 };
+    let has_number = |row: &&TableRow| {
+        let mut cells = layout.number_columns().filter_map(|(_, place)| row.cells.get(place));
+        cells.any(|cell| !read_cell(cell, region).phones.is_empty())
+    };
+    rows.iter().skip(layout.first_data_row).filter(has_number).count()
+}
+
 /// The last line of a heading that says what the list is, short enough for a report.
 fn heading(name: &str) -> String {
     let lines = name.lines().map(str::trim).filter(|line| !line.is_empty());
