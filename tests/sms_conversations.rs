@@ -258,6 +258,31 @@ async fn a_second_word_counts_and_an_older_one_that_comes_later_does_not() {
     }
 }
 
+/// «好的» is the consent before an interview, and politeness after it; a late «1» is an answer.
+#[tokio::test]
+async fn a_word_after_the_end_brings_no_second_goodbye() {
+    for app in TestApp::on_each_engine(silent(), &[]).await {
+        app.register_brand("A1", "a", "").await;
+        app.import(&["A1"], list_of(0..3).as_bytes()).await.unwrap();
+        app.launch("C1", &["A1"], &plan()).await.unwrap();
+        let dialogue = SmsDialogue { app: &app, sent: Default::default() };
+        dialogue.advance_seconds(60).await;
+        dialogue.answer_all(0, "8").await;
+        assert_eq!(
+            app.dispositions("A1").await,
+            [("1.1".to_owned(), 1), ("2.20".to_owned(), 2)],
+            "{}",
+            app.engine
+        );
+        let said = dialogue.messages().await;
+        for word in ["好的", "1"] {
+            dialogue.send_reply(0, word).await;
+            dialogue.advance_seconds(60).await;
+        }
+        assert_eq!(dialogue.messages().await, said, "{}", app.engine);
+    }
+}
+
 /// One interview asks about two applications of one applicant in turn; each gets its own response.
 #[tokio::test]
 async fn two_applications_of_one_applicant_are_asked_about_one_after_the_other() {
