@@ -49,6 +49,7 @@ mod response_quality;
 mod restore;
 mod routes;
 mod serve;
+mod shipped_questionnaires;
 mod smpp_parts;
 mod sms_conversations;
 mod sms_sending;
