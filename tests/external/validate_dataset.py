@@ -3,13 +3,14 @@
     tests/validate_dataset.py FOLDER…
 
 frictionless: the Tabular Data Package. jsonschema: the manifest and the Flow Results package, against docs/schemas. pyarrow: the Parquet files, and that they
-say what the CSV files say. openpyxl: the workbook. xmllint: Triple-S and the reports. openssl: the manifest's signature. sha256sum: the sums.
+say what the CSV files say. pyreadstat: the same for the SPSS files, their labels, missing values and measures. openpyxl: the workbook. xmllint: Triple-S and the reports. openssl: the manifest's signature. sha256sum: the sums.
 """
 
 import base64
 import csv
 import datetime
 import json
+import math
 import pathlib
 import re
 import subprocess
@@ -21,6 +22,7 @@ import frictionless
 import jsonschema
 import openpyxl
 import pyarrow.parquet
+import pyreadstat
 
 SCHEMAS = pathlib.Path(__file__).parent.parent.parent / "docs" / "schemas"
 NOT_ASKED = {".not_asked", ".not_reached"}
@@ -147,6 +149,92 @@ def check_triple_s(folder, table, codebook, responses):
                 fail(folder, f"triple-s.csv, {name}: {told!r} is not {cell!r}")
 
 
+# Seconds of SPSS's day 0.
+EPOCH = datetime.datetime(1582, 10, 14)
+# The last figure of a reason's number, as in Triple-S.
+REASONS = {".refused": 3, ".not_asked": 4, ".not_reached": 5, ".skipped": 6, ".withheld": 7, ".not_applicable": 8, ".dont_know": 9}
+MEASURES = {"scale": "scale", "single": "nominal", "multiple": "nominal", "rank": "ordinal", "number": "scale", "date": "scale", "open": "nominal"}
+NUMBERED = {"stratum", "replicate", "origin_cluster"}
+
+
+def is_none(value):
+    return value is None or value == "" or isinstance(value, float) and math.isnan(value)
+
+
+def check_spss(folder, table, fields, codebook, rows):
+    """Each value of a .sav file is what the CSV file says; each reason is a labelled missing value."""
+    path = str(folder / f"{table}.sav")
+    data, meta = pyreadstat.read_sav(path, user_missing=True, disable_datetime_conversion=True, output_format="dict")
+    plain, _ = pyreadstat.read_sav(path, output_format="dict")
+    if (meta.number_rows, meta.file_encoding) != (len(rows), "UTF-8"):
+        fail(folder, f"{table}.sav has {meta.number_rows} rows in {meta.file_encoding}, not {len(rows)} in UTF-8")
+    if [name.upper() for name in meta.column_names] != list(dict.fromkeys(name.upper() for name in meta.column_names)):
+        fail(folder, f"{table}.sav: two variables differ only in case: {meta.column_names}")
+    items = {entry["variable"]: entry for entry in codebook["variables"]} if table == "responses" else {}
+    names = iter(meta.column_names)
+    for field in fields:
+        column, kind, item = field["name"], field["type"], items.get(field["name"])
+        name = next(names)
+        labels, ranges = meta.variable_value_labels.get(name, {}), meta.missing_ranges.get(name, [])
+        is_text = meta.readstat_variable_types[name] == "string"
+        companion = next(names) if is_text and item else None
+
+        def wrong(what):
+            fail(folder, f"{table}.sav, {name}: {what}")
+
+        label = meta.column_names_to_labels[name]
+        if not label or label.isascii() or len(label.encode()) > 255:
+            wrong(f"its label is {label!r}")
+        if len(set(labels.values())) != len(labels) or any(len(text.encode()) > 120 for text in labels.values()):
+            wrong(f"two of its labels are the same, or one is too long: {labels}")
+        measure = MEASURES[item["type"]] if item else "scale" if kind in ("integer", "number", "date", "datetime") and column not in NUMBERED else "nominal"
+        if meta.variable_measure[name] != measure:
+            wrong(f"its measure is {meta.variable_measure[name]}, not {measure}")
+        for option in (item or {}).get("options", []):
+            code = option["code"] if is_text else None if item["type"] != "single" else float(option["code"])
+            if code is not None and option["text"]["zh"].split("{")[0][:20] not in labels.get(code, ""):
+                wrong(f"the label of {option['code']} is {labels.get(code)!r}")
+        for number, row in enumerate(rows):
+            cell, told = row[column], data[name][number]
+            reason = REASONS.get(cell) if item else None
+            if reason:
+                stated = data[companion][number] if companion else told
+                texts = meta.variable_value_labels[companion or name]
+                if texts.get(stated) != codebook["missing"][cell] or f"{-stated / (86400 if kind == 'date' else 1):.0f}".rstrip("0") != f"99{reason}":
+                    wrong(f"{cell} is {stated!r}, {texts.get(stated)!r}")
+                is_declared = told == "" if is_text else any(span["lo"] <= told <= span["hi"] for span in ranges)
+                if not is_declared or not is_none(plain[name][number]):
+                    wrong(f"{cell} is no missing value: {told!r}, {plain[name][number]!r}, {ranges}")
+            elif is_text:
+                # Spaces at the end of a text are not kept by SPSS.
+                is_cut = told.endswith("…") and len(cell.encode()) > 32767 and cell.startswith(told[:-1]) and len(told.encode()) > 32760
+                if told != cell.rstrip(" ") and not is_cut or companion and not is_none(data[companion][number]):
+                    wrong(f"{told!r} is not {cell!r}")
+                if cell and plain[name][number] != told:
+                    wrong(f"{cell!r} counts as missing")
+            elif cell == "":
+                if not is_none(told):
+                    wrong(f"{told!r} is not empty")
+            else:
+                if kind == "boolean":
+                    expected = float(cell == "true")
+                elif kind == "date":
+                    expected = (datetime.datetime.fromisoformat(cell) - EPOCH).total_seconds()
+                    if plain[name][number] != datetime.date.fromisoformat(cell):
+                        wrong(f"{plain[name][number]!r} is not the day {cell}")
+                elif kind == "datetime":
+                    local = datetime.datetime.fromisoformat(cell).replace(tzinfo=None)
+                    expected = (local - EPOCH).total_seconds()
+                    if plain[name][number] != local:
+                        wrong(f"{plain[name][number]!r} is not the time {cell}")
+                else:
+                    expected = float(cell)
+                if told != expected or any(span["lo"] <= told <= span["hi"] for span in ranges):
+                    wrong(f"{told!r} is not {cell!r}, or counts as missing: {ranges}")
+    if list(names):
+        fail(folder, f"{table}.sav has variables that {table}.csv does not have")
+
+
 def check(folder):
     load = lambda name: json.loads((folder / name).read_text())
     report = frictionless.validate(str(folder / "datapackage.json"))
@@ -203,6 +291,10 @@ def check(folder):
                 for told, row in zip(table.column(f"{column}_missing").to_pylist(), rows):
                     if (told or "") != (row[column][1:] if row[column] in MISSING else ""):
                         fail(folder, f"{name}.parquet, {column}_missing: {told!r} beside {row[column]!r}")
+
+    if manifest["rules_version"] >= 4:
+        for resource, rows in zip(load("datapackage.json")["resources"], [responses, cases]):
+            check_spss(folder, resource["name"], resource["schema"]["fields"], load("codebook.json"), rows)
 
     book = openpyxl.load_workbook(folder / "dataset.xlsx", read_only=True)
     if book.sheetnames != ["codebook", "responses", "labels", "cases"]:

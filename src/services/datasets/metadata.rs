@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::missing::{MissingCodes, WEIGHTS_FROM};
+use super::missing::{MissingCodes, SPSS_FROM, WEIGHTS_FROM};
 use super::precision::PrecisionSummary;
 use crate::adapters::database::cases::CaseRecord;
 use crate::adapters::database::responses::Response;
@@ -138,6 +138,11 @@ impl DatasetMetadata {
     /// Whether the version has columns of weights.
     pub fn has_weights(&self) -> bool {
         self.rules_version >= WEIGHTS_FROM
+    }
+
+    /// Whether the version has SPSS files. An earlier one keeps the files that it had.
+    pub fn has_spss(&self) -> bool {
+        self.rules_version >= SPSS_FROM
     }
 
     /// Counts a case, and its response where the dataset includes it.

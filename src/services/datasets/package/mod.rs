@@ -3,7 +3,7 @@
 //!
 //! The output of a [`Frozen`] version does not depend on the day or the machine: the same version
 //! and signing key give the same bytes. [`csv_files`] writes the tables; [`parquet_files`],
-//! [`workbook`], [`flow_results`] and [`triple_s`] write the same tables for other tools.
+//! [`spss`], [`workbook`], [`flow_results`] and [`triple_s`] write the same tables for other tools.
 //! [`descriptor`] and [`codebook`] describe the contents, [`report`] describes the fieldwork, and
 //! [`manifest`] signs all files.
 
@@ -16,7 +16,9 @@ mod manifest;
 pub mod parquet_files;
 mod precision_report;
 mod report;
+mod spss;
 mod triple_s;
+mod wording;
 mod workbook;
 
 use std::io;
@@ -116,6 +118,12 @@ pub async fn write(
     for table in [Table::Responses, Table::Cases] {
         let name = format!("{}.parquet", table.name());
         formats.push(NamedFormat::optional(&[&name], parquet(format_context, table, &name)));
+    }
+    if metadata.has_spss() {
+        for table in [Table::Responses, Table::Cases] {
+            let sav = spss::SavFile::begin(format_context, table);
+            formats.push(NamedFormat::optional(&[&spss::file_name(table)], boxed(sav)));
+        }
     }
     let workbook = workbook::Workbook::begin(format_context);
     formats.push(NamedFormat::optional(&["dataset.xlsx"], boxed(workbook)));
