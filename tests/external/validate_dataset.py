@@ -3,7 +3,7 @@
     tests/validate_dataset.py FOLDER…
 
 frictionless: the Tabular Data Package. jsonschema: the manifest and the Flow Results package, against docs/schemas. pyarrow: the Parquet files, and that they
-say what the CSV files say. pyreadstat: the same for the SPSS files, their labels, missing values and measures. openpyxl: the workbook. xmllint: Triple-S and the reports. openssl: the manifest's signature. sha256sum: the sums.
+say what the CSV files say. pyreadstat: the same for the SPSS files, their labels, missing values and measures; pspp-convert: that PSPP finds nothing wrong with them. openpyxl: the workbook. xmllint: Triple-S and the reports. openssl: the manifest's signature. sha256sum: the sums.
 """
 
 import base64
@@ -164,6 +164,11 @@ def is_none(value):
 def check_spss(folder, table, fields, codebook, rows):
     """Each value of a .sav file is what the CSV file says; each reason is a labelled missing value."""
     path = str(folder / f"{table}.sav")
+    # GNU PSPP says what in a file is not as it should be.
+    with tempfile.TemporaryDirectory() as scratch:
+        done = subprocess.run(["pspp-convert", path, str(pathlib.Path(scratch, "copy.sav"))], capture_output=True, text=True)
+        if done.returncode != 0 or done.stdout or done.stderr:
+            fail(folder, f"pspp-convert: {done.stdout}{done.stderr}")
     data, meta = pyreadstat.read_sav(path, user_missing=True, disable_datetime_conversion=True, output_format="dict")
     plain, _ = pyreadstat.read_sav(path, output_format="dict")
     if (meta.number_rows, meta.file_encoding) != (len(rows), "UTF-8"):

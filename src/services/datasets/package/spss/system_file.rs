@@ -226,8 +226,9 @@ impl Dictionary<'_> {
         let mut bytes = Vec::new();
         bytes.extend(b"$FL2");
         put_padded(&mut bytes, "@(#) SPSS DATA FILE fieldworkd", 60);
-        let counted = |stored: &Stored<'_>| units(stored.variable.widths()[0]);
-        let size = stored.iter().map(counted).sum();
+        let of_variable =
+            |stored: &Stored<'_>| -> i32 { stored.variable.widths().into_iter().map(units).sum() };
+        let size = stored.iter().map(of_variable).sum();
         // The size of a case, compressed by bytes, without a weight: who wants it sets it.
         put_integers(&mut bytes, [2, size, 1, 0, i32::try_from(self.cases).unwrap_or(-1)]);
         bytes.extend(BIAS.to_le_bytes());
