@@ -3,7 +3,7 @@
     tests/validate_dataset.py FOLDER…
 
 frictionless: the Tabular Data Package. jsonschema: the manifest and the Flow Results package, against docs/schemas. pyarrow: the Parquet files, and that they
-say what the CSV files say. pyreadstat: the same for the SPSS files, their labels, missing values and measures; pspp-convert: that PSPP finds nothing wrong with them. openpyxl: the workbook. xmllint: Triple-S and the reports. openssl: the manifest's signature. sha256sum: the sums.
+say what the CSV files say. pyreadstat: the same for the SPSS files, their labels, missing values and measures; pspp-convert: that PSPP finds nothing wrong with them. openpyxl: the workbook. xmllint: Triple-S, the DDI codebook and the reports. openssl: the manifest's signature. sha256sum: the sums.
 """
 
 import base64
@@ -240,6 +240,47 @@ def check_spss(folder, table, fields, codebook, rows):
         fail(folder, f"{table}.sav has variables that {table}.csv does not have")
 
 
+def check_ddi(folder, resources, codebook, tables):
+    """The DDI codebook fits the schema and describes every column, with the codebook's texts.
+
+    IQSS/dataverse#6554, IQSS/dataverse#3648, IQSS/dataverse#6715: elements in another order, attributes and names that DDI does not have."""
+    path = folder / "codebook.ddi.xml"
+    run(folder, "xmllint", "--noout", "--nonet", "--schema", str(SCHEMAS / "ddi-codebook.xsd"), str(path))
+    ddi, lang = {"d": "ddi:codebook:2_5"}, "{http://www.w3.org/XML/1998/namespace}lang"
+    root = xml.etree.ElementTree.parse(path).getroot()
+    files = [(entry.get("URI"), entry.findtext(".//d:caseQnty", "", ddi), entry.findtext(".//d:varQnty", "", ddi)) for entry in root.findall("d:fileDscr", ddi)]
+    if files != [(resource["path"], str(len(rows)), str(len(resource["schema"]["fields"]))) for resource, rows in zip(resources, tables)]:
+        fail(folder, f"codebook.ddi.xml describes {files}")
+    variables = root.findall("d:dataDscr/d:var", ddi)
+    columns = [field["name"] for resource in resources for field in resource["schema"]["fields"]]
+    if [variable.get("name") for variable in variables] != columns:
+        fail(folder, "codebook.ddi.xml describes other columns")
+    told = {variable.get("name"): variable for variable in variables if variable.get("files") == "F1"}
+    known = codebook["missing"]
+    for entry in codebook["variables"]:
+        variable = told[entry["variable"]]
+        texts = lambda element, path: {part.get(lang): part.text or "" for part in element.findall(path, ddi)}
+        question = texts(variable, "d:qstn/d:qstnLit")
+        if any(question[language].split("{")[0][:10].split() != text.split("{")[0][:10].split() and "{" not in text for language, text in entry["text"].items()):
+            fail(folder, f"codebook.ddi.xml, {entry['variable']}: the question is {question}")
+        categories = {category.findtext("d:catValu", "", ddi): (category.get("missing"), texts(category, "d:labl")) for category in variable.findall("d:catgry", ddi)}
+        if entry["type"] == "single" and not {option["code"] for option in entry["options"]} <= set(categories):
+            fail(folder, f"codebook.ddi.xml, {entry['variable']}: the categories are {categories}")
+        for code, (missing, labels) in categories.items():
+            if (missing == "Y") != (code in known) or missing and f"{labels['zh']} {labels['en']}" != known[code]:
+                fail(folder, f"codebook.ddi.xml, {entry['variable']}: {code} is {missing}, {labels}")
+        universe = variable.findtext("d:universe", None, ddi)
+        if universe != entry.get("asked_if") or variable.findtext("d:concept", None, ddi) != entry["latent"]:
+            fail(folder, f"codebook.ddi.xml, {entry['variable']}: it is asked if {universe}")
+    for resource, rows in zip(resources[:1], tables):
+        for field in resource["schema"]["fields"]:
+            codes = {category.findtext("d:catValu", "", ddi) for category in told[field["name"]].findall("d:catgry", ddi)}
+            if "enum" in field["constraints"] and field["type"] == "string" and {row[field["name"]] for row in rows} - codes - {""}:
+                fail(folder, f"codebook.ddi.xml, {field['name']}: a value is in no category")
+    if [v.get("name") for v in variables if v.get("wgt") == "wgt"] != [name for name in columns if name in ("w_base", "w_nr", "w_raked")]:
+        fail(folder, "codebook.ddi.xml marks other weights")
+
+
 def check(folder):
     load = lambda name: json.loads((folder / name).read_text())
     report = frictionless.validate(str(folder / "datapackage.json"))
@@ -298,7 +339,9 @@ def check(folder):
                         fail(folder, f"{name}.parquet, {column}_missing: {told!r} beside {row[column]!r}")
 
     if manifest["rules_version"] >= 4:
-        for resource, rows in zip(load("datapackage.json")["resources"], [responses, cases]):
+        resources = load("datapackage.json")["resources"][:2]
+        check_ddi(folder, resources, load("codebook.json"), [responses, cases])
+        for resource, rows in zip(resources, [responses, cases]):
             check_spss(folder, resource["name"], resource["schema"]["fields"], load("codebook.json"), rows)
 
     book = openpyxl.load_workbook(folder / "dataset.xlsx", read_only=True)

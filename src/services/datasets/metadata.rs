@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::missing::{MissingCodes, SPSS_FROM, WEIGHTS_FROM};
+use super::missing::{MissingCodes, SPSS_AND_DDI_FROM, WEIGHTS_FROM};
 use super::precision::PrecisionSummary;
 use crate::adapters::database::cases::CaseRecord;
 use crate::adapters::database::responses::Response;
@@ -140,9 +140,10 @@ impl DatasetMetadata {
         self.rules_version >= WEIGHTS_FROM
     }
 
-    /// Whether the version has SPSS files. An earlier one keeps the files that it had.
-    pub fn has_spss(&self) -> bool {
-        self.rules_version >= SPSS_FROM
+    /// Whether the version has SPSS files and a DDI codebook. An earlier one keeps the files that it
+    /// had.
+    pub fn has_spss_and_ddi(&self) -> bool {
+        self.rules_version >= SPSS_AND_DDI_FROM
     }
 
     /// Counts a case, and its response where the dataset includes it.

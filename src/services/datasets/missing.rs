@@ -18,8 +18,8 @@ use crate::adapters::transports::csv_safe_cell;
 pub const CURRENT_RULES: u32 = 4;
 /// The first edition with weights and precision.
 pub const WEIGHTS_FROM: u32 = 4;
-/// The first edition with SPSS files.
-pub const SPSS_FROM: u32 = 4;
+/// The first edition with SPSS files and a DDI codebook.
+pub const SPSS_AND_DDI_FROM: u32 = 4;
 
 /// The reason for which an item has no answer in a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

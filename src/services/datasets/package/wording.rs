@@ -88,6 +88,12 @@ fn mode_label(mode: Mode) -> (&'static str, &'static str, &'static str) {
     }
 }
 
+/// Returns the name of a mode.
+pub fn mode_words(mode: Mode) -> LocalizedText {
+    let (_, zh, en) = mode_label(mode);
+    words(zh, en)
+}
+
 fn device_label(device: DeviceClass) -> (&'static str, &'static str, &'static str) {
     match device {
         DeviceClass::Phone => (device.as_str(), "手机", "phone"),
@@ -120,11 +126,11 @@ impl<'a> Wording<'a> {
         LocalizedText { zh: filled(Language::Zh), en: filled(Language::En) }
     }
 
-    /// Returns the question of an item, with the heading above it in a grid.
+    /// Returns the question of an item, with the text of its grid.
     pub fn question(&self, item: &Item) -> LocalizedText {
         let own = self.text(&item.text);
-        let Some(heading) = &item.heading else { return own };
-        let heading = self.text(heading);
+        let Some(grid) = &item.grid else { return own };
+        let heading = self.text(grid);
         let joined = |heading: &str, mark: &str, own: &str| {
             format!("{}{mark}{own}", heading.trim_end_matches([':', '：', ' ']))
         };
@@ -232,7 +238,7 @@ mod tests {
         let title =
             |name: &str| wording.title(fields.iter().find(|field| field.name == name).unwrap());
         assert_eq!(title("G1").zh, "请评价：外观");
-        assert_eq!(title("G1").en, "Please rate: Look");
+        assert_eq!(title("G2").en, "Please rate: Durability");
         assert_eq!(title("WHY_price").zh, "…使用，为什么不满意？——价格");
     }
 }
