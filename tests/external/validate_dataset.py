@@ -281,6 +281,35 @@ def check_ddi(folder, resources, codebook, tables):
         fail(folder, "codebook.ddi.xml marks other weights")
 
 
+def check_labels(folder, sheet, codebook, rows):
+    """The first sheet says in words what responses.csv says in codes."""
+    items = {entry["variable"]: entry for entry in codebook["variables"]}
+    for told, row in zip(sheet[1:], rows):
+        for heading, value, (column, cell) in zip(sheet[0], told, row.items()):
+            lines, entry = heading.split("\n"), items.get(column)
+            if len(lines) != 3 or lines[0].isascii() or entry and "{" not in entry["text"]["zh"] and " ".join(entry["text"]["zh"].split()) not in lines[0]:
+                fail(folder, f"dataset.xlsx, labels: {heading!r} is no heading for {column}")
+            if entry and cell in codebook["missing"] and cell:
+                good = value == codebook["missing"][cell]
+            elif entry and entry["type"] == "single" and cell:
+                text = next(option["text"]["zh"] for option in entry["options"] if option["code"] == cell)
+                good = "{" in text or str(value).startswith(" ".join(text.split()))
+            elif entry and entry["type"] == "multiple" and cell:
+                good = value == {"1": "是 yes", "0": "否 no"}[cell]
+            elif entry and entry["type"] == "scale" and cell:
+                good = str(value).split(" ")[0] == cell and (cell not in (str(entry["from"]), str(entry["to"])) or " " in str(value))
+            elif cell in ("true", "false"):
+                good = value == {"true": "是 yes", "false": "否 no"}[cell]
+            elif column in ("disposition", "language", "mode", "device", "review_verdict") and cell:
+                good = not str(value).isascii()
+            elif column.endswith("_at") and not entry:
+                good = (value or "") == cell[:19].replace("T", " ")
+            else:
+                good = is_same_in_workbook(value, cell)
+            if not good:
+                fail(folder, f"dataset.xlsx, labels, {column}: {value!r} is not {cell!r} in words")
+
+
 def check(folder):
     load = lambda name: json.loads((folder / name).read_text())
     report = frictionless.validate(str(folder / "datapackage.json"))
@@ -345,12 +374,14 @@ def check(folder):
             check_spss(folder, resource["name"], resource["schema"]["fields"], load("codebook.json"), rows)
 
     book = openpyxl.load_workbook(folder / "dataset.xlsx", read_only=True)
-    if book.sheetnames != ["codebook", "responses", "labels", "cases"]:
+    is_in_words = manifest["rules_version"] >= 4
+    if book.sheetnames != (["labels", "codebook", "responses", "cases"] if is_in_words else ["codebook", "responses", "labels", "cases"]):
         fail(folder, f"dataset.xlsx has the sheets {book.sheetnames}")
     for name, rows in [("responses", responses), ("labels", responses), ("cases", cases)]:
         sheet = list(book[name].iter_rows(values_only=True))
         header = header_of(folder / ("cases.csv" if name == "cases" else "responses.csv"))
-        if len(sheet) != len(rows) + 1 or list(sheet[0]) != header:
+        told_header = [heading.split("\n")[-1] for heading in sheet[0]] if name == "labels" else list(sheet[0])
+        if len(sheet) != len(rows) + 1 or told_header != header:
             fail(folder, f"dataset.xlsx, {name}: {len(sheet)} rows, header {sheet[0]}")
         if [row[0] for row in sheet[1:]] != [row["case"] for row in rows]:
             fail(folder, f"dataset.xlsx, {name}: other cases than in the CSV")
@@ -358,6 +389,8 @@ def check(folder):
             for value, (column, cell) in zip(told, row.items()):
                 if not is_same_in_workbook(value, cell):
                     fail(folder, f"dataset.xlsx, {name}, {column}: {value!r} is not {cell!r}")
+    if is_in_words:
+        check_labels(folder, list(book["labels"].iter_rows(values_only=True)), load("codebook.json"), responses)
 
     run(folder, "xmllint", "--noout", "--nonet", str(folder / "triple-s.xml"))
     names = run(folder, "xmllint", "--xpath", "/sss[@version='2.0']/survey/record[@format='csv'][@skip='1']/variable/name/text()", str(folder / "triple-s.xml")).split("\n")
