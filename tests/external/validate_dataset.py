@@ -207,7 +207,7 @@ def check_spss(folder, table, fields, codebook, rows):
                 texts = meta.variable_value_labels[companion or name]
                 if texts.get(stated) != codebook["missing"][cell] or f"{-stated / (86400 if kind == 'date' else 1):.0f}".rstrip("0") != f"99{reason}":
                     wrong(f"{cell} is {stated!r}, {texts.get(stated)!r}")
-                is_declared = told == "" if is_text else any(span["lo"] <= told <= span["hi"] for span in ranges)
+                is_declared = told == "" and ranges == [{"lo": "", "hi": ""}] if is_text else any(span["lo"] <= told <= span["hi"] for span in ranges)
                 if not is_declared or not is_none(plain[name][number]):
                     wrong(f"{cell} is no missing value: {told!r}, {plain[name][number]!r}, {ranges}")
             elif is_text:

@@ -202,3 +202,17 @@ impl DatasetMetadata {
 fn round_to_six_places(rate: f64) -> f64 {
     (rate * 1e6).round() / 1e6
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::services::datasets::missing::CURRENT_RULES;
+
+    #[test]
+    fn a_version_keeps_the_files_of_its_edition() {
+        for rules_version in 1..=CURRENT_RULES {
+            let metadata = DatasetMetadata { rules_version, ..DatasetMetadata::default() };
+            assert_eq!(metadata.has_spss_and_ddi(), rules_version >= 4, "{rules_version}");
+        }
+    }
+}
