@@ -70,12 +70,12 @@ fn texts() -> [[String; 2]; 3] {
 }
 
 async fn dataset(app: &TestApp) -> PathBuf {
-    app.register_brand("A1", "a", "list_fields = { city = [\"城市\"] }").await;
+    app.register_brand("A1", "a", "list_fields = { city = [\"城市\"], device = [\"设备\"] }").await;
     let mut list = csv::Writer::from_writer(Vec::new());
-    list.write_record(["姓名", "手机", "城市"]).unwrap();
+    list.write_record(["姓名", "手机", "城市", "设备"]).unwrap();
     let cities = ["北京", "上海", "", "=1+1", &"很长的地名".repeat(8)].map(str::to_owned);
     for (n, city) in cities.iter().enumerate() {
-        list.write_record([&format!("受访者{n}"), &number(n), city]).unwrap();
+        list.write_record([&format!("受访者{n}"), &number(n), city, "phone"]).unwrap();
     }
     app.import(&["A1"], &list.into_inner().unwrap()).await.unwrap();
     app.launch("C1", &["A1"], PLAN).await.unwrap();
@@ -267,6 +267,8 @@ async fn hostile_names_labels_and_texts_come_back_whole() {
         let long = "很长的地名".repeat(8);
         assert_eq!(cities, ["", "'=1+1", "上海", "北京", &long], "{}", app.engine);
         assert_eq!(variable(&cases, "city")["width"], 120);
+        // A column of the list is not what ours of the same name is.
+        assert_eq!(variable(&cases, "device")["label"], "名单字段“device” list field device");
         let outcomes = variable(&cases, "disposition")["labels"].to_string();
         assert!(outcomes.contains(r#"["1.1","完成 complete"]"#), "{outcomes}");
     }

@@ -13,7 +13,7 @@ use crate::services::datasets::metadata::DatasetMetadata;
 
 /// The Chinese titles of the columns that are the same in every dataset; their English ones are in
 /// the layout.
-const TITLES: [(&str, &str); 33] = [
+const TITLES: [(&str, &str); 31] = [
     ("case", "个案化名（仅限本申报）"),
     ("disposition", "最终结果（AAPOR 代码）"),
     ("language", "答题语言"),
@@ -37,8 +37,6 @@ const TITLES: [(&str, &str); 33] = [
     ("last_attempt_at", "末次接触时间"),
     ("delivered", "有回执说明短信已送达"),
     ("opened_at", "受访者开始答题的时间"),
-    ("visit", "该个案提交页面的序号"),
-    ("page", "问卷页码"),
     ("stratum", WEIGHT_COLUMNS[0].zh),
     ("stratum_size", WEIGHT_COLUMNS[1].zh),
     ("stratum_sample", WEIGHT_COLUMNS[2].zh),
@@ -152,7 +150,8 @@ impl<'a> Wording<'a> {
                 None => question,
             };
         }
-        match TITLES.iter().find(|(name, _)| *name == field.name) {
+        // A list may have a column with the name of one of ours.
+        match TITLES.iter().find(|(name, _)| *name == field.name && !field.is_sealed) {
             Some((_, zh)) => words(zh, &field.title),
             None => {
                 words(&format!("名单字段“{}”", field.name), &format!("list field {}", field.name))
@@ -180,6 +179,10 @@ impl<'a> Wording<'a> {
                 _ => Vec::new(),
             };
         }
+        let suppressed = [(SUPPRESSED, "人数过少，不列出", "too few people to show")];
+        if field.is_sealed {
+            return labels(suppressed);
+        }
         let known = disposition_codes::of_rules(self.metadata.rules_version);
         let mut labels = match (field.name.as_str(), field.kind) {
             ("disposition", _) => labels(known.iter().map(|d| (d.code, d.labels.0, d.labels.1))),
@@ -193,10 +196,7 @@ impl<'a> Wording<'a> {
                 labels([("accepted", "保留", "accepted"), ("excluded", "剔除", "excluded")])
             }
             (_, FieldKind::Boolean) => labels([("true", "是", "yes"), ("false", "否", "no")]),
-            ("segment", _) => labels([(SUPPRESSED, "人数过少，不列出", "too few people to show")]),
-            _ if field.is_sealed => {
-                labels([(SUPPRESSED, "人数过少，不列出", "too few people to show")])
-            }
+            ("segment", _) => labels(suppressed),
             _ => Vec::new(),
         };
         if let Some(possible) = field.constraints["enum"].as_array() {

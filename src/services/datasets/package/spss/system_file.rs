@@ -422,19 +422,27 @@ impl Format {
     }
 }
 
+/// The labels of the values of one variable or of several.
+struct LabelSet<'d> {
+    labels: Vec<([u8; 8], &'d str)>,
+    is_text: bool,
+    /// The places of the variables.
+    indices: Vec<i32>,
+}
+
 /// Writes the labels of values, each set once for all variables that have it.
 fn write_value_labels(bytes: &mut Vec<u8>, stored: &[Stored<'_>]) {
-    let mut sets: Vec<(Vec<([u8; 8], &str)>, bool, Vec<i32>)> = Vec::new();
+    let mut sets: Vec<LabelSet<'_>> = Vec::new();
     for one in stored {
         let labels = one.short_labels();
         let is_text = matches!(one.variable.kind, VariableKind::Text { .. });
-        match sets.iter_mut().find(|(other, text, _)| *other == labels && *text == is_text) {
+        match sets.iter_mut().find(|set| set.labels == labels && set.is_text == is_text) {
             _ if labels.is_empty() => {}
-            Some((_, _, indices)) => indices.push(one.index),
-            None => sets.push((labels, is_text, vec![one.index])),
+            Some(set) => set.indices.push(one.index),
+            None => sets.push(LabelSet { labels, is_text, indices: vec![one.index] }),
         }
     }
-    for (labels, _, indices) in sets {
+    for LabelSet { labels, indices, .. } in sets {
         put_integers(bytes, [3, labels.len() as i32]);
         for (value, label) in labels {
             let label = fitting(label, LONGEST_VALUE_LABEL);
