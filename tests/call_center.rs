@@ -362,7 +362,7 @@ async fn a_web_answer_stops_the_call_and_a_begun_web_interview_is_finished_by_te
                 entered("web", "", "2026-03-04T15:01:00"),
                 entered("telephone", &pseudonym, "2026-03-09T10:00:00"),
             ],
-            [2, 4, 8],
+            [4, 4, 8],
             "{}: {:?}",
             app.engine,
             rows("answers.csv")

@@ -56,5 +56,6 @@ mod sms_sending;
 mod smsc;
 mod snapshots;
 mod spreadsheets;
+mod spss;
 mod webhook_failures;
 mod webhooks;

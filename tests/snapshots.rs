@@ -513,5 +513,6 @@ async fn the_files_of_a_dataset() {
     }
     compare("dataset_tables", &steady(&transcript));
     compare("dataset_triple_s", &steady(&read("triple-s.xml")));
+    compare("dataset_ddi_codebook", &steady(&read("codebook.ddi.xml")));
     compare("dataset_flow_results", &steady(&sizes(&read("flow-results.json"))));
 }
