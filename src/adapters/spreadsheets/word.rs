@@ -282,6 +282,7 @@ pub(super) mod tests {
         format!("<w:p><w:r><w:t>{text}</w:t></w:r></w:p>")
     }
 
+    /// Unstructured#2106, anytomd-rs#93, xberg#1549: merged cells repeat their text, or move columns.
     #[test]
     fn tables_come_with_the_text_before_them_and_merged_cells_keep_their_columns() {
         let cell = |inner: &str| format!("<w:tc>{inner}</w:tc>");
@@ -302,6 +303,7 @@ pub(super) mod tests {
         assert_eq!(told[1], ("填表人".to_owned(), vec![]));
     }
 
+    /// python-docx#224, npoi#449, docx2python#24 (a field that is checked without saying so).
     #[test]
     fn every_kind_of_tick_is_a_sign_and_what_is_not_shown_is_not_read() {
         let control = |checked: &str, content: &str| {

@@ -76,10 +76,11 @@ pub fn for_each_sheet(
                     is_number = false;
                 }
                 "Row" => row = row.saturating_add(1),
-                "Worksheet" if !is_hidden => {
-                    if add(std::mem::take(&mut name), std::mem::take(&mut rows))? {
-                        return Ok(());
-                    }
+                "Worksheet"
+                    if !is_hidden
+                        && add(std::mem::take(&mut name), std::mem::take(&mut rows))? =>
+                {
+                    return Ok(());
                 }
                 _ => {}
             },

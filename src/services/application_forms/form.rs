@@ -340,6 +340,7 @@ mod tests {
     use super::*;
     use crate::adapters::spreadsheets::Row;
 
+    /// python-docx#998: the box behind its word.
     #[test]
     fn every_way_to_tick_a_box_is_read() {
         let all = |cell| ticked(cell).iter().map(|c| c.as_str()).collect::<Vec<_>>().join(" ");

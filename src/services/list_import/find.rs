@@ -231,9 +231,9 @@ pub fn people_in(
 
 /// The last line of a heading that says what the list is, short enough for a report.
 fn heading(name: &str) -> String {
-    let lines = name.lines().map(str::trim).filter(|line| !line.is_empty());
+    let mut lines = name.lines().map(str::trim).filter(|line| !line.is_empty());
     let told = lines.clone().find(|line| !categories_named(line).is_empty());
-    told.or_else(|| lines.last()).unwrap_or_default().chars().take(40).collect()
+    told.or_else(|| lines.next_back()).unwrap_or_default().chars().take(40).collect()
 }
 
 /// The categories that a heading names in brackets, as the association's form does:

@@ -8,12 +8,12 @@ use crate::domain::language::{Language, LocalizedText};
 use crate::domain::mode::Mode;
 use crate::domain::questionnaire::{Choice, Item, ItemKind, Questionnaire, Selection, TextPiping};
 use crate::services::datasets::disposition_codes;
-use crate::services::datasets::layout::{Field, FieldKind, SUPPRESSED, WEIGHT_COLUMNS};
+use crate::services::datasets::layout::{Field, FieldKind, MIXED, SUPPRESSED, WEIGHT_COLUMNS};
 use crate::services::datasets::metadata::DatasetMetadata;
 
 /// The Chinese titles of the columns that are the same in every dataset; their English ones are in
 /// the layout.
-const TITLES: [(&str, &str); 31] = [
+const TITLES: [(&str, &str); 35] = [
     ("case", "个案化名（仅限本申报）"),
     ("disposition", "最终结果（AAPOR 代码）"),
     ("language", "答题语言"),
@@ -21,13 +21,17 @@ const TITLES: [(&str, &str); 31] = [
     ("started_at", "打开首页的时间"),
     ("completed_at", "完成时间；未完成为空"),
     ("seconds", "答题用时（秒），不含两次打开之间的间隔"),
-    ("device", "末页所用设备"),
+    ("device", "受访者所用设备（按末页或末条短信；电话访问为空）"),
     ("speeding", "答题过快"),
     ("straight_lining", "直线作答"),
     ("duplicate_answers", "与本申报另一份答卷的各题答案全同"),
     ("origin_cluster", "同一设备或网络答卷群的编号；空：不在群内"),
     ("review_verdict", "人工核实结论；已剔除的不宜计分"),
     ("item_nonresponse", "已到达的题目中未答、拒答或答“不知道”的比例"),
+    ("items_answered", "有回答的题数（含开放题，不含“不知道”“拒答”“不适用”）"),
+    ("panel_id", "同一申报单位各年度项目中此人的化名；仅限同意者"),
+    ("bundle_position", "此问卷在同一链接各份问卷中的次序"),
+    ("bundle_size", "同一链接的问卷份数"),
     ("segment", "用户类型（按名单）"),
     ("disposition_name", "最终结果名称"),
     ("disposed_at", "得出最终结果的时间"),
@@ -190,7 +194,10 @@ impl<'a> Wording<'a> {
                 labels(known.iter().map(|d| (d.name, d.labels.0, d.labels.1)))
             }
             ("language", _) => labels([("zh", "中文", "Chinese"), ("en", "英文", "English")]),
-            ("mode", _) => labels([Mode::Web, Mode::Telephone, Mode::Sms].map(mode_label)),
+            ("mode", _) => {
+                let modes = [Mode::Web, Mode::Telephone, Mode::Sms].map(mode_label);
+                labels(modes.into_iter().chain([(MIXED, "多种方式", "mixed")]))
+            }
             ("device", _) => labels(DeviceClass::ALL.map(device_label)),
             ("review_verdict", _) => {
                 labels([("accepted", "保留", "accepted"), ("excluded", "剔除", "excluded")])
