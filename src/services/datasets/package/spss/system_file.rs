@@ -9,8 +9,8 @@ use super::names::Names;
 
 /// Bytes of a text value, of a variable's label and of a value's label (limits of SPSS).
 pub const LONGEST_TEXT: usize = 32_767;
-const LONGEST_LABEL: usize = 255;
-const LONGEST_VALUE_LABEL: usize = 120;
+pub const LONGEST_LABEL: usize = 255;
+pub const LONGEST_VALUE_LABEL: usize = 120;
 /// Bytes of the file's label, and of a line of the documents.
 const FILE_LABEL: usize = 64;
 const LINE: usize = 80;

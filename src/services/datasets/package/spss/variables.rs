@@ -5,16 +5,14 @@ use csv::StringRecord;
 use super::super::wording::{ValueLabel, Wording, both};
 use super::names::Names;
 use super::system_file::{
-    Format, LONGEST_TEXT, Measure, MultipleResponses, Variable, VariableKind,
+    Format, LONGEST_LABEL, LONGEST_TEXT, LONGEST_VALUE_LABEL, Measure, MultipleResponses, Variable,
+    VariableKind,
 };
 use crate::domain::language::LocalizedText;
 use crate::domain::questionnaire::{Choice, ItemKind, Selection};
 use crate::services::datasets::layout::{Field, FieldKind, WEIGHT_COLUMNS, WEIGHT_DECIMALS};
 use crate::services::datasets::missing::{MissingCodes, MissingReason};
 
-/// Bytes of the labels; see [`super::system_file`].
-const LONGEST_LABEL: usize = 255;
-const LONGEST_VALUE_LABEL: usize = 120;
 const SECONDS_PER_DAY: f64 = 86_400.0;
 /// Limits of a number without limits, as in Triple-S.
 const LARGEST_NUMBER: f64 = 999_999.0;
@@ -212,43 +210,44 @@ fn number_labels(
         .collect()
 }
 
-fn variable(
-    at: usize,
-    field: &Field<'_>,
-    name: String,
-    wording: &Wording<'_>,
-    codes: MissingCodes,
-) -> (Source, Variable) {
-    let item = field.column.as_ref().map(|column| column.item);
-    let kind = item.map(|item| &item.kind);
-    let of_codes = wording.value_labels(field);
-    let reasons = reasons(field, codes);
-    let single = match kind {
-        Some(ItemKind::Choice(Choice { selection: Selection::One, options, .. })) => {
-            options.iter().map(|option| whole(&option.code)).collect::<Option<Vec<i64>>>()
+/// The lowest and the highest answer, and the decimals.
+type Limits = (f64, f64, u32);
+
+/// Returns the codes of a single choice as numbers, if all of them are numbers.
+fn numeric_codes(field: &Field<'_>) -> Option<Vec<i64>> {
+    match &field.column.as_ref()?.item.kind {
+        ItemKind::Choice(Choice { selection: Selection::One, options, .. }) => {
+            options.iter().map(|option| whole(&option.code)).collect()
         }
         _ => None,
-    };
-    let is_weight = WEIGHT_COLUMNS.iter().any(|column| column.name == field.name);
-    // The lowest and the highest answer, and the decimals.
-    let (lowest, highest, decimals) = match (kind, &single, field.kind) {
-        (Some(ItemKind::Scale(scale)), _, _) => (scale.from as f64, scale.to as f64, 0),
-        (Some(ItemKind::Number(range)), _, _) => (
+    }
+}
+
+fn limits(field: &Field<'_>) -> Limits {
+    if let Some(codes) = numeric_codes(field) {
+        let number = |code: Option<&i64>| code.map_or(0.0, |code| *code as f64);
+        return (number(codes.iter().min()), number(codes.iter().max()), 0);
+    }
+    match (field.column.as_ref().map(|column| &column.item.kind), field.kind) {
+        (Some(ItemKind::Scale(scale)), _) => (scale.from as f64, scale.to as f64, 0),
+        (Some(ItemKind::Number(range)), _) => (
             range.min.unwrap_or(-LARGEST_NUMBER),
             range.max.unwrap_or(LARGEST_NUMBER),
             range.decimals,
         ),
-        (_, Some(numbers), _) => {
-            let number = |number: Option<&i64>| number.map_or(0.0, |number| *number as f64);
-            (number(numbers.iter().min()), number(numbers.iter().max()), 0)
+        (Some(ItemKind::Choice(choice)), _) => (0.0, choice.options.len() as f64, 0),
+        (_, FieldKind::Number) if WEIGHT_COLUMNS.iter().any(|w| w.name == field.name) => {
+            (0.0, 1e9, WEIGHT_DECIMALS)
         }
-        (Some(ItemKind::Choice(choice)), _, _) => (0.0, choice.options.len() as f64, 0),
-        (_, _, FieldKind::Number) if is_weight => (0.0, 1e9, WEIGHT_DECIMALS),
-        (_, _, FieldKind::Number) => (0.0, 1.0, 4),
-        (_, _, FieldKind::Boolean) => (0.0, 1.0, 0),
+        (_, FieldKind::Number) => (0.0, 1.0, 4),
+        (_, FieldKind::Boolean) => (0.0, 1.0, 0),
         _ => (0.0, 999_999_999.0, 0),
-    };
-    let measure = match (kind, field.kind) {
+    }
+}
+
+/// Ratings are scales, because their means are what is reported.
+fn measure(field: &Field<'_>) -> Measure {
+    match (field.column.as_ref().map(|column| &column.item.kind), field.kind) {
         (Some(ItemKind::Scale(_) | ItemKind::Number(_)), _) => Measure::Scale,
         (Some(ItemKind::Choice(choice)), _) if choice.selection == Selection::Ranked => {
             Measure::Ordinal
@@ -257,21 +256,31 @@ fn variable(
         (None, FieldKind::Integer | FieldKind::Number) => Measure::Scale,
         (_, FieldKind::Date | FieldKind::Time) => Measure::Scale,
         _ => Measure::Nominal,
-    };
-    let cell = match field.kind {
-        FieldKind::Text if single.is_some() => CellKind::Number,
+    }
+}
+
+fn cell_kind(field: &Field<'_>) -> CellKind {
+    match field.kind {
+        FieldKind::Text if numeric_codes(field).is_some() => CellKind::Number,
         FieldKind::Text => CellKind::Text,
         FieldKind::Integer | FieldKind::Number => CellKind::Number,
         FieldKind::Boolean => CellKind::Boolean,
         FieldKind::Date => CellKind::Day,
         FieldKind::Time => CellKind::Time,
-    };
-    let unit = if cell == CellKind::Day { SECONDS_PER_DAY } else { unit_below(lowest) };
-    let missing = || {
-        let range =
-            (number_of(MissingReason::DontKnow, unit), number_of(MissingReason::Refused, unit));
-        (!reasons.is_empty()).then_some(range)
-    };
+    }
+}
+
+fn variable(
+    at: usize,
+    field: &Field<'_>,
+    name: String,
+    wording: &Wording<'_>,
+    codes: MissingCodes,
+) -> (Source, Variable) {
+    let cell = cell_kind(field);
+    let limits = limits(field);
+    let unit = if cell == CellKind::Day { SECONDS_PER_DAY } else { unit_below(limits.0) };
+    let of_codes = wording.value_labels(field);
     let kind = match cell {
         CellKind::Text => VariableKind::Text {
             width: of_codes.iter().map(|label| label.code.len()).max().unwrap_or(1),
@@ -279,26 +288,31 @@ fn variable(
                 of_codes.into_iter().map(|label| (label.code, label.text)).collect(),
             ),
         },
-        _ => {
-            let missing = missing();
-            let format = match cell {
-                CellKind::Day => Format::Day,
-                CellKind::Time => Format::Time,
-                _ => Format::Decimal {
-                    width: width([missing.map_or(lowest, |(low, _)| low), highest], decimals),
-                    decimals: decimals as u8,
-                },
-            };
-            VariableKind::Number {
-                format,
-                missing,
-                labels: number_labels(of_codes, &reasons, unit),
-            }
-        }
+        _ => number_kind(cell, limits, unit, of_codes, &reasons(field, codes)),
     };
     let label = fitting_label(&wording.title(field), LONGEST_LABEL);
-    let source = Source { at, cell, is_of_item: item.is_some(), unit };
-    (source, Variable { name, label, measure, kind })
+    let source = Source { at, cell, is_of_item: field.column.is_some(), unit };
+    (source, Variable { name, label, measure: measure(field), kind })
+}
+
+fn number_kind(
+    cell: CellKind,
+    (lowest, highest, decimals): Limits,
+    unit: f64,
+    of_codes: Vec<ValueLabel>,
+    reasons: &[(MissingReason, LocalizedText)],
+) -> VariableKind {
+    let range = (number_of(MissingReason::DontKnow, unit), number_of(MissingReason::Refused, unit));
+    let missing = (!reasons.is_empty()).then_some(range);
+    let format = match cell {
+        CellKind::Day => Format::Day,
+        CellKind::Time => Format::Time,
+        _ => Format::Decimal {
+            width: width([missing.map_or(lowest, |(low, _)| low), highest], decimals),
+            decimals: decimals as u8,
+        },
+    };
+    VariableKind::Number { format, missing, labels: number_labels(of_codes, reasons, unit) }
 }
 
 /// Returns the variable with the reasons beside a text, which has no room for them: at most three
