@@ -66,14 +66,12 @@ pub fn for_each_table(
         buffer.clear();
         match reader.read_event_into(&mut buffer).map_err(SpreadsheetError::unreadable)? {
             Event::Start(tag) => document.start(&tag),
-            Event::End(tag) => {
-                if document.end(tag.local_name().as_ref())? {
-                    tables += 1;
-                    let name = std::mem::take(&mut document.before).trim().to_owned();
-                    let rows = std::mem::take(&mut document.rows);
-                    if add(name, rows)? {
-                        return Ok(());
-                    }
+            Event::End(tag) if document.end(tag.local_name().as_ref())? => {
+                tables += 1;
+                let name = std::mem::take(&mut document.before).trim().to_owned();
+                let rows = std::mem::take(&mut document.rows);
+                if add(name, rows)? {
+                    return Ok(());
                 }
             }
             Event::Text(text) => document.add_text(&text)?,

@@ -77,8 +77,7 @@ pub fn for_each_sheet(
                 }
                 "Row" => row = row.saturating_add(1),
                 "Worksheet"
-                    if !is_hidden
-                        && add(std::mem::take(&mut name), std::mem::take(&mut rows))? =>
+                    if !is_hidden && add(std::mem::take(&mut name), std::mem::take(&mut rows))? =>
                 {
                     return Ok(());
                 }
