@@ -55,3 +55,4 @@ mod snapshots;
 mod spreadsheets;
 mod webhook_failures;
 mod webhooks;
+mod xlsform;
