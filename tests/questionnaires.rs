@@ -454,6 +454,20 @@ fn an_xlsform_becomes_a_questionnaire_to_be_reviewed() {
             && error.contains("form.xlsx: sheet survey, row 9: type image cannot be asked here"),
         "{error}"
     );
+    let mut more = wrong.clone();
+    more[11] = &["audio", "sound", "录音", "Sound", "", "", "", "", "", ""];
+    workbook(&form, &more, &CHOICES);
+    let (status, _, error) = run(&["import", &form]);
+    let lines: Vec<&str> = error.lines().collect();
+    assert!(
+        status == Some(1)
+            && lines[0].ends_with("form.xlsx: it cannot be imported for 2 reasons:")
+            && lines[1].starts_with("  sheet survey, row 9: type image")
+            && lines[2].starts_with("  sheet survey, row 12: type audio")
+            && lines[3].contains("[xlsform.row]"),
+        "{error}"
+    );
+    workbook(&form, &wrong, &CHOICES);
     let (status, _, remarks) = run(&["import", &form, "--leave-out", "--output", &toml]);
     assert!(
         status == Some(0) && remarks.contains("row 9: type image cannot be asked here; left out"),

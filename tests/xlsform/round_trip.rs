@@ -149,7 +149,8 @@ impl Generator {
                         .replace("{applicant}", ""),
                 );
                 body = format!(
-                    "type = \"scale\"\nlatent = \"loyalty\"\nscale = {{ from = {from}, to = {to}, low = {}, high = {} }}\n",
+                    "type = \"scale\"\nlatent = \"loyalty\"\nscale = {{ from = {from}, to = {to}, \
+                     low = {}, high = {} }}\n",
                     ends.0, ends.1
                 );
                 add(vec![
@@ -261,7 +262,8 @@ impl Generator {
         }
         let _ = write!(
             self.toml,
-            "[[page.item]]\nid = \"{id}\"\ntype = \"grid\"\n{body}{keys}text = {heading}\nrows = [\n{rows}]\n"
+            "[[page.item]]\nid = \"{id}\"\ntype = \"grid\"\n{body}{keys}text = {heading}\n\
+             rows = [\n{rows}]\n"
         );
         self.finish_item();
     }
@@ -293,7 +295,8 @@ fn generate(seed: u64) -> String {
     let mut generator = Generator { random, toml: String::new(), known: Vec::new(), count: 0 };
     let version = generator.random.u32(..);
     generator.toml = format!(
-        "code = \"_q-{seed}\"\nversion = {version}\ntitle = {}\nintroduction = {}\nlist_fields = [\"region\", \"a_b\"]\n",
+        "code = \"_q-{seed}\"\nversion = {version}\ntitle = {}\nintroduction = {}\n\
+         list_fields = [\"region\", \"a_b\"]\n",
         text(&mut generator.random, "title").replace("{subject}", "").replace("{applicant}", ""),
         text(&mut generator.random, "introduction"),
     );
@@ -351,7 +354,11 @@ fn check_round_trip(questionnaire: &Questionnaire) -> Result<(), String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 300,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
     #[test]
     fn the_import_of_an_export_is_the_same(seed in any::<u64>()) {
         let (toml, questionnaire) = valid(seed);

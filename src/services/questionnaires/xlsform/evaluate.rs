@@ -172,13 +172,8 @@ fn call(function: &str, arguments: &[Value]) -> Option<Value> {
             let regex = RegexBuilder::new(&whole).size_limit(1 << 20).build().ok()?;
             Value::Truth(regex.is_match(&text(0)?))
         }
-        "date" | "format-date" if is_day(&text(0)?) => {
-            if function == "date" || text(1)? == "%Y-%m-%d" {
-                Value::Text(text(0)?)
-            } else {
-                return None;
-            }
-        }
+        "date" if is_day(&text(0)?) => Value::Text(text(0)?),
+        "format-date" if is_day(&text(0)?) && text(1)? == "%Y-%m-%d" => Value::Text(text(0)?),
         "boolean-from-string" => Value::Truth(["1", "true"].contains(&text(0)?.as_str())),
         _ => return None,
     })

@@ -41,19 +41,18 @@ pub fn shortened(expression: &str) -> String {
     if characters.next().is_some() { format!("{short}…") } else { short }
 }
 
-/// Everything that keeps a form from being imported, one finding per line.
+/// Everything that keeps a form from being imported: several findings stand in lines of their own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusals(pub Vec<Finding>);
 
 impl fmt::Display for Refusals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (number, finding) in self.0.iter().enumerate() {
-            if number > 0 {
-                writeln!(f)?;
-            }
-            write!(f, "{finding}")?;
+        if let [finding] = self.0.as_slice() {
+            return write!(f, "{finding}");
         }
-        Ok(())
+        write!(f, "it cannot be imported for {} reasons:", self.0.len())?;
+        self.0.iter().try_for_each(|finding| write!(f, "\n  {finding}"))?;
+        writeln!(f)
     }
 }
 

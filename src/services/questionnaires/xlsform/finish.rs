@@ -81,7 +81,8 @@ impl Importer {
         } else {
             self.findings.remark(
                 at,
-                "there is no column core and no required item; every item counts as core and is required",
+                "there is no column core and no required item; every item counts as core and \
+                 is required",
                 "set required, or core, for those that must be answered",
             );
         }

@@ -35,12 +35,14 @@ pub fn ours(name: &str) -> Option<Language> {
     {
         return by_tag(tag);
     }
+    const CHINESE: [&str; 8] =
+        ["chinese", "mandarin", "中文", "汉语", "漢語", "普通话", "简体", "繁体"];
+    const ENGLISH: [&str; 3] = ["english", "英文", "英语"];
     let contains = |words: &[&str]| words.iter().any(|word| lower.contains(word));
-    if contains(&["chinese", "mandarin", "中文", "汉语", "漢語", "普通话", "简体", "繁体"])
-    {
+    if contains(&CHINESE) {
         return Some(Language::Zh);
     }
-    if contains(&["english", "英文", "英语"]) {
+    if contains(&ENGLISH) {
         return Some(Language::En);
     }
     by_tag(&lower)
@@ -97,20 +99,26 @@ pub fn choose(
                 Some(Some(name)) => format!("«{name}» was taken for Chinese and English"),
                 _ => "its texts without language were taken for Chinese and English".to_owned(),
             };
-            findings.remark(
-                at,
-                format!("the form has neither Chinese nor English (its languages: {}); {taken}", listed()),
-                "translate the texts, or choose others with --language zh=NAME and --language en=NAME",
+            let what = format!(
+                "the form has neither Chinese nor English (its languages: {}); {taken}",
+                listed()
             );
+            let remedy = "translate the texts, or choose others with --language zh=NAME and \
+                          --language en=NAME";
+            findings.remark(at, what, remedy);
         }
         (known, _) => {
-            let (there, missing) =
-                if known.is_some() { ("Chinese", "English") } else { ("English", "Chinese") };
-            findings.remark(
-                at,
-                format!("the form has {there} but no {missing} (its languages: {}); its texts were taken for both", listed()),
-                &format!("translate them, or choose one with --language {}=NAME", if known.is_some() { "en" } else { "zh" }),
+            let (there, missing, tag) = match known {
+                Some(_) => ("Chinese", "English", Language::En),
+                None => ("English", "Chinese", Language::Zh),
+            };
+            let what = format!(
+                "the form has {there} but no {missing} (its languages: {}); its texts were taken \
+                 for both",
+                listed()
             );
+            let remedy = format!("translate them, or choose one with --language {tag}=NAME");
+            findings.remark(at, what, remedy);
         }
     }
     Ok(Languages {

@@ -126,8 +126,8 @@ mod tests {
     #[test]
     fn names_are_made_of_what_we_take_and_taken_once() {
         let mut names = Names::default();
-        let ids = ["age", "Age", "q-1", "q.1", "性别", "1a", "language", "segment", "in", "满意度"]
-            .map(|name| names.give(name, &[]));
+        let form = ["age", "Age", "q-1", "q.1", "性别", "1a", "language", "segment", "in", "满意"];
+        let ids = form.map(|name| names.give(name, &[]));
         assert_eq!(
             ids,
             ["age", "Age_2", "q_1", "q_1_2", "q", "q1a", "language_2", "segment_2", "in_2", "q_2"]

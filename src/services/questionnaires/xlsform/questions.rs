@@ -20,7 +20,8 @@ impl Importer {
         match kind {
             RowType::Metadata => {
                 let what = format!(
-                    "{written_type} is left out; times, device and mode are kept with every response anyway"
+                    "{written_type} is left out; times, device and mode are kept with every \
+                     response anyway"
                 );
                 self.findings.remark(at("type"), what, "");
                 let name = if name.is_empty() { word } else { name };

@@ -95,7 +95,8 @@ impl Importer {
         }
         if count > 1 {
             let what = format!(
-                "the choices of {} depend on an earlier answer, so it is asked as {count} items, of which each respondent gets one: {}",
+                "the choices of {} depend on an earlier answer, so it is asked as {count} items, \
+                 of which each respondent gets one: {}",
                 draft.name,
                 ids.join(", ")
             );
@@ -121,7 +122,8 @@ impl Importer {
             };
             choice.text = named;
             let what = format!(
-                "the choice {} of {} shows an answer, which choices cannot; it says which question is meant",
+                "the choice {} of {} shows an answer, which choices cannot; it says which question \
+                 is meant",
                 choice.code.theirs, draft.name
             );
             self.findings.remark(
@@ -313,7 +315,8 @@ impl Importer {
         let lost = lost.count();
         if lost > 0 && !is_exact {
             let what = format!(
-                "{} is a scale, which has words at its ends only; {lost} labels between are left out",
+                "{} is a scale, which has words at its ends only; {lost} labels between are left \
+                 out",
                 draft.name
             );
             self.findings.remark(

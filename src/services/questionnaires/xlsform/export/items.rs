@@ -138,7 +138,8 @@ impl<'q> Exporter<'q> {
         let relevant = relevant_of(source, &name);
         if let Err(problem) = expressible(source, &name) {
             self.remarks.push(format!(
-                "{place}: «{source}»: {problem}; other programs will not ask it (relevant is false())"
+                "{place}: «{source}»: {problem}; other programs will not ask it (relevant is \
+                 false())"
             ));
         }
         if self.read_back(&relevant).as_deref() != Ok(source) {

@@ -82,7 +82,11 @@ impl CelWriter<'_> {
                 };
                 let part = |side: &Expression| {
                     let written = number(side)?;
-                    let is_nested = matches!(side, Expression::Arithmetic(inner, ..) if inner != operator || sign == "-");
+                    let is_chain = ["+", "*"].contains(&sign);
+                    let is_nested = matches!(
+                        side,
+                        Expression::Arithmetic(inner, ..) if inner != operator || !is_chain
+                    );
                     Ok::<String, String>(if is_nested { format!("({written})") } else { written })
                 };
                 Ok(format!("{} {sign} {}", part(left)?, part(right)?))
