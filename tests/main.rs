@@ -59,3 +59,4 @@ mod spreadsheets;
 mod spss;
 mod webhook_failures;
 mod webhooks;
+mod xlsform;

@@ -162,7 +162,7 @@ async fn routing_follows_the_answers_and_answers_off_the_route_are_dropped() {
         let mut lines = csv.lines();
         let columns = "USE,SAT1,G1,G2,WHY_price,WHY_quality,WHY_other,WHY_none,PAID,SINCE,RANK_a,RANK_b,RANK_c,OPEN1,w_raked";
         assert!(lines.next().unwrap().ends_with(columns), "{csv}");
-        let mut rows: Vec<&str> = lines.map(|line| line.splitn(15, ',').last().unwrap()).collect();
+        let mut rows: Vec<&str> = lines.map(|line| line.splitn(16, ',').last().unwrap()).collect();
         rows.sort_unstable();
         assert_eq!(
             rows[0],
@@ -454,6 +454,43 @@ fn an_xlsform_becomes_a_questionnaire_to_be_reviewed() {
             && error.contains("form.xlsx: sheet survey, row 9: type image cannot be asked here"),
         "{error}"
     );
+    let mut more = wrong.clone();
+    more[11] = &["audio", "sound", "录音", "Sound", "", "", "", "", "", ""];
+    workbook(&form, &more, &CHOICES);
+    let (status, _, error) = run(&["import", &form]);
+    let lines: Vec<&str> = error.lines().collect();
+    assert!(
+        status == Some(1)
+            && lines[0].ends_with("form.xlsx: it cannot be imported for 2 reasons:")
+            && lines[1].starts_with("  sheet survey, row 9: type image")
+            && lines[2].starts_with("  sheet survey, row 12: type audio")
+            && lines[3].contains("[xlsform.row]"),
+        "{error}"
+    );
+    workbook(&form, &wrong, &CHOICES);
+    let (status, _, remarks) = run(&["import", &form, "--leave-out", "--output", &toml]);
+    assert!(
+        status == Some(0) && remarks.contains("row 9: type image cannot be asked here; left out"),
+        "{remarks}"
+    );
+    let (status, _, error) = run(&["import", &form, "--leave-out", "--language", "zh=French"]);
+    assert!(
+        status == Some(1)
+            && error.contains("no language «French»; it has: 中文 (zh), English (en)")
+            && error.contains("[xlsform.language]"),
+        "{error}"
+    );
+    let (status, _, error) = run(&["import", &form, "--language", "fr=French"]);
+    assert!(status == Some(1) && error.contains("write zh=NAME or en=NAME"), "{error}");
+    // What is exported is imported as the same file.
+    let (status, _, error) = run(&["export", &toml, "--xlsform", &path("again.xlsx")]);
+    assert_eq!(status, Some(0), "{error}");
+    let (status, again, error) = run(&["import", &path("again.xlsx")]);
+    assert_eq!(status, Some(0), "{error}");
+    let file = std::fs::read_to_string(&toml).unwrap();
+    let parsed = |file: &str| format!("{:?}", Questionnaire::parse(file).unwrap());
+    assert_eq!(parsed(&again), parsed(&file));
+
     workbook(&form, &SURVEY, &CHOICES[..3]);
     let (status, _, error) = run(&["import", &form]);
     assert!(

@@ -197,7 +197,8 @@ fn read_here(bytes: &[u8], which: Sheets) -> Result<Vec<Sheet>> {
         word::for_each_table(bytes, &mut add)?;
     } else if is_ods {
         ods::for_each_sheet(bytes, &mut add)?;
-    } else if is_zip(bytes) && part_names(bytes)?.iter().any(|name| name.ends_with(".bin")) {
+    } else if is_zip(bytes) && part_names(bytes)?.iter().any(|name| name == "xl/workbook.bin") {
+        // An XLSX may hold other such parts: the settings of printers.
         let mut workbook: Xlsb<_> =
             Xlsb::new(Cursor::new(bytes)).map_err(SpreadsheetError::unreadable)?;
         for name in sheet_names(workbook.sheets_metadata(), which) {
@@ -493,6 +494,21 @@ mod tests {
         let row = ["2027-01-31", "2027-01-31 09:30:00", "13800138000"].map(str::to_owned);
         let file = workbook.save_to_buffer().unwrap();
         assert_eq!(rows(&file), [(3, row.to_vec())]);
+    }
+
+    /// XLSB is recognized by its workbook, not by any binary part: Excel saves the settings of
+    /// printers as such in an XLSX.
+    #[test]
+    fn an_xlsx_with_settings_of_a_printer_is_no_xlsb() {
+        let mut workbook = Workbook::new();
+        workbook.add_worksheet().write(0, 0, "手机").unwrap();
+        let file = workbook.save_to_buffer().unwrap();
+        let mut zip = zip::ZipWriter::new_append(Cursor::new(file)).unwrap();
+        let options = zip::write::SimpleFileOptions::default();
+        zip.start_file("xl/printerSettings/printerSettings1.bin", options).unwrap();
+        zip.write_all(b"\x01\x02").unwrap();
+        let file = zip.finish().unwrap().into_inner();
+        assert_eq!(rows(&file), [(1, vec!["手机".to_owned()])]);
     }
 
     fn ods(cells: &str) -> Vec<u8> {

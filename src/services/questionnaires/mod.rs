@@ -1,10 +1,13 @@
 //! Loads the questionnaires of the categories, from the configured folder or else the built-in
-//! ones, and imports questionnaires from XLSForm.
+//! ones; imports questionnaires from XLSForm and exports them.
 
 mod xlsform;
-mod xpath;
 
-pub use xlsform::{ImportedQuestionnaire, XlsFormError, import as import_xlsform};
+pub use xlsform::{
+    ExportedForm, Finding as FormFinding, ImportOptions, ImportedQuestionnaire, Refusals,
+    XlsFormError, export as export_xlsform, import as import_xlsform,
+    import_sheets as import_xlsform_sheets,
+};
 
 use std::path::Path;
 

@@ -1,5 +1,5 @@
-//! `questionnaire check|schema|import`: checks a questionnaire file before its launch, and renders
-//! it for reviewers.
+//! `questionnaire check|schema|import|export`: checks a questionnaire file before its launch,
+//! renders it for reviewers, and converts it from and to XLSForm.
 
 mod routing_diagram;
 
@@ -14,6 +14,7 @@ use super::output;
 use crate::domain::language::Language;
 use crate::domain::questionnaire::{Questionnaire, Severity, review};
 use crate::interfaces::errors::CommandError;
+use crate::services::questionnaires::{ImportOptions, export_xlsform, import_xlsform};
 
 #[derive(Subcommand)]
 pub enum QuestionnaireCommand {
@@ -34,12 +35,26 @@ pub enum QuestionnaireCommand {
     },
     /// Print the JSON Schema of questionnaire files, for editors
     Schema,
-    /// Convert an XLSForm (sheets survey and choices) to a questionnaire file
+    /// Convert an XLSForm (sheets survey and choices) to a questionnaire file; what cannot be asked
+    /// is refused with sheet, row and column, all of it at once
     Import {
         file: PathBuf,
         /// File to write to; standard output if omitted
         #[arg(long, value_name = "FILE")]
         output: Option<PathBuf>,
+        /// The form's language that stands for Chinese or English, if it has neither
+        #[arg(long, value_name = "zh|en=NAME")]
+        language: Vec<String>,
+        /// Leave out what cannot be asked, and what depends on it
+        #[arg(long)]
+        leave_out: bool,
+    },
+    /// Write a questionnaire file as XLSForm, for other programs; its import gives the same again
+    Export {
+        file: PathBuf,
+        /// Workbook to write to (XLSX)
+        #[arg(long, value_name = "FILE")]
+        xlsform: PathBuf,
     },
 }
 
@@ -49,12 +64,42 @@ pub fn run(command: QuestionnaireCommand) -> Result<()> {
             check(&file, diagram, form, &language, json)
         }
         QuestionnaireCommand::Schema => output::print_json(&Questionnaire::schema()),
-        QuestionnaireCommand::Import { file, output } => import(&file, output),
+        QuestionnaireCommand::Import { file, output, language, leave_out } => {
+            let languages = language.iter().map(|raw| read_language(raw)).collect::<Result<_>>()?;
+            import(&file, output, &ImportOptions { languages, leaves_out: leave_out })
+        }
+        QuestionnaireCommand::Export { file, xlsform } => export(&file, &xlsform),
     }
 }
 
-fn import(file: &Path, target: Option<PathBuf>) -> Result<()> {
-    let imported = crate::services::questionnaires::import_xlsform(&super::read_file(file)?)
+/// Reads `zh=French (fr)`.
+fn read_language(raw: &str) -> Result<(Language, String)> {
+    let read = raw.split_once('=').and_then(|(own, name)| Some((own_language(own)?, name.trim())));
+    match read {
+        Some((language, name)) if !name.is_empty() => Ok((language, name.to_owned())),
+        _ => bail!(CommandError::InvalidOption(format!(
+            "--language {raw}: write zh=NAME or en=NAME, such as --language \"zh=French (fr)\""
+        ))),
+    }
+}
+
+fn own_language(raw: &str) -> Option<Language> {
+    Language::ALL.into_iter().find(|language| language.tag() == raw.trim())
+}
+
+fn export(file: &Path, target: &Path) -> Result<()> {
+    let context = || file.display().to_string();
+    let questionnaire = Questionnaire::parse(&super::read_text(file)?).with_context(context)?;
+    let form = export_xlsform(&questionnaire).with_context(context)?;
+    form.remarks.iter().for_each(|remark| eprintln!("{remark}"));
+    std::fs::write(target, form.bytes)
+        .with_context(|| format!("{} cannot be written", target.display()))?;
+    eprintln!("{} is written", target.display());
+    Ok(())
+}
+
+fn import(file: &Path, target: Option<PathBuf>, options: &ImportOptions) -> Result<()> {
+    let imported = import_xlsform(&super::read_file(file)?, options)
         .with_context(|| file.display().to_string())?;
     imported.remarks.iter().for_each(|remark| eprintln!("{remark}"));
     match target {
