@@ -22,7 +22,7 @@ use axum::routing::post;
 use fieldworkd::adapters::clock::{Clock, SystemClock};
 use fieldworkd::adapters::database::messages;
 use fieldworkd::services::context::AppContext;
-use fieldworkd::services::list_import::{self, ImportRequest};
+use fieldworkd::services::list_import::{self, ImportRequest, ListOptions};
 use fieldworkd::services::sms_sending::{Dispatcher, WORKERS_PER_ROUTE};
 
 const MESSAGES: usize = 40_000;
@@ -171,6 +171,7 @@ async fn measure_fieldworkd(url: &str, sink: SocketAddr) -> f64 {
         applications: &["A1".to_owned()],
         file: "list",
         content: list.as_bytes().into(),
+        options: ListOptions::default(),
         dry_run: false,
     };
     list_import::import_list(&context, &request, &mut |_, _| {}).await.expect("the list imports");

@@ -13,7 +13,7 @@ use fieldworkd::domain::contact_plan::PlanFile;
 use fieldworkd::domain::time::Timestamp;
 use fieldworkd::services::campaigns::{LaunchRequest, launch};
 use fieldworkd::services::context::AppContext;
-use fieldworkd::services::list_import::{ImportRequest, import_list};
+use fieldworkd::services::list_import::{ImportRequest, ListOptions, import_list};
 use fieldworkd::services::programmes::{add_applications, apply_programme};
 use fieldworkd::services::sms_sending::Dispatcher;
 use fieldworkd::simulation::{Scenario, Simulator};
@@ -63,6 +63,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         applications: &applications,
         file: "list.csv",
         content: LIST.as_bytes().into(),
+        options: ListOptions::default(),
         dry_run: false,
     };
     let imported = import_list(&context, &request, &mut |_, _| {}).await?;

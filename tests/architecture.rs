@@ -18,7 +18,7 @@ const LAYERS: [&[&str]; 7] = [
 ];
 
 /// Services in order: each uses only those before it. `sealing` and `context` are below all others.
-const SERVICES: [&str; 26] = [
+const SERVICES: [&str; 27] = [
     "sealing",
     "context",
     "versions",
@@ -44,6 +44,7 @@ const SERVICES: [&str; 26] = [
     "restore",
     "monitoring",
     "drafts",
+    "application_forms",
     "webhooks",
 ];
 

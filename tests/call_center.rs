@@ -327,7 +327,7 @@ async fn a_web_answer_stops_the_call_and_a_begun_web_interview_is_finished_by_te
         };
         assert_eq!(
             (count(Mode::Telephone, Some(wu.id)), count(Mode::Web, None)),
-            (2 + 5 + 3, 4),
+            (4 + 4 + 4, 4),
             "{}: {by:?}",
             app.engine
         );
@@ -344,7 +344,7 @@ async fn a_web_answer_stops_the_call_and_a_begun_web_interview_is_finished_by_te
         let response = rows("responses.csv").remove(0);
         assert_eq!(
             (response["mode"].as_str(), response["items_answered"].as_str()),
-            ("mixed", "14"),
+            ("mixed", "16"),
             "{}",
             app.engine
         );
@@ -362,7 +362,7 @@ async fn a_web_answer_stops_the_call_and_a_begun_web_interview_is_finished_by_te
                 entered("web", "", "2026-03-04T15:01:00"),
                 entered("telephone", &pseudonym, "2026-03-09T10:00:00"),
             ],
-            [2, 4, 8],
+            [4, 4, 8],
             "{}: {:?}",
             app.engine,
             rows("answers.csv")

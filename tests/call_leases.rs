@@ -156,7 +156,7 @@ async fn an_interview_under_way_can_be_finished_after_its_field_has_closed() {
             .unwrap()
             .unwrap();
         let stored = responses::of_application(&mut connection, application.id).await.unwrap();
-        assert_eq!(stored[0].answers.len(), 14, "{}: to the last page", app.engine);
+        assert_eq!(stored[0].answers.len(), 16, "{}: to the last page", app.engine);
         assert!(stored[0].late_at.is_some(), "{}", app.engine);
     }
 }

@@ -1,7 +1,44 @@
 //! What a launch refuses, and what it reports.
 
 use crate::common::{PLAN, TestApp, list, local};
+use fieldworkd::domain::sms_text::measure_parts;
 use fieldworkd::simulation::Scenario;
+
+/// The association asks, on behalf of the rating; the applicant is what is rated. The link is as
+/// long as an installation's, the names are the demo's.
+#[test]
+fn the_shipped_plans_say_who_asks_and_keep_to_two_parts() {
+    let link = "https://survey.example.org/i/abcdefghijklmnop";
+    let subjects = [("山海电器", "山海"), ("云川建设", "江畔花园（滨江区滨江路18号3号楼）")];
+    for plan in [
+        include_str!("../config/demo/plan.toml"),
+        include_str!("../config/demo/plan-telephone.toml"),
+    ] {
+        let plan: toml::Value = toml::from_str(plan).unwrap();
+        let invitation = &plan["step"][0]["text"];
+        for (language, name, asks, others) in [
+            ("zh", "王小明", "】{name}您好，本会", "{applicant}请"),
+            ("en", "Ann Lee", "】{name}, our association asks you", "{applicant} asks"),
+        ] {
+            let text = invitation[language].as_str().unwrap();
+            assert!(text.contains(asks) && !text.contains(others), "{text}");
+            for (applicant, subject) in subjects {
+                let message = [
+                    ("{signature}", plan["signature"].as_str().unwrap()),
+                    ("{name}", name),
+                    ("{applicant}", applicant),
+                    ("{subject}", subject),
+                    ("{link}", link),
+                ]
+                .iter()
+                .fold(text.to_owned(), |text, (name, value)| text.replace(name, value));
+                // English beside a Chinese subject is billed like Chinese.
+                let allowed = if language == "zh" || subject.chars().count() < 5 { 2 } else { 3 };
+                assert!(measure_parts(&message).parts <= allowed, "{message}");
+            }
+        }
+    }
+}
 
 async fn app() -> TestApp {
     let app = TestApp::on_sqlite(Scenario::faultless(1, 50), &[]).await;

@@ -56,7 +56,7 @@ async fn the_due_day_closes_the_field_and_every_case_has_its_disposition() {
             .map(|(code, n)| (code.to_owned(), n));
         assert_eq!(app.dispositions("A1").await, expected, "{}", app.engine);
         let verified = services::datasets::verify(&folder, None).unwrap();
-        assert_eq!((verified.files, verified.responses, verified.cases), (20, 4, 10));
+        assert_eq!((verified.files, verified.responses, verified.cases), (23, 4, 10));
         let cases = std::fs::read_to_string(folder.join("cases.csv")).unwrap();
         assert_eq!(
             cases

@@ -302,7 +302,7 @@ async fn the_pull_api_hands_out_and_takes_one_verdict() {
         );
         let described: Value =
             serde_json::from_slice(&get("datasets/A1/v1", TOKEN).await.2).unwrap();
-        assert_eq!(described["files"].as_array().unwrap().len(), 19);
+        assert_eq!(described["files"].as_array().unwrap().len(), 22);
         let folder = app.context.config.datasets.join("A1/v1");
         for name in described["files"].as_array().unwrap().iter().filter_map(Value::as_str) {
             let (status, _, content) = get(&format!("datasets/A1/v1/files/{name}"), TOKEN).await;

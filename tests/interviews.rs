@@ -41,17 +41,19 @@ async fn an_interview_saves_each_page_resumes_validates_and_thanks() {
         let to = format!("{link}/answers?lang=en");
         // One item is missing and one is not a point of the scale: the page returns with the
         // problems, and no valid answer is lost.
-        let (status, _, page) = app.post(&to, &[("case", "0"), ("page", "0"), ("img1", "7")]).await;
+        let given = |exp1| {
+            let (case, page) = (("case", "0"), ("page", "0"));
+            [case, page, ("img1", "7"), ("img2", "7"), ("exp1", exp1), ("exp2", "7")]
+        };
+        let (status, _, page) = app.post(&to, &given("")[..4]).await;
         assert!(
             status == 422
                 && page.contains("Please answer this.")
                 && page.contains("value=\"7\" checked")
         );
-        let (status, _, page) =
-            app.post(&to, &[("case", "0"), ("page", "0"), ("img1", "7"), ("exp1", "11")]).await;
+        let (status, _, page) = app.post(&to, &given("11")).await;
         assert!(status == 422 && page.contains("Please answer in the form that is asked for."));
-        let (status, location, _) =
-            app.post(&to, &[("case", "0"), ("page", "0"), ("img1", "7"), ("exp1", "10")]).await;
+        let (status, location, _) = app.post(&to, &given("10")).await;
         assert!(status == 303 && location.ends_with("lang=en&page=1"), "{location}");
         // On another phone, later: the same link continues where it was left, in either language.
         assert!(app.get(&link).await.1.contains("name=\"pq1\""));
@@ -436,10 +438,10 @@ async fn two_tabs_a_dying_connection_and_the_back_button_lose_and_double_nothing
         // A second tab continues while the first still shows page one, which is then sent late.
         app.post(&to, &answers(0, 1, "8")).await;
         app.post(&to, &answers(0, 0, "7")).await;
-        assert!(app.get(&link).await.1.contains("name=\"val1\""), "the second tab's page is kept");
+        assert!(app.get(&link).await.1.contains("name=\"sat1\""), "the second tab's page is kept");
         // The connection dies after the page was sent and before the response.
         let address = app.base.trim_start_matches("http://");
-        let body = "case=0&page=2&val1=8&val2=8&sat1=8&sat2=8&sat3=8";
+        let body = "case=0&page=2&sat1=8&sat2=8&sat3=8&complained=no";
         let path = to.trim_start_matches(app.base.as_str());
         let mut socket = tokio::net::TcpStream::connect(address).await.unwrap();
         let request = format!(

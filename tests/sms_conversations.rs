@@ -22,11 +22,37 @@ pub(crate) fn plan() -> String {
     )
 }
 
-/// The items of the brand questionnaire for a satisfied respondent, in order.
-pub(crate) const ITEMS: [&str; 15] = [
-    "img1", "exp1", "pq1", "pq2", "pq3", "pq4", "val1", "val2", "sat1", "sat2", "sat3", "com1",
-    "loy1", "loy2", "open1",
+/// The items of the brand questionnaire for a satisfied respondent who has not complained, in order.
+pub(crate) const ITEMS: [&str; 17] = [
+    "img1",
+    "img2",
+    "exp1",
+    "exp2",
+    "pq1",
+    "pq2",
+    "val1",
+    "val2",
+    "sat1",
+    "sat2",
+    "sat3",
+    "complained",
+    "loy1",
+    "loy2",
+    "use1",
+    "role1",
+    "open1",
 ];
+
+/// Returns the reply to one of them, and what is stored of it.
+pub(crate) fn reply_to<'a>(item: &str, point: &'a str) -> (&'a str, Option<&'a str>) {
+    match item {
+        "complained" => ("2", Some("no")),
+        "use1" => ("1", Some("under_6_months")),
+        "role1" => ("1", Some("private")),
+        "open1" => ("没有", None),
+        _ => (point, Some(point)),
+    }
+}
 
 /// People whose replies the test writes.
 struct SmsDialogue<'a> {
@@ -66,7 +92,7 @@ impl SmsDialogue<'_> {
         self.send_reply(n, "好的").await;
         self.advance_seconds(60).await;
         for item in ITEMS {
-            self.send_reply(n, if item == "open1" { "没有" } else { point }).await;
+            self.send_reply(n, reply_to(item, point).0).await;
             self.advance_seconds(60).await;
         }
     }
@@ -114,27 +140,32 @@ async fn a_number_with_two_applicants_is_asked_by_one_after_the_other() {
         dialogue.advance_seconds(3 * 3_600).await;
         assert_eq!(dialogue.messages().await, before, "{}", app.engine);
         for item in &ITEMS[2..] {
-            dialogue.send_reply(0, if *item == "open1" { "无" } else { "9" }).await;
+            dialogue.send_reply(0, reply_to(item, "9").0).await;
             dialogue.advance_seconds(60).await;
         }
+        // By the items' names.
+        let mut nines: Vec<(&str, &str)> =
+            ITEMS.iter().filter_map(|item| Some((*item, reply_to(item, "9").1?))).collect();
+        nines.sort();
+        let nines: Vec<String> = nines.into_iter().map(|(_, answer)| answer.to_owned()).collect();
         let first =
             if dialogue.answers_of("A1").await.is_empty() { ("B1", "A1") } else { ("A1", "B1") };
         assert_eq!(
             (dialogue.answers_of(first.0).await, dialogue.answers_of(first.1).await.len()),
-            (vec!["9".to_owned(); 14], 0),
+            (nines.clone(), 0),
             "{}",
             app.engine
         );
         dialogue.advance_seconds(86_400).await;
-        dialogue.answer_all(0, "3").await;
+        dialogue.answer_all(0, "6").await;
         let second = dialogue.answers_of(first.1).await;
         assert!(
-            second.iter().filter(|answer| *answer == "3").count() == 14
+            second.iter().filter(|answer| *answer == "6").count() == 13
                 && !second.contains(&"9".to_owned()),
             "{}: {second:?}",
             app.engine
         );
-        assert_eq!(dialogue.answers_of(first.0).await, vec!["9".to_owned(); 14], "{}", app.engine);
+        assert_eq!(dialogue.answers_of(first.0).await, nines, "{}", app.engine);
     }
 }
 
@@ -258,6 +289,31 @@ async fn a_second_word_counts_and_an_older_one_that_comes_later_does_not() {
     }
 }
 
+/// «好的» is the consent before an interview, and politeness after it; a late «1» is an answer.
+#[tokio::test]
+async fn a_word_after_the_end_brings_no_second_goodbye() {
+    for app in TestApp::on_each_engine(silent(), &[]).await {
+        app.register_brand("A1", "a", "").await;
+        app.import(&["A1"], list_of(0..3).as_bytes()).await.unwrap();
+        app.launch("C1", &["A1"], &plan()).await.unwrap();
+        let dialogue = SmsDialogue { app: &app, sent: Default::default() };
+        dialogue.advance_seconds(60).await;
+        dialogue.answer_all(0, "8").await;
+        assert_eq!(
+            app.dispositions("A1").await,
+            [("1.1".to_owned(), 1), ("2.20".to_owned(), 2)],
+            "{}",
+            app.engine
+        );
+        let said = dialogue.messages().await;
+        for word in ["好的", "1"] {
+            dialogue.send_reply(0, word).await;
+            dialogue.advance_seconds(60).await;
+        }
+        assert_eq!(dialogue.messages().await, said, "{}", app.engine);
+    }
+}
+
 /// One interview asks about two applications of one applicant in turn; each gets its own response.
 #[tokio::test]
 async fn two_applications_of_one_applicant_are_asked_about_one_after_the_other() {
@@ -280,7 +336,7 @@ async fn two_applications_of_one_applicant_are_asked_about_one_after_the_other()
             );
             assert_eq!(
                 dialogue.answers_of(application).await.len(),
-                4 * 14,
+                4 * 16,
                 "{}: {application}",
                 app.engine
             );

@@ -14,6 +14,7 @@ use crate::common::browser::{Browser, add_account};
 use crate::common::{
     CONSENT_FORM, PLAN, PROGRAMME, TestApp, answers, config_for, list_of, local, monday, number,
 };
+use crate::sms_conversations::{ITEMS, reply_to};
 use fieldworkd::adapters::clock::VirtualClock;
 use fieldworkd::adapters::database::replies;
 use fieldworkd::domain::audit::Actor;
@@ -468,9 +469,9 @@ async fn the_messages_of_an_interview_by_sms() {
     }
     tx.commit().await.unwrap();
     next("a day without a reply", ["", ""], 30 * 3_600).await;
-    for n in 1..=14 {
-        let what = format!("question {} after an answer", n + 1);
-        next(&what, ["8", "8"], 60).await;
+    for (item, n) in ITEMS[..ITEMS.len() - 1].iter().zip(2..) {
+        let what = format!("question {n} after an answer");
+        next(&what, [reply_to(item, "8").0; 2], 60).await;
     }
     next("all is answered", ["无", "none"], 60).await;
     compare("messages_of_an_interview", &transcript);
@@ -512,5 +513,6 @@ async fn the_files_of_a_dataset() {
     }
     compare("dataset_tables", &steady(&transcript));
     compare("dataset_triple_s", &steady(&read("triple-s.xml")));
+    compare("dataset_ddi_codebook", &steady(&read("codebook.ddi.xml")));
     compare("dataset_flow_results", &steady(&sizes(&read("flow-results.json"))));
 }

@@ -113,6 +113,10 @@ actions! {
     VerificationsDrawn "verifications_drawn" "抽取复核" "drew interviews to verify";
     ProgrammeSaved "programme" "设置项目" "set up a programme";
     ApplicationRegistered "applicant" "登记申报" "registered an application";
+    FormsRead "forms_read" "读取申报材料" "read application documents";
+    FormsViewed "forms_shown" "查看申报材料" "saw application documents";
+    FormsCorrected "forms_corrected" "更正申报材料" "corrected application documents";
+    FormsDiscarded "forms_dropped" "放弃申报材料" "discarded application documents";
     ListUploaded "list_uploaded" "上传名单" "uploaded a list";
     ListViewed "list_shown" "查看名单" "saw a list";
     ListDiscarded "list_dropped" "放弃名单" "discarded a list";

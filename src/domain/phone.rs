@@ -138,6 +138,17 @@ impl Phone {
         }
     }
 
+    /// Returns the number as people of its country write it: `138 0013 8000`, `0571 8997 9209`; one
+    /// abroad with its country code.
+    pub fn displayed(&self) -> String {
+        let mode = match self.e164.starts_with("+86") {
+            true => Mode::National,
+            false => Mode::International,
+        };
+        phonenumber::parse(None, &self.e164)
+            .map_or_else(|_| self.e164.clone(), |number| number.format().mode(mode).to_string())
+    }
+
     pub fn kind(&self) -> PhoneKind {
         self.kind
     }
@@ -307,6 +318,15 @@ mod tests {
         let phone = Phone::parse("+49 151 23456789", country::CN).unwrap();
         assert_eq!((phone.region(), phone.kind()), (Some("DE"), PhoneKind::Mobile));
         assert_eq!(phone.national(), "15123456789");
+        // A fixed line without the zero of its area code cannot be dialled.
+        for (raw, displayed) in [
+            ("13800138000", "138 0013 8000"),
+            ("0571-89979209", "0571 8997 9209"),
+            ("010-65121234", "010 6512 1234"),
+            ("+85261234567", "+852 6123 4567"),
+        ] {
+            assert_eq!(Phone::parse(raw, country::CN).unwrap().displayed(), displayed);
+        }
     }
 
     #[test]

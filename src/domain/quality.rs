@@ -265,7 +265,8 @@ mod tests {
     }
 
     const BATTERIES: [&str; 12] = [
-        "pq1", "pq2", "pq3", "pq4", "val1", "val2", "sat1", "sat2", "sat3", "com1", "loy1", "loy2",
+        "img1", "img2", "exp1", "exp2", "pq1", "pq2", "val1", "val2", "sat1", "sat2", "sat3",
+        "loy1",
     ];
 
     #[test]
@@ -273,19 +274,19 @@ mod tests {
         let all_eight: Vec<_> = BATTERIES.iter().map(|id| (*id, "8")).collect();
         assert_eq!(assessed(&all_eight, 90, None).straight_lining, Some(true));
         let mut one_off = all_eight.clone();
-        one_off[0] = ("pq1", "7");
+        one_off[0] = ("img1", "7");
         assert_eq!(assessed(&one_off, 90, None).straight_lining, Some(true), "a run of eleven");
         // Two apart from each other, so that no run is long: by their spread it is none.
         let mut two_off = one_off.clone();
-        two_off[6] = ("sat1", "9");
+        two_off[6] = ("val1", "9");
         assert_eq!(assessed(&two_off, 90, None).straight_lining, Some(false));
-        one_off[6] = ("sat1", "7");
-        one_off[0] = ("pq1", "8");
+        one_off[6] = ("val1", "7");
+        one_off[0] = ("img1", "8");
         assert_eq!(assessed(&one_off, 90, None).straight_lining, Some(true), "one of twelve");
         // A different point on each page is still straight-lining.
         let by_page: Vec<_> = BATTERIES
             .iter()
-            .map(|id| (*id, if id.starts_with("pq") { "3" } else { "9" }))
+            .map(|id| (*id, if ["pq", "va"].contains(&&id[..2]) { "3" } else { "9" }))
             .collect();
         assert_eq!(assessed(&by_page, 90, None).straight_lining, Some(true));
         assert_eq!(
@@ -294,7 +295,7 @@ mod tests {
             "two ratings are no battery"
         );
         assert_eq!(
-            assessed(&[("pq1", "8"), ("pq2", "8"), ("pq3", "na"), ("pq4", "na")], 90, None)
+            assessed(&[("pq1", "8"), ("pq2", "8"), ("val1", "na"), ("val2", "na")], 90, None)
                 .straight_lining,
             None
         );
@@ -315,9 +316,9 @@ mod tests {
         assert_eq!(seconds(&[1, 2, 3, 4]), None);
         assert_eq!(seconds(&[9, 1, 5, 3, 7]), Some(Duration::from_secs(5)));
         assert_eq!(seconds(&[9, 1, 5, 3, 7, 100]), Some(Duration::from_secs(6)));
-        // Fourteen ratings are asked; the open question does not count.
+        // Sixteen items are asked of everybody; the open question does not count.
         assert_eq!(assessed(&[], 1, None).item_nonresponse, Some(1.0));
-        let seven: Vec<_> = BATTERIES[..7].iter().map(|id| (*id, "8")).collect();
-        assert_eq!(assessed(&seven, 1, None).item_nonresponse, Some(0.5));
+        let eight: Vec<_> = BATTERIES[..8].iter().map(|id| (*id, "8")).collect();
+        assert_eq!(assessed(&eight, 1, None).item_nonresponse, Some(0.5));
     }
 }

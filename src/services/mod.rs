@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod alerts;
+pub mod application_forms;
 pub mod call_center;
 pub mod campaigns;
 pub mod clock_steps;

@@ -10,6 +10,7 @@ use regex::Regex;
 use super::carrier::{MAX_PUSH_ATTEMPTS, rng_for};
 use super::scenario::{DishonestApplicant, Scenario};
 use super::{Event, Shared};
+use crate::domain::questionnaire::Answer;
 use crate::domain::time::Timestamp;
 
 // The pattern is fixed and compiles; every simulated interview uses it.
@@ -296,15 +297,16 @@ impl Person {
         {
             return vec![(action_at, event("这是什么意思呀".into(), action_at, 0))];
         }
+        let is_choice = text.contains("回复序号") || text.contains("Reply a number:");
         let answer = |rng: &mut fastrand::Rng| match text {
-            text if text.contains("回复序号") || text.contains("Reply a number:") => {
-                "1".to_owned()
-            }
+            // Of two, most people have not complained.
+            text if is_choice => if text.contains(" 3") { "1" } else { "2" }.to_owned(),
             text if text.contains("直接回复") => "无".to_owned(),
             text if text.contains("Just write") => "none".to_owned(),
             _ => (6 + rng.u32(0..5)).to_string(),
         };
         let written = |answer: &str, rng: &mut fastrand::Rng| match rng.u32(0..4) {
+            0 if is_choice => format!("选{answer}"),
             0 if answer.chars().all(|c| c.is_ascii_digit()) => format!("{answer}分"),
             1 => answer
                 .chars()
@@ -386,7 +388,26 @@ fn parse_forms(page: &str) -> Vec<Form> {
     FORM.captures_iter(page).map(form).collect()
 }
 
+/// The values of a form that say why there is no answer.
+const NO_ANSWERS: [&str; 3] = [Answer::NOT_APPLICABLE, Answer::DONT_KNOW, Answer::REFUSED];
+
 impl Person {
+    /// Chooses one of the options of a question. Who is less satisfied says «yes» more often where
+    /// that is the question (a complaint); few do not know or do not say.
+    fn choose_option<'v>(&mut self, values: &'v [String]) -> Option<&'v String> {
+        let (none, options): (Vec<&String>, Vec<&String>) =
+            values.iter().partition(|value| NO_ANSWERS.contains(&value.as_str()));
+        if !none.is_empty() && self.rng.f64() < 0.04 {
+            return self.rng.choice(none);
+        }
+        match options[..] {
+            [yes, no] if yes == "yes" && no == "no" => {
+                Some(if self.rng.f64() < 0.5 * (1.0 - self.satisfaction) { yes } else { no })
+            }
+            _ => self.rng.choice(options),
+        }
+    }
+
     /// Chooses the form to submit on a page, if any; `number` is this person's own.
     fn choose_form(
         &mut self,
@@ -430,7 +451,7 @@ impl Person {
             let numbers: Vec<&String> =
                 values.iter().filter(|v| v.parse::<i64>().is_ok()).collect();
             let chosen = if numbers.is_empty() {
-                self.rng.choice(values)
+                self.choose_option(values)
             } else if numbers.len() < values.len() && self.rng.f64() < 0.04 {
                 values.iter().find(|v| v.parse::<i64>().is_err())
             } else {
@@ -446,7 +467,7 @@ impl Person {
                 "Fine, thank you.",
                 "有问题请联系我",
             ];
-            let text = match self.rng.usize(..12) {
+            let text = match self.rng.usize(..9) {
                 n @ 0..=2 => reply_words[n].to_owned(),
                 // Some people enter their number where none was requested.
                 3 => format!("{} {}", reply_words[3], number.trim_start_matches("+86")),

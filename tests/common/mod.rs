@@ -32,7 +32,9 @@ use fieldworkd::interfaces::http;
 use fieldworkd::services::campaigns::{self, LaunchError, LaunchReport, LaunchRequest};
 use fieldworkd::services::context::AppContext;
 use fieldworkd::services::deadlines;
-use fieldworkd::services::list_import::{self, ImportOutcome, ImportRequest, ListImportError};
+use fieldworkd::services::list_import::{
+    self, ImportOutcome, ImportRequest, ListImportError, ListOptions,
+};
 use fieldworkd::services::sms_sending::Dispatcher;
 use fieldworkd::simulation::{Scenario, Simulator};
 use sqlx::{Connection, Executor};
@@ -221,6 +223,7 @@ impl TestApp {
             applications: &applications,
             file: "list.csv",
             content: content.into(),
+            options: ListOptions::default(),
             dry_run: false,
         };
         list_import::import_list(&self.context, &request, &mut |_, _| {}).await
@@ -450,18 +453,20 @@ pub fn list_of(people: std::ops::Range<usize>) -> String {
 /// The form of the welcome page: consent to the notice of a programme without a notice of its own.
 pub const CONSENT_FORM: &[(&str, &str)] = &[("notice", "standard-2")];
 
-/// Returns the form of a page of the shipped brand questionnaire.
+/// Returns the form of a page of the shipped brand questionnaire, as filled in by somebody who has
+/// not complained.
 pub fn answers(case: usize, page: usize, point: &str) -> Vec<(&'static str, &str)> {
-    let items: &[&str] = match page {
-        0 => &["img1", "exp1"],
-        1 => &["pq1", "pq2", "pq3", "pq4"],
-        2 => &["val1", "val2", "sat1", "sat2", "sat3"],
-        _ => &["com1", "loy1", "loy2"],
+    let (ratings, choices): (&[&str], &[(&str, &str)]) = match page {
+        0 => (&["img1", "img2", "exp1", "exp2"], &[]),
+        1 => (&["pq1", "pq2", "val1", "val2"], &[]),
+        2 => (&["sat1", "sat2", "sat3"], &[("complained", "no")]),
+        _ => (&["loy1", "loy2"], &[("use1", "over_3_years"), ("role1", "private")]),
     };
     let numbers = ["0", "1", "2", "3"];
     [("case", numbers[case]), ("page", numbers[page])]
         .into_iter()
-        .chain(items.iter().map(|item| (*item, point)))
+        .chain(ratings.iter().map(|item| (*item, point)))
+        .chain(choices.iter().copied())
         .collect()
 }
 

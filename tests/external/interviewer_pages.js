@@ -8,12 +8,15 @@ async function number(page) {
   return href.replace("tel:", "");
 }
 
-// Answers every question on the pages by the keys alone, and sends each with Enter.
+// Answers every question on the pages by the keys alone (the second of the options, where it is no scale), and sends each with Enter.
 async function byKeys(page, key) {
   for (let pages = 0; pages < 8; pages += 1) {
     const questions = await page.$$eval("#questions fieldset", (all) => all.length);
     if (questions === 0) break;
-    for (let n = 0; n < questions; n += 1) await page.keyboard.press(key);
+    for (let n = 0; n < questions; n += 1) {
+      const isScale = (await page.$("#questions fieldset.now .scale")) !== null;
+      await page.keyboard.press(isScale ? key : "2");
+    }
     await Promise.all([page.waitForNavigation(), page.keyboard.press("Enter")]);
   }
 }

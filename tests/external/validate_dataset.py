@@ -3,13 +3,14 @@
     tests/validate_dataset.py FOLDER…
 
 frictionless: the Tabular Data Package. jsonschema: the manifest and the Flow Results package, against docs/schemas. pyarrow: the Parquet files, and that they
-say what the CSV files say. openpyxl: the workbook. xmllint: Triple-S and the reports. openssl: the manifest's signature. sha256sum: the sums.
+say what the CSV files say. pyreadstat: the same for the SPSS files, their labels, missing values and measures; pspp-convert: that PSPP finds nothing wrong with them. openpyxl: the workbook. xmllint: Triple-S, the DDI codebook and the reports. openssl: the manifest's signature. sha256sum: the sums.
 """
 
 import base64
 import csv
 import datetime
 import json
+import math
 import pathlib
 import re
 import subprocess
@@ -21,6 +22,7 @@ import frictionless
 import jsonschema
 import openpyxl
 import pyarrow.parquet
+import pyreadstat
 
 SCHEMAS = pathlib.Path(__file__).parent.parent.parent / "docs" / "schemas"
 NOT_ASKED = {".not_asked", ".not_reached"}
@@ -147,6 +149,167 @@ def check_triple_s(folder, table, codebook, responses):
                 fail(folder, f"triple-s.csv, {name}: {told!r} is not {cell!r}")
 
 
+# Seconds of SPSS's day 0.
+EPOCH = datetime.datetime(1582, 10, 14)
+# The last figure of a reason's number, as in Triple-S.
+REASONS = {".refused": 3, ".not_asked": 4, ".not_reached": 5, ".skipped": 6, ".withheld": 7, ".not_applicable": 8, ".dont_know": 9}
+MEASURES = {"scale": "scale", "single": "nominal", "multiple": "nominal", "rank": "ordinal", "number": "scale", "date": "scale", "open": "nominal"}
+NUMBERED = {"stratum", "replicate", "origin_cluster"}
+
+
+def is_none(value):
+    return value is None or value == "" or isinstance(value, float) and math.isnan(value)
+
+
+def check_spss(folder, table, fields, codebook, rows):
+    """Each value of a .sav file is what the CSV file says; each reason is a labelled missing value."""
+    path = str(folder / f"{table}.sav")
+    # GNU PSPP says what in a file is not as it should be.
+    with tempfile.TemporaryDirectory() as scratch:
+        done = subprocess.run(["pspp-convert", path, str(pathlib.Path(scratch, "copy.sav"))], capture_output=True, text=True)
+        if done.returncode != 0 or done.stdout or done.stderr:
+            fail(folder, f"pspp-convert: {done.stdout}{done.stderr}")
+    data, meta = pyreadstat.read_sav(path, user_missing=True, disable_datetime_conversion=True, output_format="dict")
+    plain, _ = pyreadstat.read_sav(path, output_format="dict")
+    if (meta.number_rows, meta.file_encoding) != (len(rows), "UTF-8"):
+        fail(folder, f"{table}.sav has {meta.number_rows} rows in {meta.file_encoding}, not {len(rows)} in UTF-8")
+    if [name.upper() for name in meta.column_names] != list(dict.fromkeys(name.upper() for name in meta.column_names)):
+        fail(folder, f"{table}.sav: two variables differ only in case: {meta.column_names}")
+    items = {entry["variable"]: entry for entry in codebook["variables"]} if table == "responses" else {}
+    names = iter(meta.column_names)
+    for field in fields:
+        column, kind, item = field["name"], field["type"], items.get(field["name"])
+        name = next(names)
+        labels, ranges = meta.variable_value_labels.get(name, {}), meta.missing_ranges.get(name, [])
+        is_text = meta.readstat_variable_types[name] == "string"
+        companion = next(names) if is_text and item else None
+
+        def wrong(what):
+            fail(folder, f"{table}.sav, {name}: {what}")
+
+        label = meta.column_names_to_labels[name]
+        if not label or label.isascii() or len(label.encode()) > 255:
+            wrong(f"its label is {label!r}")
+        if len(set(labels.values())) != len(labels) or any(len(text.encode()) > 120 for text in labels.values()):
+            wrong(f"two of its labels are the same, or one is too long: {labels}")
+        measure = MEASURES[item["type"]] if item else "scale" if kind in ("integer", "number", "date", "datetime") and column not in NUMBERED else "nominal"
+        if meta.variable_measure[name] != measure:
+            wrong(f"its measure is {meta.variable_measure[name]}, not {measure}")
+        for option in (item or {}).get("options", []):
+            code = option["code"] if is_text else None if item["type"] != "single" else float(option["code"])
+            if code is not None and option["text"]["zh"].split("{")[0][:20] not in labels.get(code, ""):
+                wrong(f"the label of {option['code']} is {labels.get(code)!r}")
+        for number, row in enumerate(rows):
+            cell, told = row[column], data[name][number]
+            reason = REASONS.get(cell) if item else None
+            if reason:
+                stated = data[companion][number] if companion else told
+                texts = meta.variable_value_labels[companion or name]
+                if texts.get(stated) != codebook["missing"][cell] or f"{-stated / (86400 if kind == 'date' else 1):.0f}".rstrip("0") != f"99{reason}":
+                    wrong(f"{cell} is {stated!r}, {texts.get(stated)!r}")
+                is_declared = told == "" and ranges == [{"lo": "", "hi": ""}] if is_text else any(span["lo"] <= told <= span["hi"] for span in ranges)
+                if not is_declared or not is_none(plain[name][number]):
+                    wrong(f"{cell} is no missing value: {told!r}, {plain[name][number]!r}, {ranges}")
+            elif is_text:
+                # Spaces at the end of a text are not kept by SPSS.
+                is_cut = told.endswith("…") and len(cell.encode()) > 32767 and cell.startswith(told[:-1]) and len(told.encode()) > 32760
+                if told != cell.rstrip(" ") and not is_cut or companion and not is_none(data[companion][number]):
+                    wrong(f"{told!r} is not {cell!r}")
+                if cell and plain[name][number] != told:
+                    wrong(f"{cell!r} counts as missing")
+            elif cell == "":
+                if not is_none(told):
+                    wrong(f"{told!r} is not empty")
+            else:
+                if kind == "boolean":
+                    expected = float(cell == "true")
+                elif kind == "date":
+                    expected = (datetime.datetime.fromisoformat(cell) - EPOCH).total_seconds()
+                    if plain[name][number] != datetime.date.fromisoformat(cell):
+                        wrong(f"{plain[name][number]!r} is not the day {cell}")
+                elif kind == "datetime":
+                    local = datetime.datetime.fromisoformat(cell).replace(tzinfo=None)
+                    expected = (local - EPOCH).total_seconds()
+                    if plain[name][number] != local:
+                        wrong(f"{plain[name][number]!r} is not the time {cell}")
+                else:
+                    expected = float(cell)
+                if told != expected or any(span["lo"] <= told <= span["hi"] for span in ranges):
+                    wrong(f"{told!r} is not {cell!r}, or counts as missing: {ranges}")
+    if list(names):
+        fail(folder, f"{table}.sav has variables that {table}.csv does not have")
+
+
+def check_ddi(folder, resources, codebook, tables):
+    """The DDI codebook fits the schema and describes every column, with the codebook's texts.
+
+    IQSS/dataverse#6554, IQSS/dataverse#3648, IQSS/dataverse#6715: elements in another order, attributes and names that DDI does not have."""
+    path = folder / "codebook.ddi.xml"
+    run(folder, "xmllint", "--noout", "--nonet", "--schema", str(SCHEMAS / "ddi-codebook.xsd"), str(path))
+    ddi, lang = {"d": "ddi:codebook:2_5"}, "{http://www.w3.org/XML/1998/namespace}lang"
+    root = xml.etree.ElementTree.parse(path).getroot()
+    files = [(entry.get("URI"), entry.findtext(".//d:caseQnty", "", ddi), entry.findtext(".//d:varQnty", "", ddi)) for entry in root.findall("d:fileDscr", ddi)]
+    if files != [(resource["path"], str(len(rows)), str(len(resource["schema"]["fields"]))) for resource, rows in zip(resources, tables)]:
+        fail(folder, f"codebook.ddi.xml describes {files}")
+    variables = root.findall("d:dataDscr/d:var", ddi)
+    columns = [field["name"] for resource in resources for field in resource["schema"]["fields"]]
+    if [variable.get("name") for variable in variables] != columns:
+        fail(folder, "codebook.ddi.xml describes other columns")
+    told = {variable.get("name"): variable for variable in variables if variable.get("files") == "F1"}
+    known = codebook["missing"]
+    for entry in codebook["variables"]:
+        variable = told[entry["variable"]]
+        texts = lambda element, path: {part.get(lang): part.text or "" for part in element.findall(path, ddi)}
+        question = texts(variable, "d:qstn/d:qstnLit")
+        if any(question[language].split("{")[0][:10].split() != text.split("{")[0][:10].split() and "{" not in text for language, text in entry["text"].items()):
+            fail(folder, f"codebook.ddi.xml, {entry['variable']}: the question is {question}")
+        categories = {category.findtext("d:catValu", "", ddi): (category.get("missing"), texts(category, "d:labl")) for category in variable.findall("d:catgry", ddi)}
+        if entry["type"] == "single" and not {option["code"] for option in entry["options"]} <= set(categories):
+            fail(folder, f"codebook.ddi.xml, {entry['variable']}: the categories are {categories}")
+        for code, (missing, labels) in categories.items():
+            if (missing == "Y") != (code in known) or missing and f"{labels['zh']} {labels['en']}" != known[code]:
+                fail(folder, f"codebook.ddi.xml, {entry['variable']}: {code} is {missing}, {labels}")
+        universe = variable.findtext("d:universe", None, ddi)
+        if universe != entry.get("asked_if") or variable.findtext("d:concept", None, ddi) != entry["latent"]:
+            fail(folder, f"codebook.ddi.xml, {entry['variable']}: it is asked if {universe}")
+    for resource, rows in zip(resources[:1], tables):
+        for field in resource["schema"]["fields"]:
+            codes = {category.findtext("d:catValu", "", ddi) for category in told[field["name"]].findall("d:catgry", ddi)}
+            if "enum" in field["constraints"] and field["type"] == "string" and {row[field["name"]] for row in rows} - codes - {""}:
+                fail(folder, f"codebook.ddi.xml, {field['name']}: a value is in no category")
+    if [v.get("name") for v in variables if v.get("wgt") == "wgt"] != [name for name in columns if name in ("w_base", "w_nr", "w_raked")]:
+        fail(folder, "codebook.ddi.xml marks other weights")
+
+
+def check_labels(folder, sheet, codebook, rows):
+    """The first sheet says in words what responses.csv says in codes."""
+    items = {entry["variable"]: entry for entry in codebook["variables"]}
+    for told, row in zip(sheet[1:], rows):
+        for heading, value, (column, cell) in zip(sheet[0], told, row.items()):
+            lines, entry = heading.split("\n"), items.get(column)
+            if len(lines) != 3 or lines[0].isascii() or entry and "{" not in entry["text"]["zh"] and " ".join(entry["text"]["zh"].split()) not in lines[0]:
+                fail(folder, f"dataset.xlsx, labels: {heading!r} is no heading for {column}")
+            if entry and cell in codebook["missing"] and cell:
+                good = value == codebook["missing"][cell]
+            elif entry and entry["type"] == "single" and cell:
+                text = next(option["text"]["zh"] for option in entry["options"] if option["code"] == cell)
+                good = "{" in text or str(value).startswith(" ".join(text.split()))
+            elif entry and entry["type"] == "multiple" and cell:
+                good = value == {"1": "是 yes", "0": "否 no"}[cell]
+            elif entry and entry["type"] == "scale" and cell:
+                good = str(value).split(" ")[0] == cell and (cell not in (str(entry["from"]), str(entry["to"])) or " " in str(value))
+            elif cell in ("true", "false"):
+                good = value == {"true": "是 yes", "false": "否 no"}[cell]
+            elif column in ("disposition", "language", "mode", "device", "review_verdict") and cell:
+                good = not str(value).isascii()
+            elif column.endswith("_at") and not entry:
+                good = (value or "") == cell[:19].replace("T", " ")
+            else:
+                good = is_same_in_workbook(value, cell)
+            if not good:
+                fail(folder, f"dataset.xlsx, labels, {column}: {value!r} is not {cell!r} in words")
+
+
 def check(folder):
     load = lambda name: json.loads((folder / name).read_text())
     report = frictionless.validate(str(folder / "datapackage.json"))
@@ -214,13 +377,21 @@ def check(folder):
                     if (told or "") != (row[column][1:] if row[column] in MISSING else ""):
                         fail(folder, f"{name}.parquet, {column}_missing: {told!r} beside {row[column]!r}")
 
+    if manifest["rules_version"] >= 4:
+        resources = load("datapackage.json")["resources"][:2]
+        check_ddi(folder, resources, load("codebook.json"), [responses, cases])
+        for resource, rows in zip(resources, [responses, cases]):
+            check_spss(folder, resource["name"], resource["schema"]["fields"], load("codebook.json"), rows)
+
     book = openpyxl.load_workbook(folder / "dataset.xlsx", read_only=True)
-    if book.sheetnames != ["codebook", "responses", "labels", "cases"]:
+    is_in_words = manifest["rules_version"] >= 4
+    if book.sheetnames != (["labels", "codebook", "responses", "cases"] if is_in_words else ["codebook", "responses", "labels", "cases"]):
         fail(folder, f"dataset.xlsx has the sheets {book.sheetnames}")
     for name, rows in [("responses", responses), ("labels", responses), ("cases", cases)]:
         sheet = list(book[name].iter_rows(values_only=True))
         header = header_of(folder / ("cases.csv" if name == "cases" else "responses.csv"))
-        if len(sheet) != len(rows) + 1 or list(sheet[0]) != header:
+        told_header = [heading.split("\n")[-1] for heading in sheet[0]] if name == "labels" else list(sheet[0])
+        if len(sheet) != len(rows) + 1 or told_header != header:
             fail(folder, f"dataset.xlsx, {name}: {len(sheet)} rows, header {sheet[0]}")
         if [row[0] for row in sheet[1:]] != [row["case"] for row in rows]:
             fail(folder, f"dataset.xlsx, {name}: other cases than in the CSV")
@@ -228,6 +399,8 @@ def check(folder):
             for value, (column, cell) in zip(told, row.items()):
                 if not is_same_in_workbook(value, cell):
                     fail(folder, f"dataset.xlsx, {name}, {column}: {value!r} is not {cell!r}")
+    if is_in_words:
+        check_labels(folder, list(book["labels"].iter_rows(values_only=True)), load("codebook.json"), responses)
 
     run(folder, "xmllint", "--noout", "--nonet", str(folder / "triple-s.xml"))
     names = run(folder, "xmllint", "--xpath", "/sss[@version='2.0']/survey/record[@format='csv'][@skip='1']/variable/name/text()", str(folder / "triple-s.xml")).split("\n")

@@ -13,12 +13,12 @@ use std::time::Duration;
 use crate::common;
 use crate::common::deployment::{Deployment, wait_until};
 use crate::common::{CONSENT_FORM, PLAN, TestApp, by_size, list, list_of, local, number};
-use crate::sms_conversations::{ITEMS, plan};
+use crate::sms_conversations::{ITEMS, plan, reply_to};
 use fieldworkd::adapters::clock::Clock;
 use fieldworkd::adapters::database::responses::StoredValue;
 use fieldworkd::adapters::database::{Database, applications, cases, responses};
 use fieldworkd::domain::mode::Mode;
-use fieldworkd::domain::questionnaire::Questionnaire;
+use fieldworkd::domain::questionnaire::{Item, ItemKind, Questionnaire};
 use fieldworkd::domain::time::Timestamp;
 use fieldworkd::services::deadlines;
 use fieldworkd::services::programmes::apply_programme;
@@ -150,14 +150,19 @@ impl SimulatedRespondent {
         assert_eq!(self.send_form(&format!("{link}/begin"), CONSENT_FORM).await, 303);
         let questionnaire =
             Questionnaire::parse(include_str!("../../config/questionnaires/brand.toml")).unwrap();
-        let pages: Vec<Vec<String>> = questionnaire
+        // Of options the last one is chosen: nobody has complained.
+        let possible = |item: &Item| match &item.kind {
+            ItemKind::Choice(choice) => vec![choice.options.last().unwrap().code.clone()],
+            _ => (5..=10).map(|point| point.to_string()).collect(),
+        };
+        let pages: Vec<Vec<(String, Vec<String>)>> = questionnaire
             .pages
             .iter()
             .map(|page| {
                 page.items
                     .iter()
                     .filter(|item| item.is_coded() && item.show_if.is_none())
-                    .map(|i| i.id.clone())
+                    .map(|item| (item.id.clone(), possible(item)))
                     .collect()
             })
             .collect();
@@ -172,7 +177,7 @@ impl SimulatedRespondent {
             let number = page.to_string();
             let points: Vec<(String, String)> = pages[page]
                 .iter()
-                .map(|id| (id.clone(), self.rng.u32(5..=10).to_string()))
+                .map(|(id, values)| (id.clone(), values[self.rng.usize(..values.len())].clone()))
                 .collect();
             let mut fields: Vec<(&str, &str)> = vec![("case", "0"), ("page", &number)];
             fields.extend(points.iter().map(|(id, point)| (id.as_str(), point.as_str())));
@@ -382,10 +387,10 @@ async fn replies_that_come_late_twice_or_in_another_order_are_the_answers_that_w
                 })
                 .collect();
             let is_theirs = |said: &std::collections::BTreeMap<String, String>| {
-                stored.iter().zip(1..).all(|(stored, place)| {
-                    match said.get(&format!("{place}/15")).map(String::as_str) {
+                stored.iter().zip(ITEMS).zip(1..).all(|((stored, item), place)| {
+                    match said.get(&format!("{place}/17")).map(String::as_str) {
                         Some("无") | None => stored.is_none(),
-                        Some(said) => stored.as_deref() == Some(said),
+                        Some(said) => stored.as_deref() == reply_to(item, said).1,
                     }
                 })
             };
@@ -403,7 +408,7 @@ async fn replies_that_come_late_twice_or_in_another_order_are_the_answers_that_w
         );
         let record = app.simulator.record();
         assert!(
-            record.submits.len() > PEOPLE * 14,
+            record.submits.len() > PEOPLE * 16,
             "{}: {} messages",
             app.engine,
             record.submits.len()

@@ -559,7 +559,7 @@ async fn people_are_found_by_number_or_name_and_are_masked_until_somebody_asks()
         let timeline = qian.get(&format!("/cases/{case}")).await.2;
         assert!(
             timeline.contains("invitation")
-                && !timeline.contains(&phone)
+                && !timeline.replace(' ', "").contains(&phone)
                 && !timeline.contains(&name),
             "{}: {timeline}",
             app.engine
@@ -572,7 +572,7 @@ async fn people_are_found_by_number_or_name_and_are_masked_until_somebody_asks()
         );
         let revealed = qian.submit(&format!("/cases/{case}/reveal"), &[]).await.2;
         assert!(
-            revealed.contains(&phone) && revealed.contains(&name),
+            revealed.replace(' ', "").contains(&phone) && revealed.contains(&name),
             "{}: {revealed}",
             app.engine
         );

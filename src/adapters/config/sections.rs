@@ -175,6 +175,7 @@ pub fn read_list_import(r: &mut Reader<'_>) -> (String, BTreeMap<String, Vec<Str
         let headers = r.section("headers", |r| {
             [
                 "name",
+                "salutation",
                 "organisation",
                 "job_title",
                 "mobile",

@@ -271,6 +271,13 @@ pub async fn erase_personal_data(
                 r.id {first}"
         );
         run(tx, format!("DELETE FROM list_draft WHERE key_id IN ({keys})")).await?;
+        // So may the documents of an applicant that are not registered yet; they can be read again.
+        let programmes = format!(
+            "SELECT a.programme_id FROM applicant a JOIN respondent r ON r.applicant_id = a.id \
+                WHERE r.id {first}"
+        );
+        let drafts = "DELETE FROM application_draft WHERE ended IS NULL AND programme_id IN";
+        run(tx, format!("{drafts} ({programmes})")).await?;
         run(
             tx,
             format!(

@@ -72,6 +72,16 @@ fn read(definition: &str) -> Result<Programme> {
         .map_err(|e| DatabaseError::Unreadable { what: "a programme", value: e.to_string() })
 }
 
+/// Returns the applicants of a programme, by code and name.
+pub async fn applicants(
+    connection: &mut AnyConnection,
+    programme: ProgrammeId,
+) -> Result<Vec<(String, String)>> {
+    let sql = "SELECT code, name FROM applicant WHERE programme_id = $1 AND purged_at IS NULL \
+        ORDER BY code";
+    Ok(sqlx::query_as(sql).bind(programme.0).fetch_all(connection).await?)
+}
+
 /// Returns the applicant's id and purge time, if it is registered in the programme.
 pub async fn find_applicant(
     connection: &mut AnyConnection,

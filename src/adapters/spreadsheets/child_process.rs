@@ -39,7 +39,7 @@ enum Line {
 
 fn word(which: Sheets) -> &'static str {
     match which {
-        Sheets::FirstFilled => "first",
+        Sheets::Visible => "visible",
         Sheets::All => "all",
     }
 }
@@ -128,7 +128,7 @@ pub fn serve_parent(which: &str) -> io::Result<()> {
     limit_this_process();
     let mut bytes = Vec::new();
     io::stdin().take(super::MAX_BYTES + 1).read_to_end(&mut bytes)?;
-    let which = if which == word(Sheets::All) { Sheets::All } else { Sheets::FirstFilled };
+    let which = if which == word(Sheets::All) { Sheets::All } else { Sheets::Visible };
     let mut out = BufWriter::new(io::stdout().lock());
     let mut write = |line: &Line| -> io::Result<()> {
         serde_json::to_writer(&mut out, line)?;

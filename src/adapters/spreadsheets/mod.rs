@@ -1,4 +1,5 @@
-//! Reads spreadsheets of strangers (XLSX, XLS, XLSB, ODS) within fixed limits.
+//! Reads tables of strangers within fixed limits: spreadsheets (XLSX, XLS, XLSB, ODS, XML of 2003),
+//! Word documents and web pages.
 //!
 //! Cells are read one by one and only filled ones are kept: a file of a kilobyte may have its two
 //! cells at opposite corners of the sheet, or one row that is repeated a million times. The program
@@ -7,6 +8,9 @@
 
 mod child_process;
 mod ods;
+mod web_page;
+mod word;
+mod xml_workbook;
 
 use std::io::{self, Cursor, Read};
 
@@ -18,6 +22,8 @@ pub use child_process::{in_child_process, serve_parent};
 /// Size limit of a file; it is loaded as a whole.
 pub const MAX_BYTES: u64 = 32 * 1024 * 1024;
 const MAX_UNPACKED: u64 = 256 * 1024 * 1024;
+/// Sheets of a workbook, or tables of a document.
+const MAX_SHEETS: usize = 1_000;
 /// Limits over all sheets that are read: filled rows, filled cells, and cells including the empty
 /// ones to the left of a filled one.
 const MAX_ROWS: usize = 200_000;
@@ -43,8 +49,8 @@ pub struct Sheet {
 /// Which sheets of a workbook are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sheets {
-    /// The first visible one with a filled cell.
-    FirstFilled,
+    /// Those that the sender sees.
+    Visible,
     All,
 }
 
@@ -54,6 +60,8 @@ pub enum SpreadsheetError {
     Unreadable(String),
     /// It exceeds a limit, which is named.
     TooLarge(String),
+    /// It is something else.
+    Foreign(ForeignFile),
 }
 
 impl SpreadsheetError {
@@ -64,13 +72,89 @@ impl SpreadsheetError {
 
 pub type Result<T> = std::result::Result<T, SpreadsheetError>;
 
-/// Returns whether a file is a spreadsheet, by its first bytes.
+/// The bytes that [`is_spreadsheet`] looks at.
+pub const START: usize = 512;
+
+/// Returns whether a file holds tables of its own and is no plain text, by its first bytes.
 pub fn is_spreadsheet(start: &[u8]) -> bool {
-    is_zip(start) || start.starts_with(&[0xd0, 0xcf, 0x11, 0xe0])
+    is_zip(start) || start.starts_with(OLE) || is_markup(start) || foreign_kind(start).is_some()
+}
+
+/// The beginning of files of Office before 2007.
+const OLE: &[u8] = &[0xd0, 0xcf, 0x11, 0xe0];
+
+/// Whether a text begins as a web page or XML does.
+fn is_markup(start: &[u8]) -> bool {
+    let (encoding, _) = encoding_rs::Encoding::for_bom(start).unwrap_or((encoding_rs::UTF_8, 0));
+    let text = encoding.decode(start).0;
+    text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']).starts_with('<')
 }
 
 fn is_zip(start: &[u8]) -> bool {
     start.starts_with(b"PK\x03\x04")
+}
+
+/// A kind of file that holds no table that can be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ForeignFile {
+    Pdf,
+    Picture,
+    RichText,
+    /// A document of Word before 2007, or of WPS.
+    OldDocument,
+    WebArchive,
+    Archive,
+}
+
+impl ForeignFile {
+    /// Returns what it is and what to do, in Chinese and in English.
+    pub fn labels(self) -> (&'static str, &'static str) {
+        match self {
+            ForeignFile::Pdf => (
+                "这是 PDF，请索要制作它的原文件，或把其中的表格复制到电子表格",
+                "it is a PDF; ask for the file it was made from, or copy its table into a spreadsheet",
+            ),
+            ForeignFile::Picture => (
+                "这是图片，请索要原文件，或重新录入",
+                "it is a picture; ask for the file it was made from, or type it",
+            ),
+            ForeignFile::RichText => {
+                ("这是 RTF 文档，请另存为 .docx", "it is rich text; save it as .docx")
+            }
+            ForeignFile::OldDocument => (
+                "这是旧版 Word 或 WPS 文档，请另存为 .docx",
+                "it is a document of an old Word or WPS; save it as .docx",
+            ),
+            ForeignFile::WebArchive => (
+                "这是网页存档，请用电子表格程序打开后另存为 XLSX",
+                "it is a web archive; open it in a spreadsheet program and save it as XLSX",
+            ),
+            ForeignFile::Archive => (
+                "这是压缩包，请解压后逐个提交",
+                "it is an archive; unpack it and hand in its files",
+            ),
+        }
+    }
+}
+
+/// Recognises a file that holds no table that can be read, by its first bytes.
+fn foreign_kind(start: &[u8]) -> Option<ForeignFile> {
+    let kinds: [(&[u8], ForeignFile); 10] = [
+        (b"%PDF", ForeignFile::Pdf),
+        (b"{\\rtf", ForeignFile::RichText),
+        (b"\x89PNG", ForeignFile::Picture),
+        (b"\xff\xd8\xff", ForeignFile::Picture),
+        (b"GIF8", ForeignFile::Picture),
+        (b"II*\0", ForeignFile::Picture),
+        (b"BM", ForeignFile::Picture),
+        (b"MIME-Version:", ForeignFile::WebArchive),
+        (b"Rar!", ForeignFile::Archive),
+        (b"7z\xbc\xaf", ForeignFile::Archive),
+    ];
+    let found = kinds.iter().find(|(magic, _)| start.starts_with(magic))?.1;
+    // A text may begin with these two letters.
+    let is_bitmap = !start.starts_with(b"BM") || start.get(6..10) == Some(&[0; 4]);
+    is_bitmap.then_some(found)
 }
 
 /// Reads sheets of a workbook, in a process of its own if the program does so.
@@ -86,13 +170,32 @@ fn read_here(bytes: &[u8], which: Sheets) -> Result<Vec<Sheet>> {
     let mut budget = Budget::default();
     let mut sheets = Vec::new();
     let mut add = |name: String, rows: SparseRows| -> Result<bool> {
-        let sheet = Sheet { name, rows: budget.finish(rows)? };
-        let is_enough = which == Sheets::FirstFilled && !sheet.rows.is_empty();
-        sheets.push(sheet);
-        Ok(is_enough)
+        sheets.push(Sheet { name, rows: budget.finish(rows)? });
+        if sheets.len() > MAX_SHEETS {
+            return Err(SpreadsheetError::TooLarge("1,000 sheets or tables".into()));
+        }
+        Ok(false)
     };
+    let start = &bytes[..bytes.len().min(START)];
+    let old_document = || holds_stream(bytes, "WordDocument").then_some(ForeignFile::OldDocument);
+    if let Some(kind) = foreign_kind(start).or_else(old_document) {
+        return Err(SpreadsheetError::Foreign(kind));
+    }
+    if is_markup(start) {
+        let text = web_page::decode(bytes);
+        if text.contains(xml_workbook::NAMESPACE) && text.contains("<Worksheet")
+            || text.contains("<ss:Worksheet")
+        {
+            xml_workbook::for_each_sheet(&text, &mut add)?;
+        } else {
+            web_page::for_each_table(&text, &mut add)?;
+        }
+        return Ok(sheets);
+    }
     let is_ods = is_zip(bytes) && part_names(bytes)?.iter().any(|name| name == "content.xml");
-    if is_ods {
+    if is_zip(bytes) && part_names(bytes)?.iter().any(|name| name == word::DOCUMENT) {
+        word::for_each_table(bytes, &mut add)?;
+    } else if is_ods {
         ods::for_each_sheet(bytes, &mut add)?;
     } else if is_zip(bytes) && part_names(bytes)?.iter().any(|name| name == "xl/workbook.bin") {
         // An XLSX may hold other such parts: the settings of printers.
@@ -156,6 +259,12 @@ fn read_here(bytes: &[u8], which: Sheets) -> Result<Vec<Sheet>> {
         }
     }
     Ok(sheets)
+}
+
+/// Whether a file of Office before 2007 has a stream of this name.
+fn holds_stream(bytes: &[u8], name: &str) -> bool {
+    let wide: Vec<u8> = name.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    bytes.starts_with(OLE) && bytes.windows(wide.len()).any(|window| window == wide)
 }
 
 /// Returns the names of the sheets that are read: of all, or of those that the sender sees.
@@ -357,7 +466,7 @@ mod tests {
     use super::*;
 
     fn rows(file: &[u8]) -> Vec<(u32, Vec<String>)> {
-        let sheets = read_here(file, Sheets::FirstFilled).unwrap();
+        let sheets = read_here(file, Sheets::Visible).unwrap();
         let rows = sheets.into_iter().find(|sheet| !sheet.rows.is_empty()).unwrap().rows;
         rows.into_iter().map(|row| (row.number, row.cells)).collect()
     }

@@ -172,7 +172,8 @@ fn push_text(cell: &mut Option<OpenCell>, text: &str) {
     }
 }
 
-fn attribute(tag: &BytesStart<'_>, name: &str) -> Option<String> {
+/// Returns an attribute of a tag, whatever its prefix.
+pub(super) fn attribute(tag: &BytesStart<'_>, name: &str) -> Option<String> {
     // By the name without its prefix: other programs choose other prefixes.
     let local = name.rsplit(':').next().unwrap_or(name);
     let found = tag.attributes().flatten().find(|one| one.key.local_name().as_ref() == local)?;

@@ -70,6 +70,11 @@ impl NewFolder {
         file.finish()
     }
 
+    /// Returns where a file is until the folder is committed, to read it once it is finished.
+    pub fn path_of(&self, name: &str) -> PathBuf {
+        self.temporary.join(name)
+    }
+
     /// Removes a file, finished or not; one that is not there is none.
     pub fn remove(&self, name: &str) -> io::Result<()> {
         lock(&self.written).remove(name);

@@ -257,7 +257,7 @@ impl ItemFile {
     fn rows(self) -> Result<Vec<ItemInFile>, QuestionnaireError> {
         if self.kind != KindFile::Grid {
             return if self.rows.is_empty() {
-                Ok(vec![ItemInFile { heading: None, item: self }])
+                Ok(vec![ItemInFile { heading: None, grid: None, item: self }])
             } else {
                 wrong(format!("item {}", self.id), "only a grid has rows")
             };
@@ -268,6 +268,7 @@ impl ItemFile {
         let kind = if self.options.is_empty() { KindFile::Scale } else { KindFile::Single };
         let row = |(number, row): (usize, &RowFile)| ItemInFile {
             heading: (number == 0).then(|| self.text.clone()),
+            grid: Some(self.text.clone()),
             item: ItemFile {
                 id: row.id.clone(),
                 variable: Some(row.variable.clone()),
@@ -284,12 +285,13 @@ impl ItemFile {
 
 struct ItemInFile {
     heading: Option<LocalizedText>,
+    grid: Option<LocalizedText>,
     item: ItemFile,
 }
 
 impl ItemInFile {
     fn check(self, common: Option<&ScaleFile>) -> Result<Item, QuestionnaireError> {
-        let ItemInFile { heading, item: file } = self;
+        let ItemInFile { heading, grid, item: file } = self;
         let place = format!("item {}", file.id);
         let variable = match (&file.variable, file.kind) {
             (Some(variable), _) => variable.clone(),
@@ -332,6 +334,7 @@ impl ItemInFile {
             variable,
             latent: file.latent,
             heading,
+            grid,
             text: file.text,
             hint: file.hint,
             sms: file.sms,

@@ -70,6 +70,8 @@ pub struct Item {
     pub latent: Option<Latent>,
     /// Heading above the first row of a grid.
     pub heading: Option<LocalizedText>,
+    /// Text of the grid of which it is a row.
+    pub grid: Option<LocalizedText>,
     pub text: LocalizedText,
     /// Hint for the interviewer, on the telephone.
     pub hint: Option<LocalizedText>,

@@ -10,6 +10,8 @@ use crate::domain::sms_text::measure_parts;
 
 /// Maximum number of combinations of answers that are tried for one condition.
 const MAX_TRIALS: usize = 50_000;
+/// Maximum number of combinations that are tried for the longest path: each walks all pages.
+const MAX_PATHS: usize = 5_000;
 /// Approximate number of items per minute in a web questionnaire.
 const ITEMS_PER_MINUTE: f64 = 6.0;
 const LONGEST_MINUTES: f64 = 3.0;
@@ -108,7 +110,7 @@ pub fn review(questionnaire: &Questionnaire) -> Vec<Finding> {
             Severity::Warning,
             "page",
             format!(
-                "about {minutes:.1} minutes for somebody who is asked everything; \
+                "about {minutes:.1} minutes for somebody who is asked as much as can be; \
                     {LONGEST_MINUTES} are promised"
             ),
         );
@@ -161,9 +163,49 @@ fn name_clashes(questionnaire: &Questionnaire) -> Vec<(String, String)> {
 }
 
 impl Questionnaire {
-    /// Estimates the minutes for a respondent who is asked everything.
+    /// Estimates the minutes for the respondent who is asked most.
     pub fn minutes(&self) -> f64 {
-        self.items().filter(|item| item.is_question()).count() as f64 / ITEMS_PER_MINUTE
+        self.longest_path() as f64 / ITEMS_PER_MINUTE
+    }
+
+    /// Returns the largest number of questions that one respondent can be asked: branches that
+    /// exclude each other count once. With too many combinations of answers to try, all questions.
+    pub fn longest_path(&self) -> usize {
+        let questions = |items: &mut dyn Iterator<Item = &Item>| {
+            items.filter(|item| item.is_question()).count()
+        };
+        let conditions: Vec<&Condition> = self
+            .pages
+            .iter()
+            .flat_map(|page| page.show_if.iter().chain(page.items.iter().flat_map(|i| &i.show_if)))
+            .collect();
+        let trials = Trials::of(self, &conditions, &BTreeSet::new());
+        let Some(count) = trials.count().filter(|count| *count <= MAX_PATHS) else {
+            return questions(&mut self.items());
+        };
+        let asked = |number: usize| {
+            let (mut known, mut asked) = (Values::default(), 0);
+            let chosen: BTreeMap<&str, &Candidate<'_>> = trials.chosen(number).collect();
+            let facts = chosen.iter().filter(|(name, _)| self.item(name).is_none());
+            facts.for_each(|(_, set)| set(&mut known));
+            for page in &self.pages {
+                let holds = |condition: &Condition| condition.holds(&known);
+                let is_asked = |item: &&Item| {
+                    page.show_if.as_ref().is_none_or(holds)
+                        && item.show_if.as_ref().is_none_or(holds)
+                };
+                let items: Vec<&Item> = page.items.iter().filter(is_asked).collect();
+                asked += questions(&mut items.iter().copied());
+                // Only what was asked is answered when later conditions look at it.
+                for item in items {
+                    if let Some(set) = chosen.get(item.id.as_str()) {
+                        set(&mut known);
+                    }
+                }
+            }
+            asked
+        };
+        (0..count).map(asked).max().unwrap_or(0)
     }
 }
 
@@ -195,27 +237,52 @@ fn count_satisfied(
     conditions: &[&Condition],
     unreachable: &BTreeSet<&str>,
 ) -> Option<(usize, usize)> {
-    let names: BTreeSet<String> =
-        conditions.iter().flat_map(|condition| condition.names().iter().cloned()).collect();
-    let literals: Vec<String> =
-        conditions.iter().flat_map(|condition| literals(condition.source())).collect();
-    let domains: Vec<Vec<Candidate>> = names
-        .iter()
-        .map(|name| candidate_values(questionnaire, name, &literals, unreachable))
-        .collect();
-    let trials = domains.iter().try_fold(1usize, |product, domain| {
-        product.checked_mul(domain.len()).filter(|p| *p <= MAX_TRIALS)
-    })?;
-    let mut held = 0;
-    for mut number in 0..trials {
+    let trials = Trials::of(questionnaire, conditions, unreachable);
+    let count = trials.count()?;
+    let holds = |number: &usize| {
         let mut values = Values::default();
-        for domain in &domains {
-            domain[number % domain.len()](&mut values);
-            number /= domain.len();
-        }
-        held += usize::from(conditions.iter().all(|condition| condition.holds(&values)));
+        trials.chosen(*number).for_each(|(_, set)| set(&mut values));
+        conditions.iter().all(|condition| condition.holds(&values))
+    };
+    Some((count, (0..count).filter(holds).count()))
+}
+
+/// Every combination of the values that the names in some conditions can have.
+struct Trials<'q> {
+    domains: Vec<(String, Vec<Candidate<'q>>)>,
+}
+
+impl<'q> Trials<'q> {
+    fn of(
+        questionnaire: &'q Questionnaire,
+        conditions: &[&Condition],
+        unreachable: &BTreeSet<&str>,
+    ) -> Trials<'q> {
+        let names: BTreeSet<&String> =
+            conditions.iter().flat_map(|condition| condition.names()).collect();
+        let literals: Vec<String> =
+            conditions.iter().flat_map(|condition| literals(condition.source())).collect();
+        let domain = |name: &String| {
+            (name.clone(), candidate_values(questionnaire, name, &literals, unreachable))
+        };
+        Trials { domains: names.into_iter().map(domain).collect() }
     }
-    Some((trials, held))
+
+    /// Returns the number of combinations; `None` if there are too many to try.
+    fn count(&self) -> Option<usize> {
+        self.domains.iter().try_fold(1usize, |product, (_, domain)| {
+            product.checked_mul(domain.len()).filter(|p| *p <= MAX_TRIALS)
+        })
+    }
+
+    /// Returns one value of each name, by the number of the combination.
+    fn chosen(&self, mut number: usize) -> impl Iterator<Item = (&str, &Candidate<'q>)> {
+        self.domains.iter().map(move |(name, domain)| {
+            let candidate = &domain[number % domain.len()];
+            number /= domain.len();
+            (name.as_str(), candidate)
+        })
+    }
 }
 
 type Candidate<'q> = Box<dyn Fn(&mut Values) + 'q>;
@@ -395,6 +462,25 @@ mod tests {
             1,
             "one excludes the other"
         );
+    }
+
+    #[test]
+    fn branches_that_exclude_each_other_count_once() {
+        let minutes = |from: &str, to: &str| {
+            assert!(FILE.contains(from), "{from}");
+            Questionnaire::parse(&FILE.replace(from, to)).unwrap().longest_path()
+        };
+        let all = Questionnaire::parse(FILE).unwrap();
+        let questions = all.items().filter(|item| item.is_question()).count();
+        assert_eq!(all.longest_path(), questions, "somebody can be asked everything");
+        // Asked instead of «why», which is on the page that only the dissatisfied see.
+        assert_eq!(
+            minutes("show_if = \"'price' in why\"", "show_if = \"sat1 > 2\""),
+            questions - 1
+        );
+        // Nobody answers an item that is not asked, so nothing can hang on its answer.
+        let nobody = "show_if = \"mode == 'fax'\"";
+        assert_eq!(minutes("show_if = \"sat1 <= 2\"", nobody), questions - 2);
     }
 
     #[test]

@@ -29,6 +29,12 @@ pub fn audit_spec(command: &Command) -> Option<AuditSpec> {
             ApplicationCommand::Add { file: path } => {
                 (Action::ApplicationRegistered, String::new(), file_name(path))
             }
+            ApplicationCommand::Import { dry_run: true, .. } => return None,
+            ApplicationCommand::Import { file, programme, .. } => (
+                Action::FormsRead,
+                format!("programme:{programme}"),
+                file.iter().map(|path| file_name(path)).collect::<Vec<_>>().join(", "),
+            ),
             ApplicationCommand::Fee { code, settled } => (
                 Action::DeadlineChanged,
                 application_object(code),

@@ -1,7 +1,7 @@
 //! `programme`, `application` and `list`.
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use chrono::NaiveDate;
@@ -13,10 +13,14 @@ use super::{output, read_file, read_text};
 use crate::adapters::database::applications::{self, ApplicationState};
 use crate::adapters::database::{application_events, lists, programmes};
 use crate::services;
+use crate::services::application_forms::draft::CreatedDraft;
+use crate::services::application_forms::{self, Document, ReadApplication, ReadList};
 use crate::services::context::AppContext;
 use crate::services::deadlines;
 use crate::services::deadlines::changes::{self, ChangedBy};
-use crate::services::list_import::{self, ImportOutcome, ImportRequest, ListSource, RowDecision};
+use crate::services::list_import::{
+    self, ImportOutcome, ImportRequest, ListImportError, ListOptions, ListSource, RowDecision,
+};
 
 #[derive(Subcommand)]
 pub enum ProgrammeCommand {
@@ -34,6 +38,20 @@ pub enum ProgrammeCommand {
 pub enum ApplicationCommand {
     /// Register the applications of a TOML file, all or none
     Add { file: PathBuf },
+    /// Read application forms, information sheets and lists (Word documents, spreadsheets, folders,
+    /// the ZIP of an e-mail's attachments) into a draft, which staff look through and register on
+    /// the console
+    Import {
+        #[arg(required = true)]
+        file: Vec<PathBuf>,
+        #[arg(long, value_name = "CODE")]
+        programme: String,
+        /// Show what is read; write nothing to the database
+        #[arg(long)]
+        dry_run: bool,
+        #[arg(long)]
+        json: bool,
+    },
     /// List applications
     List {
         #[arg(long)]
@@ -77,12 +95,25 @@ pub enum ApplicationCommand {
 
 #[derive(Subcommand)]
 pub enum ListCommand {
-    /// Import a respondent list (CSV, TSV, XLSX, XLS, ODS)
+    /// Import a respondent list (CSV, TSV, XLSX, XLS, ODS, a Word document or a web page with tables)
     Import {
         /// The application of the list; several, separated by commas, share it
         #[arg(long, value_name = "CODE[,CODE…]", value_delimiter = ',', required = true)]
         application: Vec<String>,
         file: PathBuf,
+        /// The sheet with the list, by its name or its number; if omitted, those with people
+        #[arg(long, value_name = "NAME")]
+        sheet: Option<String>,
+        /// The encoding of a text (utf-8, gb18030, big5, …); if omitted, it is found
+        #[arg(long, value_name = "ENCODING")]
+        encoding: Option<String>,
+        /// The row that names the columns; if omitted, it is found
+        #[arg(long, value_name = "N")]
+        header_row: Option<u32>,
+        /// Where a column stands: mobile=3 or mobile=C; names: name, salutation, organisation,
+        /// job_title, mobile, phone, email, segment, remark, language
+        #[arg(long, value_name = "COLUMN=PLACE")]
+        column: Vec<String>,
         /// Check and show everything; write nothing to the database
         #[arg(long)]
         dry_run: bool,
@@ -117,6 +148,9 @@ pub async fn application(context: &AppContext, command: ApplicationCommand) -> R
                 .with_context(|| file.display().to_string())?;
             print_line!("registered: {}", codes.join(", "));
             Ok(())
+        }
+        ApplicationCommand::Import { file, programme, dry_run, json } => {
+            import_forms(context, &file, &programme, dry_run, json).await
         }
         ApplicationCommand::List { json } => list_applications(context, json).await,
         ApplicationCommand::Fee { code, settled } => print_deadline_status(
@@ -232,6 +266,107 @@ async fn print_overview(context: &AppContext, code: &str, as_json: bool) -> Resu
     Ok(())
 }
 
+async fn import_forms(
+    context: &AppContext,
+    paths: &[PathBuf],
+    programme: &str,
+    dry_run: bool,
+    as_json: bool,
+) -> Result<()> {
+    let mut documents = Vec::new();
+    for path in paths {
+        read_documents(path, 0, &mut documents)?;
+    }
+    let created = application_forms::draft::create(
+        context,
+        &output::os_user(),
+        programme,
+        documents,
+        dry_run,
+    )
+    .await?;
+    if as_json {
+        let items: Vec<serde_json::Value> =
+            created.iter().map(|created| reading_json(created, dry_run)).collect();
+        return match items.as_slice() {
+            [only] => output::print_json(only),
+            several => output::print_json(&json!({ "items": several })),
+        };
+    }
+    for CreatedDraft { id, reading, known } in &created {
+        let nobody = "(no name)".to_owned();
+        print_line!("{}", if reading.applicant.is_empty() { &nobody } else { &reading.applicant });
+        for application in &reading.applications {
+            let missing = application.missing().join(", ");
+            let missing =
+                if missing.is_empty() { missing } else { format!(" — missing: {missing}") };
+            let note = if application.is_ticked { "" } else { " (not ticked)" };
+            print_line!("  {}: {}{note}{missing}", application.category, application.subject);
+        }
+        for list in &reading.lists {
+            let categories: Vec<&str> = list.categories.iter().map(|c| c.as_str()).collect();
+            print_line!("  a list of {} people ({})", list.people, categories.join(", "));
+        }
+        for (document, problem) in &reading.documents {
+            if let Some(problem) = problem {
+                print_line!("  {document}: not read: {problem}");
+            }
+        }
+        match (id, known) {
+            (_, Some(Some(ended))) => {
+                print_line!("  read before, and {ended}; nothing was changed")
+            }
+            (Some(id), Some(None)) => print_line!("  read before: draft {id}; nothing was changed"),
+            (Some(id), None) => {
+                print_line!(
+                    "  draft {id}: look it through and register it at /application-drafts/{id}"
+                );
+            }
+            (None, _) => print_line!("  dry run, nothing written"),
+        }
+    }
+    Ok(())
+}
+
+/// Reads a file, or the files of a folder and its folders.
+fn read_documents(path: &Path, depth: u32, into: &mut Vec<Document>) -> Result<()> {
+    const MAX_DEPTH: u32 = 5;
+    if !path.is_dir() {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        into.push(Document { name, content: read_file(path)? });
+        return Ok(());
+    }
+    if depth >= MAX_DEPTH {
+        return Ok(());
+    }
+    let entries = std::fs::read_dir(path).with_context(|| path.display().to_string())?;
+    let mut entries = entries.collect::<std::io::Result<Vec<_>>>()?;
+    entries.sort_by_key(std::fs::DirEntry::file_name);
+    entries.iter().try_for_each(|entry| read_documents(&entry.path(), depth + 1, into))
+}
+
+fn reading_json(created: &CreatedDraft, dry_run: bool) -> serde_json::Value {
+    let CreatedDraft { id, reading, known } = created;
+    let application = |application: &ReadApplication| {
+        json!({
+            "category": application.category, "subject": application.subject, "fields": application.fields,
+            "missing": application.missing(), "ticked": application.is_ticked,
+        })
+    };
+    let list = |list: &ReadList| json!({ "categories": list.categories, "people": list.people, "document": list.document });
+    let documents = reading.documents.iter();
+    json!({
+        "applicant": reading.applicant,
+        "contact": reading.contact,
+        "title": reading.title,
+        "publicity": reading.publicity,
+        "applications": reading.applications.iter().map(application).collect::<Vec<_>>(),
+        "lists": reading.lists.iter().map(list).collect::<Vec<_>>(),
+        "documents": documents.map(|(name, problem)| json!({ "name": name, "problem": problem })).collect::<Vec<_>>(),
+        "draft": id, "already": known.is_some(), "dry_run": dry_run,
+    })
+}
+
 async fn list_applications(context: &AppContext, as_json: bool) -> Result<()> {
     let mut connection = context.database.read().await?;
     let mut rows = Vec::new();
@@ -272,7 +407,17 @@ async fn list_applications(context: &AppContext, as_json: bool) -> Result<()> {
 }
 
 pub async fn list(context: &AppContext, command: ListCommand) -> Result<()> {
-    let ListCommand::Import { application, file, dry_run, report, json } = command;
+    let ListCommand::Import {
+        application,
+        file,
+        sheet,
+        encoding,
+        header_row,
+        column,
+        dry_run,
+        report,
+        json,
+    } = command;
     if !file.is_file() {
         read_file(&file)?;
     }
@@ -281,15 +426,25 @@ pub async fn list(context: &AppContext, command: ListCommand) -> Result<()> {
         applications: &application,
         file: &file_label,
         content: ListSource::File(file.clone()),
+        options: ListOptions::parse(encoding.as_deref(), sheet.as_deref(), header_row, &column)?,
         dry_run,
     };
     let bar = progress_bar();
-    let outcome = list_import::import_list(context, &request, &mut |done, all| {
+    let imported = list_import::import_list(context, &request, &mut |done, all| {
         bar.set_length(all);
         bar.set_position(done);
     })
-    .await?;
+    .await;
     bar.finish_and_clear();
+    // Of a list of which nothing is taken, every row is named as well.
+    let (outcome, failure) = match imported {
+        Ok(outcome) => (outcome, None),
+        Err(ListImportError::NothingTaken { file, rejected, outcome }) => {
+            let again = outcome.clone();
+            (*outcome, Some(ListImportError::NothingTaken { file, rejected, outcome: again }))
+        }
+        Err(error) => return Err(error.into()),
+    };
     // A dry run prints its findings. It writes a report only with --report.
     let report_file =
         report.or_else(|| (!dry_run).then(|| PathBuf::from(format!("{file_label}.report.csv"))));
@@ -299,14 +454,21 @@ pub async fn list(context: &AppContext, command: ListCommand) -> Result<()> {
             .with_context(|| format!("the report {} cannot be written", path.display()))?;
         written = Some(path.display().to_string());
     }
+    let is_nothing = outcome.accepted + outcome.merged == 0 && !outcome.already_imported;
+    let failure = failure.or_else(|| {
+        let (file, rejected) = (file_label.clone(), outcome.rejected);
+        let outcome = Box::new(outcome.clone());
+        is_nothing.then_some(ListImportError::NothingTaken { file, rejected, outcome })
+    });
     if json {
         let mut value = serde_json::to_value(&outcome)?;
         value["dry_run"] = json!(dry_run);
         value["report"] = json!(written);
-        return output::print_json(&value);
+        output::print_json(&value)?;
+    } else {
+        print_import_outcome(&outcome, &file_label, dry_run, written.as_deref());
     }
-    print_import_outcome(&outcome, &file_label, dry_run, written.as_deref());
-    Ok(())
+    failure.map_or(Ok(()), |failure| Err(failure.into()))
 }
 
 fn print_import_outcome(outcome: &ImportOutcome, file: &str, dry_run: bool, report: Option<&str>) {
@@ -344,6 +506,9 @@ fn print_import_outcome(outcome: &ImportOutcome, file: &str, dry_run: bool, repo
         outcome.fixed_lines,
         outcome.suppressed
     );
+    if outcome.not_people > 0 {
+        print_line!("{} rows are no people (totals, signatures, headings)", outcome.not_people);
+    }
     for (code, names) in &outcome.names {
         print_line!("{code}: {names} names on the list");
     }

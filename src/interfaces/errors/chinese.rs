@@ -9,11 +9,12 @@ use crate::domain::programme::ProgrammeError;
 use crate::domain::quota::QuotaError;
 use crate::domain::sms_text::TemplateError;
 use crate::domain::subject::SubjectError;
+use crate::services::application_forms::ApplicationFormError;
 use crate::services::campaigns::LaunchError;
 use crate::services::deadlines::changes::ChangeError;
 use crate::services::drafts::campaigns::CampaignDraftError;
 use crate::services::drafts::lists::ListDraftError;
-use crate::services::list_import::{ListImportError, RowReason, TableError};
+use crate::services::list_import::{ListImportError, ListOptionError, RowReason, TableError};
 use crate::services::programmes::RegistrationError;
 use crate::services::questionnaires::QuestionnaireSourceError;
 use crate::services::response_quality::ResponseQualityError;
@@ -355,9 +356,49 @@ impl LocalizedError for TableError {
             TableError::Spreadsheet(problem) => {
                 format!("表格无法打开（{problem}），请另存为不带密码和宏的 XLSX")
             }
+            TableError::Foreign(kind) => kind.labels().0.to_owned(),
             TableError::Row { row, .. } => format!("第 {row} 行无法读取，请检查引号"),
-            TableError::NoNumbers => "没有电话号码列，请在表头写“手机”".to_owned(),
+            TableError::NoNumbers => "没有电话号码列，请在表头写“手机”，或指明是哪一列".to_owned(),
+            TableError::NoSheet { wanted, known } => {
+                format!("没有工作表“{wanted}”；现有：{known}")
+            }
             TableError::Unreadable(problem) => format!("无法读取：{problem}"),
+        })
+    }
+}
+
+impl LocalizedError for ApplicationFormError {
+    fn zh(&self) -> Option<String> {
+        Some(match self {
+            ApplicationFormError::Nothing => "没有收到文件".to_owned(),
+            ApplicationFormError::Document { name, error } => {
+                return error.zh().map(|error| match name.is_empty() {
+                    true => error,
+                    false => format!("{name}：{error}"),
+                });
+            }
+            ApplicationFormError::NoForm(names) => {
+                format!("在 {names} 中没有找到申请书、信息表或被访者信息登记表")
+            }
+            ApplicationFormError::UnknownProgramme(code) => format!("没有代码为 {code} 的项目"),
+            ApplicationFormError::NoApplicant => "缺少申报单位名称，请补填".to_owned(),
+            ApplicationFormError::Missing { category, subject, missing } => {
+                let category = Category::parse(category).map_or("", Category::chinese);
+                let missing: Vec<&str> =
+                    missing.split(", ").map(crate::interfaces::errors::subject_field_zh).collect();
+                let missing = missing.join("、");
+                format!("{category}“{subject}”缺少{missing}；请补填，或选择不登记此项")
+            }
+            ApplicationFormError::NothingToRegister => {
+                "各项均已选择不登记，没有可登记的内容".to_owned()
+            }
+            ApplicationFormError::Changed => "他人刚刚更改过这份材料，请再看一遍".to_owned(),
+            ApplicationFormError::NotFound => "这份材料已不存在".to_owned(),
+            ApplicationFormError::Registration(error) => return error.zh(),
+            ApplicationFormError::List(error) => return error.zh(),
+            ApplicationFormError::Database(_)
+            | ApplicationFormError::Keys(_)
+            | ApplicationFormError::Seal(_) => return None,
         })
     }
 }
@@ -380,6 +421,7 @@ impl LocalizedError for ListImportError {
                     category_zh(*of)
                 )
             }
+            ListImportError::Options(error) => return error.zh(),
             ListImportError::NothingTaken { rejected, .. } => {
                 format!("没有一行可以导入（{rejected} 行有误），请更正后再导入")
             }
@@ -473,6 +515,28 @@ impl LocalizedError for RowReason {
             }
             RowReason::KnownToApplication => "已在本申报较早的名单中，无需处理".to_owned(),
             RowReason::Suppressed => "在免打扰名单中：保留在名单上，不联系".to_owned(),
+            RowReason::NoPerson => "不是人员：合计、签名、表头或空行，无需处理".to_owned(),
+            RowReason::NumberAmongWords => "号码取自其他文字之中，请确认是本人的号码".to_owned(),
+            RowReason::OtherNumbers(count) => {
+                format!("此人另有 {count} 个号码：短信用第一个手机号，其余留作电话备用，无需处理")
+            }
+            RowReason::Rounded => {
+                "与名单上其他几个号码以相同的零结尾，应是表格程序舍去了末位；请将该列设为文本后重新提供".to_owned()
+            }
+        })
+    }
+}
+
+impl LocalizedError for ListOptionError {
+    fn zh(&self) -> Option<String> {
+        Some(match self {
+            ListOptionError::Encoding(given) => {
+                format!("不认识编码“{given}”，可用 utf-8、gb18030、gbk、big5、utf-16le")
+            }
+            ListOptionError::Column { given, known } => {
+                format!("“{given}”未指明任何列；请写成 mobile=3 或 mobile=C；可用列名：{known}")
+            }
+            ListOptionError::HeaderRow => "表头行号从 1 起，以表格程序所示为准".to_owned(),
         })
     }
 }

@@ -2,11 +2,12 @@
 //! link to the questions.
 
 use chrono_tz::Tz;
+use sqlx::AnyConnection;
 
 use super::CallCenterError;
 use super::queue::Lease;
 use crate::adapters::database::accounts::Account;
-use crate::adapters::database::{call_queue, calls, campaigns, links};
+use crate::adapters::database::{call_queue, calls, campaigns, links, programmes, suppressions};
 use crate::domain::contact_plan::ContactPlan;
 use crate::domain::ids::AccountId;
 use crate::domain::language::Language;
@@ -27,6 +28,8 @@ pub struct CallScreen {
     pub since: Timestamp,
     pub person: Person,
     pub phone: Phone,
+    /// Further numbers of the person, without those that must not be called.
+    pub other_phones: Vec<Phone>,
     pub applicant: String,
     pub language: Language,
     /// The respondent's time zone.
@@ -88,11 +91,15 @@ pub async fn load_call_screen(
             None => {}
         }
     }
+    let person = open_person(&sealer, &to.person_sealed)?;
+    let programme = programmes::get(&mut connection, campaign.programme_id).await?.code;
+    let other_phones = other_phones(context, &mut connection, &person, &programme).await?;
     Ok(CallScreen {
         lease,
         interviewer: account.id,
         since,
-        person: open_person(&sealer, &to.person_sealed)?,
+        person,
+        other_phones,
         phone: open_phone(&sealer, &to.phone_sealed)?,
         applicant: to.applicant,
         language: entry.language,
@@ -104,4 +111,24 @@ pub async fn load_call_screen(
         max_calls: entry.max_calls,
         previous_calls,
     })
+}
+
+/// Returns the further numbers of a person that nobody has opted out of.
+async fn other_phones(
+    context: &AppContext,
+    connection: &mut AnyConnection,
+    person: &Person,
+    programme: &str,
+) -> Result<Vec<Phone>, CallCenterError> {
+    let numbers = person.other_numbers.reveal().lines();
+    let mut phones: Vec<Phone> = numbers.filter_map(|n| Phone::from_e164(n).ok()).collect();
+    if phones.is_empty() {
+        return Ok(phones);
+    }
+    let hasher = context.keys.hasher();
+    let hashes: Vec<String> = phones.iter().map(|phone| hasher.phone_hash(phone)).collect();
+    let now = context.clock.now();
+    let suppressed = suppressions::among(connection, &hashes, programme, now).await?;
+    phones.retain(|phone| !suppressed.contains_key(&hasher.phone_hash(phone)));
+    Ok(phones)
 }

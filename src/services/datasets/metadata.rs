@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::fieldwork::Fieldwork;
-use super::missing::{ANSWERS_FROM, MissingCodes, WEIGHTS_FROM};
+use super::missing::{ANSWERS_FROM, MissingCodes, SPSS_AND_DDI_FROM, WEIGHTS_FROM};
 use super::precision::PrecisionSummary;
 use crate::adapters::database::cases::CaseRecord;
 use crate::adapters::database::responses::Response;
@@ -167,6 +167,12 @@ impl DatasetMetadata {
         self.rules_version >= ANSWERS_FROM
     }
 
+    /// Whether the version has SPSS files and a DDI codebook. An earlier one keeps the files that it
+    /// had.
+    pub fn has_spss_and_ddi(&self) -> bool {
+        self.rules_version >= SPSS_AND_DDI_FROM
+    }
+
     /// Counts a case, and its response where the dataset includes it.
     pub(super) fn count(
         &mut self,
@@ -224,4 +230,18 @@ impl DatasetMetadata {
 
 fn round_to_six_places(rate: f64) -> f64 {
     (rate * 1e6).round() / 1e6
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::services::datasets::missing::CURRENT_RULES;
+
+    #[test]
+    fn a_version_keeps_the_files_of_its_edition() {
+        for rules_version in 1..=CURRENT_RULES {
+            let metadata = DatasetMetadata { rules_version, ..DatasetMetadata::default() };
+            assert_eq!(metadata.has_spss_and_ddi(), rules_version >= 4, "{rules_version}");
+        }
+    }
 }

@@ -20,6 +20,8 @@ pub const CURRENT_RULES: u32 = 4;
 pub const WEIGHTS_FROM: u32 = 4;
 /// The first edition that says how each answer was entered.
 pub const ANSWERS_FROM: u32 = 4;
+/// The first edition with SPSS files and a DDI codebook.
+pub const SPSS_AND_DDI_FROM: u32 = 4;
 
 /// The reason for which an item has no answer in a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

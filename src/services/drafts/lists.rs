@@ -3,14 +3,20 @@
 
 use std::collections::BTreeMap;
 
+use phonenumber::country;
+use serde::{Deserialize, Serialize};
+
 use crate::adapters::crypto::{KeyRingError, SealError};
 use crate::adapters::database::drafts::{self, ListDraft};
 use crate::adapters::database::{DatabaseError, applications};
+use crate::domain::category::Category;
 use crate::domain::personal::Personal;
 use crate::services::context::AppContext;
+use crate::services::list_import::find::find_lists;
+use crate::services::list_import::headers::{ColumnLayout, ListColumn};
 use crate::services::list_import::{
-    ImportFinding, ImportOutcome, ImportRequest, ListImportError, ListSource, TableError,
-    import_list, read_up_to,
+    ImportFinding, ImportOutcome, ImportRequest, ListImportError, ListOptions, ListSource,
+    TableError, TableRow, import_list, read_up_to,
 };
 
 /// The number of rows that can be corrected on a page; larger lists are imported with the command.
@@ -19,6 +25,8 @@ const MAX_ROWS: usize = 5_000;
 const MAX_CELL_CHARS: usize = 2_000;
 const MAX_CELLS_PER_ROW: usize = 100;
 const SEAL_CONTEXT: &str = "list_draft.rows";
+/// The rows in which the columns are looked for.
+const SAMPLE_ROWS: usize = 1_000;
 
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
 #[strum(prefix = "list_draft.", serialize_all = "snake_case")]
@@ -58,14 +66,42 @@ pub struct PreviewRow {
 /// A preview of the import of a list.
 pub struct Preview {
     pub draft: ListDraft,
-    /// The first row, which names the columns if the list has a header row.
-    pub head: Vec<Personal>,
+    /// What names the columns; their letters where the list has no header.
+    pub head: Vec<String>,
+    /// What each column is taken for, by its place.
+    pub columns: Vec<Option<ListColumn>>,
+    /// The row that names the columns, where somebody has chosen it.
+    pub header_row: Option<u32>,
     pub rows: Vec<PreviewRow>,
     /// The result that the import would have, or the reason why it would fail.
     pub outcome: Result<ImportOutcome, ListImportError>,
 }
 
 type NumberedRows = Vec<(u32, Vec<String>)>;
+
+/// What a draft holds: the rows, and what somebody has chosen for their columns.
+#[derive(Serialize, Deserialize)]
+struct DraftContent {
+    rows: NumberedRows,
+    #[serde(default)]
+    header_row: Option<u32>,
+    /// Places by the name of the column.
+    #[serde(default)]
+    columns: BTreeMap<String, Vec<usize>>,
+}
+
+impl DraftContent {
+    fn options(&self) -> ListOptions {
+        let column = |(name, places): (&String, &Vec<usize>)| {
+            Some((ListColumn::parse(name)?, places.clone()))
+        };
+        ListOptions {
+            header_row: self.header_row,
+            columns: self.columns.iter().filter_map(column).collect(),
+            ..ListOptions::default()
+        }
+    }
+}
 
 /// Stores an uploaded file as a draft. Returns the draft's id. An unreadable file changes nothing.
 pub async fn create_list_draft(
@@ -86,11 +122,39 @@ pub async fn create_list_draft(
         ListDraftError::Import(ListImportError::Table { file: file.to_owned(), error })
     };
     let owned = content.to_vec();
-    let read = tokio::task::spawn_blocking(move || read_up_to(&owned, MAX_ROWS + 1))
-        .await
-        .map_err(|error| ListImportError::Stopped(error.to_string()))?;
-    let rows: NumberedRows =
-        read.map_err(wrong)?.into_iter().map(|row| (row.number, row.cells)).collect();
+    let headers = context.config.headers.clone();
+    let region = context.config.default_region.parse().unwrap_or(country::CN);
+    let categories = [application.category];
+    let read =
+        tokio::task::spawn_blocking(move || list_rows(&owned, (&headers, region), &categories))
+            .await
+            .map_err(|error| ListImportError::Stopped(error.to_string()))?;
+    let rows = read.map_err(wrong)?;
+    store_new(context, actor, codes, file, (rows, application.key_id)).await
+}
+
+/// Stores rows that were read already as a draft. Returns its id.
+pub async fn create_from_rows(
+    context: &AppContext,
+    actor: &str,
+    codes: &[String],
+    file: &str,
+    rows: Vec<(u32, Vec<String>)>,
+) -> Result<i64, ListDraftError> {
+    let first = codes.first().ok_or(ListDraftError::NotFound)?;
+    let application = applications::find(&mut *context.database.read().await?, first)
+        .await?
+        .ok_or_else(|| ListImportError::UnknownApplication(first.clone()))?;
+    store_new(context, actor, codes, file, (rows, application.key_id)).await
+}
+
+async fn store_new(
+    context: &AppContext,
+    actor: &str,
+    codes: &[String],
+    file: &str,
+    (rows, key_id): (NumberedRows, String),
+) -> Result<i64, ListDraftError> {
     if rows.len() > MAX_ROWS {
         return Err(ListDraftError::TooManyRows);
     }
@@ -104,8 +168,12 @@ pub async fn create_list_draft(
         id: 0,
         applications: codes.join(","),
         file: file.to_owned(),
-        rows_sealed: seal(context, &application.key_id, &rows)?,
-        key_id: application.key_id,
+        rows_sealed: seal(
+            context,
+            &key_id,
+            &DraftContent { rows, header_row: None, columns: BTreeMap::new() },
+        )?,
+        key_id,
         created_by: actor.to_owned(),
         changed_at: context.clock.now(),
     };
@@ -115,22 +183,72 @@ pub async fn create_list_draft(
     Ok(id)
 }
 
+/// Returns the rows of the list in a file; of several lists with the same header, all of them. Where
+/// no list is found, the rows of its first table, so that somebody can say what they are.
+fn list_rows(
+    content: &[u8],
+    headers: (&BTreeMap<String, Vec<String>>, country::Id),
+    categories: &[Category],
+) -> Result<NumberedRows, TableError> {
+    let found =
+        find_lists(&ListSource::from(content), &ListOptions::default(), headers, categories);
+    let numbered = |row: TableRow| (row.number, row.cells);
+    let mut lists = match found {
+        Ok(lists) => lists.into_iter(),
+        Err(TableError::NoNumbers) => {
+            return Ok(read_up_to(content, MAX_ROWS + 1)?.into_iter().map(numbered).collect());
+        }
+        Err(error) => return Err(error),
+    };
+    let mut rows: NumberedRows = Vec::new();
+    let mut header: Option<Vec<String>> = None;
+    for list in lists.by_ref() {
+        let from = match &header {
+            None => 0,
+            Some(known) if *known == list.layout.headers => list.layout.first_data_row,
+            // Another form of list: it is uploaded by itself.
+            Some(_) => continue,
+        };
+        header.get_or_insert(list.layout.headers);
+        // Rows keep their numbers in the first sheet and go on from there in the next ones.
+        let offset = if from == 0 { 0 } else { rows.last().map_or(0, |(number, _)| *number) };
+        for row in list.sample.into_iter().skip(from) {
+            rows.push((row.number + offset, row.cells));
+        }
+        for row in list.rows {
+            let row = row?;
+            rows.push((row.number + offset, row.cells));
+            if rows.len() > MAX_ROWS {
+                return Ok(rows);
+            }
+        }
+    }
+    Ok(rows)
+}
+
 fn seal(
     context: &AppContext,
     key_id: &str,
-    rows: &NumberedRows,
+    content: &DraftContent,
 ) -> Result<Vec<u8>, ListDraftError> {
-    let text = serde_json::to_string(rows).map_err(|_| SealError::Broken)?;
+    let text = serde_json::to_string(content).map_err(|_| SealError::Broken)?;
     Ok(context.keys.sealer(key_id)?.seal(SEAL_CONTEXT, text.as_bytes())?)
 }
 
-async fn open(context: &AppContext, id: i64) -> Result<(ListDraft, NumberedRows), ListDraftError> {
+async fn open(context: &AppContext, id: i64) -> Result<(ListDraft, DraftContent), ListDraftError> {
     let draft = drafts::list(&mut *context.database.read().await?, id)
         .await?
         .ok_or(ListDraftError::NotFound)?;
     let text = context.keys.sealer(&draft.key_id)?.open_text(SEAL_CONTEXT, &draft.rows_sealed)?;
-    let rows = serde_json::from_str(&text).map_err(|_| SealError::Broken)?;
-    Ok((draft, rows))
+    // Before columns could be chosen, a draft was its rows.
+    let content = serde_json::from_str(&text).or_else(|_| {
+        serde_json::from_str(&text).map(|rows| DraftContent {
+            rows,
+            header_row: None,
+            columns: BTreeMap::new(),
+        })
+    });
+    Ok((draft, content.map_err(|_| SealError::Broken)?))
 }
 
 /// Writes the list as a CSV file, each row at its number.
@@ -157,19 +275,21 @@ fn to_csv(rows: &NumberedRows) -> Result<Vec<u8>, ListDraftError> {
 async fn import(
     context: &AppContext,
     draft: &ListDraft,
-    rows: &NumberedRows,
+    list: &DraftContent,
     dry_run: bool,
 ) -> Result<Result<ImportOutcome, ListImportError>, ListDraftError> {
     let codes: Vec<String> = draft.applications.split(',').map(str::to_owned).collect();
-    let content = ListSource::from(to_csv(rows)?.as_slice());
-    let request = ImportRequest { applications: &codes, file: &draft.file, content, dry_run };
+    let content = ListSource::from(to_csv(&list.rows)?.as_slice());
+    let options = list.options();
+    let request =
+        ImportRequest { applications: &codes, file: &draft.file, content, options, dry_run };
     Ok(import_list(context, &request, &mut |_, _| ()).await)
 }
 
 /// Returns the list with all problems that its import would find. Writes nothing.
 pub async fn preview(context: &AppContext, id: i64) -> Result<Preview, ListDraftError> {
-    let (draft, rows) = open(context, id).await?;
-    let outcome = import(context, &draft, &rows, true).await?;
+    let (draft, content) = open(context, id).await?;
+    let outcome = import(context, &draft, &content, true).await?;
     let mut findings: BTreeMap<u32, Vec<ImportFinding>> = BTreeMap::new();
     for finding in outcome.iter().flat_map(|outcome| &outcome.findings) {
         findings.entry(finding.row).or_default().push(finding.clone());
@@ -177,13 +297,78 @@ pub async fn preview(context: &AppContext, id: i64) -> Result<Preview, ListDraft
     let personal = |cells: &Vec<String>| {
         cells.iter().map(|cell| Personal::new(cell.as_str())).collect::<Vec<_>>()
     };
-    let head = rows.first().map(|(_, cells)| personal(cells)).unwrap_or_default();
+    let layout = layout_of(context, &content);
+    let width = content.rows.iter().map(|(_, cells)| cells.len()).max().unwrap_or(0);
+    let place = |place: usize| -> Option<ListColumn> {
+        let mut columns = layout.as_ref()?.columns.iter();
+        columns.find(|(_, places)| places.contains(&place)).map(|(column, _)| *column)
+    };
+    let head = |place: usize| match &layout {
+        Some(layout) => layout.place_label(place),
+        None => (place + 1).to_string(),
+    };
+    let first_row = layout.as_ref().map_or(0, |layout| layout.first_data_row);
     let row = |(number, cells): &(u32, Vec<String>)| PreviewRow {
         number: *number,
         cells: personal(cells),
         findings: findings.remove(number).unwrap_or_default(),
     };
-    Ok(Preview { head, rows: rows.iter().map(row).collect(), draft, outcome })
+    Ok(Preview {
+        head: (0..width).map(head).collect(),
+        columns: (0..width).map(place).collect(),
+        header_row: content.header_row,
+        rows: content.rows.iter().skip(first_row).map(row).collect(),
+        draft,
+        outcome,
+    })
+}
+
+/// The columns of a draft, as they are found and chosen; `None`: no numbers are found.
+fn layout_of(context: &AppContext, content: &DraftContent) -> Option<ColumnLayout> {
+    let region = context.config.default_region.parse().unwrap_or(country::CN);
+    let rows: Vec<TableRow> = content
+        .rows
+        .iter()
+        .take(SAMPLE_ROWS)
+        .map(|(number, cells)| TableRow { number: *number, cells: cells.clone() })
+        .collect();
+    let options = content.options();
+    if options.is_empty() {
+        return ColumnLayout::detect(&rows, &context.config.headers, region).ok();
+    }
+    let found = ColumnLayout::by_header(&rows, &context.config.headers, region);
+    Some(ColumnLayout::chosen(&rows, options.columns, options.header_row, found))
+}
+
+/// Says what the columns of a draft are, by their places from 0, and which row names them.
+pub async fn choose_columns(
+    context: &AppContext,
+    id: i64,
+    columns: &BTreeMap<usize, ListColumn>,
+    header_row: Option<u32>,
+) -> Result<(), ListDraftError> {
+    let (draft, mut content) = open(context, id).await?;
+    content.columns.clear();
+    for (place, column) in columns {
+        content.columns.entry(column.name().to_owned()).or_default().push(*place);
+    }
+    content.header_row = header_row.filter(|row| *row > 0);
+    store(context, id, &draft, &content).await
+}
+
+async fn store(
+    context: &AppContext,
+    id: i64,
+    draft: &ListDraft,
+    content: &DraftContent,
+) -> Result<(), ListDraftError> {
+    let sealed = seal(context, &draft.key_id, content)?;
+    let mut tx = context.database.write().await?;
+    if !drafts::set_rows(&mut tx, id, draft.changed_at, sealed, context.clock.now()).await? {
+        return Err(ListDraftError::Changed);
+    }
+    tx.commit().await?;
+    Ok(())
 }
 
 /// Replaces the text of cells, by row number and column index from 0. Rows and cells that do not
@@ -193,21 +378,15 @@ pub async fn correct(
     id: i64,
     corrections: &BTreeMap<(u32, usize), String>,
 ) -> Result<(), ListDraftError> {
-    let (draft, mut rows) = open(context, id).await?;
-    for (number, cells) in &mut rows {
+    let (draft, mut content) = open(context, id).await?;
+    for (number, cells) in &mut content.rows {
         for (column, cell) in cells.iter_mut().enumerate() {
             if let Some(better) = corrections.get(&(*number, column)) {
                 *cell = better.chars().take(MAX_CELL_CHARS).collect();
             }
         }
     }
-    let sealed = seal(context, &draft.key_id, &rows)?;
-    let mut tx = context.database.write().await?;
-    if !drafts::set_rows(&mut tx, id, draft.changed_at, sealed, context.clock.now()).await? {
-        return Err(ListDraftError::Changed);
-    }
-    tx.commit().await?;
-    Ok(())
+    store(context, id, &draft, &content).await
 }
 
 /// Imports the list and deletes the draft. Rows that still have errors are left out.
@@ -215,8 +394,8 @@ pub async fn import_list_draft(
     context: &AppContext,
     id: i64,
 ) -> Result<ImportOutcome, ListDraftError> {
-    let (draft, rows) = open(context, id).await?;
-    let outcome = import(context, &draft, &rows, false).await??;
+    let (draft, content) = open(context, id).await?;
+    let outcome = import(context, &draft, &content, false).await??;
     discard_draft(context, id).await?;
     Ok(outcome)
 }

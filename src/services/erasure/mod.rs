@@ -19,7 +19,8 @@ pub use reapply_erasures::reapply_erasures;
 
 use crate::adapters::crypto::{KeyRingError, SealError};
 use crate::adapters::database::{
-    DatabaseError, drafts, events, gateway_log, quotas, receipts, replies, suppressions,
+    DatabaseError, application_drafts, drafts, events, gateway_log, quotas, receipts, replies,
+    suppressions,
 };
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
@@ -77,6 +78,9 @@ pub enum ErasureError {
 /// How long an uploaded list that is not imported is stored.
 const KEEP_DRAFTS: std::time::Duration = std::time::Duration::from_secs(7 * 86_400);
 
+/// How long an applicant's documents that nobody registers are stored.
+const KEEP_FORMS: std::time::Duration = std::time::Duration::from_secs(30 * 86_400);
+
 /// How long delivered and abandoned events are stored.
 const KEEP_EVENTS: std::time::Duration = std::time::Duration::from_secs(30 * 86_400);
 
@@ -118,6 +122,7 @@ async fn remove_old_rows(context: &AppContext) -> Result<RemovedCounts, ErasureE
     let keep = &context.config.housekeeping;
     let mut tx = context.database.write().await?;
     drafts::delete_stale_lists(&mut tx, now - KEEP_DRAFTS).await?;
+    let stale_keys = application_drafts::delete_stale(&mut tx, now - KEEP_FORMS).await?;
     events::delete_before(&mut tx, now - KEEP_EVENTS).await?;
     let tidied = RemovedCounts {
         conversations: gateway_log::delete_before(&mut tx, now - keep.keep_gateway_log).await?,
@@ -137,6 +142,9 @@ async fn remove_old_rows(context: &AppContext) -> Result<RemovedCounts, ErasureE
     )
     .await?;
     tx.commit().await?;
+    for key in stale_keys {
+        context.keys.destroy(&key, "an application's draft has ended")?;
+    }
     Ok(tidied)
 }
 

@@ -113,7 +113,8 @@ fn open_export(context: &AppContext, export: SubjectAccessExport) -> Result<Valu
         "programme": export.programme, "applicant": export.applicant, "since": utc(export.created_at),
         "number": open_phone(&sealer, &export.phone_sealed)?.e164(), "language": export.language,
         "name": person.name.reveal(), "organisation": person.organisation.reveal(), "job_title": person.job_title.reveal(),
-        "email": person.email.reveal(), "remark": person.remark.reveal(),
+        "email": person.email.reveal(), "remark": person.remark.reveal(), "salutation": person.salutation.reveal(),
+        "other_numbers": person.other_numbers.reveal().lines().collect::<Vec<_>>(),
         "cases": cases, "consents": consents.collect::<Vec<_>>(), "messages": messages.collect::<Vec<_>>(), "calls": calls, "replies": replies,
     }))
 }

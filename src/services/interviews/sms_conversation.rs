@@ -187,6 +187,14 @@ impl SmsConversation<'_> {
         }
         let invitation_cases =
             self.interview_service.open_invitation(&self.code, Mode::Sms).await?;
+        let ended =
+            sms_interviews::find(&mut *self.context.database.read().await?, self.invitation)
+                .await?
+                .is_some_and(|known| !known.is_asking);
+        if ended && matches!(next_question(&invitation_cases, None), NextMessage::End { .. }) {
+            // «好的» to the goodbye, or an answer that comes late: nobody is thanked twice.
+            return self.mark_handled().await;
+        }
         let notice = invitation_cases.programme.privacy.version.clone();
         self.interview_service
             .begin(&self.code, invitation_cases.language(), &notice, BY_SMS)

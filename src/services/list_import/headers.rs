@@ -12,6 +12,8 @@ use crate::domain::phone::Phone;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ListColumn {
     Name,
+    /// How the person is addressed: 先生, 女士, or the gender as it stands.
+    Salutation,
     Organisation,
     JobTitle,
     Mobile,
@@ -22,9 +24,28 @@ pub enum ListColumn {
     Language,
 }
 
+impl ListColumn {
+    /// Parses the name that the command line and the API use.
+    pub fn parse(name: &str) -> Option<ListColumn> {
+        SYNONYMS.iter().find(|(_, key, _)| *key == name).map(|(column, ..)| *column)
+    }
+
+    pub fn name(self) -> &'static str {
+        SYNONYMS.iter().find(|(column, ..)| *column == self).map_or("", |(_, key, _)| key)
+    }
+
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        SYNONYMS.iter().map(|(_, key, _)| *key)
+    }
+
+    fn is_number(self) -> bool {
+        matches!(self, ListColumn::Mobile | ListColumn::Phone)
+    }
+}
+
 /// The header words of each column, normalised as in [`normalize_header`]. The configuration can
 /// add to them.
-const SYNONYMS: [(ListColumn, &str, &[&str]); 9] = [
+const SYNONYMS: [(ListColumn, &str, &[&str]); 10] = [
     (
         ListColumn::Name,
         "name",
@@ -38,6 +59,16 @@ const SYNONYMS: [(ListColumn, &str, &[&str]); 9] = [
             "用户姓名",
             "客户姓名",
             "业主姓名",
+            "受访者",
+            "受访者姓名",
+            "被调查者",
+            "被调查人",
+            "被访人",
+            "联络人",
+            "联络人姓名",
+            "用户",
+            "业主",
+            "称呼姓名",
             "name",
             "fullname",
             "contact",
@@ -45,10 +76,21 @@ const SYNONYMS: [(ListColumn, &str, &[&str]); 9] = [
         ],
     ),
     (
+        ListColumn::Salutation,
+        "salutation",
+        &["称呼", "称谓", "尊称", "性别", "salutation", "gender", "sex"],
+    ),
+    (
         ListColumn::Organisation,
         "organisation",
         &[
             "单位",
+            "单位住址",
+            "客户名称",
+            "用户名称",
+            "顾客名称",
+            "门店",
+            "门店名称",
             "单位名称",
             "工作单位",
             "公司",
@@ -76,6 +118,11 @@ const SYNONYMS: [(ListColumn, &str, &[&str]); 9] = [
             "手机号码",
             "移动电话",
             "手机电话",
+            "联系手机",
+            "行动电话",
+            "行动电话号码",
+            "手提电话",
+            "流动电话",
             "mobile",
             "mobilephone",
             "mobilenumber",
@@ -95,6 +142,10 @@ const SYNONYMS: [(ListColumn, &str, &[&str]); 9] = [
             "办公电话",
             "电话号码",
             "联系方式",
+            "联络电话",
+            "联络方式",
+            "备用电话",
+            "其他电话",
             "phone",
             "telephone",
             "phonenumber",
@@ -133,48 +184,146 @@ const SYNONYMS: [(ListColumn, &str, &[&str]); 9] = [
 ];
 
 /// Known headers of columns that are not needed; they help to recognise the header row.
-const IGNORED_HEADERS: [&str; 8] =
-    ["序号", "编号", "no", "id", "性别", "地址", "购买日期", "使用时间"];
+const IGNORED_HEADERS: [&str; 14] = [
+    "序号",
+    "编号",
+    "no",
+    "id",
+    "地址",
+    "住址",
+    "购买日期",
+    "使用时间",
+    "传真",
+    "邮编",
+    "部门",
+    "年龄",
+    "省份",
+    "城市",
+];
+
+/// Rows among which the header is looked for: a title, an explanation and empty lines may stand
+/// before it.
+const HEADER_ROWS: usize = 30;
+/// Rows that a header may have.
+const MAX_HEADER_ROWS: usize = 3;
 
 /// The columns of a list, and its first row of people.
 #[derive(Debug, Clone)]
 pub struct ColumnLayout {
-    pub columns: BTreeMap<ListColumn, usize>,
+    /// The places of each column. Only telephone numbers may have several.
+    pub columns: BTreeMap<ListColumn, Vec<usize>>,
     /// The columns of the list fields that applications use, by field name.
     pub fields: BTreeMap<String, usize>,
     /// The headers of the columns, for reports; empty where the list has none.
-    headers: Vec<String>,
+    pub headers: Vec<String>,
     /// The index of the first row of people.
     pub first_data_row: usize,
+    /// The sheet's name, where a file has several with people.
+    pub sheet: Option<String>,
 }
 
 impl ColumnLayout {
-    /// Detects the header row among the first ten rows (lists often begin with a title), or the
-    /// columns of a list without one if a column clearly contains phone numbers. `extra_synonyms`
-    /// are the configured header words by column name.
+    /// Detects the header among the first rows (lists often begin with a title), or the columns of
+    /// a list without one if a column clearly contains phone numbers. `extra_synonyms` are the
+    /// configured header words by column name.
     pub fn detect(
         rows: &[TableRow],
         extra_synonyms: &BTreeMap<String, Vec<String>>,
         region: country::Id,
     ) -> Result<ColumnLayout, TableError> {
-        let header = rows.iter().take(10).position(|row| is_header(row, extra_synonyms));
-        match header {
-            Some(at) => {
-                let mut columns = BTreeMap::new();
-                for (index, cell) in rows[at].cells.iter().enumerate() {
-                    if let Some(column) = recognize_column(cell, extra_synonyms) {
-                        columns.entry(column).or_insert(index);
-                    }
-                }
-                Ok(ColumnLayout {
-                    columns,
-                    fields: BTreeMap::new(),
-                    headers: rows[at].cells.clone(),
-                    first_data_row: at + 1,
-                })
+        ColumnLayout::by_header(rows, extra_synonyms, region)
+            .map_or_else(|| detect_columns_without_header(rows, region), Ok)
+    }
+
+    /// Detects the header; `None`: there is none.
+    pub fn by_header(
+        rows: &[TableRow],
+        extra_synonyms: &BTreeMap<String, Vec<String>>,
+        region: country::Id,
+    ) -> Option<ColumnLayout> {
+        let is_word = |cell: &str| {
+            recognize_column(cell, extra_synonyms).is_some()
+                || IGNORED_HEADERS.contains(&normalize_header(cell).as_str())
+        };
+        let at =
+            rows.iter().take(HEADER_ROWS).position(|row| is_header(row, extra_synonyms, region))?;
+        let mut headers = rows[at].cells.clone();
+        // The rows below a header that is divided («联系方式»: «手机», «固定电话») hold words only.
+        let mut last = at;
+        for row in rows.iter().skip(at + 1).take(MAX_HEADER_ROWS - 1) {
+            let mut filled = row.cells.iter().filter(|cell| !cell.trim().is_empty()).peekable();
+            if filled.peek().is_none() || !filled.all(|cell| is_word(cell)) {
+                break;
             }
-            None => detect_columns_without_header(rows, region),
+            last += 1;
+            for (place, cell) in row.cells.iter().enumerate().filter(|(_, c)| !c.trim().is_empty())
+            {
+                if headers.len() <= place {
+                    headers.resize(place + 1, String::new());
+                }
+                headers[place].clone_from(cell);
+            }
         }
+        // The rows above hold what stands over its own column and reaches down.
+        for row in rows[..at].iter().rev().take(MAX_HEADER_ROWS - 1) {
+            let filled = row.cells.iter().filter(|cell| !cell.trim().is_empty()).count();
+            if filled < 2 {
+                break;
+            }
+            for (place, cell) in row.cells.iter().enumerate().filter(|(_, cell)| is_word(cell)) {
+                if headers.len() <= place {
+                    headers.resize(place + 1, String::new());
+                }
+                if headers[place].trim().is_empty() {
+                    headers[place].clone_from(cell);
+                }
+            }
+        }
+        let mut columns: BTreeMap<ListColumn, Vec<usize>> = BTreeMap::new();
+        for (place, cell) in headers.iter().enumerate() {
+            if let Some(column) = recognize_column(cell, extra_synonyms) {
+                let places = columns.entry(column).or_default();
+                if places.is_empty() || column.is_number() {
+                    places.push(place);
+                }
+            }
+        }
+        Some(ColumnLayout {
+            columns,
+            fields: BTreeMap::new(),
+            headers,
+            first_data_row: last + 1,
+            sheet: None,
+        })
+    }
+
+    /// A layout that somebody chose: the columns, and the number of the header row; without one, the
+    /// header that is found, if there is one.
+    pub fn chosen(
+        rows: &[TableRow],
+        columns: BTreeMap<ListColumn, Vec<usize>>,
+        header_row: Option<u32>,
+        found: Option<ColumnLayout>,
+    ) -> ColumnLayout {
+        let chosen_row = header_row.and_then(|number| rows.iter().position(|r| r.number == number));
+        let (headers, first_data_row) = match (chosen_row, &found) {
+            (Some(at), _) => (rows[at].cells.clone(), at + 1),
+            (None, Some(found)) => (found.headers.clone(), found.first_data_row),
+            (None, None) => (Vec::new(), 0),
+        };
+        let mut all = found.map(|found| found.columns).unwrap_or_default();
+        let places: Vec<usize> = columns.values().flatten().copied().collect();
+        for known in all.values_mut() {
+            known.retain(|place| !places.contains(place));
+        }
+        // Who says where the numbers are means all of them.
+        if columns.keys().any(|column| column.is_number()) {
+            all.retain(|column, _| !column.is_number());
+        }
+        all.extend(columns);
+        all.retain(|_, places| !places.is_empty());
+        let fields = BTreeMap::new();
+        ColumnLayout { columns: all, fields, headers, first_data_row, sheet: None }
     }
 
     /// Detects the columns of the list fields. The error contains the header words of the first
@@ -190,20 +339,55 @@ impl ColumnLayout {
         Ok(())
     }
 
-    /// Returns the column's name for a report: its header, or its letter in a spreadsheet.
-    pub fn column_label(&self, column: ListColumn) -> String {
-        let Some(&index) = self.columns.get(&column) else { return String::new() };
-        match self.headers.get(index).map(|h| h.trim()) {
+    /// The places of the telephone numbers, those for mobiles first.
+    pub fn number_columns(&self) -> impl Iterator<Item = (ListColumn, usize)> {
+        [ListColumn::Mobile, ListColumn::Phone].into_iter().flat_map(|column| {
+            self.columns.get(&column).into_iter().flatten().map(move |place| (column, *place))
+        })
+    }
+
+    /// Returns the name of a place for a report: its header, or its letter in a spreadsheet, with the
+    /// sheet where there are several.
+    pub fn place_label(&self, place: usize) -> String {
+        let label = match self.headers.get(place).map(|h| h.trim()) {
             Some(header) if !header.is_empty() => header.to_owned(),
-            _ => column_letter(index),
+            _ => column_letter(place),
+        };
+        match &self.sheet {
+            Some(sheet) => format!("{sheet}!{label}"),
+            None => label,
         }
+    }
+
+    /// Returns the column's name for a report; empty: the list has none.
+    pub fn column_label(&self, column: ListColumn) -> String {
+        let place = self.columns.get(&column).and_then(|places| places.first());
+        place.map(|place| self.place_label(*place)).unwrap_or_default()
+    }
+
+    /// Whether a row repeats the header, as at the top of each page.
+    pub fn repeats_header(&self, row: &TableRow) -> bool {
+        let same = row.cells.iter().enumerate().filter(|(place, cell)| {
+            let header = self.headers.get(*place).map(|h| h.trim()).unwrap_or_default();
+            !cell.trim().is_empty() && cell.trim() == header
+        });
+        same.count() >= 2
     }
 }
 
-fn is_header(row: &TableRow, extra_synonyms: &BTreeMap<String, Vec<String>>) -> bool {
+fn is_header(
+    row: &TableRow,
+    extra_synonyms: &BTreeMap<String, Vec<String>>,
+    region: country::Id,
+) -> bool {
+    // «手机 | 13800138000 | 邮箱 | …» is a line of a form.
+    let is_value = |cell: &String| Phone::parse(cell.trim(), region).is_ok() || cell.contains('@');
+    if row.cells.iter().any(is_value) {
+        return false;
+    }
     let columns: Vec<ListColumn> =
         row.cells.iter().filter_map(|cell| recognize_column(cell, extra_synonyms)).collect();
-    let has_number = columns.iter().any(|c| matches!(c, ListColumn::Mobile | ListColumn::Phone));
+    let has_number = columns.iter().any(|column| column.is_number());
     let known = columns.len()
         + row
             .cells
@@ -213,31 +397,67 @@ fn is_header(row: &TableRow, extra_synonyms: &BTreeMap<String, Vec<String>>) -> 
     has_number && (known >= 2 || row.cells.iter().filter(|c| !c.trim().is_empty()).count() == 1)
 }
 
-fn recognize_column(
+/// Recognises the column that a header names: by its words, without a number at its end («电话2»),
+/// or by the word that it contains («受访者手机号码（必填）»).
+pub(super) fn recognize_column(
     header: &str,
     extra_synonyms: &BTreeMap<String, Vec<String>>,
 ) -> Option<ListColumn> {
     let header = normalize_header(header);
-    if header.is_empty() || header.chars().count() > 20 {
+    let length = header.chars().count();
+    if length == 0 || length > 20 || header.chars().filter(char::is_ascii_digit).count() > 3 {
         return None;
     }
-    SYNONYMS
-        .iter()
-        .find(|(_, key, words)| {
-            words.contains(&header.as_str())
-                || extra_synonyms.get(*key).is_some_and(|extra_synonyms| {
-                    extra_synonyms.iter().any(|word| normalize_header(word) == header)
-                })
-        })
-        .map(|(column, ..)| *column)
+    let by_words = |header: &str| {
+        SYNONYMS
+            .iter()
+            .find(|(_, key, words)| {
+                words.contains(&header)
+                    || extra_synonyms.get(*key).is_some_and(|extra_synonyms| {
+                        extra_synonyms.iter().any(|word| normalize_header(word) == header)
+                    })
+            })
+            .map(|(column, ..)| *column)
+    };
+    let is_count = |c: char| c.is_ascii_digit() || "一二三四五".contains(c);
+    let without_number = header.trim_end_matches(is_count);
+    let contained =
+        || CONTAINED.iter().find(|(word, _)| header.contains(word)).map(|(_, column)| *column);
+    by_words(&header).or_else(|| by_words(without_number)).or_else(contained)
 }
 
+/// Words within a header that say what it is, the most telling first.
+const CONTAINED: [(&str, ListColumn); 9] = [
+    ("手机", ListColumn::Mobile),
+    ("移动电话", ListColumn::Mobile),
+    ("mobile", ListColumn::Mobile),
+    ("电话", ListColumn::Phone),
+    ("联系方式", ListColumn::Phone),
+    ("phone", ListColumn::Phone),
+    ("姓名", ListColumn::Name),
+    ("邮箱", ListColumn::Email),
+    ("email", ListColumn::Email),
+];
+
+/// Traditional signs of header words with the simplified ones.
+const SIMPLIFIED: &str = "機机號号碼码電电話话聯联絡络繫系單单稱称職职務务備备註注類类別别業业戶户語语種种郵邮說说傳传動动線线辦办訪访錄录費费間间產产區区縣县國国員员營营門门與与處处發发時时歲岁齡龄購购買买級级項项顧顾經经責责師师層层樓楼醫医學学";
+
 /// Normalises a header: removes width, case, spaces, punctuation and bracketed text, so that
-/// `手机号码（必填）` becomes `手机号码`.
-fn normalize_header(header: &str) -> String {
+/// `手機號碼（必填）` becomes `手机号码`.
+pub(super) fn normalize_header(header: &str) -> String {
     let folded: String = header.nfkc().collect::<String>().to_lowercase();
     let before_bracket = folded.split(['(', '[', '【', '〔']).next().unwrap_or_default();
-    before_bracket.chars().filter(|c| c.is_alphanumeric()).collect()
+    before_bracket.chars().filter(|c| c.is_alphanumeric()).map(simplified).collect()
+}
+
+fn simplified(c: char) -> char {
+    let mut pairs = SIMPLIFIED.chars();
+    while let (Some(traditional), Some(simple)) = (pairs.next(), pairs.next()) {
+        if traditional == c {
+            return simple;
+        }
+    }
+    c
 }
 
 fn detect_columns_without_header(
@@ -263,15 +483,21 @@ fn detect_columns_without_header(
             .max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)))
     };
     let (mobile, _) = best(&numbers, 0.7).ok_or(TableError::NoNumbers)?;
-    let mut columns = BTreeMap::from([(ListColumn::Mobile, mobile)]);
+    let mut columns = BTreeMap::from([(ListColumn::Mobile, vec![mobile])]);
     let short_name = |cell: &str| {
         (2..=4).contains(&cell.chars().count())
             && cell.chars().all(|c| ('\u{4e00}'..='\u{9fff}').contains(&c) || c == '·')
     };
     if let Some((name, _)) = best(&short_name, 0.7) {
-        columns.insert(ListColumn::Name, name);
+        columns.insert(ListColumn::Name, vec![name]);
     }
-    Ok(ColumnLayout { columns, fields: BTreeMap::new(), headers: Vec::new(), first_data_row: 0 })
+    Ok(ColumnLayout {
+        columns,
+        fields: BTreeMap::new(),
+        headers: Vec::new(),
+        first_data_row: 0,
+        sheet: None,
+    })
 }
 
 /// Returns the letter of a column: 0 is A, 26 is AA.
@@ -314,11 +540,14 @@ mod tests {
         ])
         .unwrap();
         assert_eq!(found.first_data_row, 2);
-        assert_eq!(found.columns[&ListColumn::Mobile], 1);
-        assert_eq!((found.columns[&ListColumn::Name], found.columns[&ListColumn::Segment]), (2, 3));
+        assert_eq!(found.columns[&ListColumn::Mobile], [1]);
+        assert_eq!(
+            (found.columns[&ListColumn::Name][0], found.columns[&ListColumn::Segment][0]),
+            (2, 3)
+        );
         assert_eq!(found.column_label(ListColumn::Mobile), "手机号码（必填）");
         assert_eq!(
-            layout(&[&["Name", "Mobile No."], &["x", "1"]]).err(),
+            layout(&[&["Name", "Pager"], &["x", "1"]]).err(),
             Some(TableError::NoNumbers),
             "an unknown word is no column"
         );
@@ -328,7 +557,7 @@ mod tests {
         );
         assert_eq!(
             layout(&[&["姓名", "机主号码"]]).unwrap().columns[&ListColumn::Mobile],
-            1,
+            [1],
             "a word of the configuration"
         );
     }
@@ -345,8 +574,8 @@ mod tests {
         assert_eq!(
             (
                 found.first_data_row,
-                found.columns[&ListColumn::Mobile],
-                found.columns[&ListColumn::Name]
+                found.columns[&ListColumn::Mobile][0],
+                found.columns[&ListColumn::Name][0]
             ),
             (0, 2, 1)
         );
@@ -359,5 +588,52 @@ mod tests {
             (column_letter(25), column_letter(26), column_letter(701)),
             ("Z".into(), "AA".into(), "ZZ".into())
         );
+    }
+
+    /// A header over two rows, with what stands in one cell over both.
+    #[test]
+    fn a_header_may_be_divided_and_its_words_traditional_or_numbered() {
+        let above = [
+            &["被访者信息登记表（企业/机构类）"][..],
+            &["企业/机构名称：（加盖公章）"],
+            &["序号", "被访者姓名", "性别", "被访者信息", "", "", "备注"],
+            &["", "", "", "单位", "联系电话", "手机", ""],
+            &["1", "刘娜", "女", "某厂", "020-83301230", "13059832468", ""],
+        ];
+        let found = layout(&above).unwrap();
+        assert_eq!(found.first_data_row, 4);
+        let place = |column| found.columns[&column][0];
+        assert_eq!(
+            [
+                ListColumn::Name,
+                ListColumn::Salutation,
+                ListColumn::Organisation,
+                ListColumn::Mobile
+            ]
+            .map(place),
+            [1, 2, 3, 5]
+        );
+        let below = [
+            &["姓名", "联系方式", "", "备注"][..],
+            &["", "手机", "固定电话", ""],
+            &["王", "13800138000", "", ""],
+        ];
+        let found = layout(&below).unwrap();
+        assert_eq!(found.first_data_row, 2);
+        assert_eq!(
+            found.number_columns().collect::<Vec<_>>(),
+            [(ListColumn::Mobile, 1), (ListColumn::Phone, 2)]
+        );
+        let numbered =
+            layout(&[&["客户名称", "联系人", "电话1", "电话2"], &["店", "李", "1", "2"]]).unwrap();
+        assert_eq!(numbered.columns[&ListColumn::Phone], [2, 3]);
+        let traditional = layout(&[&["姓名", "手機號碼"], &["陳", "1"]]).unwrap();
+        assert_eq!(traditional.columns[&ListColumn::Mobile], [1]);
+        // A line of a form is no header.
+        let form = [
+            &["经办人", "李磊", "电话", "020-83300464"][..],
+            &["部门", "质量部", "手机", "15869074391"],
+        ];
+        assert!(ColumnLayout::by_header(&table(&form), &BTreeMap::new(), country::CN).is_none());
     }
 }

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::ListImportError;
+use super::find::{FoundList, ListOptions, find_lists};
 use super::headers::ColumnLayout;
 use super::prepare::{PreparedBatch, PreparedPerson, Preparer};
 use super::report::{ImportFinding, RowDecision, RowReason};
@@ -19,6 +20,7 @@ use super::table::{self, TableError, TableRow, TableRows};
 use crate::adapters::database::applications::{self, Application, ApplicationState};
 use crate::adapters::database::lists::{self, ImportCounts, NewRespondent};
 use crate::adapters::database::{WriteTx, cases, programmes, suppressions};
+use crate::domain::category::Category;
 use crate::domain::ids::{ApplicationId, RespondentId};
 use crate::domain::programme::Programme;
 use crate::domain::time::Timestamp;
@@ -26,9 +28,6 @@ use crate::services::context::AppContext;
 
 /// The number of rows prepared and written together.
 const ROWS_PER_BATCH: usize = 5_000;
-/// The number of first rows in which the header is searched; in a list without one, columns are
-/// detected from them.
-const SAMPLE_ROWS: usize = 1_000;
 /// The number of findings that are returned; further ones are only counted.
 const MAX_FINDINGS: usize = 100_000;
 
@@ -38,6 +37,8 @@ pub struct ImportRequest<'a> {
     /// The file name, for messages.
     pub file: &'a str,
     pub content: ListSource,
+    /// What somebody has said about its form.
+    pub options: ListOptions,
     /// Whether to check everything and write nothing.
     pub dry_run: bool,
 }
@@ -48,6 +49,8 @@ pub struct ImportOutcome {
     pub accepted: u64,
     pub merged: u64,
     pub rejected: u64,
+    /// Rows that are no people: totals, signatures, headings. They are in no other count.
+    pub not_people: u64,
     /// Accepted rows with a fixed line, reached by telephone only.
     pub fixed_lines: u64,
     /// Accepted rows whose number is suppressed, so they are never contacted.
@@ -76,15 +79,18 @@ pub async fn import_list(
         true
     });
     seen.map_err(|error| wrong(error.into()))?;
+    if !request.options.is_empty() {
+        fingerprint.add(request.options.fingerprint().as_bytes());
+    }
     let content_hash = fingerprint.end();
     // Before the transaction: while a large spreadsheet is read, others can write.
-    let content = request.content.clone();
-    let opened = table::beside(move || {
-        let mut rows = TableRows::open(&content)?;
-        let sample = rows.by_ref().take(SAMPLE_ROWS).collect::<Result<Vec<TableRow>, _>>()?;
-        if sample.is_empty() { Err(TableError::Empty) } else { Ok((sample, rows)) }
-    });
-    let (sample, rows) = opened.await.map_err(wrong)?;
+    let categories = categories_of(context, request.applications).await?;
+    let (content, options) = (request.content.clone(), request.options.clone());
+    let headers = context.config.headers.clone();
+    let region = context.config.default_region.parse().unwrap_or(country::CN);
+    let found =
+        table::beside(move || find_lists(&content, &options, (&headers, region), &categories));
+    let lists_found = found.await.map_err(wrong)?;
     let mut tx = context.database.write().await?;
     let applications = find_applications(&mut tx, request.applications).await?;
     check_cut_off(&mut tx, &applications, now).await?;
@@ -95,57 +101,52 @@ pub async fn import_list(
         return Ok(ImportOutcome { names, already_imported: true, ..ImportOutcome::empty() });
     }
 
-    let preparer = Arc::new(preparer(context, request, &applications, &sample)?);
-    let sample = sample.into_iter().skip(preparer.layout.first_data_row);
+    let mut prepared = Vec::new();
+    for FoundList { layout, sample, rows, is_rounded, .. } in lists_found {
+        let preparer = preparer(context, request, &applications, (layout, is_rounded, &sample))?;
+        prepared.push((Arc::new(preparer), sample, rows));
+    }
     let mut import = Import::begin(tx, request.file, applications, now).await?;
-    let mut chunks = read_ahead(sample, rows);
-    // As many batches as there are cores are prepared at once; they are written in order.
-    let mut preparing: VecDeque<JoinHandle<Result<PreparedBatch, ListImportError>>> =
-        VecDeque::new();
-    loop {
-        let chunk = chunks.recv().await;
-        let is_over = chunk.is_none();
-        if let Some(chunk) = chunk {
-            let ReadChunk { rows, read } = chunk.map_err(wrong)?;
-            progress(read.0, read.1);
-            let preparer = preparer.clone();
-            preparing.push_back(tokio::task::spawn_blocking(move || preparer.prepare(rows)));
-        }
-        while preparing.len() > core_count() || (is_over && !preparing.is_empty()) {
-            let Some(oldest) = preparing.pop_front() else { break };
-            import
-                .write_batch(
-                    oldest.await.map_err(|error| ListImportError::Stopped(error.to_string()))??,
-                )
-                .await?;
-        }
-        if is_over {
-            break;
-        }
+    for (preparer, sample, rows) in prepared {
+        let sample = sample.into_iter().skip(preparer.layout.first_data_row);
+        import.write_list(&preparer, read_ahead(sample, rows), progress).await?;
     }
     import.finish(&content_hash, &codes, request.dry_run).await
 }
 
-/// Detects the columns from the first rows.
+/// The categories of applications that exist.
+async fn categories_of(
+    context: &AppContext,
+    codes: &[String],
+) -> Result<Vec<Category>, ListImportError> {
+    let mut connection = context.database.read().await?;
+    let mut categories = Vec::new();
+    for code in codes {
+        if let Some(application) = applications::find(&mut connection, code).await? {
+            categories.push(application.category);
+        }
+    }
+    Ok(categories)
+}
+
+/// Returns what prepares the rows of a list.
 fn preparer(
     context: &AppContext,
     request: &ImportRequest<'_>,
     applications: &[Application],
-    sample: &[TableRow],
+    (mut layout, is_rounded, sample): (ColumnLayout, bool, &[TableRow]),
 ) -> Result<Preparer, ListImportError> {
-    let wrong = |error| ListImportError::Table { file: request.file.to_owned(), error };
-    let region = context.config.default_region.parse().unwrap_or(country::CN);
-    let mut layout =
-        ColumnLayout::detect(sample, &context.config.headers, region).map_err(wrong)?;
+    let file = || request.file.to_owned();
     layout
         .find_fields(&list_fields_of(applications))
-        .map_err(|words| ListImportError::NoField { file: request.file.to_owned(), words })?;
+        .map_err(|words| ListImportError::NoField { file: file(), words })?;
     if sample.len() == layout.first_data_row {
-        return Err(wrong(TableError::Empty));
+        return Err(ListImportError::Table { file: file(), error: TableError::Empty });
     }
     Ok(Preparer {
         layout,
-        region,
+        is_rounded,
+        region: context.config.default_region.parse().unwrap_or(country::CN),
         home_region: context.config.default_region.clone(),
         hasher: context.keys.hasher().clone(),
         sealer: context.keys.sealer(&applications[0].key_id)?,
@@ -232,6 +233,39 @@ impl<'a> Import<'a> {
         })
     }
 
+    /// Writes the rows of one list.
+    async fn write_list(
+        &mut self,
+        preparer: &Arc<Preparer>,
+        mut chunks: mpsc::Receiver<Result<ReadChunk, TableError>>,
+        progress: &mut (dyn FnMut(u64, u64) + Send),
+    ) -> Result<(), ListImportError> {
+        // As many batches as there are cores are prepared at once; they are written in order.
+        let mut preparing: VecDeque<JoinHandle<Result<PreparedBatch, ListImportError>>> =
+            VecDeque::new();
+        loop {
+            let chunk = chunks.recv().await;
+            let is_over = chunk.is_none();
+            if let Some(chunk) = chunk {
+                let wrong = |error| ListImportError::Table { file: self.file.to_owned(), error };
+                let ReadChunk { rows, read } = chunk.map_err(wrong)?;
+                progress(read.0, read.1);
+                let preparer = preparer.clone();
+                preparing.push_back(tokio::task::spawn_blocking(move || preparer.prepare(rows)));
+            }
+            while preparing.len() > core_count() || (is_over && !preparing.is_empty()) {
+                let Some(oldest) = preparing.pop_front() else { break };
+                let prepared = oldest.await;
+                let stopped =
+                    |error: tokio::task::JoinError| ListImportError::Stopped(error.to_string());
+                self.write_batch(prepared.map_err(stopped)??).await?;
+            }
+            if is_over {
+                return Ok(());
+            }
+        }
+    }
+
     /// Writes the people of a batch.
     async fn write_batch(&mut self, batch: PreparedBatch) -> Result<(), ListImportError> {
         self.outcome.rows += batch.rows;
@@ -276,6 +310,7 @@ impl<'a> Import<'a> {
         match finding.decision {
             RowDecision::Rejected => self.outcome.rejected += 1,
             RowDecision::Merged => self.outcome.merged += 1,
+            RowDecision::NoPerson => self.outcome.not_people += 1,
             RowDecision::AcceptedWithNotice => {}
         }
         if self.outcome.findings.len() < MAX_FINDINGS {
@@ -385,8 +420,14 @@ impl<'a> Import<'a> {
             }
         }
         let ImportOutcome { rows, accepted, merged, rejected, .. } = self.outcome;
+        self.outcome.findings.sort_by_key(|finding| finding.row);
         if accepted + merged == 0 {
-            return Err(ListImportError::NothingTaken { file: self.file.to_owned(), rejected });
+            let outcome = ImportOutcome { names, ..self.outcome };
+            if dry_run {
+                return Ok(outcome);
+            }
+            let (file, outcome) = (self.file.to_owned(), Box::new(outcome));
+            return Err(ListImportError::NothingTaken { file, rejected, outcome });
         }
         let counts = ImportCounts { rows_read: rows, accepted, merged, rejected };
         lists::add_import(
@@ -404,7 +445,6 @@ impl<'a> Import<'a> {
         if !dry_run {
             self.tx.commit().await?;
         }
-        self.outcome.findings.sort_by_key(|finding| finding.row);
         Ok(ImportOutcome { names, ..self.outcome })
     }
 }
@@ -424,6 +464,7 @@ impl ImportOutcome {
             accepted: 0,
             merged: 0,
             rejected: 0,
+            not_people: 0,
             fixed_lines: 0,
             suppressed: 0,
             names: Vec::new(),

@@ -5,13 +5,15 @@
 //! is. An import is one transaction: it succeeds or fails as a whole, and importing the same file
 //! again changes nothing. Errors and reports contain personal data only in masked form.
 //!
-//! [`source`] is the file, [`text`] decodes it, [`table`] reads rows, [`headers`] detects the
-//! columns, [`row`] reads a person, [`prepare`] seals it, and [`import`] writes it. Programmes and
+//! [`source`] is the file, [`text`] decodes it, [`table`] reads its tables, [`find`] finds the lists
+//! among them, [`headers`] detects the columns, [`numbers`] reads a cell of numbers, [`row`] a person, [`prepare`] seals it, and [`import`] writes it. Programmes and
 //! applications are registered by [`crate::services::programmes`], numbers that must not be
 //! contacted by [`crate::services::suppressions`].
 
-mod headers;
+pub mod find;
+pub mod headers;
 mod import;
+mod numbers;
 mod prepare;
 mod report;
 mod row;
@@ -19,6 +21,7 @@ mod source;
 pub mod table;
 mod text;
 
+pub use find::{ListOptionError, ListOptions};
 pub use import::{ImportOutcome, ImportRequest, import_list};
 pub use report::{ImportFinding, RowDecision, RowReason, write_report};
 pub use source::ListSource;
@@ -58,7 +61,12 @@ pub enum ListImportError {
         "{file}: no row could be taken ({rejected} rejected); correct the rows that the report \
             names and import the file again"
     )]
-    NothingTaken { file: String, rejected: u64 },
+    NothingTaken {
+        file: String,
+        rejected: u64,
+        /// With what is wrong with each row.
+        outcome: Box<ImportOutcome>,
+    },
     #[error(
         "application {application}: the programme took lists until {cut_off}; register it in the \
             next programme"
@@ -69,6 +77,9 @@ pub enum ListImportError {
             column, or take the field out of the application"
     )]
     NoField { file: String, words: String },
+    #[error(transparent)]
+    #[strum(transparent)]
+    Options(#[from] ListOptionError),
     #[error("the import was stopped: {0}; nothing was imported")]
     Stopped(String),
     #[error(transparent)]

@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 use phonenumber::country;
 
 use super::ListImportError;
-use super::headers::{ColumnLayout, ListColumn};
+use super::headers::ColumnLayout;
 use super::report::{ImportFinding, RowDecision, RowReason};
-use super::row::read_row;
+use super::row::{ReadRow, read_row};
 use super::table::TableRow;
 use crate::adapters::crypto::{Hasher, Sealer};
 use crate::adapters::database::applications::Application;
@@ -22,6 +22,8 @@ use crate::services::sealing::seal_context;
 /// The settings and keys for preparing rows.
 pub struct Preparer {
     pub layout: ColumnLayout,
+    /// Whether several numbers of the list end in the same zeros.
+    pub is_rounded: bool,
     pub region: country::Id,
     /// The home region, as configured.
     pub home_region: String,
@@ -49,6 +51,7 @@ pub struct PreparedCase {
 
 /// A batch of prepared rows.
 pub struct PreparedBatch {
+    /// Rows of people.
     pub rows: u64,
     pub people: Vec<PreparedPerson>,
     pub findings: Vec<ImportFinding>,
@@ -61,14 +64,24 @@ impl Preparer {
             people: Vec::with_capacity(rows.len()),
             findings: Vec::new(),
         };
-        let number_column = if self.layout.columns.contains_key(&ListColumn::Mobile) {
-            ListColumn::Mobile
-        } else {
-            ListColumn::Phone
-        };
+        let number_place = self.layout.number_columns().next().map(|(_, place)| place);
+        let number_label = number_place.map(|p| self.layout.place_label(p)).unwrap_or_default();
         for row in rows {
-            let listed = match read_row(&row, &self.layout, self.region) {
-                Ok(listed) => listed,
+            let (read, notes) = read_row(&row, &self.layout, self.region, self.is_rounded);
+            batch.findings.extend(notes);
+            let listed = match read {
+                Ok(ReadRow::Person(listed)) => *listed,
+                Ok(ReadRow::NoPerson) => {
+                    batch.rows -= 1;
+                    batch.findings.push(ImportFinding::new(
+                        row.number,
+                        self.layout.sheet.clone().unwrap_or_default(),
+                        String::new(),
+                        RowDecision::NoPerson,
+                        RowReason::NoPerson,
+                    ));
+                    continue;
+                }
                 Err(finding) => {
                     batch.findings.push(finding);
                     continue;
@@ -79,7 +92,7 @@ impl Preparer {
             if is_fixed_line {
                 batch.findings.push(ImportFinding::new(
                     row.number,
-                    self.layout.column_label(number_column),
+                    number_label.clone(),
                     masked.clone(),
                     RowDecision::AcceptedWithNotice,
                     RowReason::FixedLine,

@@ -16,6 +16,9 @@ pub enum RowDecision {
     Rejected,
     /// The row is a person who is known already.
     Merged,
+    /// The row is no person: a total, a signature, a repeated header.
+    #[serde(rename = "no_person")]
+    NoPerson,
     /// The row is imported, with a notice.
     #[serde(rename = "noted")]
     AcceptedWithNotice,
@@ -26,6 +29,7 @@ impl RowDecision {
         match self {
             RowDecision::Rejected => "rejected",
             RowDecision::Merged => "merged",
+            RowDecision::NoPerson => "no_person",
             RowDecision::AcceptedWithNotice => "noted",
         }
     }
@@ -72,6 +76,20 @@ pub enum RowReason {
             if there is one"
     )]
     FixedLine,
+    #[error("no person: a total, a signature, a heading or an empty line; nothing to do")]
+    NoPerson,
+    #[error("the number was taken out of other words; check that it is the person's")]
+    NumberAmongWords,
+    #[error(
+        "{0} further number(s) of this person: the first mobile is used, the others are kept for \
+            calls; nothing to do"
+    )]
+    OtherNumbers(usize),
+    #[error(
+        "this number ends in the same zeros as several others of the list: a spreadsheet has \
+            rounded it; ask for the list with the column formatted as text"
+    )]
+    Rounded,
     #[error(
         "the same number as row {0}; nothing to do unless they are two people, then ask for the \
             second one's number"

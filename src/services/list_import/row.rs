@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use phonenumber::country;
+use unicode_normalization::UnicodeNormalization;
 
 use super::headers::{ColumnLayout, ListColumn};
-use super::report::{ImportFinding, RowDecision};
+use super::numbers::{preferred, read_cell};
+use super::report::{ImportFinding, RowDecision, RowReason};
 use super::table::TableRow;
 use crate::domain::language::Language;
 use crate::domain::person::Person;
@@ -34,40 +36,78 @@ fn read_list_field(cell: Option<&String>) -> String {
         .unwrap_or_default()
 }
 
-/// Reads a row. A mobile number is preferred in whichever column it is; a fixed line is kept for
-/// calls.
+/// What a row is.
+pub enum ReadRow {
+    Person(Box<ListedRow>),
+    /// A total, a signature, a heading.
+    NoPerson,
+}
+
+/// Reads a row, with what there is to note about it. A mobile number is preferred in whichever column
+/// it is; a fixed line and further numbers are kept for calls. `is_rounded`: numbers that end in
+/// zeros have lost digits.
 pub fn read_row(
     row: &TableRow,
     layout: &ColumnLayout,
     region: country::Id,
-) -> Result<ListedRow, ImportFinding> {
-    let cell = |column: ListColumn| -> &str {
-        layout
-            .columns
-            .get(&column)
-            .and_then(|&i| row.cells.get(i))
-            .map(|c| c.trim())
-            .unwrap_or_default()
-    };
+    is_rounded: bool,
+) -> (Result<ReadRow, ImportFinding>, Vec<ImportFinding>) {
+    let place = |column: ListColumn| layout.columns.get(&column).and_then(|p| p.first()).copied();
+    let at = |place: usize| row.cells.get(place).map(|cell| cell.trim()).unwrap_or_default();
+    let cell = |column: ListColumn| place(column).map(at).unwrap_or_default();
     let text = |column: ListColumn| {
         Personal::new(cell(column).chars().take(MAX_CELL_CHARS).collect::<String>())
     };
-    let phone = choose_phone(
-        &[
-            (ListColumn::Mobile, cell(ListColumn::Mobile)),
-            (ListColumn::Phone, cell(ListColumn::Phone)),
-        ],
-        region,
-    )
-    .map_err(|(column, error, value)| {
-        let column = if layout.columns.contains_key(&column) {
-            layout.column_label(column)
-        } else {
-            layout.column_label(ListColumn::Phone)
-        };
-        ImportFinding::new(row.number, column, masked(value), RowDecision::Rejected, error.into())
-    })?;
-    Ok(ListedRow {
+    let mut notes = Vec::new();
+    let finding = |place: Option<usize>, value: &str, decision, reason| {
+        let label = place.map(|place| layout.place_label(place)).unwrap_or_default();
+        ImportFinding::new(row.number, label, masked(value), decision, reason)
+    };
+    let (mut phones, mut problem, mut has_several) = (Vec::new(), None, false);
+    for (_, place) in layout.number_columns() {
+        let read = read_cell(at(place), region);
+        if let Some(error) = read.problem {
+            problem.get_or_insert((place, error));
+        }
+        if read.is_extracted {
+            let reason = RowReason::NumberAmongWords;
+            notes.push(finding(Some(place), at(place), RowDecision::AcceptedWithNotice, reason));
+        }
+        has_several |= read.phones.len() > 1;
+        for phone in read.phones {
+            if !phones.iter().any(|(_, known)| *known == phone) {
+                phones.push((place, phone));
+            }
+        }
+    }
+    let all: Vec<Phone> = phones.iter().map(|(_, phone)| phone.clone()).collect();
+    let Some(chosen) = preferred(&all) else {
+        if is_no_person(row, layout) {
+            return (Ok(ReadRow::NoPerson), Vec::new());
+        }
+        let first = layout.number_columns().next().map(|(_, place)| place);
+        let (place, error) = problem.map_or((first, PhoneError::Empty), |(p, e)| (Some(p), e));
+        let value = place.map(at).unwrap_or_default();
+        let rejected = finding(place, value, RowDecision::Rejected, error.into());
+        return (Err(rejected), Vec::new());
+    };
+    let (used, phone) = phones.swap_remove(chosen);
+    if is_rounded && ends_in_zeros(&phone) {
+        let rejected = finding(Some(used), phone.e164(), RowDecision::Rejected, RowReason::Rounded);
+        return (Err(rejected), Vec::new());
+    }
+    let others: Vec<String> = all
+        .iter()
+        .filter(|other| **other != phone)
+        .take(MAX_OTHER_NUMBERS)
+        .map(|other| other.e164().to_owned())
+        .collect();
+    // A column of its own for a further number is nothing to be told.
+    if has_several && !others.is_empty() {
+        let reason = RowReason::OtherNumbers(others.len());
+        notes.push(finding(Some(used), phone.e164(), RowDecision::AcceptedWithNotice, reason));
+    }
+    let listed = ListedRow {
         phone,
         person: Person {
             name: text(ListColumn::Name),
@@ -75,6 +115,8 @@ pub fn read_row(
             job_title: text(ListColumn::JobTitle),
             email: text(ListColumn::Email),
             remark: text(ListColumn::Remark),
+            salutation: text(ListColumn::Salutation),
+            other_numbers: Personal::new(others.join("\n")),
         },
         segment: Segment::parse(cell(ListColumn::Segment)),
         language: Language::parse(cell(ListColumn::Language)).unwrap_or_default(),
@@ -83,58 +125,68 @@ pub fn read_row(
             .iter()
             .map(|(name, &at)| (name.clone(), read_list_field(row.cells.get(at))))
             .collect(),
-    })
+    };
+    (Ok(ReadRow::Person(Box::new(listed))), notes)
 }
 
-/// Returns the first mobile number among the cells, else the first fixed line, else the first
-/// cell's problem.
-fn choose_phone<'a>(
-    cells: &[(ListColumn, &'a str)],
-    region: country::Id,
-) -> Result<Phone, (ListColumn, PhoneError, &'a str)> {
-    let mut fixed_line = None;
-    let mut problem = None;
-    for (column, cell) in cells.iter().filter(|(_, cell)| !cell.is_empty()) {
-        for number in split_numbers(cell) {
-            match Phone::parse(number, region) {
-                Ok(phone) if phone.kind() == PhoneKind::Mobile => return Ok(phone),
-                Ok(phone) => _ = fixed_line.get_or_insert(phone),
-                Err(error) => _ = problem.get_or_insert((*column, error, number)),
-            }
-        }
-    }
-    fixed_line.ok_or_else(|| problem.unwrap_or((ListColumn::Mobile, PhoneError::Empty, "")))
+/// Numbers of a person beside the one that is used.
+const MAX_OTHER_NUMBERS: usize = 5;
+
+/// Whether a mobile ends in the zeros that a rounded number has.
+pub fn ends_in_zeros(phone: &Phone) -> bool {
+    phone.kind() == PhoneKind::Mobile && phone.e164().ends_with("000")
 }
 
-/// Splits a cell into numbers, separated by a slash, a comma, a semicolon or a line break.
-fn split_numbers(cell: &str) -> Vec<&str> {
-    let parts: Vec<&str> = cell
-        .split(['/', '、', ',', '，', ';', '；', '\n'])
-        .map(str::trim)
-        .filter(|p| !p.is_empty())
-        .collect();
-    let all_long = parts.iter().all(|part| part.chars().filter(|c| c.is_numeric()).count() >= 7);
-    if parts.len() > 1 && all_long { parts } else { vec![cell] }
-}
+/// With which a line below a list begins.
+const FOOTERS: [&str; 26] = [
+    "合计",
+    "总计",
+    "小计",
+    "共计",
+    "总数",
+    "总人数",
+    "人数",
+    "填表人",
+    "填表日期",
+    "填报人",
+    "填报日期",
+    "制表",
+    "审核",
+    "经办人",
+    "负责人",
+    "签字",
+    "签名",
+    "签章",
+    "盖章",
+    "单位盖章",
+    "日期",
+    "注:",
+    "说明:",
+    "total",
+    "sum",
+    "signature",
+];
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn number(mobile: &str, phone: &str) -> Result<String, PhoneError> {
-        choose_phone(&[(ListColumn::Mobile, mobile), (ListColumn::Phone, phone)], country::CN)
-            .map(|p| p.e164().to_owned())
-            .map_err(|(_, error, _)| error)
-    }
-
-    #[test]
-    fn a_mobile_is_preferred_wherever_it_stands() {
-        assert_eq!(number("", "13800138000").as_deref(), Ok("+8613800138000"));
-        assert_eq!(number("021-61234567", "13800138000").as_deref(), Ok("+8613800138000"));
-        assert_eq!(number("021-61234567/13800138000", "").as_deref(), Ok("+8613800138000"));
-        assert_eq!(number("021-61234567", "").as_deref(), Ok("+862161234567"));
-        assert_eq!(number("1234", "021-61234567").as_deref(), Ok("+862161234567"));
-        assert_eq!(number("1380013800", ""), Err(PhoneError::Invalid));
-        assert_eq!(number("", ""), Err(PhoneError::Empty));
-    }
+/// Whether a row without a number is no person: the header again, nothing in any column of a person,
+/// or a line as it stands below a list.
+fn is_no_person(row: &TableRow, layout: &ColumnLayout) -> bool {
+    const OF_A_PERSON: [ListColumn; 6] = [
+        ListColumn::Name,
+        ListColumn::Organisation,
+        ListColumn::JobTitle,
+        ListColumn::Mobile,
+        ListColumn::Phone,
+        ListColumn::Email,
+    ];
+    let is_filled = |place: &usize| row.cells.get(*place).is_some_and(|c| !c.trim().is_empty());
+    let places = OF_A_PERSON.iter().filter_map(|column| layout.columns.get(column)).flatten();
+    let is_footer = |cell: &String| {
+        let folded: String = cell.trim().nfkc().collect::<String>().to_lowercase();
+        let bare: String = folded.chars().filter(|c| !c.is_whitespace()).collect();
+        let is_count = bare.starts_with('共') && bare.chars().any(|c| c.is_numeric());
+        is_count || bare.contains("(盖章") || FOOTERS.iter().any(|word| bare.starts_with(word))
+    };
+    layout.repeats_header(row)
+        || (!layout.headers.is_empty() && !places.into_iter().any(is_filled))
+        || row.cells.iter().find(|cell| !cell.trim().is_empty()).is_some_and(is_footer)
 }

@@ -2,9 +2,13 @@
 
 use std::io;
 
+use encoding_rs::Encoding;
+
 use super::source::ListSource;
 use super::text::{Utf8Reader, detect_encoding};
-use crate::adapters::spreadsheets::{self, Sheet, Sheets, SpreadsheetError, is_spreadsheet};
+use crate::adapters::spreadsheets::{
+    self, ForeignFile, Sheet, Sheets, SpreadsheetError, is_spreadsheet,
+};
 
 pub use crate::adapters::spreadsheets::Row as TableRow;
 
@@ -37,10 +41,17 @@ pub enum TableError {
             macros"
     )]
     Spreadsheet(String),
+    #[error("{}", .0.labels().1)]
+    Foreign(ForeignFile),
     #[error("row {row} cannot be read ({problem}); check the quotation marks")]
     Row { row: u32, problem: &'static str },
-    #[error("no column holds telephone numbers; name one 手机 or «mobile» in the header row")]
+    #[error(
+        "no column holds telephone numbers; name one 手机 or «mobile» in the header row, or say \
+            which one it is"
+    )]
     NoNumbers,
+    #[error("there is no sheet {wanted:?}; there are: {known}")]
+    NoSheet { wanted: String, known: String },
     #[error("it cannot be read: {0}")]
     Unreadable(String),
 }
@@ -50,6 +61,7 @@ impl From<SpreadsheetError> for TableError {
         match error {
             SpreadsheetError::Unreadable(problem) => TableError::Spreadsheet(problem),
             SpreadsheetError::TooLarge(limit) => TableError::TooLarge(limit),
+            SpreadsheetError::Foreign(kind) => TableError::Foreign(kind),
         }
     }
 }
@@ -94,43 +106,113 @@ pub(super) async fn beside<T: Send + 'static>(
     read.unwrap_or_else(|_| Err(TableError::Unreadable("the reading broke off".into())))
 }
 
+/// How a file is to be read, where somebody has said so.
+#[derive(Debug, Clone, Default)]
+pub struct ReadOptions {
+    /// Of a text.
+    pub encoding: Option<&'static Encoding>,
+    /// The name of the sheet, or its number from 1.
+    pub sheet: Option<String>,
+}
+
+/// A table of a file, by the name of its sheet or the text before it; a text file has none.
+pub struct OpenTable {
+    pub name: String,
+    pub rows: TableRows,
+}
+
 /// The rows of a table in order, without the empty ones.
 pub enum TableRows {
-    Spreadsheet { rows: std::vec::IntoIter<TableRow>, all: u64, read: u64 },
-    Text { reader: Box<csv::Reader<Utf8Reader>>, number: u32, line: u64, bytes: u64 },
+    Spreadsheet {
+        rows: std::vec::IntoIter<TableRow>,
+        all: u64,
+        read: u64,
+    },
+    Text {
+        reader: Box<csv::Reader<Utf8Reader>>,
+        number: u32,
+        line: u64,
+        bytes: u64,
+        between: Between,
+    },
+}
+
+/// What stands between the cells of a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Between {
+    Byte(u8),
+    /// A wide sign, which the reader of CSV does not know.
+    Sign(char),
+    /// Blanks, as in what was copied from a message.
+    Blanks,
+}
+
+/// Opens the tables of a file that have rows: one of a text, and those of a spreadsheet, a document or
+/// a page that its sender sees.
+pub fn open_tables(
+    source: &ListSource,
+    options: &ReadOptions,
+) -> Result<Vec<OpenTable>, TableError> {
+    let mut start = [0u8; spreadsheets::START];
+    let n = source.open()?.read_prefix(&mut start)?;
+    if is_spreadsheet(&start[..n]) {
+        let content = source
+            .read_up_to(spreadsheets::MAX_BYTES)?
+            .ok_or_else(|| TableError::TooLarge("32 MB".into()))?;
+        let sheets = spreadsheets::read(&content, Sheets::Visible)?;
+        let names: Vec<String> = sheets.iter().map(|sheet| sheet.name.clone()).collect();
+        let is_wanted = |(number, sheet): &(usize, Sheet)| match &options.sheet {
+            None => !sheet.rows.is_empty(),
+            Some(wanted) => sheet.name.trim() == wanted.trim() || *wanted == number.to_string(),
+        };
+        let open = |(_, sheet): (usize, Sheet)| OpenTable {
+            name: sheet.name,
+            rows: TableRows::Spreadsheet {
+                all: sheet.rows.len() as u64,
+                rows: sheet.rows.into_iter(),
+                read: 0,
+            },
+        };
+        let tables: Vec<OpenTable> = (1..).zip(sheets).filter(is_wanted).map(open).collect();
+        return match (tables.is_empty(), &options.sheet) {
+            (false, _) => Ok(tables),
+            (true, None) => Err(TableError::Empty),
+            (true, Some(wanted)) => {
+                Err(TableError::NoSheet { wanted: wanted.clone(), known: names.join(", ") })
+            }
+        };
+    }
+    let encoding = match options.encoding {
+        Some(encoding) => encoding,
+        None => detect_encoding(source)?,
+    };
+    let mut text = Utf8Reader::new(source, encoding)?;
+    let between = detect_delimiter(text.beginning()?);
+    let delimiter = match between {
+        Between::Byte(byte) => byte,
+        // Such a text has no other cells: a sign that stands nowhere.
+        Between::Sign(_) | Between::Blanks => 0x1f,
+    };
+    let reader = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .delimiter(delimiter)
+        .from_reader(text);
+    let rows = TableRows::Text {
+        reader: Box::new(reader),
+        number: 0,
+        line: 1,
+        bytes: source.byte_len()?,
+        between,
+    };
+    Ok(vec![OpenTable { name: String::new(), rows }])
 }
 
 impl TableRows {
+    /// Opens the first table that has rows.
     pub fn open(source: &ListSource) -> Result<TableRows, TableError> {
-        let mut start = [0u8; 8];
-        let n = source.open()?.read_prefix(&mut start)?;
-        let start = &start[..n];
-        if is_spreadsheet(start) {
-            let content = source
-                .read_up_to(spreadsheets::MAX_BYTES)?
-                .ok_or_else(|| TableError::TooLarge("32 MB".into()))?;
-            let sheets = spreadsheets::read(&content, Sheets::FirstFilled)?;
-            let rows = sheets.into_iter().find(|sheet| !sheet.rows.is_empty());
-            let rows = rows.ok_or(TableError::Empty)?.rows;
-            return Ok(TableRows::Spreadsheet {
-                all: rows.len() as u64,
-                rows: rows.into_iter(),
-                read: 0,
-            });
-        }
-        let mut text = Utf8Reader::new(source, detect_encoding(source)?)?;
-        let delimiter = detect_delimiter(text.beginning()?);
-        let reader = csv::ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .delimiter(delimiter)
-            .from_reader(text);
-        Ok(TableRows::Text {
-            reader: Box::new(reader),
-            number: 0,
-            line: 1,
-            bytes: source.byte_len()?,
-        })
+        let first = open_tables(source, &ReadOptions::default())?.into_iter().next();
+        first.map(|table| table.rows).ok_or(TableError::Empty)
     }
 
     /// Returns the amount read and the total, in a unit of their own.
@@ -147,8 +229,8 @@ impl TableRows {
                 *read += 1;
                 rows.next().map(Ok)
             }
-            TableRows::Text { reader, number, line, .. } => {
-                next_record(reader, number, line).transpose()
+            TableRows::Text { reader, number, line, between, .. } => {
+                next_record(reader, number, line, *between).transpose()
             }
         }
     }
@@ -196,6 +278,7 @@ fn next_record(
     reader: &mut csv::Reader<Utf8Reader>,
     number: &mut u32,
     line: &mut u64,
+    between: Between,
 ) -> Result<Option<TableRow>, TableError> {
     let mut record = csv::StringRecord::new();
     let too_long = TableError::Row { row: *number + 1, problem: "it is longer than any row" };
@@ -219,8 +302,8 @@ fn next_record(
     let empty_lines = (now - *line).saturating_sub(1 + inside);
     *line = now;
     *number += 1 + u32::try_from(empty_lines).unwrap_or(0);
-    // An unclosed quotation mark swallows the rest of the file.
-    if inside > 50 {
+    // An unclosed quotation mark swallows the rows that follow.
+    if inside > 50 || (inside > 0 && record.iter().any(|field| holds_rows(field, between))) {
         return Err(TableError::Row {
             row: *number,
             problem: "a quotation mark is opened and not closed",
@@ -229,11 +312,34 @@ fn next_record(
     if *number > MAX_TEXT_ROWS {
         return Err(TableError::TooLarge("10,000,000 rows".into()));
     }
-    Ok(Some(TableRow { number: *number, cells: record.iter().map(str::to_owned).collect() }))
+    let cells: Vec<String> = match between {
+        Between::Byte(_) => record.iter().map(str::to_owned).collect(),
+        Between::Sign(sign) => {
+            record.iter().flat_map(|f| f.split(sign)).map(str::to_owned).collect()
+        }
+        Between::Blanks => {
+            record.iter().flat_map(str::split_whitespace).map(str::to_owned).collect()
+        }
+    };
+    if cells.len() > MAX_RECORD_CELLS {
+        return Err(too_long);
+    }
+    Ok(Some(TableRow { number: *number, cells }))
 }
 
-/// Detects the delimiter: the one that occurs most evenly in the first lines.
-fn detect_delimiter(text: &str) -> u8 {
+/// Whether a cell of several lines holds whole rows: a line after the first has what stands between
+/// cells, and a number.
+fn holds_rows(field: &str, between: Between) -> bool {
+    let Between::Byte(delimiter) = between else { return false };
+    let is_row = |line: &str| {
+        line.contains(char::from(delimiter))
+            && line.chars().filter(char::is_ascii_digit).count() >= 7
+    };
+    field.split('\n').skip(1).any(is_row)
+}
+
+/// Detects what stands between the cells: the sign that occurs in most of the first lines.
+fn detect_delimiter(text: &str) -> Between {
     let sample: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).take(20).collect();
     let outside_quotes = |line: &str, delimiter: char| {
         let mut quoted = false;
@@ -246,10 +352,25 @@ fn detect_delimiter(text: &str) -> u8 {
     };
     let rating =
         |delimiter: char| sample.iter().filter(|line| outside_quotes(line, delimiter) > 0).count();
-    [',', '\t', ';']
-        .into_iter()
-        .max_by_key(|&delimiter| (rating(delimiter), delimiter == '\t'))
-        .map_or(b',', |c| c as u8)
+    let best = |signs: &[char]| {
+        let most = signs.iter().map(|sign| (rating(*sign), *sign));
+        most.filter(|(lines, _)| *lines > 0).max_by_key(|(lines, sign)| (*lines, *sign == '\t'))
+    };
+    let byte = best(&[',', '\t', ';', '|']);
+    let wide = best(&['，', '；', '｜', '、']);
+    // Wide signs stand between the numbers of a cell as well: only where nothing else divides.
+    match (byte, wide) {
+        (Some((_, sign)), _) => Between::Byte(u8::try_from(sign).unwrap_or(b',')),
+        (None, Some((lines, sign))) if lines * 2 > sample.len() => Between::Sign(sign),
+        _ => {
+            let is_divided = |line: &&&str| {
+                line.split_whitespace().count() > 1
+                    && line.chars().filter(char::is_ascii_digit).count() >= 7
+            };
+            let divided = sample.iter().filter(is_divided).count();
+            if divided * 2 > sample.len() { Between::Blanks } else { Between::Byte(b',') }
+        }
+    }
 }
 
 #[cfg(test)]

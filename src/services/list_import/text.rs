@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 
 use encoding_rs::{
-    CoderResult, Decoder, DecoderResult, Encoding, GB18030, UTF_8, UTF_16BE, UTF_16LE,
+    BIG5, CoderResult, Decoder, DecoderResult, Encoding, GB18030, UTF_8, UTF_16BE, UTF_16LE,
 };
 
 use super::source::ListSource;
@@ -20,10 +20,16 @@ pub fn detect_encoding(source: &ListSource) -> io::Result<&'static Encoding> {
     if let Some(encoding) = utf_16_by_zeros(&start, source.byte_len()?) {
         return Ok(encoding);
     }
-    for encoding in [UTF_8, GB18030] {
-        if decodes_as(source, encoding)? {
-            return Ok(encoding);
-        }
+    if decodes_as(source, UTF_8)? {
+        return Ok(UTF_8);
+    }
+    // Most bytes of Big5 are GB18030 as well: the words tell.
+    let is_gb = decodes_as(source, GB18030)?;
+    if decodes_as(source, BIG5)? && telling_words(&start, BIG5) > telling_words(&start, GB18030) {
+        return Ok(BIG5);
+    }
+    if is_gb {
+        return Ok(GB18030);
     }
     let mut detector = chardetng::EncodingDetector::new(chardetng::Iso2022JpDetection::Deny);
     source.for_each_chunk(|chunk| {
@@ -32,6 +38,17 @@ pub fn detect_encoding(source: &ListSource) -> io::Result<&'static Encoding> {
     })?;
     detector.feed(&[], true);
     Ok(detector.guess(Some(b"cn"), chardetng::Utf8Detection::Deny))
+}
+
+/// Counts the words of lists in a text that is read in an encoding.
+fn telling_words(start: &[u8], encoding: &'static Encoding) -> usize {
+    const WORDS: [&str; 24] = [
+        "手机", "手機", "电话", "電話", "姓名", "号码", "號碼", "单位", "單位", "公司", "联系",
+        "聯絡", "聯繫", "客户", "客戶", "地址", "备注", "備註", "先生", "小姐", "女士", "职务",
+        "職務", "有限",
+    ];
+    let text = encoding.decode_without_bom_handling(start).0;
+    WORDS.iter().map(|word| text.matches(word).count()).sum()
 }
 
 fn decodes_as(source: &ListSource, encoding: &'static Encoding) -> io::Result<bool> {

@@ -175,7 +175,18 @@ pub async fn add_application(
     context: &AppContext,
     new: NewApplication<'_>,
 ) -> Result<String, RegistrationError> {
-    let declared = ApplicationFile {
+    let code = new.code.to_owned();
+    add_declared(context, new.programme, vec![new]).await?;
+    Ok(code)
+}
+
+/// Registers applications, all or none. Returns their codes.
+pub async fn add_declared(
+    context: &AppContext,
+    programme: &str,
+    new: Vec<NewApplication<'_>>,
+) -> Result<Vec<String>, RegistrationError> {
+    let declared = |new: NewApplication<'_>| ApplicationFile {
         code: new.code.to_owned(),
         applicant: ApplicantFile {
             code: new.applicant_code.to_owned(),
@@ -188,12 +199,9 @@ pub async fn add_application(
         list_received: None,
         fee_settled: None,
     };
-    register_applications(
-        context,
-        ApplicationsFile { programme: new.programme.to_owned(), applications: vec![declared] },
-    )
-    .await?;
-    Ok(new.code.to_owned())
+    let applications = new.into_iter().map(declared).collect();
+    let file = ApplicationsFile { programme: programme.to_owned(), applications };
+    register_applications(context, file).await
 }
 
 async fn register_applications(

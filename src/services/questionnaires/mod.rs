@@ -97,7 +97,7 @@ mod tests {
                 .filter(|item| matches!(item.kind, ItemKind::Open { .. }))
                 .count();
             assert!(
-                (10..=15).contains(&question_count) && open == 1,
+                (10..=18).contains(&question_count) && open == 2,
                 "{category}: {question_count} asked, {scales} scales, {open} open questions"
             );
             for latent in [
@@ -106,6 +106,7 @@ mod tests {
                 Latent::PerceivedQuality,
                 Latent::PerceivedValue,
                 Latent::Satisfaction,
+                Latent::Complaint,
                 Latent::Loyalty,
             ] {
                 assert!(

@@ -18,7 +18,7 @@ use crate::interfaces::http;
 use crate::services::campaigns::{self, LaunchRequest};
 use crate::services::context::AppContext;
 use crate::services::deadlines::changes::{self, ChangedBy};
-use crate::services::list_import::{self, ImportRequest};
+use crate::services::list_import::{self, ImportRequest, ListOptions};
 use crate::services::programmes;
 use crate::simulation::{DishonestApplicant, Scenario, Simulator};
 
@@ -137,6 +137,7 @@ impl Fixture {
                 applications: &applications,
                 file: list.file,
                 content: list.content.into(),
+                options: ListOptions::default(),
                 dry_run: false,
             };
             let outcome = list_import::import_list(&self.context, &request, &mut |_, _| {}).await?;

@@ -10,7 +10,7 @@ use crate::domain::phone::Phone;
 use crate::domain::questionnaire::Questionnaire;
 use crate::services;
 use crate::services::campaigns::LaunchRequest;
-use crate::services::list_import::{self, ImportRequest};
+use crate::services::list_import::{self, ImportRequest, ListOptions};
 
 /// Describes the first completed interview of the demo: questions and points, without the open
 /// answer, which may name people.
@@ -75,6 +75,7 @@ pub async fn create_open_links(fixture: &Fixture) -> Result<Vec<String>> {
         applications: &applications,
         file: "visitors",
         content: list.as_bytes().into(),
+        options: ListOptions::default(),
         dry_run: false,
     };
     list_import::import_list(context, &request, &mut |_, _| {}).await?;

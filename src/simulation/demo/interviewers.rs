@@ -1,6 +1,6 @@
 //! Simulated interviewers: they call the people of the queue, who are at home or not by the seed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -11,7 +11,7 @@ use crate::adapters::database::accounts::{self as stored, Account};
 use crate::domain::device::DeviceClass;
 use crate::domain::language::Language;
 use crate::domain::mode::Mode;
-use crate::domain::questionnaire::{Item, ItemKind, Selection};
+use crate::domain::questionnaire::{Answer, Item, ItemKind, Selection};
 use crate::domain::role::Role;
 use crate::domain::telephone::CallOutcome;
 use crate::domain::time::Timestamp;
@@ -38,6 +38,8 @@ struct InterviewerState {
 pub struct Interviewers {
     interview_service: InterviewService,
     interviewers: Vec<InterviewerState>,
+    /// Links that were sent during a call: nobody asks for the same message again.
+    sent_links: BTreeSet<String>,
     rng: fastrand::Rng,
 }
 
@@ -66,6 +68,7 @@ impl Interviewers {
         Ok(Interviewers {
             interview_service: InterviewService::new(context.clone()),
             interviewers,
+            sent_links: BTreeSet::new(),
             rng: fastrand::Rng::with_seed(seed),
         })
     }
@@ -133,7 +136,12 @@ impl Interviewers {
             30..=47 => CallOutcome::NoAnswer,
             48..=54 => CallOutcome::Busy,
             55..=84 => CallOutcome::CallBack,
-            85..=88 if call_screen.can_send_link => CallOutcome::LinkSent,
+            85..=88
+                if call_screen.can_send_link
+                    && self.sent_links.insert(call_screen.code.clone()) =>
+            {
+                CallOutcome::LinkSent
+            }
             85..=93 => CallOutcome::SoftRefusal,
             94..=95 => CallOutcome::HardRefusal,
             _ => CallOutcome::NoAnswer,
@@ -234,7 +242,15 @@ impl Interviewers {
                 let points: Vec<i64> = scale.points().collect();
                 points.get(self.rng.usize(points.len() / 2..points.len())).map(i64::to_string)
             }
+            // Somebody who does not know is heard, not pressed.
+            ItemKind::Choice(_) if item.dont_know && self.rng.u32(0..25) == 0 => {
+                Some(Answer::DONT_KNOW.to_owned())
+            }
             ItemKind::Choice(choice) => match choice.selection {
+                // Few have complained.
+                Selection::One if choice.options.len() == 2 && choice.has("no") => {
+                    Some(if self.rng.u32(0..6) == 0 { "yes" } else { "no" }.to_owned())
+                }
                 Selection::One | Selection::Several { .. } => choice
                     .options
                     .get(self.rng.usize(0..choice.options.len()))

@@ -127,6 +127,11 @@ pub struct DemoReport {
     /// Completed SMS interviews, and the messages with their questions.
     pub sms_interviews: u64,
     pub sms_questions: u64,
+    /// Of an application form as a Word document: the applications that it declares, the people on
+    /// its list, and the fields that their categories require and it lacks.
+    pub form_applications: u64,
+    pub form_people: u64,
+    pub form_fields_missing: u64,
 }
 
 #[derive(Serialize)]
@@ -301,6 +306,9 @@ pub async fn invariant_report(
         audit_whole: console_report.is_whole,
         events_told: webhooks.events,
         events_signed: webhooks.signed,
+        form_applications: 0,
+        form_people: 0,
+        form_fields_missing: 0,
         calls: call_counts.calls,
         phone_interviews: call_counts.interviews,
         fixed_line_completes,

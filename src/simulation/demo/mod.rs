@@ -9,6 +9,7 @@ mod after_the_field;
 mod clusters;
 mod console;
 mod fixture;
+mod forms;
 mod interview;
 mod interviewers;
 mod invariant_report;
@@ -49,6 +50,8 @@ pub async fn run(folder: &Path, seed: u64, narrator: &mut dyn Narrator) -> Resul
     for line in fixture.import_lists().await? {
         narrator.line(&format!("  {line}"));
     }
+    let form = fixture.read_form().await?;
+    narrator.line(&format!("  {}", form.line));
     narrator.line("\nCampaigns are launched:");
     for line in fixture.launch_campaigns().await? {
         narrator.line(&format!("  {line}"));
@@ -63,7 +66,7 @@ pub async fn run(folder: &Path, seed: u64, narrator: &mut dyn Narrator) -> Resul
     let webhooks = receiver.deliver_and_count(&fixture).await?;
     let clusters = clusters::count_clusters(&fixture).await?;
     let erased = after_the_field::erase_after_retention(&fixture).await?;
-    let report = invariant_report::invariant_report(
+    let mut report = invariant_report::invariant_report(
         &fixture,
         seed,
         &simulated,
@@ -71,6 +74,9 @@ pub async fn run(folder: &Path, seed: u64, narrator: &mut dyn Narrator) -> Resul
         began,
     )
     .await?;
+    report.form_applications = form.applications;
+    report.form_people = form.people;
+    report.form_fields_missing = form.missing;
     Ok(Demo { fixture, report })
 }
 

@@ -16,7 +16,7 @@ use crate::interfaces::http::state::AppState;
 use crate::services::deadlines::changes::{self, ChangeError, ChangedBy};
 use crate::services::deadlines::{ApplicationOverview, programme_overview};
 use crate::services::list_import::{
-    ImportOutcome, ImportRequest, ListImportError, ListSource, import_list,
+    ImportOutcome, ImportRequest, ListImportError, ListOptions, ListSource, import_list,
 };
 use crate::services::programmes::{NewApplication as Declared, add_application};
 
@@ -88,9 +88,18 @@ pub struct ImportParams {
     /// Check and report everything, write nothing.
     #[serde(default)]
     dry_run: bool,
+    /// The sheet with the list, by its name or its number; if omitted, those with people.
+    sheet: Option<String>,
+    /// The encoding of a text; if omitted, it is found.
+    encoding: Option<String>,
+    /// The number of the row that names the columns; if omitted, it is found.
+    header_row: Option<u32>,
+    /// Where columns stand, separated by commas: `mobile=3,name=B`.
+    #[serde(default)]
+    columns: String,
 }
 
-/// Imports a list: CSV, TSV, XLSX, XLS or ODS.
+/// Imports a list: CSV, TSV, XLSX, XLS, ODS, a Word document or a web page with tables.
 #[utoipa::path(post, path = "/api/v1/applications/{application}/list", tag = "applications",
     params(("application" = String, Path), ImportParams), request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses((status = 200, body = ImportOutcome)))]
@@ -101,10 +110,19 @@ pub async fn import(
     body: axum::body::Bytes,
 ) -> Result<Json<ImportOutcome>, Problem> {
     let codes = [application];
+    let columns: Vec<String> = import.columns.split(',').map(str::to_owned).collect();
+    let options = ListOptions::parse(
+        import.encoding.as_deref(),
+        import.sheet.as_deref(),
+        import.header_row,
+        &columns,
+    )
+    .map_err(|error| Problem::from_error(StatusCode::UNPROCESSABLE_ENTITY, &error))?;
     let request = ImportRequest {
         applications: &codes,
         file: "the body",
         content: ListSource::from(&body[..]),
+        options,
         dry_run: import.dry_run,
     };
     match import_list(&app.context, &request, &mut |_, _| ()).await {

@@ -17,11 +17,14 @@ use super::super::upload::UploadedFile;
 use super::setup::show_application;
 use crate::interfaces::errors::LocalizedError;
 use crate::services::drafts::lists::{
-    ListDraftError, Preview, PreviewRow, correct as apply_corrections, create_list_draft,
-    discard_draft, import_list_draft, preview,
+    ListDraftError, Preview, PreviewRow, choose_columns, correct as apply_corrections,
+    create_list_draft, discard_draft, import_list_draft, preview,
 };
+use crate::services::list_import::headers::ListColumn;
 use crate::services::list_import::{ImportFinding, ImportOutcome, RowDecision};
 
+/// The rows that are shown where the columns are chosen.
+const FIRST_ROWS: usize = 5;
 /// Maximum number of rows of each group on a page.
 const ROWS_PER_PAGE: usize = 50;
 
@@ -44,7 +47,32 @@ struct ListPage<'a> {
     flagged_rows: Vec<RowView<'a>>,
     valid_rows: Vec<&'a PreviewRow>,
     more_valid_rows: usize,
+    /// The first rows, where the columns can be chosen.
+    first_rows: Vec<&'a PreviewRow>,
+    names: Vec<(&'static str, &'static str)>,
+    choices: Vec<ColumnChoice<'a>>,
 }
+
+/// A column of the list, and what it is taken for.
+struct ColumnChoice<'a> {
+    place: usize,
+    head: &'a str,
+    column: &'static str,
+}
+
+/// The columns that can be chosen, with their names.
+const COLUMN_NAMES: [(&str, &str, &str); 10] = [
+    ("mobile", "手机", "mobile"),
+    ("phone", "电话", "telephone"),
+    ("name", "姓名", "name"),
+    ("salutation", "称呼或性别", "salutation"),
+    ("organisation", "单位", "organisation"),
+    ("job_title", "职务", "job title"),
+    ("email", "邮箱", "email"),
+    ("segment", "用户类型", "segment"),
+    ("remark", "备注", "remark"),
+    ("language", "语言", "language"),
+];
 
 /// Returns the text of a finding in the reader's language.
 fn finding_text(tr: Translator, finding: &ImportFinding) -> String {
@@ -90,6 +118,19 @@ async fn render(
         flagged_rows: flagged_rows.into_iter().take(ROWS_PER_PAGE).collect(),
         more_valid_rows: valid_rows.len().saturating_sub(ROWS_PER_PAGE),
         valid_rows: valid_rows.into_iter().take(ROWS_PER_PAGE).collect(),
+        first_rows: preview.rows.iter().take(FIRST_ROWS).collect(),
+        choices: preview
+            .head
+            .iter()
+            .zip(&preview.columns)
+            .enumerate()
+            .map(|(place, (head, column))| ColumnChoice {
+                place,
+                head,
+                column: column.map_or("", ListColumn::name),
+            })
+            .collect(),
+        names: COLUMN_NAMES.map(|(code, zh, en)| (code, tr.t(zh, en))).to_vec(),
         preview: &preview,
     };
     Ok(render_page(status, &template))
@@ -155,7 +196,7 @@ pub async fn show(
     render(&app, &staff, id, StatusCode::OK, None, None).await
 }
 
-/// Saves corrections; fields are named `cell-ROW-COLUMN`.
+/// Saves corrections, named `cell-ROW-COLUMN`, or what the columns are, named `column-PLACE`.
 pub async fn correct(
     State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,
@@ -168,7 +209,17 @@ pub async fn correct(
     };
     let corrections: BTreeMap<(u32, usize), String> =
         form.0.iter().filter_map(|(name, value)| Some((cell(name)?, value.clone()))).collect();
-    match apply_corrections(&app.context, id, &corrections).await {
+    let chosen = |(name, value): (&String, &String)| {
+        Some((name.strip_prefix("column-")?.parse::<usize>().ok()?, ListColumn::parse(value)))
+    };
+    let columns: BTreeMap<usize, Option<ListColumn>> = form.0.iter().filter_map(chosen).collect();
+    let stored = if columns.is_empty() {
+        apply_corrections(&app.context, id, &corrections).await
+    } else {
+        let named = columns.into_iter().filter_map(|(at, column)| Some((at, column?))).collect();
+        choose_columns(&app.context, id, &named, form.text("header_row").parse().ok()).await
+    };
+    match stored {
         Ok(()) => {
             render(
                 &app,

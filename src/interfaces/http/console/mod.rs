@@ -4,6 +4,7 @@
 //! A page loads one snapshot from [`crate::services::monitoring`] and renders it. A form calls one
 //! service and redirects to a page.
 
+mod application_drafts;
 mod audit;
 mod campaigns;
 mod cases;
@@ -183,6 +184,36 @@ pub fn routes(app: &Arc<AppState>) -> StaffRouter {
             OPERATE,
             (Action::DeadlineChanged, "application:{code}", "fee settled on {day}"),
             setup::settle_fee,
+        )
+        .audited_upload(
+            "/application-drafts",
+            OPERATE,
+            (Action::FormsRead, "programme:{programme}", ""),
+            application_drafts::upload,
+        )
+        .audited_page(
+            "/application-drafts/{draft}",
+            Permission::Reveal,
+            (Action::FormsViewed, "application-draft:{draft}"),
+            application_drafts::show,
+        )
+        .audited_form(
+            "/application-drafts/{draft}",
+            Permission::Reveal,
+            (Action::FormsCorrected, "application-draft:{draft}", ""),
+            application_drafts::correct,
+        )
+        .audited_form(
+            "/application-drafts/{draft}/register",
+            OPERATE,
+            (Action::ApplicationRegistered, "application-draft:{draft}", ""),
+            application_drafts::register,
+        )
+        .audited_form(
+            "/application-drafts/{draft}/discard",
+            OPERATE,
+            (Action::FormsDiscarded, "application-draft:{draft}", ""),
+            application_drafts::discard,
         )
         .audited_upload(
             "/applications/{code}/list",

@@ -17,6 +17,7 @@ use super::super::state::AppState;
 use super::ZONE;
 use super::conflict::{Conflict, expected_version};
 use super::home::state_label;
+use crate::adapters::database::application_drafts::{self, ApplicationDraft};
 use crate::adapters::database::application_events::{self, ApplicationEvent};
 use crate::adapters::database::applications::{self, Application, ApplicationState};
 use crate::adapters::database::drafts::{self, CampaignDraft, ListDraft};
@@ -62,6 +63,7 @@ struct SetupPage<'a> {
     programmes: Vec<(String, String)>,
     pending: Vec<PendingApplication<'a>>,
     lists: Vec<ListDraft>,
+    application_drafts: Vec<ApplicationDraft>,
     drafts: Vec<CampaignDraft>,
     categories: Vec<CategoryView>,
 }
@@ -84,6 +86,14 @@ fn flash_text(tr: Translator, what: &str) -> Option<&'static str> {
     Some(match what {
         "programme" => tr.t("项目已保存。", "The programme is kept."),
         "dropped" => tr.t("已放弃。", "It is thrown away."),
+        "known" => tr.t(
+            "这些材料以前已处理过，没有改动。",
+            "These documents were dealt with before; nothing is changed.",
+        ),
+        "read" => {
+            tr.t("材料已读取，请逐份核对。", "The documents are read; look each draft through.")
+        }
+        "registered" => tr.t("已登记。", "Registered."),
         _ => return None,
     })
 }
@@ -96,6 +106,16 @@ async fn render(
     (problem, form): (Option<String>, BTreeMap<String, String>),
 ) -> Result<Response, Failure> {
     render_conflict(app, staff, status, flash, (problem, form, None)).await
+}
+
+/// Shows the page with a problem.
+pub(super) async fn show_with(
+    app: &AppState,
+    staff: &Staff,
+    status: StatusCode,
+    problem: String,
+) -> Result<Response, Failure> {
+    render(app, staff, status, None, (Some(problem), BTreeMap::new())).await
 }
 
 async fn render_conflict(
@@ -118,6 +138,7 @@ async fn render_conflict(
     let mut connection = app.context.database.read().await?;
     let (lists, drafts) =
         (drafts::lists(&mut connection).await?, drafts::campaigns(&mut connection).await?);
+    let application_drafts = application_drafts::all(&mut connection).await?;
     drop(connection);
     let pending = |overview: &ApplicationOverview| {
         let link = format!("/applications/{}", overview.application);
@@ -156,6 +177,7 @@ async fn render_conflict(
         programmes: names,
         pending: rows.collect(),
         lists,
+        application_drafts,
         drafts,
         categories: categories.into_iter().collect(),
     };

@@ -3,12 +3,13 @@
 //!
 //! The output of a [`Frozen`] version does not depend on the day or the machine: the same version
 //! and signing key give the same bytes. [`csv_files`] writes the tables; [`parquet_files`],
-//! [`workbook`], [`flow_results`] and [`triple_s`] write the same tables for other tools.
-//! [`descriptor`] and [`codebook`] describe the contents, [`report`] describes the fieldwork, and
+//! [`spss`], [`workbook`], [`flow_results`] and [`triple_s`] write the same tables for other tools.
+//! [`descriptor`], [`codebook`] and [`ddi`] describe the contents, [`report`] describes the fieldwork, and
 //! [`manifest`] signs all files.
 
 mod codebook;
 pub mod csv_files;
+mod ddi;
 mod descriptor;
 mod fieldwork_report;
 mod flow_results;
@@ -17,7 +18,9 @@ mod manifest;
 pub mod parquet_files;
 mod precision_report;
 mod report;
+mod spss;
 mod triple_s;
+mod wording;
 mod workbook;
 
 use std::io;
@@ -119,6 +122,12 @@ pub async fn write(
         let name = format!("{}.parquet", table.name());
         formats.push(NamedFormat::optional(&[&name], parquet(format_context, table, &name)));
     }
+    if metadata.has_spss_and_ddi() {
+        for table in [Table::Responses, Table::Cases] {
+            let sav = spss::SavFile::begin(format_context, table);
+            formats.push(NamedFormat::optional(&[&spss::file_name(table)], boxed(sav)));
+        }
+    }
     let workbook = workbook::Workbook::begin(format_context);
     formats.push(NamedFormat::optional(&["dataset.xlsx"], boxed(workbook)));
     let results = flow_results::FlowResults::begin(format_context);
@@ -135,6 +144,9 @@ pub async fn write(
     let rest = || -> io::Result<String> {
         leave_out(&folder, &left_out)?;
         folder.write("codebook.json", &pretty(&codebook::codebook(questionnaire, metadata)))?;
+        if metadata.has_spss_and_ddi() {
+            folder.write(ddi::FILE, ddi::codebook(format_context).as_bytes())?;
+        }
         folder.write("questionnaire.toml", frozen.source.as_bytes())?;
         for language in [Language::Zh, Language::En] {
             folder.write(

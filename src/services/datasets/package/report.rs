@@ -45,6 +45,16 @@ pub fn questionnaire(questionnaire: &Questionnaire, language: Language) -> io::R
         .map_err(|e| io::Error::other(e.to_string()))
 }
 
+/// Returns a kind of deviation from the plan in both languages.
+pub(super) fn deviation(what: &str) -> &'static str {
+    match what {
+        "held" => "暂停 on hold",
+        "released" => "恢复 taken up again",
+        "extended" => "延期 extended",
+        _ => "人工结束 closed by hand",
+    }
+}
+
 #[derive(Template)]
 #[template(path = "dataset/fieldwork-report.html")]
 struct Report<'a> {
@@ -252,15 +262,6 @@ impl Report<'_> {
             first: first.to_string(),
             last: last.to_string(),
         })
-    }
-
-    fn deviation(what: &str) -> &'static str {
-        match what {
-            "held" => "暂停 on hold",
-            "released" => "恢复 taken up again",
-            "extended" => "延期 extended",
-            _ => "人工结束 closed by hand",
-        }
     }
 
     fn reason(&self) -> &'static str {

@@ -1,0 +1,358 @@
+//! Word documents (ECMA-376): the tables of `word/document.xml`, each with the text before it as its
+//! name. Ticks come out as signs, however they were made: as a character, a symbol of Wingdings, a
+//! content control or a form field.
+
+use std::io::BufReader;
+
+use quick_xml::Reader;
+use quick_xml::events::{BytesStart, Event};
+
+use super::ods::attribute;
+use super::{MAX_TEXT, Result, SparseRows, SpreadsheetError, archive, too_much_text};
+
+/// The part that makes a ZIP a Word document.
+pub const DOCUMENT: &str = "word/document.xml";
+
+const TICKED: char = '☑';
+const NOT_TICKED: char = '□';
+/// A table has 63 columns at most in Word.
+const MAX_COLUMNS: u32 = 1_000;
+
+/// A cell being read.
+struct OpenCell {
+    span: u32,
+    /// It belongs to the cell above, which has the text.
+    continues: bool,
+    text: String,
+}
+
+/// A content control being read: whether its box is ticked, if it is one, and where its text begins.
+struct OpenControl {
+    is_ticked: Option<bool>,
+    text_from: usize,
+}
+
+#[derive(Default)]
+struct Document {
+    /// The text since the last table.
+    before: String,
+    rows: SparseRows,
+    table_depth: u32,
+    row: u32,
+    column: u32,
+    cell: Option<OpenCell>,
+    controls: Vec<OpenControl>,
+    field_is_ticked: Option<bool>,
+    is_in_run: bool,
+    is_in_text: bool,
+    is_hidden: bool,
+    /// Depth within what is not shown: what was moved away, and copies for old programs.
+    skipped: u32,
+    text: usize,
+}
+
+/// Passes each table to `add`, with the text before it. What follows the last table is a name without
+/// rows. A document without tables is one table: a row for each paragraph, its cells between tabs.
+pub fn for_each_table(
+    bytes: &[u8],
+    add: &mut impl FnMut(String, SparseRows) -> Result<bool>,
+) -> Result<()> {
+    let mut archive = archive(bytes)?;
+    let content = archive.by_name(DOCUMENT).map_err(SpreadsheetError::unreadable)?;
+    let mut reader = Reader::from_reader(BufReader::new(content));
+    reader.config_mut().expand_empty_elements = true;
+    let (mut buffer, mut document, mut tables) = (Vec::new(), Document::default(), 0u32);
+    loop {
+        buffer.clear();
+        match reader.read_event_into(&mut buffer).map_err(SpreadsheetError::unreadable)? {
+            Event::Start(tag) => document.start(&tag),
+            Event::End(tag) if document.end(tag.local_name().as_ref())? => {
+                tables += 1;
+                let name = std::mem::take(&mut document.before).trim().to_owned();
+                let rows = std::mem::take(&mut document.rows);
+                if add(name, rows)? {
+                    return Ok(());
+                }
+            }
+            Event::Text(text) => document.add_text(&text)?,
+            Event::CData(text) => document.add_text(&text)?,
+            Event::GeneralRef(entity) => {
+                let raw = format!("&{};", &*entity);
+                let text = quick_xml::escape::unescape(&raw).map(|text| text.into_owned());
+                document.add_text(&text.map_err(SpreadsheetError::unreadable)?)?;
+            }
+            Event::Eof => break,
+            _ => {}
+        }
+    }
+    if tables > 0 {
+        add(document.before.trim().to_owned(), SparseRows::default())?;
+        return Ok(());
+    }
+    let mut rows = SparseRows::default();
+    for (line, row) in document.before.lines().zip(0..) {
+        for (cell, column) in line.split('\t').zip(0..MAX_COLUMNS) {
+            rows.add((row, column), cell.trim().to_owned())?;
+        }
+    }
+    add(String::new(), rows)?;
+    Ok(())
+}
+
+impl Document {
+    fn start(&mut self, tag: &BytesStart<'_>) {
+        let name = tag.local_name();
+        let name = name.as_ref();
+        if self.skipped > 0 || matches!(name, "Fallback" | "moveFrom") {
+            self.skipped += 1;
+            return;
+        }
+        let value = || attribute(tag, "w:val");
+        let is_on = || !matches!(value().as_deref(), Some("0" | "false" | "off"));
+        match name {
+            "tbl" => {
+                self.table_depth += 1;
+                if self.table_depth == 1 {
+                    (self.rows, self.row) = (SparseRows::default(), 0);
+                }
+            }
+            "tr" if self.table_depth == 1 => self.column = 0,
+            "gridBefore" if self.table_depth == 1 => self.column += number(value()),
+            "tc" if self.table_depth == 1 => {
+                self.cell = Some(OpenCell { span: 1, continues: false, text: String::new() });
+            }
+            "gridSpan" if self.table_depth == 1 => {
+                if let Some(cell) = &mut self.cell {
+                    cell.span = number(value()).max(1);
+                }
+            }
+            "vMerge" if self.table_depth == 1 => {
+                if let Some(cell) = &mut self.cell {
+                    cell.continues = value().as_deref() != Some("restart");
+                }
+            }
+            "r" => (self.is_in_run, self.is_hidden) = (true, false),
+            "vanish" if self.is_in_run => self.is_hidden = is_on(),
+            "t" => self.is_in_text = self.is_in_run,
+            "tab" if self.is_in_run => self.push('\t'),
+            "br" | "cr" if self.is_in_run => self.push('\n'),
+            "sym" => {
+                let font = attribute(tag, "w:font").unwrap_or_default();
+                if let Some(sign) = symbol(&font, attribute(tag, "w:char").as_deref()) {
+                    self.push(sign);
+                }
+            }
+            "sdt" => {
+                let text_from = self.target().len();
+                self.controls.push(OpenControl { is_ticked: None, text_from });
+            }
+            // A content control's box; a form field's stands in `checkBox`.
+            "checked" if self.field_is_ticked.is_none() => {
+                if let Some(control) = self.controls.last_mut() {
+                    control.is_ticked = Some(is_on());
+                }
+            }
+            "checkBox" => self.field_is_ticked = Some(false),
+            "default" | "checked" if self.field_is_ticked.is_some() => {
+                self.field_is_ticked = Some(is_on());
+            }
+            _ => {}
+        }
+    }
+
+    /// Returns whether a table ends that stands in no other.
+    fn end(&mut self, name: &str) -> Result<bool> {
+        if self.skipped > 0 {
+            self.skipped -= 1;
+            return Ok(false);
+        }
+        match name {
+            "t" => self.is_in_text = false,
+            "r" => self.is_in_run = false,
+            "p" => self.push('\n'),
+            "tc" if self.table_depth > 1 => self.push(' '),
+            "checkBox" => {
+                if let Some(is_ticked) = self.field_is_ticked.take() {
+                    self.push(if is_ticked { TICKED } else { NOT_TICKED });
+                }
+            }
+            "sdt" => {
+                if let Some(OpenControl { is_ticked: Some(is_ticked), text_from }) =
+                    self.controls.pop()
+                {
+                    let own = self.target().get(text_from..).unwrap_or_default();
+                    if !own.contains(is_box) {
+                        self.push(if is_ticked { TICKED } else { NOT_TICKED });
+                    }
+                }
+            }
+            "tc" if self.table_depth == 1 => {
+                if let Some(cell) = self.cell.take() {
+                    let text = if cell.continues { "" } else { cell.text.trim() };
+                    if self.column < MAX_COLUMNS {
+                        self.rows.add((self.row, self.column), text.to_owned())?;
+                    }
+                    self.column = self.column.saturating_add(cell.span);
+                }
+            }
+            "tr" if self.table_depth == 1 => self.row += 1,
+            "tbl" => {
+                self.table_depth = self.table_depth.saturating_sub(1);
+                return Ok(self.table_depth == 0);
+            }
+            _ => {}
+        }
+        Ok(false)
+    }
+
+    fn add_text(&mut self, text: &str) -> Result<()> {
+        if self.is_in_text && !self.is_hidden && self.skipped == 0 {
+            self.text += text.len();
+            if self.text > MAX_TEXT {
+                return Err(too_much_text());
+            }
+            text.chars().for_each(|c| self.push(c));
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, c: char) {
+        match &mut self.cell {
+            Some(cell) => cell.text.push(c),
+            None if self.table_depth == 0 => self.before.push(c),
+            None => {}
+        }
+    }
+
+    fn target(&self) -> &str {
+        self.cell.as_ref().map_or(&self.before, |cell| &cell.text)
+    }
+}
+
+fn number(value: Option<String>) -> u32 {
+    value.and_then(|text| text.parse().ok()).unwrap_or(1).min(MAX_COLUMNS)
+}
+
+fn is_box(c: char) -> bool {
+    matches!(c, '☑' | '☒' | '☐' | '□' | '■' | '√' | '✓' | '✔' | '●' | '○')
+}
+
+/// A symbol of Wingdings; other symbols say nothing.
+fn symbol(font: &str, code: Option<&str>) -> Option<char> {
+    let code = u32::from_str_radix(code?, 16).ok()? & 0xff;
+    let is_second = font.contains('2');
+    if !font.starts_with("Wingdings") {
+        return None;
+    }
+    match (is_second, code) {
+        // Tick and cross, bare and in a box.
+        (false, 0xfb..=0xfe) | (true, 0x4f..=0x54) => Some(TICKED),
+        (false, 0x6f | 0x70 | 0x71 | 0x72 | 0xa8) | (true, 0xa3) => Some(NOT_TICKED),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::io::{Cursor, Write};
+
+    use super::*;
+    use crate::adapters::spreadsheets::{Sheet, Sheets, read_here};
+
+    /// A document with this body.
+    pub fn document(body: &str) -> Vec<u8> {
+        let xml = format!(
+            "<w:document xmlns:w=\"w\" xmlns:w14=\"w14\" xmlns:mc=\"mc\"><w:body>{body}</w:body></w:document>"
+        );
+        let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        zip.start_file(DOCUMENT, zip::write::SimpleFileOptions::default()).unwrap();
+        zip.write_all(xml.as_bytes()).unwrap();
+        zip.finish().unwrap().into_inner()
+    }
+
+    fn tables(body: &str) -> Vec<(String, Vec<Vec<String>>)> {
+        let sheets: Vec<Sheet> = read_here(&document(body), Sheets::Visible).unwrap();
+        let rows = |sheet: Sheet| sheet.rows.into_iter().map(|row| row.cells).collect();
+        sheets.into_iter().map(|sheet| (sheet.name.clone(), rows(sheet))).collect()
+    }
+
+    fn p(text: &str) -> String {
+        format!("<w:p><w:r><w:t>{text}</w:t></w:r></w:p>")
+    }
+
+    /// Unstructured#2106, anytomd-rs#93, xberg#1549: merged cells repeat their text, or move columns.
+    #[test]
+    fn tables_come_with_the_text_before_them_and_merged_cells_keep_their_columns() {
+        let cell = |inner: &str| format!("<w:tc>{inner}</w:tc>");
+        let body = format!(
+            "{}<w:tbl><w:tr>{}{}{}</w:tr><w:tr>{}{}{}</w:tr></w:tbl>{}",
+            p("登记表（工程类）"),
+            cell(&format!("<w:tcPr><w:vMerge w:val=\"restart\"/></w:tcPr>{}", p("姓名"))),
+            cell(&format!("<w:tcPr><w:gridSpan w:val=\"2\"/></w:tcPr>{}", p("电话"))),
+            cell(&p("备注")),
+            cell(&format!("<w:tcPr><w:vMerge/></w:tcPr>{}", p("姓名"))),
+            cell(&p("手机")),
+            cell(&format!("{}{}", p("固"), p("话"))),
+            p("填表人"),
+        );
+        let told = tables(&body);
+        assert_eq!(told[0].0, "登记表（工程类）");
+        assert_eq!(told[0].1, [vec!["姓名", "电话", "", "备注"], vec!["", "手机", "固\n话"]]);
+        assert_eq!(told[1], ("填表人".to_owned(), vec![]));
+    }
+
+    /// python-docx#224, npoi#449, docx2python#24 (a field that is checked without saying so).
+    #[test]
+    fn every_kind_of_tick_is_a_sign_and_what_is_not_shown_is_not_read() {
+        let control = |checked: &str, content: &str| {
+            format!(
+                "<w:sdt><w:sdtPr><w14:checkbox><w14:checked w14:val=\"{checked}\"/>\
+                 </w14:checkbox></w:sdtPr><w:sdtContent><w:r><w:t>{content}</w:t></w:r>\
+                 </w:sdtContent></w:sdt>"
+            )
+        };
+        let field = |checked: &str| {
+            format!(
+                "<w:r><w:fldChar><w:ffData><w:checkBox><w:default w:val=\"0\"/>{checked}\
+                 </w:checkBox></w:ffData></w:fldChar></w:r>"
+            )
+        };
+        let symbol = |font: &str, code: &str| {
+            format!("<w:r><w:sym w:font=\"{font}\" w:char=\"{code}\"/></w:r>")
+        };
+        let text = |text: &str| format!("<w:r><w:t>{text}</w:t></w:r>");
+        let hidden = "<w:r><w:rPr><w:vanish/></w:rPr><w:t>hidden</w:t></w:r>\
+            <w:del><w:r><w:delText>deleted</w:delText></w:r></w:del>\
+            <w:moveFrom><w:r><w:t>moved</w:t></w:r></w:moveFrom>\
+            <mc:AlternateContent><mc:Choice><w:r><w:t>once</w:t></w:r></mc:Choice>\
+            <mc:Fallback><w:r><w:t>again</w:t></w:r></mc:Fallback></mc:AlternateContent>";
+        let runs = [
+            control("1", "☒"),
+            control("0", "☐"),
+            control("1", ""),
+            field("<w:checked/>"),
+            field(""),
+            symbol("Wingdings 2", "F052"),
+            symbol("Wingdings", "F0FE"),
+            symbol("Wingdings", "F0A8"),
+            text("A&amp;B"),
+            hidden.to_owned(),
+        ];
+        let body = format!(
+            "<w:tbl><w:tr><w:tc><w:p><w:pPr><w:tabs><w:tab w:val=\"left\"/></w:tabs></w:pPr>{}</w:p>\
+             <w:tbl><w:tr><w:tc>{}</w:tc></w:tr></w:tbl></w:tc></w:tr></w:tbl>",
+            runs.concat(),
+            p("inner")
+        );
+        assert_eq!(tables(&body)[0].1, [["☒☐☑☑□☑☑□A&Bonce\ninner"]]);
+    }
+
+    #[test]
+    fn a_document_without_tables_is_a_list_by_its_tabs() {
+        let line = |name: &str, number: &str| {
+            format!("<w:p><w:r><w:t>{name}</w:t><w:tab/><w:t>{number}</w:t></w:r></w:p>")
+        };
+        let told = tables(&format!("{}{}", line("姓名", "手机"), line("王", "13800138000")));
+        assert_eq!(told[0].1, [["姓名", "手机"], ["王", "13800138000"]]);
+    }
+}

@@ -1,0 +1,69 @@
+//! Applications as applicants hand them in: the association's forms as Word documents, lists beside
+//! them, or a spreadsheet with one application a row.
+//!
+//! What is read becomes a draft, which staff look through beside the cells it came from, correct and
+//! register; nothing is registered by itself. [`documents`] unpacks and reads files, [`form`] reads
+//! the forms, [`subjects`] takes subjects apart, [`rows`] reads a spreadsheet of applications,
+//! [`reading`] puts the documents of an applicant together, [`codes`] makes codes from names, and
+//! [`draft`] keeps what was read until it is registered.
+
+pub mod codes;
+pub mod documents;
+pub mod draft;
+mod form;
+pub mod reading;
+mod rows;
+mod subjects;
+
+pub use documents::Document;
+pub use form::ReadCell;
+pub use reading::{ApplicationReading, ReadApplication, ReadList, read_documents};
+
+use crate::adapters::crypto::{KeyRingError, SealError};
+use crate::adapters::database::DatabaseError;
+use crate::services::drafts::lists::ListDraftError;
+use crate::services::list_import::TableError;
+use crate::services::programmes::RegistrationError;
+
+#[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
+#[strum(prefix = "application_form.", serialize_all = "snake_case")]
+pub enum ApplicationFormError {
+    #[error("no document was handed in")]
+    Nothing,
+    #[error("{name}: {error}")]
+    Document { name: String, error: TableError },
+    #[error(
+        "no application form and no list was found in {0}; hand in the form (申请书), an information \
+            sheet (信息表) or a list (登记表) of the association"
+    )]
+    NoForm(String),
+    #[error("no programme has the code {0}")]
+    UnknownProgramme(String),
+    #[error("the applicant's name is missing; write it into the draft")]
+    NoApplicant,
+    #[error(
+        "{subject} ({category}): {missing} is missing; write it into the draft, or leave the application out"
+    )]
+    Missing { category: &'static str, subject: String, missing: String },
+    #[error("every application of the draft is left out; there is nothing to register")]
+    NothingToRegister,
+    #[error("somebody else has changed this draft meanwhile; look at it again")]
+    Changed,
+    #[error("there is no such draft any more")]
+    NotFound,
+    #[error(transparent)]
+    #[strum(transparent)]
+    Registration(#[from] RegistrationError),
+    #[error(transparent)]
+    #[strum(transparent)]
+    List(#[from] ListDraftError),
+    #[error(transparent)]
+    #[strum(transparent)]
+    Database(#[from] DatabaseError),
+    #[error(transparent)]
+    #[strum(transparent)]
+    Keys(#[from] KeyRingError),
+    #[error(transparent)]
+    #[strum(transparent)]
+    Seal(#[from] SealError),
+}

@@ -1,0 +1,253 @@
+//! Applications as applicants hand them in: Word forms, lists beside them, the ZIP of an e-mail, a
+//! spreadsheet of applications. From the documents to the registered application with its list.
+
+use std::collections::BTreeMap;
+use std::io::{Cursor, Write};
+
+use crate::common::TestApp;
+use crate::common::browser::{Browser, add_account};
+use fieldworkd::adapters::database::applications;
+use fieldworkd::domain::category::Category;
+use fieldworkd::domain::role::Role;
+use fieldworkd::services::application_forms::draft::{self, CreatedDraft};
+use fieldworkd::services::application_forms::{ApplicationFormError, Document};
+use fieldworkd::services::drafts::lists;
+use fieldworkd::services::erasure;
+use fieldworkd::simulation::Scenario;
+
+fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, content) in files {
+        zip.start_file(*name, zip::write::SimpleFileOptions::default()).unwrap();
+        zip.write_all(content).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+type Table<'a> = (&'a str, &'a [&'a [&'a str]]);
+
+/// A Word document: a heading before each table.
+fn word(tables: &[Table<'_>]) -> Vec<u8> {
+    let text = |text: &str| {
+        let lines = text.split('\n');
+        let line = |line| format!("<w:p><w:r><w:t>{line}</w:t></w:r></w:p>");
+        lines.map(line).collect::<String>()
+    };
+    let cell = |cell: &&str| format!("<w:tc>{}</w:tc>", text(cell));
+    let row = |row: &&[&str]| format!("<w:tr>{}</w:tr>", row.iter().map(cell).collect::<String>());
+    let table = |(heading, rows): &Table<'_>| {
+        let rows: String = rows.iter().map(row).collect();
+        format!("{}<w:tbl>{rows}</w:tbl>", text(heading))
+    };
+    let body: String = tables.iter().map(table).collect();
+    let xml = format!("<w:document xmlns:w=\"w\"><w:body>{body}</w:body></w:document>");
+    zip(&[("[Content_Types].xml", b"x"), ("word/document.xml", xml.as_bytes())])
+}
+
+const LIST: &[&[&str]] = &[
+    &["序号", "被访者姓名", "单位/住址", "职务", "联系电话", "备注"],
+    &["1", "吴伟", "某单位", "经理", "138 0013 8000", ""],
+    &["2", "刘丽", "某单位", "", "139 0013 9000", ""],
+    &["3", "", "", "", "", ""],
+    &["填表人：张丽    联系电话：13700137000    填表日期：2020年8月15日"],
+];
+
+/// A form that ticks two categories: a product with its brand, and a project without its number.
+fn form() -> Vec<u8> {
+    let rows: &[&[&str]] = &[
+        &["企业/机构名称", "山海电器有限公司", "", "", "法人代表", "黄敏"],
+        &["经办人", "李磊", "电话", "020-83300464", "手机", "13600136000"],
+        &["申请类别", "□企业/机构  □品牌  ☑产品  [√]工程  □服务*说明：可勾选一个或多个类别"],
+        &["申报品牌名称", "1、远帆"],
+        &["申报产品名称", "1、远帆燃气热水器 型号H3 规格16L\n2、远帆洗衣机"],
+        &["申报工程名称", "1、市民中心（滨江路1号）"],
+        &["如达到AAA级，拟申请称号", "☑用户满意  □用户满意标杆", "是否申请公示", "☑是 □否"],
+    ];
+    word(&[
+        ("附件1\n市场质量信用等级评价申请书", rows),
+        ("被访者信息登记表（产品类）\n企业/机构名称：（加盖公章）山海电器有限公司", LIST),
+    ])
+}
+
+fn document(name: &str, content: Vec<u8>) -> Document {
+    Document { name: name.to_owned(), content }
+}
+
+async fn create(app: &TestApp, documents: Vec<Document>) -> Vec<CreatedDraft> {
+    draft::create(&app.context, "qian", "p26", documents, false).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_form_becomes_a_draft_that_is_looked_through_and_registered() {
+    for app in TestApp::on_each_engine(Scenario::faultless(1, 50), &[]).await {
+        let created = create(&app, vec![document("申请书.docx", form())]).await;
+        assert_eq!(created.len(), 1, "{}", app.engine);
+        let (id, reading) = (created[0].id.unwrap(), &created[0].reading);
+        let told: Vec<String> = reading
+            .applications
+            .iter()
+            .map(|a| format!("{} {} {:?} {}", a.category, a.subject, a.missing(), a.is_ticked))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                "brand 远帆 [] false",
+                "product 远帆燃气热水器 型号H3 规格16L [] true",
+                r#"product 远帆洗衣机 ["model", "specification"] true"#,
+                r#"project 市民中心（滨江路1号） ["number"] true"#,
+            ],
+            "{}",
+            app.engine
+        );
+        assert_eq!(reading.applications[1].fields["brand"], "远帆", "{}", app.engine);
+        assert_eq!((reading.lists.len(), reading.lists[0].people), (1, 2), "{}", app.engine);
+        assert_eq!(reading.lists[0].categories, [Category::Product], "{}", app.engine);
+        assert_eq!((reading.title.as_str(), reading.publicity), ("用户满意", Some(true)));
+        // Nothing is registered by itself, and the same document again changes nothing.
+        let all = async || {
+            let mut connection = app.context.database.read().await.unwrap();
+            let all = applications::all(&mut connection).await.unwrap();
+            all.into_iter().map(|a| (a.code, a.subject.title())).collect::<Vec<_>>()
+        };
+        assert!(all().await.is_empty(), "{}", app.engine);
+        let again = create(&app, vec![document("申请书（1）.docx", form())]).await;
+        assert_eq!((again[0].id, again[0].known.clone()), (Some(id), Some(None)), "{}", app.engine);
+        // What is missing is named; it is written in, or the application is left out.
+        let refused = draft::register(&app.context, "qian", id).await.unwrap_err();
+        assert!(matches!(refused, ApplicationFormError::Missing { .. }), "{refused}");
+        let corrections = [
+            ("out-0", "on"),
+            ("out-3", "on"),
+            ("subject-2-model", "X1"),
+            ("subject-2-specification", "10kg"),
+            ("list-0-product", "on"),
+            ("contact-mobile", "13600136001"),
+        ];
+        let corrections: BTreeMap<String, String> =
+            corrections.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        draft::correct(&app.context, id, &corrections).await.unwrap();
+        let view = draft::view(&app.context, id).await.unwrap();
+        assert_eq!(view.codes.applicant, "SHDQYXGS", "{}", app.engine);
+        assert_eq!(view.reading.contact["mobile"], "13600136001", "{}", app.engine);
+        let registered = draft::register(&app.context, "qian", id).await.unwrap();
+        assert_eq!(registered.applications, ["SHDQYXGS-2", "SHDQYXGS-3"], "{}", app.engine);
+        assert_eq!(all().await.len(), 2, "{}: {:?}", app.engine, all().await);
+        // Its list waits to be checked, for both products, and its people are those of the form.
+        let preview = lists::preview(&app.context, registered.lists[0]).await.unwrap();
+        assert_eq!(preview.draft.applications, "SHDQYXGS-2,SHDQYXGS-3", "{}", app.engine);
+        let outcome = lists::import_list_draft(&app.context, registered.lists[0]).await.unwrap();
+        assert_eq!((outcome.accepted, outcome.rejected, outcome.not_people), (2, 0, 2));
+        // The draft is over, its content and its key are gone, and it is still known.
+        let gone = draft::view(&app.context, id).await.err().unwrap();
+        assert!(matches!(gone, ApplicationFormError::NotFound), "{}: {gone}", app.engine);
+        let known = create(&app, vec![document("申请书.docx", form())]).await;
+        assert_eq!(known[0].known, Some(Some("registered".to_owned())), "{}", app.engine);
+        // The applicant keeps its code for what it hands in later.
+        let more = word(&[(
+            "申请书",
+            &[
+                &["企业/机构名称", "山海电器有限公司"],
+                &["申请类别", "☑服务"],
+                &["申报服务名称", "1、上门维修"],
+            ],
+        )]);
+        let later = create(&app, vec![document("补充.docx", more)]).await;
+        let view = draft::view(&app.context, later[0].id.unwrap()).await.unwrap();
+        assert_eq!(view.codes.applications, ["SHDQYXGS-1"], "{}", app.engine);
+    }
+}
+
+#[tokio::test]
+async fn the_attachments_of_an_e_mail_are_put_together() {
+    let app = TestApp::on_sqlite(Scenario::faultless(1, 50), &[]).await;
+    let only_list = word(&[("被访者信息登记表（工程类）", LIST)]);
+    let mail = zip(&[
+        ("申请书.docx", &form()),
+        ("名单.docx", &only_list),
+        ("扫描件.jpg", b"\xff\xd8\xff\xe0"),
+        ("盖章.pdf", b"%PDF-1.4"),
+    ]);
+    let created = create(&app, vec![document("mail.zip", mail)]).await;
+    assert_eq!(created.len(), 1);
+    let reading = &created[0].reading;
+    let lists: Vec<_> = reading.lists.iter().map(|list| list.categories.clone()).collect();
+    assert_eq!(lists, [vec![Category::Product], vec![Category::Project]]);
+    let unread: Vec<&str> = reading
+        .documents
+        .iter()
+        .filter(|(_, problem)| problem.is_some())
+        .map(|(name, _)| name.as_str())
+        .collect();
+    assert_eq!(unread, ["扫描件.jpg", "盖章.pdf"]);
+    // What is discarded, or lies about for a month, is gone, and can be read again.
+    draft::discard(&app.context, created[0].id.unwrap()).await.unwrap();
+    let again = create(&app, vec![document("申请书.docx", form())]).await;
+    assert_eq!(again[0].known, None);
+    app.clock.advance_to(app.clock_now() + std::time::Duration::from_secs(31 * 86_400));
+    erasure::remove_expired(&app.context).await.unwrap();
+    let gone = draft::view(&app.context, again[0].id.unwrap()).await.err().unwrap();
+    assert!(matches!(gone, ApplicationFormError::NotFound), "{gone}");
+    // Of pictures alone, one line says what to do.
+    let picture = vec![document("扫描件.jpg", b"\xff\xd8\xff\xe0".to_vec())];
+    let refused = draft::create(&app.context, "qian", "p26", picture, false).await.err().unwrap();
+    assert!(refused.to_string().contains("扫描件.jpg: it is a picture"), "{refused}");
+    let text = vec![document("x.csv", b"a,b\n1,2\n".to_vec())];
+    let refused = draft::create(&app.context, "qian", "p26", text, false).await.err().unwrap();
+    assert!(matches!(refused, ApplicationFormError::NoForm(_)), "{refused}");
+}
+
+#[tokio::test]
+async fn a_spreadsheet_has_one_application_a_row_and_a_draft_for_each_applicant() {
+    let app = TestApp::on_sqlite(Scenario::faultless(1, 50), &[]).await;
+    let csv = "申请单位,申报类别,申报名称,型号,规格,手机\n山海医院,企业/机构,山海医院,,,13600136000\n\
+        山海医院,服务,门诊服务,,,\n远帆电器,产品,远帆牌热水器,H3,16L,\n";
+    let created = create(&app, vec![document("汇总.csv", csv.as_bytes().to_vec())]).await;
+    let told: Vec<(&str, usize)> = created
+        .iter()
+        .map(|c| (c.reading.applicant.as_str(), c.reading.applications.len()))
+        .collect();
+    assert_eq!(told, [("山海医院", 2), ("远帆电器", 1)]);
+    assert!(created[1].reading.applications[0].missing().is_empty());
+    for created in &created {
+        draft::register(&app.context, "qian", created.id.unwrap()).await.unwrap();
+    }
+    let mut connection = app.context.database.read().await.unwrap();
+    let codes: Vec<String> =
+        applications::all(&mut connection).await.unwrap().into_iter().map(|a| a.code).collect();
+    assert_eq!(codes, ["SHYY-1", "SHYY-2", "YFDQ-1"]);
+}
+
+#[tokio::test]
+async fn staff_do_it_on_the_console() {
+    let app = TestApp::on_sqlite(Scenario::faultless(1, 50), &[]).await;
+    add_account(&app, "qian", Role::Operator).await;
+    let qian = Browser::signed_in(&app, "qian").await;
+    let programme = [("programme", "p26")];
+    let refused = qian.upload("/application-drafts", &programme, "x.pdf", b"%PDF-1.4").await;
+    assert!(refused.0 == 422 && refused.2.contains("这是 PDF"), "{refused:?}");
+    let (status, to, _) =
+        qian.upload("/application-drafts", &programme, "申请书.docx", &form()).await;
+    assert_eq!((status, to.as_str()), (303, "/application-drafts/1"));
+    let (status, _, page) = qian.get(&to).await;
+    assert_eq!(status, 200);
+    for told in [
+        "山海电器有限公司",
+        "远帆燃气热水器 型号H3 规格16L",
+        "表中未勾选此类别",
+        "缺",
+        "拟申请称号：用户满意",
+        "SHDQYXGS-2",
+    ] {
+        assert!(page.contains(told), "{told}: {page}");
+    }
+    assert!(page.contains("<button disabled>登记</button>"), "{page}");
+    let saved =
+        [("out-0", "on"), ("out-2", "on"), ("subject-3-number", "1号楼"), ("list-0-product", "on")];
+    let (status, _, page) = qian.submit("/application-drafts/1", &saved).await;
+    assert!(status == 200 && page.contains("<button>登记</button>"), "{page}");
+    let (status, to, _) = qian.submit("/application-drafts/1/register", &[]).await;
+    assert_eq!((status, to.as_str()), (303, "/lists/1"));
+    assert!(qian.get("/application-drafts/1").await.0 == 404);
+    let (_, _, log) = qian.get("/setup").await;
+    assert!(!log.contains("/application-drafts/1"), "{log}");
+}
