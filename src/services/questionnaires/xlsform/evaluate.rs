@@ -149,7 +149,9 @@ fn call(function: &str, arguments: &[Value]) -> Option<Value> {
             Value::Number(numbers.reduce(|a, b| if is_better(&b, &a) { b } else { a })?)
         }
         "selected" => Value::Truth(codes(0)?.contains(&text(1)?.trim().to_owned())),
-        "selected-at" => Value::Text(codes(0)?.get(number(1)? as usize)?.clone()),
+        "selected-at" => {
+            Value::Text(codes(0)?.get(number(1)? as usize).cloned().unwrap_or_default())
+        }
         "count-selected" => Value::Number(codes(0)?.len() as f64),
         "concat" => Value::Text(arguments.iter().map(Value::text).collect()),
         "string-length" => Value::Number(text(0)?.encode_utf16().count() as f64),

@@ -95,14 +95,22 @@ pub fn choose(
     match (&zh, &en) {
         (Some(_), Some(_)) => {}
         (None, None) => {
-            let taken = match &first_choice {
-                Some(Some(name)) => format!("«{name}» was taken for Chinese and English"),
-                _ => "its texts without language were taken for Chinese and English".to_owned(),
+            let what = match &first_choice {
+                Some(Some(name)) => format!(
+                    "the form has neither Chinese nor English (its languages: {}); «{name}» was \
+                     taken for both",
+                    listed()
+                ),
+                _ if named.is_empty() => {
+                    "the labels name no language; they were taken for Chinese and English"
+                        .to_owned()
+                }
+                _ => format!(
+                    "the labels without language were taken for Chinese and English (the others: \
+                     {})",
+                    listed()
+                ),
             };
-            let what = format!(
-                "the form has neither Chinese nor English (its languages: {}); {taken}",
-                listed()
-            );
             let remedy = "translate the texts, or choose others with --language zh=NAME and \
                           --language en=NAME";
             findings.remark(at, what, remedy);

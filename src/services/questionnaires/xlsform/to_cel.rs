@@ -5,6 +5,7 @@
 //! fails; but the negation of the first is true. So below a negation, a comparison that can fail is
 //! guarded: `not(${n} > 4)` becomes `!(n != null && n > 4)`.
 
+mod agreement;
 mod numbers;
 
 use std::cell::RefCell;

@@ -91,6 +91,17 @@ pub fn read_workbook(sheets: &[Sheet], findings: &mut Findings) -> Option<Workbo
         let rows = workbook.rows("settings", settings, findings);
         workbook.settings = rows.into_iter().next().unwrap_or_default();
     }
+    for (sheet, rows, column) in
+        [("survey", &workbook.survey, "type"), ("choices", &workbook.choices, "list_name")]
+    {
+        if !rows.is_empty() && !rows.iter().any(|row| row.has(column)) {
+            findings.refuse(
+                Place { sheet, row: 1, column: "" },
+                format!("there is no column {column}"),
+                "write the headers into the first row",
+            );
+        }
+    }
     if named("entities").is_some_and(|sheet| sheet.rows.len() > 1) {
         findings.leave_out(
             Place { sheet: "entities", row: 0, column: "" },
