@@ -105,14 +105,19 @@ pub fn read(document: &str, tables: &[&Sheet]) -> ReadForm {
         for line in table.name.lines() {
             read_line(document, line, &mut form);
         }
+        // What the cells without a label go on with: «2、…» below or beside «1、…».
+        let mut open: Option<Continued> = None;
         for row in &table.rows {
             let cells: Vec<&str> = row.cells.iter().map(|cell| cell.trim()).collect();
             let mut at = 0;
             while at < cells.len() {
                 let cell = cells[at];
                 if cell.is_empty() || !is_label(cell) {
-                    // «企业名称：山海医院» in one cell.
-                    read_line(document, cell, &mut form);
+                    let is_more = open.is_some_and(|open| form.go_on(document, open, cell));
+                    if !is_more {
+                        // «企业名称：山海医院» in one cell.
+                        read_line(document, cell, &mut form);
+                    }
                     at += 1;
                     continue;
                 }
@@ -120,6 +125,11 @@ pub fn read(document: &str, tables: &[&Sheet]) -> ReadForm {
                 let value = next.map(|next| at + 1 + next).filter(|next| !is_label(cells[*next]));
                 let text = value.map(|value| cells[value]).unwrap_or_default();
                 form.take(document, cell, text, of_sheet, &mut sheet);
+                let folded = label(cell);
+                open = match subject_label(&folded) {
+                    Some(category) => Some(Continued::Subjects(category)),
+                    None => is_categories(&folded).then_some(Continued::Categories),
+                };
                 at = value.unwrap_or(at) + 1;
             }
         }
@@ -128,6 +138,13 @@ pub fn read(document: &str, tables: &[&Sheet]) -> ReadForm {
         }
     }
     form
+}
+
+/// A label whose cell may go on in further cells.
+#[derive(Debug, Clone, Copy)]
+enum Continued {
+    Categories,
+    Subjects(Category),
 }
 
 /// Reads a line «label：value».
@@ -202,6 +219,40 @@ fn category_in(heading: &str) -> Option<Category> {
 }
 
 impl ReadForm {
+    /// Takes a cell without a label as a part of the one before. Returns whether it is one.
+    fn go_on(&mut self, document: &str, open: Continued, cell: &str) -> bool {
+        // «2、洗衣机», not «2.5» or «2020.5».
+        let rest = cell.trim_start_matches(|c: char| c.is_ascii_digit());
+        let is_numbered = rest.len() < cell.len()
+            && rest
+                .strip_prefix(['、', '.', '．', ')', '）'])
+                .is_some_and(|words| !words.starts_with(|c: char| c.is_ascii_digit()));
+        let field = match open {
+            Continued::Subjects(category) if is_numbered => {
+                let subjects = self.subjects.entry(category).or_default();
+                if !subjects.is_empty() {
+                    subjects.push('\n');
+                }
+                subjects.push_str(cell);
+                format!("{category}.subject")
+            }
+            Continued::Categories if box_at(cell).is_some() => {
+                self.categories.extend(ticked(cell));
+                self.categories.sort_unstable();
+                self.categories.dedup();
+                "categories".to_owned()
+            }
+            _ => return false,
+        };
+        self.cells.push(ReadCell {
+            document: document.to_owned(),
+            label: String::new(),
+            value: cell.to_owned(),
+            field,
+        });
+        true
+    }
+
     fn take(
         &mut self,
         document: &str,
@@ -372,6 +423,28 @@ mod tests {
             cells: cells.iter().map(|cell| (*cell).to_owned()).collect(),
         };
         Sheet { name: name.to_owned(), rows: rows.iter().zip(1..).map(row).collect() }
+    }
+
+    /// A merged label over several rows, or several cells.
+    #[test]
+    fn subjects_and_boxes_go_on_in_further_cells() {
+        let form = sheet(
+            "申请书",
+            &[
+                &["企业名称", "甲"],
+                &["申请类别", "□企业/机构", "☑产品"],
+                &["", "□工程"],
+                &["", "☑服务"],
+                &["申报产品名称", "1、热水器"],
+                &["", "2、洗衣机"],
+                &["", "3、"],
+                &["", "2.5"],
+                &["备注说明", "无"],
+            ],
+        );
+        let read = read("x", &[&form]);
+        assert_eq!(read.categories, [Category::Product, Category::Service]);
+        assert_eq!(read.subjects[&Category::Product], "1、热水器\n2、洗衣机\n3、");
     }
 
     #[test]
