@@ -124,7 +124,7 @@ async fn lists_go_in_as_they_come() {
         // react-spreadsheet-import#136, rapidpro#389: numbers in the notation of spreadsheets.
         ("numbers that a spreadsheet has rounded", "姓名,手机\n甲,1.3850281E+10\n乙,1.3836111E+10\n丙,1.3842293E+10\n".into(), (0, 3, 0)),
         ("a number without digits lost", "姓名,手机\n甲,1.3850281234E+10\n乙,13836111001.0\n".into(), (2, 0, 0)),
-        ("a name without a number is a person", "姓名,手机\n甲,13800138000\n乙,\n".into(), (1, 1, 0)),
+        ("a name without a number is a person", "姓名,手机\n甲,13800138000\n乙,\nSummer Li,\nTotal: 3,\n".into(), (1, 2, 1)),
     ];
     for app in TestApp::on_each_engine(Scenario::faultless(1, 50), &[]).await {
         app.register_brand("A1", "a", "").await;

@@ -184,7 +184,13 @@ fn is_no_person(row: &TableRow, layout: &ColumnLayout) -> bool {
         let folded: String = cell.trim().nfkc().collect::<String>().to_lowercase();
         let bare: String = folded.chars().filter(|c| !c.is_whitespace()).collect();
         let is_count = bare.starts_with('共') && bare.chars().any(|c| c.is_numeric());
-        is_count || bare.contains("(盖章") || FOOTERS.iter().any(|word| bare.starts_with(word))
+        let begins_with = |word: &&str| {
+            // «sum» begins «Sum: 12» and no «Summer».
+            let goes_on = |c: char| word.is_ascii() && c.is_alphabetic();
+            let text = if word.is_ascii() { folded.as_str() } else { bare.as_str() };
+            text.strip_prefix(*word).is_some_and(|rest| !rest.starts_with(goes_on))
+        };
+        is_count || bare.contains("(盖章") || FOOTERS.iter().any(|word| begins_with(&word))
     };
     layout.repeats_header(row)
         || (!layout.headers.is_empty() && !places.into_iter().any(is_filled))
