@@ -190,7 +190,7 @@ fn is_no_person(row: &TableRow, layout: &ColumnLayout) -> bool {
             let text = if word.is_ascii() { folded.as_str() } else { bare.as_str() };
             text.strip_prefix(*word).is_some_and(|rest| !rest.starts_with(goes_on))
         };
-        is_count || bare.contains("(盖章") || FOOTERS.iter().any(|word| begins_with(&word))
+        is_count || bare.contains("(盖章") || FOOTERS.iter().any(begins_with)
     };
     layout.repeats_header(row)
         || (!layout.headers.is_empty() && !places.into_iter().any(is_filled))
