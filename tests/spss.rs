@@ -164,6 +164,7 @@ async fn hostile_names_labels_and_texts_come_back_whole() {
             .skip(14)
             .collect();
         let expected = [
+            "items_answered",
             "v_ALL",
             "v_with",
             "with_missing",
