@@ -28,6 +28,7 @@ mod interviewer_pages;
 mod interviews;
 mod invariants;
 mod list_import;
+mod lists_by_hand;
 mod methodology;
 mod metrics;
 mod odd_lists;

@@ -113,6 +113,7 @@ actions! {
     VerificationsDrawn "verifications_drawn" "抽取复核" "drew interviews to verify";
     ProgrammeSaved "programme" "设置项目" "set up a programme";
     ApplicationRegistered "applicant" "登记申报" "registered an application";
+    ContactViewed "contact_shown" "查看申报单位联系人" "saw an applicant's contact";
     FormsRead "forms_read" "读取申报材料" "read application documents";
     FormsViewed "forms_shown" "查看申报材料" "saw application documents";
     FormsCorrected "forms_corrected" "更正申报材料" "corrected application documents";
@@ -121,6 +122,9 @@ actions! {
     ListViewed "list_shown" "查看名单" "saw a list";
     ListDiscarded "list_dropped" "放弃名单" "discarded a list";
     ListImported "list_imported" "导入名单" "imported a list";
+    ListSentBack "list_sent_back" "下载名单更正表" "downloaded a list's correction sheet";
+    ListLeftOut "list_left_out" "名单删减" "left people out of a list";
+    ListReread "list_reread" "重新读取名单" "read a list again";
     ListCorrected "list_corrected" "更正名单" "corrected a list";
     PlanSaved "plan_saved" "保存联系计划" "saved a contact plan";
     DraftDiscarded "plan_dropped" "放弃草稿" "discarded a draft";

@@ -9,6 +9,7 @@ use crate::domain::phone::Phone;
 /// The context a value was sealed for (authenticated data): it opens only under the same context.
 pub mod seal_context {
     pub const PHONE: &str = "respondent.phone";
+    pub const APPLICANT_CONTACT: &str = "applicant.contact";
     pub const PERSON: &str = "respondent.person";
     pub const LIST_FIELDS: &str = "case.fields";
     pub const OPEN_ANSWER: &str = "answer.value";

@@ -15,12 +15,14 @@ pub struct ListDraft {
     pub key_id: String,
     pub file: String,
     pub rows_sealed: Vec<u8>,
+    /// Whether its file is kept as well.
+    pub has_file: bool,
     pub created_by: String,
     pub changed_at: Timestamp,
 }
 
-const LIST: &str =
-    "SELECT id, applications, key_id, file, rows_sealed, created_by, changed_at FROM list_draft";
+const LIST: &str = "SELECT id, applications, key_id, file, rows_sealed, \
+    CASE WHEN file_sealed IS NULL THEN 0 ELSE 1 END AS has_file, created_by, changed_at FROM list_draft";
 
 fn read_list(row: &AnyRow) -> Result<ListDraft> {
     Ok(ListDraft {
@@ -29,15 +31,20 @@ fn read_list(row: &AnyRow) -> Result<ListDraft> {
         key_id: row.try_get("key_id")?,
         file: row.try_get("file")?,
         rows_sealed: row.try_get("rows_sealed")?,
+        has_file: row.try_get::<i64, _>("has_file")? != 0,
         created_by: row.try_get("created_by")?,
         changed_at: Timestamp(row.try_get("changed_at")?),
     })
 }
 
-/// Stores a list and returns its id.
-pub async fn add_list(tx: &mut AnyConnection, draft: &ListDraft) -> Result<i64> {
+/// Stores a list, with its file if that is kept, and returns its id.
+pub async fn add_list(
+    tx: &mut AnyConnection,
+    draft: &ListDraft,
+    file_sealed: Option<Vec<u8>>,
+) -> Result<i64> {
     let sql = "INSERT INTO list_draft (applications, key_id, file, rows_sealed, created_by, \
-        changed_at) VALUES ($1, $2, $3, $4, $5, $6) RETURNING id";
+        changed_at, file_sealed) VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id";
     let id = sqlx::query_scalar(sql)
         .bind(draft.applications.clone())
         .bind(draft.key_id.clone())
@@ -45,9 +52,16 @@ pub async fn add_list(tx: &mut AnyConnection, draft: &ListDraft) -> Result<i64> 
         .bind(draft.rows_sealed.clone())
         .bind(draft.created_by.clone())
         .bind(draft.changed_at.0)
+        .bind(file_sealed)
         .fetch_one(tx)
         .await?;
     Ok(id)
+}
+
+/// Returns the file of a list, if it is kept.
+pub async fn list_file(connection: &mut AnyConnection, id: i64) -> Result<Option<Vec<u8>>> {
+    let file = sqlx::query_scalar("SELECT file_sealed FROM list_draft WHERE id = $1").bind(id);
+    Ok(file.fetch_optional(connection).await?.flatten())
 }
 
 pub async fn list(connection: &mut AnyConnection, id: i64) -> Result<Option<ListDraft>> {

@@ -33,6 +33,7 @@ pub mod health;
 pub mod idempotency;
 pub mod invitations;
 pub mod links;
+pub mod list_forms;
 pub mod lists;
 pub mod message_parts;
 pub mod messages;

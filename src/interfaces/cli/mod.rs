@@ -11,6 +11,7 @@ macro_rules! print_line {
 }
 
 mod alarm;
+mod applications;
 mod audit;
 mod backup;
 mod campaign;
@@ -74,10 +75,10 @@ enum Command {
     Retry,
     /// Programmes
     #[command(subcommand)]
-    Programme(lists::ProgrammeCommand),
+    Programme(applications::ProgrammeCommand),
     /// Applications
     #[command(subcommand)]
-    Application(lists::ApplicationCommand),
+    Application(applications::ApplicationCommand),
     /// Questionnaires
     #[command(subcommand)]
     Questionnaire(questionnaire::QuestionnaireCommand),
@@ -254,9 +255,9 @@ fn is_refusal(error: &anyhow::Error) -> bool {
 /// Runs the commands that need an open [`AppContext`].
 async fn run_with_context(context: Arc<AppContext>, command: Command) -> Result<()> {
     match command {
-        Command::Programme(command) => lists::programme(&context, command).await,
-        Command::Application(command) => lists::application(&context, command).await,
-        Command::List(command) => lists::list(&context, command).await,
+        Command::Programme(command) => applications::programme(&context, command).await,
+        Command::Application(command) => applications::application(&context, command).await,
+        Command::List(command) => lists::run(&context, command).await,
         Command::Campaign(command) => campaign::run(&context, command).await,
         Command::Alarm(command) => alarm::run(context, command).await,
         Command::Rehearse(arguments) => forecast::rehearse(&context, arguments).await,

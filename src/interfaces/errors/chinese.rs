@@ -338,7 +338,8 @@ impl LocalizedError for RegistrationError {
             | RegistrationError::Toml(_)
             | RegistrationError::Programme(_)
             | RegistrationError::Database(_)
-            | RegistrationError::Keys(_) => {
+            | RegistrationError::Keys(_)
+            | RegistrationError::Seal(_) => {
                 return None;
             }
         })
@@ -416,8 +417,8 @@ impl LocalizedError for ListImportError {
             ListImportError::NotOpen(code) => format!("申报 {code} 已启动或已结束，名单不能再改"),
             ListImportError::OverCap { application, names, category: of, cap, over, .. } => {
                 format!(
-                    "申报 {application} 将有 {names} 人，{}类最多 {cap} 人；请减少 {over} \
-                        人，未导入任何一行",
+                    "申报 {application} 将有 {names} 人，{}类最多 {cap} 人，未导入任何一行；请减少 {over} \
+                        人，或勾选不列入的人，或随机抽取",
                     category_zh(*of)
                 )
             }
@@ -515,6 +516,8 @@ impl LocalizedError for RowReason {
             }
             RowReason::KnownToApplication => "已在本申报较早的名单中，无需处理".to_owned(),
             RowReason::Suppressed => "在免打扰名单中：保留在名单上，不联系".to_owned(),
+            RowReason::LeftOut => "由人工选定不列入名单".to_owned(),
+            RowReason::NotDrawn(seed) => format!("随机抽取时未抽中（种子 {seed}）"),
             RowReason::NoPerson => "不是人员：合计、签名、表头或空行，无需处理".to_owned(),
             RowReason::NumberAmongWords => "号码取自其他文字之中，请确认是本人的号码".to_owned(),
             RowReason::OtherNumbers(count) => {
@@ -535,6 +538,13 @@ impl LocalizedError for ListOptionError {
             }
             ListOptionError::Column { given, known } => {
                 format!("“{given}”未指明任何列；请写成 mobile=3 或 mobile=C；可用列名：{known}")
+            }
+            ListOptionError::Rows(given) => {
+                format!("“{given}”不是行号；请写成 3,8,10-20")
+            }
+            ListOptionError::RowsOfSeveralLists => {
+                "文件中有几份名单，行号会重复；请指明是哪一份（--sheet），或随机抽取（--draw）"
+                    .to_owned()
             }
             ListOptionError::HeaderRow => "表头行号从 1 起，以表格程序所示为准".to_owned(),
         })

@@ -61,7 +61,7 @@ pub fn read_row(
     let mut notes = Vec::new();
     let finding = |place: Option<usize>, value: &str, decision, reason| {
         let label = place.map(|place| layout.place_label(place)).unwrap_or_default();
-        ImportFinding::new(row.number, label, masked(value), decision, reason)
+        ImportFinding::new(row.number, label, masked(value), decision, reason).at(place)
     };
     let (mut phones, mut problem, mut has_several) = (Vec::new(), None, false);
     for (_, place) in layout.number_columns() {
@@ -138,7 +138,9 @@ pub fn ends_in_zeros(phone: &Phone) -> bool {
 }
 
 /// With which a line below a list begins.
-const FOOTERS: [&str; 26] = [
+const FOOTERS: [&str; 28] = [
+    "示例",
+    "样例",
     "合计",
     "总计",
     "小计",

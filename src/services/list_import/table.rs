@@ -121,6 +121,13 @@ pub struct OpenTable {
     pub rows: TableRows,
 }
 
+impl OpenTable {
+    /// Whether it is a text, which has an encoding.
+    pub fn is_text(&self) -> bool {
+        matches!(self.rows, TableRows::Text { .. })
+    }
+}
+
 /// The rows of a table in order, without the empty ones.
 pub enum TableRows {
     Spreadsheet {

@@ -18,7 +18,7 @@ use crate::interfaces::http;
 use crate::services::campaigns::{self, LaunchRequest};
 use crate::services::context::AppContext;
 use crate::services::deadlines::changes::{self, ChangedBy};
-use crate::services::list_import::{self, ImportRequest, ListOptions};
+use crate::services::list_import::{self, ImportRequest};
 use crate::services::programmes;
 use crate::simulation::{DishonestApplicant, Scenario, Simulator};
 
@@ -133,13 +133,7 @@ impl Fixture {
         for list in &LISTS {
             let applications: Vec<String> =
                 list.applications.iter().map(|code| (*code).to_owned()).collect();
-            let request = ImportRequest {
-                applications: &applications,
-                file: list.file,
-                content: list.content.into(),
-                options: ListOptions::default(),
-                dry_run: false,
-            };
+            let request = ImportRequest::of(&applications, list.file, list.content.into());
             let outcome = list_import::import_list(&self.context, &request, &mut |_, _| {}).await?;
             let (taken, merged, rejected) = (outcome.accepted, outcome.merged, outcome.rejected);
             lines.push(format!(

@@ -61,7 +61,7 @@ struct DraftPage<'a> {
 }
 
 /// The fields of the contact that can be corrected.
-const CONTACT: [(&str, &str, &str); 5] = [
+pub(super) const CONTACT: [(&str, &str, &str); 5] = [
     ("contact", "经办人", "Contact"),
     ("mobile", "手机", "Mobile"),
     ("phone", "电话", "Telephone"),

@@ -1,12 +1,12 @@
 //! A list before its import: problems beside their rows, with correction in place.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use askama::Template;
 use axum::Extension;
-use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::super::Failure;
@@ -15,13 +15,17 @@ use super::super::page_layout::{PageLayout, Translator, render_page};
 use super::super::state::AppState;
 use super::super::upload::UploadedFile;
 use super::setup::show_application;
+use crate::domain::category::Category;
 use crate::interfaces::errors::LocalizedError;
 use crate::services::drafts::lists::{
-    ListDraftError, Preview, PreviewRow, choose_columns, correct as apply_corrections,
-    create_list_draft, discard_draft, import_list_draft, preview,
+    self, LeaveOut, ListDraftError, Preview, PreviewRow, choose_columns,
+    correct as apply_corrections, create_list_draft, discard_draft, import_list_draft, preview,
 };
+use crate::services::list_import::correction_sheet::request_for;
 use crate::services::list_import::headers::ListColumn;
-use crate::services::list_import::{ImportFinding, ImportOutcome, RowDecision};
+use crate::services::list_import::{
+    ImportFinding, ImportOutcome, ListImportError, RowDecision, template as list_template,
+};
 
 /// The rows that are shown where the columns are chosen.
 const FIRST_ROWS: usize = 5;
@@ -51,7 +55,18 @@ struct ListPage<'a> {
     first_rows: Vec<&'a PreviewRow>,
     names: Vec<(&'static str, &'static str)>,
     choices: Vec<ColumnChoice<'a>>,
+    /// The people that are too many, and the most that there may be.
+    over: Option<(u32, u32)>,
+    /// Those who can be ticked off, where they are too many or some are left out; with whether they
+    /// are left out, and what is to be known about them.
+    people: Vec<(RowView<'a>, bool)>,
+    encodings: [&'static str; 5],
+    /// Whether there are rows that the applicant is to correct.
+    has_corrections: bool,
 }
+
+/// The encodings that can be chosen.
+const ENCODINGS: [&str; 5] = ["UTF-8", "GB18030", "GBK", "Big5", "UTF-16LE"];
 
 /// A column of the list, and what it is taken for.
 struct ColumnChoice<'a> {
@@ -102,8 +117,35 @@ async fn render(
         Err(error) => return not_found_or(error),
     };
     let tr = staff.tr;
-    let (with_findings, valid_rows): (Vec<&PreviewRow>, Vec<&PreviewRow>) =
-        preview.rows.iter().partition(|row| !row.findings.is_empty());
+    let over = match &preview.outcome {
+        Err(ListImportError::OverCap { over, cap, .. }) => Some((*over, *cap)),
+        _ => None,
+    };
+    let has_selection =
+        over.is_some() || !preview.left_out.is_empty() || preview.draw_seed.is_some();
+    let is_person = |row: &&PreviewRow| {
+        let mut findings = row.findings.iter();
+        !findings.any(|finding| {
+            matches!(
+                finding.decision,
+                RowDecision::Rejected | RowDecision::NoPerson | RowDecision::Merged
+            )
+        })
+    };
+    let is_left_out = |row: &PreviewRow| {
+        let mut findings = row.findings.iter();
+        findings.any(|finding| finding.decision == RowDecision::LeftOut)
+            || preview.left_out.contains(&row.number)
+    };
+    let people = preview.rows.iter().filter(|_| has_selection).filter(is_person);
+    let people = people.map(|row| (view(tr, row), is_left_out(row))).collect();
+    let mut findings = preview.rows.iter().flat_map(|row| &row.findings);
+    let has_corrections = findings.any(|finding| request_for(finding).is_some());
+    let (with_findings, valid_rows): (Vec<&PreviewRow>, Vec<&PreviewRow>) = preview
+        .rows
+        .iter()
+        .filter(|row| !(has_selection && is_person(row)))
+        .partition(|row| !row.findings.is_empty());
     let (to_correct, flagged_rows): (Vec<RowView<'_>>, Vec<RowView<'_>>) =
         with_findings.into_iter().map(|row| view(tr, row)).partition(|row| row.is_rejected);
     let problem =
@@ -130,6 +172,10 @@ async fn render(
                 column: column.map_or("", ListColumn::name),
             })
             .collect(),
+        over,
+        people,
+        encodings: ENCODINGS,
+        has_corrections,
         names: COLUMN_NAMES.map(|(code, zh, en)| (code, tr.t(zh, en))).to_vec(),
         preview: &preview,
     };
@@ -265,6 +311,114 @@ pub async fn import(
         }
         Err(error) => not_found_or(error),
     }
+}
+
+/// Reads the file again, as the form says.
+pub async fn read_again(
+    State(app): State<Arc<AppState>>,
+    Extension(staff): Extension<Staff>,
+    Extension(form): Extension<FormFields>,
+    Path(id): Path<i64>,
+) -> Result<Response, Failure> {
+    let (sheet, encoding) = (form.text("sheet"), form.text("encoding"));
+    let stored = lists::read_again(&app.context, id, sheet, encoding).await;
+    let done = staff.tr.t("已重新读取。", "Read again.");
+    stored_or(&app, &staff, id, stored, done).await
+}
+
+/// Leaves people out: those in the boxes named `leave-ROW`, or by a draw.
+pub async fn leave_out(
+    State(app): State<Arc<AppState>>,
+    Extension(staff): Extension<Staff>,
+    Extension(form): Extension<FormFields>,
+    Path(id): Path<i64>,
+) -> Result<Response, Failure> {
+    let ticked: BTreeSet<u32> =
+        form.0.keys().filter_map(|name| name.strip_prefix("leave-")?.parse().ok()).collect();
+    let who = match form.text("do") {
+        "draw" => LeaveOut::Draw,
+        "nobody" => LeaveOut::Nobody,
+        _ => LeaveOut::Rows(ticked),
+    };
+    let stored = lists::leave_out(&app.context, id, who).await;
+    let done =
+        staff.tr.t("名单已删减并重新检查。", "People are left out, and the list checked again.");
+    stored_or(&app, &staff, id, stored, done).await
+}
+
+/// Shows the list again after a change, or why there was none.
+async fn stored_or(
+    app: &AppState,
+    staff: &Staff,
+    id: i64,
+    stored: Result<(), ListDraftError>,
+    done: &'static str,
+) -> Result<Response, Failure> {
+    match stored {
+        Ok(()) => render(app, staff, id, StatusCode::OK, Some(done), None).await,
+        Err(error @ ListDraftError::Changed) => {
+            let problem = error.localized(staff.tr.0);
+            render(app, staff, id, StatusCode::CONFLICT, None, Some(problem)).await
+        }
+        Err(
+            error @ (ListDraftError::Import(_)
+            | ListDraftError::TooManyRows
+            | ListDraftError::CellTooLarge { .. }),
+        ) => {
+            let problem = error.localized(staff.tr.0);
+            render(app, staff, id, StatusCode::UNPROCESSABLE_ENTITY, None, Some(problem)).await
+        }
+        Err(error) => not_found_or(error),
+    }
+}
+
+/// Downloads the rows that the applicant is to correct.
+pub async fn correction_sheet(
+    State(app): State<Arc<AppState>>,
+    Path(id): Path<i64>,
+) -> Result<Response, Failure> {
+    match lists::correction_workbook(&app.context, id).await {
+        Ok(Some((draft, content))) => {
+            let stem = draft.file.rsplit_once('.').map_or(draft.file.as_str(), |(stem, _)| stem);
+            Ok(workbook(&format!("{stem}-请更正.xlsx"), content))
+        }
+        Ok(None) => Err(Failure::NotFound),
+        Err(error) => not_found_or(error),
+    }
+}
+
+/// Downloads an empty list, for applications (`application`, codes with commas) or a category.
+pub async fn template(
+    State(app): State<Arc<AppState>>,
+    Query(query): Query<BTreeMap<String, String>>,
+) -> Result<Response, Failure> {
+    let words = |name: &str| {
+        let words = query.get(name).map(String::as_str).unwrap_or_default().split(',');
+        words.map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let categories: Vec<Category> =
+        words("category").iter().filter_map(|word| Category::parse(word)).collect();
+    match list_template::of_applications(&app.context, &words("application"), &categories).await {
+        Ok(content) => Ok(workbook("被访者信息登记表.xlsx", content)),
+        Err(ListImportError::UnknownApplication(_)) => Err(Failure::NotFound),
+        Err(error) => Err(Failure::Internal(error.to_string())),
+    }
+}
+
+/// A workbook as a download (RFC 6266, with the name in RFC 8187).
+fn workbook(name: &str, content: Vec<u8>) -> Response {
+    let name = percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC);
+    let headers = [
+        (
+            header::CONTENT_TYPE,
+            "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet".to_owned(),
+        ),
+        (
+            header::CONTENT_DISPOSITION,
+            format!("attachment; filename=\"list.xlsx\"; filename*=UTF-8''{name}"),
+        ),
+    ];
+    (headers, content).into_response()
 }
 
 pub async fn discard(

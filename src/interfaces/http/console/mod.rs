@@ -215,6 +215,12 @@ pub fn routes(app: &Arc<AppState>) -> StaffRouter {
             (Action::FormsDiscarded, "application-draft:{draft}", ""),
             application_drafts::discard,
         )
+        .audited_page(
+            "/applications/{code}/contact",
+            Permission::Reveal,
+            (Action::ContactViewed, "application:{code}"),
+            setup::contact,
+        )
         .audited_upload(
             "/applications/{code}/list",
             OPERATE,
@@ -233,6 +239,25 @@ pub fn routes(app: &Arc<AppState>) -> StaffRouter {
             (Action::ListCorrected, "list:{list}", ""),
             lists::correct,
         )
+        .audited_form(
+            "/lists/{list}/read",
+            Permission::Reveal,
+            (Action::ListReread, "list:{list}", "{sheet} {encoding}"),
+            lists::read_again,
+        )
+        .audited_form(
+            "/lists/{list}/leave-out",
+            Permission::Reveal,
+            (Action::ListLeftOut, "list:{list}", "{do}"),
+            lists::leave_out,
+        )
+        .audited_page(
+            "/lists/{list}/correction-sheet",
+            Permission::Reveal,
+            (Action::ListSentBack, "list:{list}"),
+            lists::correction_sheet,
+        )
+        .page("/list-template", OPERATE, lists::template)
         .audited_form(
             "/lists/{list}/import",
             OPERATE,

@@ -15,6 +15,7 @@ use super::super::auth::{FormFields, Staff};
 use super::super::page_layout::{PageLayout, Translator, render_page};
 use super::super::state::AppState;
 use super::ZONE;
+use super::application_drafts::CONTACT;
 use super::conflict::{Conflict, expected_version};
 use super::home::state_label;
 use crate::adapters::database::application_drafts::{self, ApplicationDraft};
@@ -24,14 +25,16 @@ use crate::adapters::database::drafts::{self, CampaignDraft, ListDraft};
 use crate::adapters::database::programmes;
 use crate::domain::category::Category;
 use crate::domain::language::LocalizedText;
+use crate::domain::personal::Personal;
 use crate::domain::programme::Programme;
+use crate::domain::role::Permission;
 use crate::domain::subject::required_fields;
 use crate::interfaces::errors::LocalizedError;
 use crate::interfaces::errors::subject_field_zh;
 use crate::services::deadlines::changes;
 use crate::services::deadlines::{ApplicationOverview, programme_overview};
 use crate::services::programmes::{
-    NewApplication, RegistrationError, add_application, put_programme,
+    NewApplication, RegistrationError, add_application, contact_of, put_programme,
 };
 
 /// An application with its next step.
@@ -274,6 +277,7 @@ async fn refused(
     match error {
         RegistrationError::Database(error) => Err(error.into()),
         RegistrationError::Keys(error) => Err(Failure::Internal(error.to_string())),
+        RegistrationError::Seal(error) => Err(Failure::Internal(error.to_string())),
         error => {
             render(
                 app,
@@ -309,6 +313,9 @@ pub async fn register(
             })
             .collect(),
         target: text("target").parse().ok(),
+        requested_title: String::new(),
+        may_publish: None,
+        contact: BTreeMap::new(),
     };
     match add_application(&app.context, declared).await {
         Ok(code) => Ok(Redirect::to(&format!("/applications/{code}")).into_response()),
@@ -333,6 +340,10 @@ struct ApplicationPage<'a> {
     can_launch: bool,
     lists: Vec<ListDraft>,
     history: Vec<(String, &'static str, String)>,
+    /// Whether the staff member may see personal data.
+    may_reveal: bool,
+    /// Whom to ask; `None`: it is not shown.
+    contact: Option<Vec<(&'static str, Personal)>>,
 }
 
 pub async fn application(
@@ -345,6 +356,25 @@ pub async fn application(
     show_application(&app, &staff, &code, StatusCode::OK, imported, None).await
 }
 
+/// Shows the application with the applicant's contact.
+pub async fn contact(
+    State(app): State<Arc<AppState>>,
+    Extension(staff): Extension<Staff>,
+    Path(code): Path<String>,
+) -> Result<Response, Failure> {
+    let found = applications::find(&mut *app.context.database.read().await?, &code).await?;
+    let application = found.ok_or(Failure::NotFound)?;
+    let contact = contact_of(&app.context, &application)
+        .await
+        .map_err(|error| Failure::Internal(error.to_string()))?;
+    let label = |field: &str| {
+        let known = CONTACT.iter().find(|(name, ..)| *name == field);
+        known.map_or("", |(_, zh, en)| staff.tr.t(zh, en))
+    };
+    let contact = contact.into_iter().map(|(field, value)| (label(field), value)).collect();
+    render_application(&app, &staff, &code, StatusCode::OK, (None, None), Some(contact)).await
+}
+
 pub async fn show_application(
     app: &AppState,
     staff: &Staff,
@@ -352,6 +382,17 @@ pub async fn show_application(
     status: StatusCode,
     flash: Option<&'static str>,
     problem: Option<String>,
+) -> Result<Response, Failure> {
+    render_application(app, staff, code, status, (flash, problem), None).await
+}
+
+async fn render_application(
+    app: &AppState,
+    staff: &Staff,
+    code: &str,
+    status: StatusCode,
+    (flash, problem): (Option<&'static str>, Option<String>),
+    contact: Option<Vec<(&'static str, Personal)>>,
 ) -> Result<Response, Failure> {
     let mut connection = app.context.database.read().await?;
     let application = applications::find(&mut connection, code).await?.ok_or(Failure::NotFound)?;
@@ -391,6 +432,8 @@ pub async fn show_application(
         can_launch: is_open && overview.names > 0,
         is_open,
         lists,
+        may_reveal: staff.may(Permission::Reveal),
+        contact,
         history: history.into_iter().map(history_line).collect(),
         overview: &overview,
         application: &application,
