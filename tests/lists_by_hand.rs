@@ -18,7 +18,7 @@ use fieldworkd::services::list_import::{
     DrawSeed, ImportOutcome, ImportRequest, ListImportError, ListOptions, RowDecision, Selection,
     correction_sheet, import_list, read_table, template,
 };
-use fieldworkd::services::programmes::{add_applications, contact_of};
+use fieldworkd::services::programmes::{add_applications, apply_programme, contact_of};
 use fieldworkd::services::suppressions::{self, SuppressionRequest};
 use fieldworkd::simulation::Scenario;
 use phonenumber::country;
@@ -137,6 +137,18 @@ async fn people_are_left_out_by_hand_with_all_their_rows() {
         assert_eq!((both.accepted, both.left_out), (50, 2), "{}", app.engine);
         assert!(left_out(&both).contains(&2), "{}", app.engine);
     }
+}
+
+#[tokio::test]
+async fn somebody_left_out_does_not_come_in_again_thousands_of_rows_later() {
+    let app = TestApp::on_sqlite(Scenario::faultless(1, 50), &[]).await;
+    let programme = format!("{}\n[caps]\nproduct = 6000\n", crate::common::PROGRAMME);
+    apply_programme(&app.context, &programme).await.unwrap();
+    register_product(&app, "A1", "a").await;
+    // More rows than are read together.
+    let people = format!("{}又一次,{}\n", list(5_500), number(0));
+    let outcome = import(&app, &["A1"], people.as_bytes(), selection("2", None)).await.unwrap();
+    assert_eq!((outcome.accepted, outcome.left_out, outcome.merged), (5_499, 1, 1));
 }
 
 #[tokio::test]
