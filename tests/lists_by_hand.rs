@@ -375,6 +375,9 @@ async fn a_template_is_an_empty_list_that_is_read_when_it_is_filled_in() {
     text += &(filled.join(",") + "\n");
     let outcome = app.import(&["A1"], text.as_bytes()).await.unwrap();
     assert_eq!((outcome.accepted, outcome.rejected, outcome.not_people), (1, 0, 1));
+    // Whoever is called like it is somebody all the same.
+    let named = app.import(&["A1"], "姓名,手机\n样例甲,1381000\n".as_bytes()).await.unwrap_err();
+    assert!(matches!(named, ListImportError::NothingTaken { rejected: 1, .. }), "{named}");
     let of_brand = template::of_applications(&app.context, &of(&["B1"]), &[]).await.unwrap();
     assert!(cells(&of_brand)[2].contains(&"地区".to_owned()), "the fields that are kept");
     let of_project =

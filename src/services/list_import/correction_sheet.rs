@@ -173,6 +173,8 @@ fn write_sheet(sheet: &mut Worksheet, list: &MarkedList) -> Result<(), XlsxError
     sheet.write_string_with_format(0, last, REQUEST_HEADER, &head)?;
     sheet.set_column_width(last, 60)?;
     sheet.set_freeze_panes(1, 1)?;
+    sheet.set_landscape();
+    sheet.set_print_fit_to_pages(1, 0);
     for (line, row) in (1..).zip(&list.rows) {
         sheet.write_number(line, 0, row.number)?;
         for (place, cell) in row.cells.iter().take(width).enumerate() {

@@ -168,6 +168,13 @@ fn write_list(sheet: &mut Worksheet, template: &TemplateOf<'_>) -> Result<(), Xl
             sheet.add_data_validation(FIRST_ROW, place, last_row, place, &validation)?;
         }
     }
+    // Drawn as it is on paper, so that it can be filled in there as well.
+    let cell = text.clone().set_border(FormatBorder::Thin).set_border_color(Color::RGB(0xB8_C0_CC));
+    for row in FIRST_ROW..=last_row {
+        for place in 0..=last {
+            sheet.write_blank(row, place, &cell)?;
+        }
+    }
     sheet.set_freeze_panes(FIRST_ROW - 1, 2)?;
     sheet.set_landscape();
     sheet.set_print_fit_to_pages(1, 0);
