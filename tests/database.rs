@@ -48,7 +48,7 @@ async fn seed(database: &Database, people: usize) -> (Application, CampaignId, V
             phone_kind: "mobile",
             phone_sealed: vec![1],
             person_sealed: vec![2],
-            language: Language::Zh,
+            language: Language::ZH,
             zone: None,
         })
         .collect();

@@ -421,7 +421,7 @@ fn an_xlsform_becomes_a_questionnaire_to_be_reviewed() {
     }
     let read = Questionnaire::parse(&std::fs::read_to_string(&toml).unwrap()).unwrap();
     assert_eq!(
-        (read.code.as_str(), read.version, read.title.zh.as_str()),
+        (read.code.as_str(), read.version, read.title.zh()),
         ("store_2026", 3, "门店满意度")
     );
     let pages: Vec<Vec<&str>> = read
@@ -441,7 +441,7 @@ fn an_xlsform_becomes_a_questionnaire_to_be_reviewed() {
     assert_eq!((range.min, range.max), (Some(0.0), Some(9999.5)));
     assert_eq!(condition("paid").as_deref(), Some("'price' in why"));
     assert_eq!(read.pages[2].show_if.as_ref().unwrap().source(), "sat <= 4");
-    assert!(read.item("paid").unwrap().text.zh.starts_with("{answer:use}"));
+    assert!(read.item("paid").unwrap().text.zh().starts_with("{answer:use}"));
     let (status, said, error) = run(&["check", &toml]);
     assert!(status == Some(0) && said.contains("0 mistakes"), "{said}{error}");
 
@@ -480,8 +480,8 @@ fn an_xlsform_becomes_a_questionnaire_to_be_reviewed() {
             && error.contains("[xlsform.language]"),
         "{error}"
     );
-    let (status, _, error) = run(&["import", &form, "--language", "fr=French"]);
-    assert!(status == Some(1) && error.contains("write zh=NAME or en=NAME"), "{error}");
+    let (status, _, error) = run(&["import", &form, "--language", "french=French"]);
+    assert!(status == Some(1) && error.contains("write TAG=NAME"), "{error}");
     // What is exported is imported as the same file.
     let (status, _, error) = run(&["export", &toml, "--xlsform", &path("again.xlsx")]);
     assert_eq!(status, Some(0), "{error}");

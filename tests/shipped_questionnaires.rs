@@ -169,40 +169,42 @@ fn the_ends_of_a_scale_answer_its_question() {
             let Some(scale) = scale_of(item) else { continue };
             let place = format!("{} {}", questionnaire.code, item.id);
             assert_eq!((scale.from, scale.to), (1, 10), "{place}");
-            for (low, high) in [(&scale.low.zh, &scale.high.zh), (&scale.low.en, &scale.high.en)] {
+            for (low, high) in
+                [(scale.low.zh(), scale.high.zh()), (scale.low.en(), scale.high.en())]
+            {
                 assert!(
                     !low.trim().is_empty() && !high.trim().is_empty() && low != high,
                     "{place}"
                 );
             }
-            let (zh, en) = (&item.text.zh, item.text.en.to_lowercase());
+            let (zh, en) = (item.text.zh(), item.text.en().to_lowercase());
             let compared = COMPARED.iter().find(|(id, _)| *id == item.id);
             if let Some((_, high)) = compared {
-                assert_eq!(scale.high.en, *high, "{place}");
+                assert_eq!(scale.high.en(), *high, "{place}");
             } else if let Some((_, rest)) = en.split_once("how ") {
                 // «How reliable …?» «Very reliable.»
                 let asked = rest.split(' ').next().unwrap();
-                assert!(scale.high.en.ends_with(asked), "{place}: {en} {}", scale.high.en);
+                assert!(scale.high.en().ends_with(asked), "{place}: {en} {}", scale.high.en());
                 assert!(
-                    !scale.low.en.starts_with("very poor") || ["good", "well"].contains(&asked)
+                    !scale.low.en().starts_with("very poor") || ["good", "well"].contains(&asked)
                 );
             } else {
-                assert_eq!((&*item.id, &*scale.high.en), ("img1", "very good"), "{place}: {en}");
+                assert_eq!((&*item.id, scale.high.en()), ("img1", "very good"), "{place}: {en}");
             }
             // «有多可靠？» «很可靠»
             if let Some((_, rest)) = zh.split_once("有多") {
                 let asked = rest.trim_end_matches('？');
-                assert!(scale.high.zh.ends_with(asked), "{place}: {zh} {}", scale.high.zh);
+                assert!(scale.high.zh().ends_with(asked), "{place}: {zh} {}", scale.high.zh());
             } else {
                 let fitting: &[(&str, &[&str])] = &[
                     ("如何？", &["很好", "远远超过", "完全一致", "很满意"]),
                     ("满足了您的需求？", &["完全满足"]),
                 ];
-                let fits = fitting.iter().any(|(end, highs)| {
-                    zh.ends_with(end) && highs.contains(&scale.high.zh.as_str())
-                });
-                assert!(fits, "{place}: {zh} {}", scale.high.zh);
-                assert_eq!(zh.contains("满意程度"), scale.high.zh == "很满意", "{place}");
+                let fits = fitting
+                    .iter()
+                    .any(|(end, highs)| zh.ends_with(end) && highs.contains(&scale.high.zh()));
+                assert!(fits, "{place}: {zh} {}", scale.high.zh());
+                assert_eq!(zh.contains("满意程度"), scale.high.zh() == "很满意", "{place}");
             }
         }
     }
@@ -217,7 +219,7 @@ fn no_question_asks_about_two_things() {
     for questionnaire in shipped() {
         for item in questionnaire.items().filter(|item| !REVIEWED.contains(&item.id.as_str())) {
             let texts = options_of(item).iter().map(|option| &option.text).chain([&item.text]);
-            for text in texts.flat_map(|text| [&text.zh, &text.en]) {
+            for text in texts.flat_map(|text| [text.zh(), text.en()]) {
                 let joined = JOINED.iter().find(|word| text.contains(**word));
                 assert_eq!(joined, None, "{} {}: {text}", questionnaire.code, item.id);
             }
@@ -273,7 +275,7 @@ fn a_question_by_sms_is_one_part_in_chinese() {
                     prefix: Prefix::None,
                 })
             };
-            let (zh, en) = (text(Language::Zh), text(Language::En));
+            let (zh, en) = (text(Language::ZH), text(Language::EN));
             let place = format!("{} {}", questionnaire.code, item.id);
             assert_eq!(measure_parts(&zh).parts, 1, "{place}: {} {zh}", zh.chars().count());
             assert!(measure_parts(&en).parts <= 3, "{place}: {} {en}", en.chars().count());

@@ -35,10 +35,8 @@ impl PrivacyNotice {
             ));
         }
         let is_good = |text: &str| !text.trim().is_empty() && text.chars().count() <= 3_000;
-        (!is_good(&self.text.zh) || !is_good(&self.text.en)).then_some((
-            "privacy.text",
-            "must be there in zh and en, at most 3,000 characters each",
-        ))
+        (!self.text.iter().all(|(_, text)| is_good(text)))
+            .then_some(("privacy.text", "must not be empty, at most 3,000 characters each"))
     }
 
     /// Returns the paragraphs with their placeholders replaced.
@@ -65,14 +63,13 @@ impl Default for PrivacyNotice {
             version: "standard-2".to_owned(),
             records_origin: true,
             panel: false,
-            text: LocalizedText {
-                zh: "您的姓名和电话由{applicant}提供，只用于邀请您参加「{programme}」。\n\
+            text: LocalizedText::zh_en(
+                "您的姓名和电话由{applicant}提供，只用于邀请您参加「{programme}」。\n\
                      我们记录您的回答、作答时间和所用设备的种类（手机或电脑）；交付评分的数据不含姓名和电话，只用于统计。\n\
                      为识别他人代答，我们把浏览器和网络换算成无法还原的代码进行比对，不保存网络地址，也不用于其他目的。\n\
                      个人信息加密保存，查看均有记录，评价结束后删除。\n\
-                     参加完全自愿。您可以随时停止或撤回同意，撤回后您的回答不再使用，我们也不再联系您。"
-                    .to_owned(),
-                en: "Your name and number come from {applicant} and are used only to invite you \
+                     参加完全自愿。您可以随时停止或撤回同意，撤回后您的回答不再使用，我们也不再联系您。",
+                "Your name and number come from {applicant} and are used only to invite you \
                     to “{programme}”.\n\
                      We record your answers, the time they took and the kind of your device \
                      (phone or computer). What is handed to scoring holds no name and no number \
@@ -83,9 +80,8 @@ impl Default for PrivacyNotice {
                      Personal data are kept encrypted, every look at them is recorded, and they \
                      are deleted when the rating is over.\n\
                      Taking part is voluntary. You can stop or withdraw your consent at any \
-                     time; your answers are then not used and we do not contact you again."
-                    .to_owned(),
-            },
+                     time; your answers are then not used and we do not contact you again.",
+            ),
         }
     }
 }
@@ -98,15 +94,15 @@ mod tests {
     fn a_notice_names_who_gave_the_number_and_has_a_version() {
         let notice = PrivacyNotice::default();
         assert_eq!(notice.problem(), None);
-        let programme = LocalizedText { zh: "评价".into(), en: "Rating".into() };
-        let paragraphs = notice.paragraphs(Language::Zh, "甲公司", &programme);
+        let programme = LocalizedText::zh_en("评价", "Rating");
+        let paragraphs = notice.paragraphs(Language::ZH, "甲公司", &programme);
         assert!(
             paragraphs.len() == 5
                 && paragraphs[0].contains("甲公司")
                 && paragraphs[0].contains("「评价」"),
             "{paragraphs:?}"
         );
-        assert!(!notice.paragraphs(Language::En, "A", &programme).join("").contains('{'));
+        assert!(!notice.paragraphs(Language::EN, "A", &programme).join("").contains('{'));
         let without = PrivacyNotice { version: "two words".into(), ..PrivacyNotice::default() };
         assert_eq!(without.problem().map(|(key, _)| key), Some("privacy.version"));
     }

@@ -243,7 +243,7 @@ mod tests {
             Questionnaire::parse(include_str!("../../config/questionnaires/brand.toml")).unwrap();
         let read = |(id, raw): &(&str, &str)| {
             let item = questionnaire.item(id).unwrap();
-            let context = ReadingContext::sample(Language::Zh);
+            let context = ReadingContext::sample(Language::ZH);
             ((*id).to_owned(), Answer::parse(item, Some(raw), context).unwrap().unwrap())
         };
         let answers: BTreeMap<String, Answer> = points.iter().map(read).collect();

@@ -43,16 +43,21 @@ impl Shortening {
 }
 
 fn anybody(language: Language) -> &'static str {
-    match language {
-        Language::Zh => "先生/女士",
-        Language::En => "Sir or Madam",
+    if language.is_traditional() {
+        "先生/女士"
+    } else if language.is_chinese() {
+        "先生/女士"
+    } else if language.base() == "pt" {
+        "Senhor(a)"
+    } else {
+        "Sir or Madam"
     }
 }
 
 fn surname(name: &str, language: Language) -> Option<String> {
     let name = name.trim();
     let is_han = |c: &char| matches!(*c as u32, 0x3400..=0x9fff | 0x20000..=0x3ffff);
-    if language == Language::Zh && name.chars().next().as_ref().is_some_and(is_han) {
+    if language.is_chinese() && name.chars().next().as_ref().is_some_and(is_han) {
         let double = DOUBLE_SURNAMES.iter().find(|double| name.starts_with(**double));
         let surname = double.map_or_else(|| name.chars().take(1).collect(), |d| (*d).to_owned());
         return Some(format!("{surname}{}", anybody(language)));
@@ -68,19 +73,19 @@ mod tests {
     fn names_and_subjects_in_little_room() {
         use Shortening::{Cut, Omit, Surname};
         for (rule, value, room, language, expected) in [
-            (Surname, "王小明", 10, Language::Zh, Some("王先生/女士")),
-            (Surname, " 欧阳娜娜", 10, Language::Zh, Some("欧阳先生/女士")),
-            (Surname, "阿卜杜拉·买买提江", 6, Language::Zh, Some("阿先生/女士")),
-            (Surname, "Maria da Silva", 10, Language::Zh, Some("Silva")),
-            (Surname, "Maria da Silva", 10, Language::En, Some("Silva")),
-            (Surname, "王小明", 4, Language::Zh, None),
-            (Surname, " ", 4, Language::Zh, None),
-            (Omit, "王小明", 5, Language::Zh, Some("先生/女士")),
-            (Omit, "Maria da Silva", 12, Language::En, Some("Sir or Madam")),
-            (Cut, "山海牌全自动滚筒洗衣机", 6, Language::Zh, Some("山海牌全自…")),
-            (Cut, "Sea and land", 5, Language::En, Some("Sea…")),
-            (Cut, "山海", 1, Language::Zh, None),
-            (Cut, "山海", 0, Language::Zh, None),
+            (Surname, "王小明", 10, Language::ZH, Some("王先生/女士")),
+            (Surname, " 欧阳娜娜", 10, Language::ZH, Some("欧阳先生/女士")),
+            (Surname, "阿卜杜拉·买买提江", 6, Language::ZH, Some("阿先生/女士")),
+            (Surname, "Maria da Silva", 10, Language::ZH, Some("Silva")),
+            (Surname, "Maria da Silva", 10, Language::EN, Some("Silva")),
+            (Surname, "王小明", 4, Language::ZH, None),
+            (Surname, " ", 4, Language::ZH, None),
+            (Omit, "王小明", 5, Language::ZH, Some("先生/女士")),
+            (Omit, "Maria da Silva", 12, Language::EN, Some("Sir or Madam")),
+            (Cut, "山海牌全自动滚筒洗衣机", 6, Language::ZH, Some("山海牌全自…")),
+            (Cut, "Sea and land", 5, Language::EN, Some("Sea…")),
+            (Cut, "山海", 1, Language::ZH, None),
+            (Cut, "山海", 0, Language::ZH, None),
         ] {
             let shorter = rule.apply(value, room, language);
             assert_eq!(shorter.as_deref(), expected, "{rule:?} {value} {room}");

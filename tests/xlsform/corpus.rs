@@ -110,9 +110,9 @@ fn traps_of_spreadsheet_programs_are_none() {
         import_xlsform(&book.save_to_buffer().unwrap(), &ImportOptions::default()).unwrap();
     let questionnaire = Questionnaire::parse(&imported.toml).unwrap();
     let age = questionnaire.item("age").unwrap();
-    assert!(age.required && age.core && age.text.en == "How old?", "{}", imported.toml);
+    assert!(age.required && age.core && age.text.en() == "How old?", "{}", imported.toml);
     assert!(!questionnaire.item("day").unwrap().required, "{}", imported.toml);
-    assert_eq!(questionnaire.pages[0].title.en, "A merged title");
+    assert_eq!(questionnaire.pages[0].title.en(), "A merged title");
     let said: Vec<String> = imported.remarks.iter().map(ToString::to_string).collect();
     assert!(said.iter().any(|said| said.contains("(rows 6) (column default)")), "{said:?}");
 }

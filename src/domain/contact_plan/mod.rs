@@ -229,5 +229,5 @@ impl Step {
 
 /// The text in a respondent's language; the Chinese one where there is none.
 pub fn text_in(texts: &BTreeMap<Language, Template>, language: Language) -> Option<&Template> {
-    texts.get(&language).or_else(|| texts.get(&Language::Zh)).or_else(|| texts.values().next())
+    texts.get(&language.choose(texts.keys().copied())?)
 }

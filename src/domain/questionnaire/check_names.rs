@@ -59,9 +59,8 @@ impl Questionnaire {
                     self.check_condition(&place, condition, &earlier, Some(&item.id))?;
                 }
                 let texts = [Some(&item.text), item.heading.as_ref(), item.sms.as_ref()];
-                for name in texts.into_iter().flatten().flat_map(|text| {
-                    placeholders(&text.zh).into_iter().chain(placeholders(&text.en))
-                }) {
+                let all = texts.into_iter().flatten().flat_map(|text| text.iter());
+                for name in all.flat_map(|(_, text)| placeholders(text)) {
                     let known = name
                         .strip_prefix("answer:")
                         .map_or(matches!(name, "subject" | "applicant"), |id| earlier.contains(id));

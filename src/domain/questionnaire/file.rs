@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::item::{Choice, ChoiceOption, Item, ItemKind, Latent, Range, Scale, Selection};
 use super::{Answer, Page, Questionnaire};
 use crate::domain::condition::Condition;
-use crate::domain::language::LocalizedText;
+use crate::domain::language::{Language, LocalizedText};
 use crate::domain::programme::is_code;
 
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
@@ -36,6 +36,10 @@ struct QuestionnaireFile {
     code: String,
     /// Incremented with every change: a launched version is frozen.
     version: u32,
+    /// The languages (BCP 47 tags) that every text has; the first is shown to readers of all others.
+    /// If absent, those of the title.
+    #[serde(default)]
+    languages: Vec<Language>,
     title: LocalizedText,
     introduction: LocalizedText,
     /// List fields used by conditions, besides `category`, `segment` and `mode`; the application
@@ -191,18 +195,15 @@ impl Questionnaire {
 
     /// Parses and checks a questionnaire file.
     pub fn parse(toml_text: &str) -> Result<Questionnaire, QuestionnaireError> {
-        let file: QuestionnaireFile = toml::from_str(toml_text)
+        let mut file: QuestionnaireFile = toml::from_str(toml_text)
             .map_err(|e| QuestionnaireError::Toml(e.to_string().trim().replace('\n', " ")))?;
         if !is_code(&file.code) {
             return wrong("code", "use letters, digits, «-» and «_»");
         }
-        for (place, text) in [("title", &file.title), ("introduction", &file.introduction)] {
-            check_text(place, text)?;
-        }
+        let languages = file.check_languages()?;
         let mut pages = Vec::new();
         for (number, page) in file.pages.into_iter().enumerate() {
             let place = format!("page {}", number + 1);
-            check_text(&place, &page.title)?;
             let show_if = read_condition(&place, "show_if", page.show_if.as_deref())?;
             let mut items = Vec::new();
             for item in page.items {
@@ -215,6 +216,7 @@ impl Questionnaire {
         let questionnaire = Questionnaire {
             code: file.code,
             version: file.version,
+            languages,
             title: file.title,
             introduction: file.introduction,
             list_fields: file.list_fields,
@@ -234,12 +236,54 @@ impl Questionnaire {
     }
 }
 
-fn check_text(place: &str, text: &LocalizedText) -> Result<(), QuestionnaireError> {
-    let missing =
-        [("zh", &text.zh), ("en", &text.en)].into_iter().find(|(_, text)| text.trim().is_empty());
-    missing.map_or(Ok(()), |(language, _)| {
-        wrong(place, format!("the text in language {language} is missing"))
-    })
+impl QuestionnaireFile {
+    /// Returns every text with its place.
+    fn texts(&mut self) -> Vec<(String, &mut LocalizedText)> {
+        let mut texts = vec![
+            ("title".to_owned(), &mut self.title),
+            ("introduction".to_owned(), &mut self.introduction),
+        ];
+        if let Some(scale) = &mut self.scale {
+            texts.extend(scale.texts().map(|text| ("scale".to_owned(), text)));
+        }
+        for (page, number) in self.pages.iter_mut().zip(1..) {
+            texts.push((format!("page {number}"), &mut page.title));
+            for item in &mut page.items {
+                texts.extend(item.texts());
+            }
+        }
+        texts
+    }
+
+    /// Returns the languages of the questionnaire, in which every text must be there. Puts all
+    /// texts into their order, so that each knows which language comes first.
+    fn check_languages(&mut self) -> Result<Vec<Language>, QuestionnaireError> {
+        let mut languages: Vec<Language> = Vec::new();
+        for language in &self.languages {
+            if languages.contains(language) {
+                return wrong("languages", format!("{language} stands twice"));
+            }
+            languages.push(*language);
+        }
+        if languages.is_empty() {
+            languages = self.title.languages().collect();
+        }
+        for (place, text) in self.texts() {
+            let is_missing =
+                |language: &&Language| text.get(**language).is_none_or(|t| t.trim().is_empty());
+            if let Some(language) = languages.iter().find(is_missing) {
+                return wrong(place, format!("the text in language {language} is missing"));
+            }
+            text.sort_by_preference(&languages);
+        }
+        Ok(languages)
+    }
+}
+
+impl ScaleFile {
+    fn texts(&mut self) -> impl Iterator<Item = &mut LocalizedText> {
+        [&mut self.low, &mut self.high].into_iter()
+    }
 }
 
 fn read_condition(
@@ -253,6 +297,19 @@ fn read_condition(
 }
 
 impl ItemFile {
+    /// Returns every text with its place.
+    fn texts(&mut self) -> impl Iterator<Item = (String, &mut LocalizedText)> {
+        let place = format!("item {}", self.id);
+        std::iter::once(&mut self.text)
+            .chain(&mut self.hint)
+            .chain(&mut self.sms)
+            .chain(&mut self.unit)
+            .chain(self.options.iter_mut().map(|option| &mut option.text))
+            .chain(self.scale.iter_mut().flat_map(ScaleFile::texts))
+            .map(move |text| (place.clone(), text))
+            .chain(self.rows.iter_mut().map(|row| (format!("item {}", row.id), &mut row.text)))
+    }
+
     /// Expands a grid into one item per row; any other item remains one.
     fn rows(self) -> Result<Vec<ItemInFile>, QuestionnaireError> {
         if self.kind != KindFile::Grid {
@@ -302,18 +359,6 @@ impl ItemInFile {
         let is_name = |name: &str| is_code(name) && !name.contains('-');
         if !is_name(&file.id) || (file.kind != KindFile::Info && !is_name(&variable)) {
             return wrong(place, "id and variable take letters, digits and «_»");
-        }
-        let texts = [
-            Some(&file.text),
-            heading.as_ref(),
-            file.hint.as_ref(),
-            file.sms.as_ref(),
-            file.unit.as_ref(),
-        ];
-        for text in
-            texts.into_iter().flatten().chain(file.options.iter().map(|option| &option.text))
-        {
-            check_text(&place, text)?;
         }
         if file.core && !file.required {
             return wrong(place, "a core item must be required");
@@ -426,8 +471,6 @@ impl ItemFile {
                 "a scale item needs its latent variable (latent = \"satisfaction\", …)",
             );
         }
-        check_text(place, &scale.low)?;
-        check_text(place, &scale.high)?;
         Ok(Scale {
             from: scale.from,
             to: scale.to,
@@ -487,7 +530,6 @@ impl ItemFile {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::language::Language;
     use crate::domain::questionnaire::{
         Answer, AnswerProblem, Completion, ReadingContext, RoutingFacts,
     };
@@ -512,7 +554,7 @@ item = [
     fn answers_are_checked_against_their_item() {
         let q = Questionnaire::parse(FILE).unwrap();
         let parse = |id: &str, raw: &str| {
-            Answer::parse(q.item(id).unwrap(), Some(raw), ReadingContext::sample(Language::Zh))
+            Answer::parse(q.item(id).unwrap(), Some(raw), ReadingContext::sample(Language::ZH))
         };
         assert_eq!(parse("a", "10"), Ok(Some(Answer::Point(10))));
         assert_eq!(parse("a", "11"), Err(AnswerProblem::OutOfRange));

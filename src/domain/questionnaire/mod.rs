@@ -1,4 +1,4 @@
-//! Questionnaires: pages of items in two languages, each item tagged with its latent variable.
+//! Questionnaires: pages of items in one or more languages, each item tagged with its latent variable.
 //!
 //! A reviewed TOML file is parsed into a [`Questionnaire`]. Its [`QuestionPath`] determines the
 //! items that a respondent is asked; it validates answers and provides the codebook. The module has
@@ -31,13 +31,15 @@ pub use reading::{
 pub use review::{Finding, Severity, review};
 
 use super::condition::Condition;
-use super::language::LocalizedText;
+use super::language::{Language, LocalizedText};
 
 /// A checked questionnaire of one version.
 #[derive(Debug)]
 pub struct Questionnaire {
     pub code: String,
     pub version: u32,
+    /// The languages that every text has; the first is the one for readers of all others.
+    pub languages: Vec<Language>,
     pub title: LocalizedText,
     pub introduction: LocalizedText,
     /// List fields that conditions use; the application must store them.
@@ -55,6 +57,11 @@ pub struct Page {
 }
 
 impl Questionnaire {
+    /// Returns the language in which somebody who reads the given one is interviewed.
+    pub fn language_for(&self, wanted: Language) -> Language {
+        wanted.choose(self.languages.iter().copied()).unwrap_or_default()
+    }
+
     pub fn items(&self) -> impl Iterator<Item = &Item> {
         self.pages.iter().flat_map(|page| page.items.iter())
     }

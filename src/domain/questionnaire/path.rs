@@ -242,7 +242,7 @@ mod tests {
     fn every_kind_of_answer_is_checked_and_comes_back() {
         let q = questionnaire();
         let parse = |id: &str, raw: &str| {
-            Answer::parse(q.item(id).unwrap(), Some(raw), ReadingContext::sample(Language::Zh))
+            Answer::parse(q.item(id).unwrap(), Some(raw), ReadingContext::sample(Language::ZH))
         };
         for (id, raw, stored) in [
             ("use", "daily", "daily"),

@@ -83,7 +83,7 @@ impl TextPiping<'_> {
                         .find(|option| option.code == *code)
                         .map(|o| o.text.in_language(self.language))
                 };
-                let separator = if self.language == Language::Zh { "、" } else { ", " };
+                let separator = if self.language.is_chinese() { "、" } else { ", " };
                 Some(codes.iter().filter_map(label).collect::<Vec<_>>().join(separator))
             }
             Answer::NotApplicable | Answer::DontKnow | Answer::Refused => None,
@@ -107,7 +107,7 @@ mod tests {
             subject: "A",
             applicant: "B",
             answers: &answers,
-            language: Language::Zh,
+            language: Language::ZH,
         };
         let text = &questionnaire.item("why").unwrap().text;
         assert_eq!(piped.fill_blank(text), "________使用，为什么不满意？");

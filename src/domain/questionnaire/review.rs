@@ -77,9 +77,8 @@ pub fn review(questionnaire: &Questionnaire) -> Vec<Finding> {
                     ),
                 );
             }
-            for (language, text) in
-                [("zh", sms_text(item, |t| &t.zh)), ("en", sms_text(item, |t| &t.en))]
-            {
+            for &language in &questionnaire.languages {
+                let text = sms_text(item, |text| text.in_language(language));
                 let parts = measure_parts(&text).parts;
                 if item.is_question() && parts > 1 {
                     add_finding(
@@ -212,7 +211,7 @@ impl Questionnaire {
 /// Composes the SMS question of an item.
 fn sms_text(
     item: &Item,
-    language: impl Fn(&crate::domain::language::LocalizedText) -> &String,
+    language: impl Fn(&crate::domain::language::LocalizedText) -> &str,
 ) -> String {
     let text = item.sms.as_ref().map_or_else(|| language(&item.text), &language);
     match &item.kind {
@@ -226,7 +225,7 @@ fn sms_text(
                 .collect();
             format!("{text} {}", options.join(" "))
         }
-        _ => text.clone(),
+        _ => text.to_owned(),
     }
 }
 

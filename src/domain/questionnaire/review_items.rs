@@ -31,7 +31,7 @@ pub(super) fn review_items(questionnaire: &Questionnaire) -> Vec<Finding> {
 }
 
 fn names_of(text: &LocalizedText) -> impl Iterator<Item = &str> {
-    [&text.zh, &text.en].into_iter().flat_map(|text| placeholders(text))
+    text.iter().flat_map(|(_, text)| placeholders(text))
 }
 
 /// Returns names in braces that stand for nothing at that place.

@@ -30,7 +30,7 @@ fn check(kind: &str, options: &[(&str, &str)], rows: &[(&str, &str)]) {
     let choices: Vec<&ChoiceOption> = choice.options.iter().collect();
     let mut wrong = Vec::new();
     for (text, expected) in rows {
-        let read = match parse_reply(item, &choices, text, ReadingContext::sample(Language::Zh)) {
+        let read = match parse_reply(item, &choices, text, ReadingContext::sample(Language::ZH)) {
             ParsedReply::Answer(codes) => codes,
             other => format!("{other:?}"),
         };

@@ -15,7 +15,7 @@ pub enum Prefix {
 
 impl Prefix {
     fn text(self, language: Language) -> String {
-        let zh = language == Language::Zh;
+        let zh = language.is_chinese();
         match self {
             Prefix::None => String::new(),
             Prefix::Rejected(AnswerProblem::BeyondLimits) if zh => "抱歉超出了范围。".to_owned(),
@@ -67,7 +67,7 @@ pub struct QuestionMessage<'a> {
 
 /// Composes the message that asks an item.
 pub fn compose_question(message: &QuestionMessage<'_>) -> String {
-    let zh = message.language == Language::Zh;
+    let zh = message.language.is_chinese();
     let t = |chinese: &str, english: &str| if zh { chinese.to_owned() } else { english.to_owned() };
     let prefix = message.prefix.text(message.language);
     // Asked again, a number or a day comes with its limits and an example.
@@ -153,7 +153,7 @@ pub fn compose_reminder(text: &str, language: Language) -> String {
         Some((signature, question)) => (format!("{signature}】"), question),
         None => (String::new(), text),
     };
-    let zh = language == Language::Zh;
+    let zh = language.is_chinese();
     let question = ["抱歉", "Sorry,"]
         .iter()
         .any(|apology| question.starts_with(apology))
@@ -180,11 +180,11 @@ fn position(question: &str) -> Option<(usize, usize)> {
 
 /// Composes the last message.
 pub fn compose_goodbye(signature: &str, language: Language, is_complete: bool) -> String {
-    let text = match (language, is_complete) {
-        (Language::Zh, true) => "谢谢！您的回答已全部保存。",
-        (Language::Zh, false) => "谢谢您的关注，现已无需再答。",
-        (Language::En, true) => "Thank you! All your answers are saved.",
-        (Language::En, false) => "Thank you for your interest; nothing more is to be answered.",
+    let text = match (language.is_chinese(), is_complete) {
+        (true, true) => "谢谢！您的回答已全部保存。",
+        (true, false) => "谢谢您的关注，现已无需再答。",
+        (false, true) => "Thank you! All your answers are saved.",
+        (false, false) => "Thank you for your interest; nothing more is to be answered.",
     };
     format!("【{signature}】{text}")
 }
@@ -197,20 +197,20 @@ mod tests {
     fn a_reminder_repeats_no_apology_and_promises_an_end_only_near_it() {
         for (language, asked, reminder) in [
             (
-                Language::Zh,
+                Language::ZH,
                 "【质协】抱歉没看懂。关于A牌：(1/15)好吗？ 回复1至5。",
                 "【质协】请您继续作答：关于A牌：(1/15)好吗？ 回复1至5。",
             ),
-            (Language::Zh, "【质协】(12/15)好吗？", "【质协】还差几题就完成了：(12/15)好吗？"),
-            (Language::Zh, "【质协】(3/15)好吗？", "【质协】请您继续作答：(3/15)好吗？"),
-            (Language::Zh, "【质协】(1/3)好吗？", "【质协】请您继续作答：(1/3)好吗？"),
+            (Language::ZH, "【质协】(12/15)好吗？", "【质协】还差几题就完成了：(12/15)好吗？"),
+            (Language::ZH, "【质协】(3/15)好吗？", "【质协】请您继续作答：(3/15)好吗？"),
+            (Language::ZH, "【质协】(1/3)好吗？", "【质协】请您继续作答：(1/3)好吗？"),
             (
-                Language::En,
+                Language::EN,
                 "【Q】Sorry, that was not clear. (2/3) Good? Reply 1 to 5.",
                 "【Q】Only a few are left: (2/3) Good? Reply 1 to 5.",
             ),
-            (Language::En, "【Q】(1/15) Good?", "【Q】Please go on: (1/15) Good?"),
-            (Language::Zh, "好吗？", "请您继续作答：好吗？"),
+            (Language::EN, "【Q】(1/15) Good?", "【Q】Please go on: (1/15) Good?"),
+            (Language::ZH, "好吗？", "请您继续作答：好吗？"),
         ] {
             assert_eq!(compose_reminder(asked, language), reminder, "{asked}");
         }

@@ -168,7 +168,7 @@ mod tests {
             ItemKind::Choice(choice) => choice.options.iter().collect(),
             _ => Vec::new(),
         };
-        parse_reply(item, &choices, text, ReadingContext::sample(Language::Zh))
+        parse_reply(item, &choices, text, ReadingContext::sample(Language::ZH))
     }
 
     #[test]
@@ -207,8 +207,8 @@ mod tests {
         let choices: Vec<&ChoiceOption> = choice.options.iter().collect();
         let code = ParsedReply::Answer(choices[1].code.clone());
         let parse =
-            |text: &str| parse_reply(one, &choices, text, ReadingContext::sample(Language::Zh));
-        for text in ["2", "２", "二", "选2", "B", "b.", choices[1].text.in_language(Language::Zh)]
+            |text: &str| parse_reply(one, &choices, text, ReadingContext::sample(Language::ZH));
+        for text in ["2", "２", "二", "选2", "B", "b.", choices[1].text.in_language(Language::ZH)]
         {
             assert_eq!(parse(text), code, "{text}");
         }
@@ -221,7 +221,7 @@ mod tests {
         let questionnaire = questionnaire();
         let parse = |id: &str, text: &str| {
             let item = questionnaire.item(id).unwrap();
-            parse_reply(item, &[], text, ReadingContext::sample(Language::Zh))
+            parse_reply(item, &[], text, ReadingContext::sample(Language::ZH))
         };
         let answer = |text: &str| ParsedReply::Answer(text.into());
         for text in ["-3", "－3", "−3", "负3", "负三", "给-3分吧", "我给负三分"] {

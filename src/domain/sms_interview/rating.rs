@@ -262,7 +262,7 @@ mod tests {
             ("100分", None),
             ("10086让我评的", None),
         ] {
-            check(text, Language::Zh, expected);
+            check(text, Language::ZH, expected);
         }
         for (text, expected) in [
             ("I'd say 8", Some(8)),
@@ -272,7 +272,7 @@ mod tests {
             ("used it 2 times", None),
             ("8 or 9", None),
         ] {
-            check(text, Language::En, expected);
+            check(text, Language::EN, expected);
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }

@@ -98,7 +98,7 @@ pub async fn programme(context: &AppContext, command: ProgrammeCommand) -> Resul
     let programme = services::programmes::apply_programme(context, &read_text(&file)?)
         .await
         .with_context(|| file.display().to_string())?;
-    print_line!("programme {} is set: {}", programme.code, programme.name.zh);
+    print_line!("programme {} is set: {}", programme.code, programme.name.zh());
     Ok(())
 }
 

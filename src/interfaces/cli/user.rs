@@ -66,7 +66,7 @@ fn role(raw: &str) -> Result<Role, String> {
 }
 
 fn language(raw: &str) -> Result<Language, String> {
-    Language::parse(raw).ok_or_else(|| "write zh or en".into())
+    Language::parse(raw).ok_or_else(|| "write a tag such as zh, en or pt".into())
 }
 
 impl PasswordSource {
@@ -138,7 +138,7 @@ fn print_generated_password(password: &Personal, is_generated: bool) {
 async fn list(context: &AppContext, as_json: bool) -> Result<()> {
     let all = stored::all(&mut *context.database.read().await?).await?;
     let languages = |account: &stored::Account| {
-        account.languages.iter().map(|language| language.tag()).collect::<Vec<_>>()
+        account.languages.iter().map(|language| language.to_string()).collect::<Vec<_>>()
     };
     let disabled =
         |account: &stored::Account| account.disabled_at.map(|at| at.rfc3339(chrono_tz::UTC));

@@ -3,7 +3,7 @@
 use crate::domain::category::Category;
 use crate::domain::contact_plan::ContactPlanError;
 use crate::domain::contact_window::ContactHoursError;
-use crate::domain::language::Language;
+use crate::domain::language::{ConsoleLanguage, Language};
 use crate::domain::phone::PhoneError;
 use crate::domain::programme::ProgrammeError;
 use crate::domain::quota::QuotaError;
@@ -27,10 +27,10 @@ pub trait LocalizedError: std::error::Error {
     /// English text.
     fn zh(&self) -> Option<String>;
 
-    fn localized(&self, language: Language) -> String {
+    fn localized(&self, language: ConsoleLanguage) -> String {
         match language {
-            Language::Zh => self.zh().unwrap_or_else(|| self.to_string()),
-            Language::En => self.to_string(),
+            ConsoleLanguage::Zh => self.zh().unwrap_or_else(|| self.to_string()),
+            ConsoleLanguage::En => self.to_string(),
         }
     }
 }
@@ -138,10 +138,11 @@ fn step_zh(step: usize, name: &str) -> String {
     format!("第 {step} 步（{name}）")
 }
 
-fn language_zh(of: Language) -> &'static str {
+fn language_zh(of: Language) -> String {
     match of {
-        Language::Zh => "中文",
-        Language::En => "英文",
+        Language::ZH => "中文".to_owned(),
+        Language::EN => "英文".to_owned(),
+        _ => format!("{}（{of}）", of.autonym()),
     }
 }
 
@@ -587,10 +588,10 @@ mod tests {
     #[test]
     fn an_error_is_told_in_the_reader_s_language() {
         let error = LaunchError::NoList("A1".into());
-        assert_eq!(error.localized(Language::Zh), "申报 A1 没有名单，请先上传");
-        assert_eq!(error.localized(Language::En), "application A1 has no list");
+        assert_eq!(error.localized(ConsoleLanguage::Zh), "申报 A1 没有名单，请先上传");
+        assert_eq!(error.localized(ConsoleLanguage::En), "application A1 has no list");
         assert_eq!(
-            LaunchError::SharesPeople("B1".into()).localized(Language::En),
+            LaunchError::SharesPeople("B1".into()).localized(ConsoleLanguage::En),
             LaunchError::SharesPeople("B1".into()).to_string()
         );
     }
@@ -600,11 +601,11 @@ mod tests {
         let error = LaunchError::Plan(ContactPlanError::Text {
             step: 2,
             name: "提醒".into(),
-            language: Language::Zh,
+            language: Language::ZH,
             error: TemplateError::NoOptOut,
         });
         assert_eq!(
-            error.localized(Language::Zh),
+            error.localized(ConsoleLanguage::Zh),
             "联系计划：第 2 步（提醒），中文文本：没有退订说明，请加上“拒收请回复R”"
         );
         let error = ContactPlanError::Hours {
@@ -612,7 +613,7 @@ mod tests {
             error: ContactHoursError::BadInterval("9-12".into()),
         };
         assert_eq!(
-            error.localized(Language::Zh),
+            error.localized(ConsoleLanguage::Zh),
             "周一 的联系时段：“9-12”不是时段，请写作 09:00-12:00，止在起之后"
         );
     }

@@ -11,7 +11,7 @@ use super::api::Problem;
 use super::auth::with_security_policy;
 use super::page_layout::{ErrorPage, Translator};
 use super::respondent;
-use crate::domain::language::Language;
+use crate::domain::language::ConsoleLanguage;
 
 /// Marks a plain text as ours.
 #[derive(Clone, Copy)]
@@ -56,7 +56,7 @@ pub async fn replace(request: Request, next: Next) -> Response {
         }
         Audience::Respondents => (status, respondent::unreadable_page()).into_response(),
         Audience::Staff => with_security_policy(
-            (status, page_of(status).page(Translator(Language::default()))).into_response(),
+            (status, page_of(status).page(Translator(ConsoleLanguage::default()))).into_response(),
         ),
     };
     if let Some(allow) = allow {

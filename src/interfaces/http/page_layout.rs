@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::super::http::Failure;
 use super::auth::Staff;
-use crate::domain::language::Language;
+use crate::domain::language::ConsoleLanguage;
 use crate::domain::role::Permission;
 
 pub const STYLE: &str = include_str!("../../../templates/staff/staff.css");
@@ -33,13 +33,13 @@ pub fn content_security_policy() -> &'static str {
 
 /// Selects the Chinese or English text of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Translator(pub Language);
+pub struct Translator(pub ConsoleLanguage);
 
 impl Translator {
     pub fn t<'a>(&self, zh: &'a str, en: &'a str) -> &'a str {
         match self.0 {
-            Language::Zh => zh,
-            Language::En => en,
+            ConsoleLanguage::Zh => zh,
+            ConsoleLanguage::En => en,
         }
     }
 
@@ -53,8 +53,8 @@ impl Translator {
 
     pub fn other_language(&self) -> (&'static str, &'static str) {
         match self.0 {
-            Language::Zh => ("en", "English"),
-            Language::En => ("zh", "中文"),
+            ConsoleLanguage::Zh => ("en", "English"),
+            ConsoleLanguage::En => ("zh", "中文"),
         }
     }
 }

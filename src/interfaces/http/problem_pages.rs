@@ -14,7 +14,7 @@ use super::auth::with_security_policy;
 use super::error_page::Failure;
 use super::page_layout::{PageLayout, Translator, render_page};
 use super::state::AppState;
-use crate::domain::language::Language;
+use crate::domain::language::ConsoleLanguage;
 use crate::interfaces::errors::{self, Entry};
 
 pub fn routes() -> Router<Arc<AppState>> {
@@ -38,7 +38,7 @@ impl ProblemsPage<'_> {
 }
 
 async fn list() -> Response {
-    let layout = PageLayout::signed_out(Translator(Language::default()));
+    let layout = PageLayout::signed_out(Translator(ConsoleLanguage::default()));
     let entries = errors::entries().collect();
     let page = ProblemsPage { layout, code: None, entries };
     with_security_policy(render_page(StatusCode::OK, &page))
@@ -46,7 +46,7 @@ async fn list() -> Response {
 
 async fn show(Path(code): Path<String>) -> Result<Response, Failure> {
     let entry = errors::entry(&code).ok_or(Failure::NotFound)?;
-    let layout = PageLayout::signed_out(Translator(Language::default()));
+    let layout = PageLayout::signed_out(Translator(ConsoleLanguage::default()));
     let page = ProblemsPage { layout, code: Some(&code), entries: vec![(code.clone(), entry)] };
     Ok(with_security_policy(render_page(StatusCode::OK, &page)))
 }

@@ -82,7 +82,7 @@ pub struct Translations {
 impl Translations {
     /// Returns the language of the texts.
     fn language(&self) -> Language {
-        if self.tag == "en" { Language::En } else { Language::Zh }
+        if self.tag == "en" { Language::EN } else { Language::ZH }
     }
 
     /// Returns what is wrong with an answer, with the wanted form of a number or a day.
@@ -280,8 +280,5 @@ const EN: Translations = Translations {
 };
 
 pub fn translations(language: Language) -> &'static Translations {
-    match language {
-        Language::Zh => &ZH,
-        Language::En => &EN,
-    }
+    if language.is_chinese() { &ZH } else { &EN }
 }

@@ -262,7 +262,7 @@ mod tests {
     fn the_built_in_questionnaire_asks_further_only_whom_somebody_called() {
         let code = |item: &str, code: &str| {
             let item = questionnaire().item(item).unwrap();
-            let context = ReadingContext::sample(Language::Zh);
+            let context = ReadingContext::sample(Language::ZH);
             Answer::parse(item, Some(code), context).unwrap().unwrap()
         };
         let no = BTreeMap::from([("took".to_owned(), code("took", "no"))]);

@@ -90,7 +90,7 @@ pub fn compose_message(
     now: Timestamp,
 ) -> ComposedMessage {
     let days_left = to.field_closes_at.since(now).as_secs() / 86_400;
-    let joint = if to.language == Language::Zh { "、" } else { ", " };
+    let joint = if to.language.is_chinese() { "、" } else { ", " };
     let values = BTreeMap::from([
         (Placeholder::Name, to.name.reveal().to_owned()),
         (Placeholder::Applicant, to.applicant.to_owned()),

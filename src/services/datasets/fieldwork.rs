@@ -254,7 +254,7 @@ impl FieldworkTally {
 }
 
 fn notice(version: &str, text: &LocalizedText) -> Notice {
-    Notice { version: version.to_owned(), zh: text.zh.clone(), en: text.en.clone() }
+    Notice { version: version.to_owned(), zh: text.zh().to_owned(), en: text.en().to_owned() }
 }
 
 fn length(mut seconds: Vec<u32>) -> Length {

@@ -80,11 +80,11 @@ pub async fn freeze(
 
     let mut metadata = describe_field(context, tx, application, &questionnaire).await?;
     metadata.programme = programme.code.clone();
-    metadata.programme_name = [
-        ("zh".to_owned(), programme.name.zh.clone()),
-        ("en".to_owned(), programme.name.en.clone()),
-    ]
-    .into();
+    metadata.programme_name = programme
+        .name
+        .iter()
+        .map(|(language, text)| (language.to_string(), text.to_owned()))
+        .collect();
     metadata.questionnaire_id = questionnaire_id;
     metadata.rules_version = CURRENT_RULES;
     metadata.names = people.len() as u64;

@@ -322,11 +322,11 @@ fn responses<'q>(questionnaire: &'q Questionnaire, metadata: &DatasetMetadata) -
         let title = |text: &str, option: Option<&str>| {
             option.map_or(text.to_owned(), |option| format!("{text} {option}"))
         };
-        let english = title(&item.text.en, option.map(|o| o.en.as_str()));
+        let english = title(item.text.second(), option.map(|o| o.second()));
         Field {
             name: column.name.clone(),
             kind,
-            title: title(&item.text.zh, option.map(|o| o.zh.as_str())),
+            title: title(item.text.first(), option.map(|o| o.first())),
             description: Some(
                 item.latent
                     .map_or(english.clone(), |latent| format!("{english} [{}]", latent.as_str())),

@@ -33,7 +33,7 @@ impl<'a> PrintableQuestionnaire<'a> {
     }
 
     fn answer_instructions(&self, item: &Item) -> String {
-        let zh = self.language == Language::Zh;
+        let zh = self.language.is_chinese();
         let mut parts: Vec<String> = Vec::new();
         match &item.kind {
             ItemKind::Choice(choice) => match choice.selection {

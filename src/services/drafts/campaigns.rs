@@ -265,7 +265,7 @@ pub async fn send_test(
         applicant: &application.applicant_name,
         subjects: vec![application.subject.title()],
         link: &link,
-        language: Language::Zh,
+        language: Language::ZH,
         field_closes_at: now + std::time::Duration::from_secs(30 * 86_400),
     };
     let composed = compose_message(&plan, texts, &recipient, now);

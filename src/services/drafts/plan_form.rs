@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::domain::contact_plan::PlanFile;
-use crate::domain::language::Language;
+use crate::domain::language::ConsoleLanguage;
 
 /// The contact plan and the calendar that a new campaign starts with.
 const STANDARD: &str = include_str!("../../../config/demo/plan.toml");
@@ -45,7 +45,7 @@ pub struct PlanForm {
 
 impl PlanForm {
     /// Returns every field with its name on the page, to compare two forms.
-    pub fn labelled(&self, language: Language) -> Vec<(String, String)> {
+    pub fn labelled(&self, language: ConsoleLanguage) -> Vec<(String, String)> {
         // Taken apart, so that a new field cannot be forgotten.
         let PlanForm {
             name,
@@ -60,8 +60,8 @@ impl PlanForm {
             link,
         } = self;
         let t = |zh: &'static str, en: &'static str| match language {
-            Language::Zh => zh,
-            Language::En => en,
+            ConsoleLanguage::Zh => zh,
+            ConsoleLanguage::En => en,
         };
         let mut all: Vec<(String, String)> = [
             (t("名称", "Name"), name),
@@ -95,8 +95,8 @@ impl PlanForm {
                 (t("英文短信", "text in English"), en),
             ];
             let place = match language {
-                Language::Zh => format!("第{number}步"),
-                Language::En => format!("Step {number}:"),
+                ConsoleLanguage::Zh => format!("第{number}步"),
+                ConsoleLanguage::En => format!("Step {number}:"),
             };
             all.extend(fields.map(|(name, value)| (format!("{place} {name}"), value.clone())));
         }

@@ -91,7 +91,8 @@ pub async fn system_overview(context: &AppContext) -> Result<SystemOverview, Mon
         let name = programmes::find(&mut *context.database.read().await?, &code)
             .await?
             .map(|(_, programme)| programme.name);
-        let name = name.map_or_else(Default::default, |name| (name.zh, name.en));
+        let name =
+            name.map_or_else(Default::default, |name| (name.zh().to_owned(), name.en().to_owned()));
         overviews.push(ProgrammeOverview { code, name, applications });
     }
     let mut connection = context.database.read().await?;

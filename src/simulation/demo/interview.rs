@@ -41,7 +41,7 @@ pub async fn describe_one_interview(fixture: &Fixture) -> Result<Option<String>>
                 Some(StoredValue::Sealed(_)) => "(an open answer, sealed)",
                 None => "–",
             };
-            lines.push(format!("  {}  {answer}", item.text.in_language(Language::Zh)));
+            lines.push(format!("  {}  {answer}", item.text.in_language(Language::ZH)));
         }
         return Ok(Some(lines.join("\n")));
     }

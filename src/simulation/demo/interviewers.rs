@@ -53,7 +53,7 @@ impl Interviewers {
                 &crate::domain::audit::Actor::command("demo"),
                 name,
                 Role::Interviewer,
-                &Language::ALL,
+                &Language::USUAL,
                 new_token()?,
             )
             .await?;

@@ -9,7 +9,6 @@
 use super::super::{ChoiceOption, Selection};
 use super::numerals::read_numeral;
 use super::{folded, squashed};
-use crate::domain::language::Language;
 
 /// Replies of one meaning, for items with exactly one such option.
 const SAME_MEANING: [&[&str]; 4] = [
@@ -122,12 +121,12 @@ pub fn read_options<'o>(
 
 /// The option's text in each language, squashed.
 fn labels(option: &ChoiceOption) -> Vec<String> {
-    Language::ALL.map(|language| squashed(option.text.in_language(language))).to_vec()
+    option.text.iter().map(|(_, text)| squashed(text)).collect()
 }
 
 /// The letter or number before an option's text (`A. 价格`).
 fn key(option: &ChoiceOption) -> Option<String> {
-    let label = folded(&option.text.zh);
+    let label = folded(option.text.zh());
     let (key, _) = label.split_once(['.', '、', ')', ':', ' '])?;
     let is_key = (key.len() == 1 && key.chars().all(|c| c.is_ascii_alphanumeric()))
         || (!key.is_empty() && key.len() < 3 && key.parse::<usize>().is_ok());
@@ -312,7 +311,7 @@ fn contained(choices: &[&ChoiceOption], text: &str) -> Vec<usize> {
         };
         let negates =
             said.iter().any(|word| ["not", "no", "don", "never"].contains(&word.as_str()));
-        let label = |place: &usize| words(&choices[*place].text.en);
+        let label = |place: &usize| words(choices[*place].text.en());
         let all = 0..choices.len();
         places = all.clone().filter(|place| !negates && is_in(&label(place), &said)).collect();
         if places.is_empty() {

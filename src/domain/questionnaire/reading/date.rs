@@ -143,7 +143,7 @@ fn month_and_day(a: &str, b: &str, language: Language) -> Option<(u32, u32)> {
         (true, true) => None,
         (false, true) => Some((a, b)),
         (true, false) => Some((b, a)),
-        (false, false) if a == b || language == Language::Zh => Some((a, b)),
+        (false, false) if a == b || language.is_chinese() => Some((a, b)),
         (false, false) => None,
     }
 }

@@ -75,8 +75,8 @@ fn days_with_a_year() {
         ("农历五月初五", AGAIN),
         ("不记得", AGAIN),
     ];
-    check(Language::Zh, (None, None), &rows);
-    check(Language::En, (None, None), &rows);
+    check(Language::ZH, (None, None), &rows);
+    check(Language::EN, (None, None), &rows);
 }
 
 #[test]
@@ -102,15 +102,15 @@ fn the_order_of_day_and_month_is_that_of_the_language() {
         ("today.", "2026-05-20"),
         ("ｔｏｄａｙ", "2026-05-20"),
     ];
-    check(Language::Zh, (None, None), &both);
-    check(Language::En, (None, None), &both);
+    check(Language::ZH, (None, None), &both);
+    check(Language::EN, (None, None), &both);
     check(
-        Language::Zh,
+        Language::ZH,
         (None, None),
         &[("3/4", "2026-03-04"), ("04/05/2026", "2026-04-05"), ("12.1.2009", "2009-12-01")],
     );
     check(
-        Language::En,
+        Language::EN,
         (None, None),
         &[("3/4", AGAIN), ("04/05/2026", AGAIN), ("12.1.2009", AGAIN), ("4.5.", AGAIN)],
     );
@@ -119,26 +119,26 @@ fn the_order_of_day_and_month_is_that_of_the_language() {
 #[test]
 fn the_year_that_is_left_out_fits_the_item() {
     // Without limits, and with a first day only: not in the future.
-    check(Language::Zh, (None, None), &[("5/20", "2026-05-20"), ("5/21", "2025-05-21")]);
+    check(Language::ZH, (None, None), &[("5/20", "2026-05-20"), ("5/21", "2025-05-21")]);
     check(
-        Language::Zh,
+        Language::ZH,
         (Some("2000-01-01"), None),
         &[("6/1", "2025-06-01"), ("2月29日", "2024-02-29"), ("1999-12-31", BEYOND)],
     );
     // An appointment: only days to come are taken.
     check(
-        Language::Zh,
+        Language::ZH,
         (Some("2026-05-20"), None),
         &[("6/1", "2026-06-01"), ("5/1", "2027-05-01")],
     );
     // With a last day: the nearest one within the limits.
     check(
-        Language::Zh,
+        Language::ZH,
         (Some("2025-01-01"), Some("2026-12-31")),
         &[("6/1", "2026-06-01"), ("1/1", "2026-01-01"), ("12/31", "2025-12-31")],
     );
     check(
-        Language::Zh,
+        Language::ZH,
         (Some("2026-01-01"), Some("2026-05-20")),
         &[("5/5", "2026-05-05"), ("6/1", BEYOND), ("明天", BEYOND), ("2月30日", AGAIN)],
     );
@@ -147,7 +147,7 @@ fn the_year_that_is_left_out_fits_the_item() {
 #[test]
 fn cases_from_public_reports() {
     check(
-        Language::En,
+        Language::EN,
         (None, None),
         &[
             // dimagi/commcare-hq 12820: dates by SMS only as YYYYMMDD.

@@ -126,15 +126,17 @@ fn accepted_units(
     item: &Item,
     unit: Option<&crate::domain::language::LocalizedText>,
 ) -> Vec<String> {
-    let asked = [&item.text.zh, &item.text.en].map(|text| folded(text));
+    let asked = item.text.iter().map(|(_, text)| folded(text)).collect::<Vec<_>>();
     let own: Vec<String> =
-        unit.map(|unit| vec![folded(&unit.zh), folded(&unit.en)]).unwrap_or_default();
+        unit.map(|unit| unit.iter().map(|(_, text)| folded(text)).collect()).unwrap_or_default();
     let is_accepted = |group: &&[&str]| {
         if own.is_empty() {
             let is_harmless = group.contains(&"个") || group.contains(&"元");
             is_harmless
                 || group.contains(&"岁")
-                || group.iter().any(|word| !word.is_ascii() && asked[0].contains(word))
+                || group
+                    .iter()
+                    .any(|word| !word.is_ascii() && asked.iter().any(|text| text.contains(word)))
         } else {
             group.iter().any(|word| own.iter().any(|own| own == word))
         }
@@ -251,7 +253,7 @@ fn magnitude(text: &str, decimals: u32, language: Language) -> Option<Decimal> {
     let head = marked(head.trim_end(), None)?;
     match tail {
         "k" => return head.times(1_000),
-        "w" if language == Language::Zh => return head.times(10_000),
+        "w" if language == Language::ZH => return head.times(10_000),
         _ => {}
     }
     let mut product = head;

@@ -112,14 +112,14 @@ fn marks_of_thousands_and_decimals() {
         ("count", "NaN", AGAIN),
         ("count", "inf", AGAIN),
     ];
-    check(Language::Zh, rows);
-    check(Language::En, rows);
+    check(Language::ZH, rows);
+    check(Language::EN, rows);
 }
 
 #[test]
 fn signs_units_and_words() {
     check(
-        Language::Zh,
+        Language::ZH,
         &[
             ("count", "-3", Ok(-3.0)),
             ("count", "−3", Ok(-3.0)),
@@ -171,7 +171,7 @@ fn signs_units_and_words() {
 #[test]
 fn chinese_numerals_and_factors() {
     check(
-        Language::Zh,
+        Language::ZH,
         &[
             ("count", "三", Ok(3.0)),
             ("count", "十", Ok(10.0)),
@@ -213,14 +213,14 @@ fn chinese_numerals_and_factors() {
             ("big", "一亿零三", Ok(100_000_003.0)),
         ],
     );
-    check(Language::En, &[("big", "3w", AGAIN), ("big", "3K", Ok(3000.0))]);
+    check(Language::EN, &[("big", "3w", AGAIN), ("big", "3K", Ok(3000.0))]);
 }
 
 /// A number whose item has no limits is limited by what every file of the package holds.
 #[test]
 fn numbers_are_limited_by_the_formats() {
     check(
-        Language::Zh,
+        Language::ZH,
         &[
             ("count", "999999", Ok(999_999.0)),
             ("count", "1000000", BEYOND),
@@ -237,7 +237,7 @@ fn numbers_are_limited_by_the_formats() {
 #[test]
 fn cases_from_public_reports() {
     check(
-        Language::En,
+        Language::EN,
         &[
             // LimeSurvey #19677 (pull request 3941): the conversion of the comma fails.
             ("price", "3,5", Ok(3.5)),

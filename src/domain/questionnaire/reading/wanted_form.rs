@@ -9,7 +9,7 @@ use crate::domain::language::Language;
 /// Returns the wanted form of a number or a day, with its limits and an example; `None` for items
 /// whose form is on display (scales, options, free text).
 pub fn wanted_form(item: &Item, language: Language) -> Option<String> {
-    let zh = language == Language::Zh;
+    let zh = language.is_chinese();
     match &item.kind {
         ItemKind::Number(range) => {
             let (least, most) = bounds(range);
@@ -82,14 +82,14 @@ mod tests {
                 .unwrap();
         let form = |id: &str, language| wanted_form(questionnaire.item(id).unwrap(), language);
         assert_eq!(
-            form("paid", Language::Zh).unwrap(),
+            form("paid", Language::ZH).unwrap(),
             "0至100000之间的数字，小数至多2位，如1200.25"
         );
         assert_eq!(
-            form("since", Language::En).unwrap(),
+            form("since", Language::EN).unwrap(),
             "a day from 2000-01-01 on, such as 2026-05-13 (year-month-day)"
         );
-        assert_eq!(form("use", Language::Zh), None);
+        assert_eq!(form("use", Language::ZH), None);
         assert_eq!(example_number(1.0, 5.0, 0), "3");
         assert_eq!(example_number(500.0, 600.0, 0), "500");
     }

@@ -78,13 +78,13 @@ fn read_language(raw: &str) -> Result<(Language, String)> {
     match read {
         Some((language, name)) if !name.is_empty() => Ok((language, name.to_owned())),
         _ => bail!(CommandError::InvalidOption(format!(
-            "--language {raw}: write zh=NAME or en=NAME, such as --language \"zh=French (fr)\""
+            "--language {raw}: write TAG=NAME, such as --language \"fr=French\""
         ))),
     }
 }
 
 fn own_language(raw: &str) -> Option<Language> {
-    Language::ALL.into_iter().find(|language| language.tag() == raw.trim())
+    Language::from_tag(raw)
 }
 
 fn export(file: &Path, target: &Path) -> Result<()> {

@@ -44,7 +44,7 @@ pub struct AccountResponse {
     /// administrator, operator, interviewer or auditor.
     role: &'static str,
     /// The languages that the user can interview in.
-    languages: Vec<&'static str>,
+    languages: Vec<String>,
     /// Whether signing in requires a one-time code.
     has_second_factor: bool,
     created_at: String,
@@ -63,7 +63,7 @@ pub async fn list(State(app): State<Arc<AppState>>) -> Result<Json<Accounts>, Pr
     let to_response = |account: stored::Account| AccountResponse {
         name: account.name,
         role: account.role.as_str(),
-        languages: account.languages.iter().map(|language| language.tag()).collect(),
+        languages: account.languages.iter().map(|language| language.to_string()).collect(),
         has_second_factor: account.has_second_factor,
         created_at: format_utc(account.created_at),
         disabled_at: account.disabled_at.map(format_utc),
@@ -101,13 +101,14 @@ pub async fn add(
     let role = Role::parse(&new.role)
         .ok_or_else(|| Problem::wrong("role is administrator, operator, interviewer or auditor"))?;
     let language = |tag: &String| {
-        Language::parse(tag)
-            .ok_or_else(|| Problem::wrong(format!("«{tag}» is no language; use zh or en")))
+        Language::parse(tag).ok_or_else(|| {
+            Problem::wrong(format!("«{tag}» is no language; use a tag such as zh, en or pt"))
+        })
     };
     let mut languages =
         new.languages.iter().map(language).collect::<Result<Vec<Language>, Problem>>()?;
     if languages.is_empty() {
-        languages.push(Language::Zh);
+        languages.push(Language::ZH);
     }
     let password = new_token().map_err(AccountError::from)?;
     accounts::add(&app.context, &caller.actor, &new.name, role, &languages, password.clone())

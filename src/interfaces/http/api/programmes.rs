@@ -53,8 +53,8 @@ pub async fn list(State(app): State<Arc<AppState>>) -> Result<Json<Programmes>, 
         if let Some((_, programme)) = programmes::find(&mut connection, &code).await? {
             items.push(ProgrammeResponse {
                 code,
-                name_zh: programme.name.zh,
-                name_en: programme.name.en,
+                name_zh: programme.name.zh().to_owned(),
+                name_en: programme.name.en().to_owned(),
             });
         }
     }
@@ -148,8 +148,8 @@ pub async fn questionnaires(
         items.push(QuestionnaireResponse {
             category: category.as_str(),
             version: questionnaire.version,
-            title_zh: questionnaire.title.zh,
-            title_en: questionnaire.title.en,
+            title_zh: questionnaire.title.zh().to_owned(),
+            title_en: questionnaire.title.en().to_owned(),
             source,
             try_url: trial_link(&app.context, category.as_str()),
         });

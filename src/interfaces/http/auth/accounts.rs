@@ -187,7 +187,7 @@ pub async fn add(
     );
     let languages: Vec<Language> =
         form.text("languages").split_whitespace().filter_map(Language::parse).collect();
-    let languages = if languages.is_empty() { vec![Language::Zh] } else { languages };
+    let languages = if languages.is_empty() { vec![Language::ZH] } else { languages };
     let done = accounts::add(
         &app.context,
         &staff.session.actor(),

@@ -17,7 +17,7 @@ use super::super::state::AppState;
 use super::MAX_FORM;
 use super::routes::RouteSpec;
 use crate::domain::audit::Action;
-use crate::domain::language::Language;
+use crate::domain::language::ConsoleLanguage;
 use crate::domain::personal::Personal;
 use crate::domain::role::Permission;
 use crate::interfaces::http::page_layout::{ErrorPage, Translator, content_security_policy};
@@ -124,7 +124,12 @@ async fn check_request(
         }));
     };
     let tr = Translator(
-        language.or_else(|| session.account.languages.first().copied()).unwrap_or_default(),
+        language
+            .or_else(|| {
+                let own = session.account.languages.iter();
+                own.copied().find_map(|language| ConsoleLanguage::parse(language.tag()))
+            })
+            .unwrap_or_default(),
     );
     let refuse = |status, error| Box::new(error_page(status, tr, error));
     if route.permission.is_some_and(|permission| !session.account.role.may(permission)) {
@@ -251,6 +256,6 @@ pub fn cookie_of(headers: &HeaderMap, name: &str) -> Option<String> {
     all.flatten().find(|cookie| cookie.name() == name).map(|cookie| cookie.value().to_owned())
 }
 
-pub(super) fn language_of(headers: &HeaderMap) -> Option<Language> {
-    cookie_of(headers, LANGUAGE).and_then(|tag| Language::parse(&tag))
+pub(super) fn language_of(headers: &HeaderMap) -> Option<ConsoleLanguage> {
+    cookie_of(headers, LANGUAGE).and_then(|tag| ConsoleLanguage::parse(&tag))
 }

@@ -20,7 +20,7 @@ use super::authorize::{
     session_cookie, uses_tls, with_security_policy,
 };
 use super::{FormFields, Staff};
-use crate::domain::language::Language;
+use crate::domain::language::ConsoleLanguage;
 use crate::domain::personal::Personal;
 use crate::interfaces::http::page_layout::{ErrorPage, render_page};
 use crate::interfaces::http::page_layout::{PageLayout, Translator};
@@ -257,7 +257,7 @@ pub async fn set_language(
     State(app): State<Arc<AppState>>,
     Extension(form): Extension<FormFields>,
 ) -> Response {
-    let language = Language::parse(form.text("to")).unwrap_or_default();
+    let language = ConsoleLanguage::parse(form.text("to")).unwrap_or_default();
     (
         [(header::SET_COOKIE, secure_cookie(&app, LANGUAGE, language.tag().to_owned()))],
         Redirect::to("/staff"),

@@ -83,12 +83,15 @@ struct QuestionnairePage<'a> {
     title: &'a str,
     version: u32,
     language: Language,
-    other: Language,
+    /// The languages to switch to: tag, name, direction.
+    others: Vec<(String, String, &'static str)>,
     preview: Preview<'a>,
 }
 
-fn language_of(query: &BTreeMap<String, String>) -> Language {
-    query.get("lang").and_then(|tag| Language::parse(tag)).unwrap_or_default()
+/// Returns the language to show a questionnaire in: that of the link, if it has it.
+fn language_of(query: &BTreeMap<String, String>, questionnaire: &Questionnaire) -> Language {
+    let wanted = query.get("lang").and_then(|tag| Language::parse(tag)).unwrap_or_default();
+    questionnaire.language_for(wanted)
 }
 
 pub async fn show(
@@ -101,7 +104,7 @@ pub async fn show(
     let (_, questionnaire) =
         load_for_category(app.context.config.questionnaires.as_deref(), category)
             .map_err(|error| Failure::Internal(error.to_string()))?;
-    let language = language_of(&query);
+    let language = language_of(&query, &questionnaire);
     let texts = translations(language);
     let template = QuestionnairePage {
         layout: PageLayout::for_staff(&staff),
@@ -110,7 +113,12 @@ pub async fn show(
         title: questionnaire.title.in_language(language),
         version: questionnaire.version,
         language,
-        other: if language == Language::Zh { Language::En } else { Language::Zh },
+        others: questionnaire
+            .languages
+            .iter()
+            .filter(|other| **other != language)
+            .map(|other| (other.to_string(), other.autonym(), other.direction()))
+            .collect(),
         preview: preview(&questionnaire, language, texts),
     };
     Ok(render_page(StatusCode::OK, &template))
@@ -145,7 +153,7 @@ pub async fn try_out(
     let (_, questionnaire) =
         load_for_category(app.context.config.questionnaires.as_deref(), category)
             .map_err(|error| Failure::Internal(error.to_string()))?;
-    let language = language_of(&query);
+    let language = language_of(&query, &questionnaire);
     let texts = translations(language);
     let template = TryPage {
         style: STYLE,

@@ -24,7 +24,7 @@ use crate::adapters::database::applications::{self, Application, ApplicationStat
 use crate::adapters::database::drafts::{self, CampaignDraft, ListDraft};
 use crate::adapters::database::programmes;
 use crate::domain::category::Category;
-use crate::domain::language::LocalizedText;
+use crate::domain::language::{Language, LocalizedText};
 use crate::domain::personal::Personal;
 use crate::domain::programme::Programme;
 use crate::domain::role::Permission;
@@ -134,7 +134,7 @@ async fn render_conflict(
         if let Some((_, programme)) =
             programmes::find(&mut *app.context.database.read().await?, &code).await?
         {
-            names.push((code.clone(), tr.t(&programme.name.zh, &programme.name.en).to_owned()));
+            names.push((code.clone(), tr.t(programme.name.zh(), programme.name.en()).to_owned()));
         }
         all.extend(programme_overview(&app.context, &code).await?.unwrap_or_default());
     }
@@ -213,7 +213,12 @@ pub async fn save_programme(
         .await?
         .map(|(_, programme)| programme);
     let (zh, en) = (text("name_zh"), text("name_en"));
-    let name = LocalizedText { en: if en.is_empty() { zh.clone() } else { en }, zh };
+    // The form has two of the languages; texts in others stay.
+    let both = [(Language::ZH, zh.clone()), (Language::EN, if en.is_empty() { zh } else { en })];
+    let others = known.iter().flat_map(|programme| programme.name.iter());
+    let others = others.map(|(language, text)| (language, text.to_owned()));
+    let name = LocalizedText::new(both.into_iter().chain(others))
+        .unwrap_or_else(|| LocalizedText::zh_en("", ""));
     let mut programme = match known.clone() {
         Some(programme) => Programme { name, ..programme },
         None => Programme::new(&text("code"), name),
@@ -246,8 +251,8 @@ fn labelled(tr: Translator, programme: &Programme) -> Vec<(String, String)> {
     let text = |value: Option<String>| value.unwrap_or_default();
     let fee_first = if programme.fee_first { tr.t("是", "yes") } else { tr.t("否", "no") };
     [
-        (tr.t("中文名称", "Name in Chinese"), programme.name.zh.clone()),
-        (tr.t("英文名称", "Name in English"), programme.name.en.clone()),
+        (tr.t("中文名称", "Name in Chinese"), programme.name.zh().to_owned()),
+        (tr.t("英文名称", "Name in English"), programme.name.en().to_owned()),
         (
             tr.t("收到名单至发证（月）", "Months from the list to the certificate"),
             programme.certificate_months.to_string(),

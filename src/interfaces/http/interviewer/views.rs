@@ -200,7 +200,7 @@ pub struct CallPage<'a> {
     chosen: &'a str,
     at: &'a str,
     note: &'a str,
-    languages: Vec<(&'static str, &'static str)>,
+    languages: Vec<(String, String)>,
 }
 
 /// Outcomes that an interviewer can choose, in the order of the page. A complete interview is
@@ -265,10 +265,10 @@ impl<'a> CallPage<'a> {
             chosen: &form_state.chosen,
             at: &form_state.at,
             note: &form_state.note,
-            languages: Language::ALL
+            languages: Language::USUAL
                 .into_iter()
                 .filter(|language| *language != call_screen.language)
-                .map(|l| (l.tag(), if l == Language::Zh { "中文" } else { "English" }))
+                .map(|language| (language.to_string(), language.autonym()))
                 .collect(),
         }
     }

@@ -166,8 +166,8 @@ mod tests {
     fn the_button_says_what_is_wanted() {
         for (body, intent) in [
             ("case=0&page=1", PageIntent::Submit),
-            ("case=0&page=1&in-language=en", PageIntent::ReadIn(Language::En)),
-            ("case=0&page=1&in-language=xx", PageIntent::Submit),
+            ("case=0&page=1&in-language=en", PageIntent::ReadIn(Language::EN)),
+            ("case=0&page=1&in-language=?", PageIntent::Submit),
             ("back-to=0&page=1", PageIntent::Back(0)),
         ] {
             assert_eq!(PageForm::of(body.as_bytes(), false).intent(), intent, "{body}");

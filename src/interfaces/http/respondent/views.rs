@@ -263,7 +263,7 @@ impl<'a> EndPage<'a> {
         ];
         EndPage {
             style: STYLE,
-            texts: translations(Language::Zh),
+            texts: translations(Language::ZH),
             code: None,
             heading: "没有这个页面 · Not found",
             paragraphs,
@@ -280,7 +280,7 @@ impl<'a> EndPage<'a> {
         ];
         EndPage {
             style: STYLE,
-            texts: translations(Language::Zh),
+            texts: translations(Language::ZH),
             code: None,
             heading: "未能读取 · Could not be read",
             paragraphs,
@@ -296,7 +296,7 @@ impl<'a> EndPage<'a> {
         ];
         EndPage {
             style: STYLE,
-            texts: translations(Language::Zh),
+            texts: translations(Language::ZH),
             code: None,
             heading: "暂时无法处理 · Something went wrong",
             paragraphs,

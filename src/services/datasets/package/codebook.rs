@@ -12,7 +12,7 @@ use crate::services::datasets::missing::MissingReason;
 
 pub fn codebook(questionnaire: &Questionnaire, metadata: &DatasetMetadata) -> Value {
     let missing = metadata.missing_codes();
-    let both = |text: &LocalizedText| json!({ "zh": text.zh, "en": text.en });
+    let both = |text: &LocalizedText| json!(text);
     let variable = |column: ResponseColumn<'_>| {
         let item = column.item;
         let mut entry = json!({
@@ -86,7 +86,7 @@ pub fn codebook(questionnaire: &Questionnaire, metadata: &DatasetMetadata) -> Va
     let mut codebook = json!({
         "questionnaire": questionnaire.code,
         "version": questionnaire.version,
-        "title": { "zh": questionnaire.title.zh, "en": questionnaire.title.en },
+        "title": questionnaire.title,
         "model": "GB/T 19038-2009",
         "missing": reasons,
         "variables": columns(questionnaire).into_iter().map(variable).collect::<Vec<_>>(),

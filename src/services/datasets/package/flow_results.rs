@@ -128,7 +128,7 @@ fn question(item: &Item) -> Value {
         ItemKind::Open { .. } => ("text", json!({})),
         ItemKind::Info => ("message", json!({})),
     };
-    json!({ "type": kind, "label": item.text.zh, "type_options": options })
+    json!({ "type": kind, "label": item.text.first(), "type_options": options })
 }
 
 /// Returns a UUID in the form of version 4 that is derived from the name, so that it is the same

@@ -35,7 +35,6 @@ use super::layout::{Table, layout};
 use super::metadata::DatasetMetadata;
 use crate::adapters::crypto::Signer;
 use crate::adapters::transports::NewFolder;
-use crate::domain::language::Language;
 use crate::domain::questionnaire::Questionnaire;
 use crate::services::context::AppContext;
 pub use manifest::{MANIFEST, SIGNATURE, SUMS};
@@ -148,7 +147,7 @@ pub async fn write(
             folder.write(ddi::FILE, ddi::codebook(format_context).as_bytes())?;
         }
         folder.write("questionnaire.toml", frozen.source.as_bytes())?;
-        for language in [Language::Zh, Language::En] {
+        for &language in &questionnaire.languages {
             folder.write(
                 &format!("questionnaire.{}.html", language.tag()),
                 report::questionnaire(questionnaire, language)?.as_bytes(),

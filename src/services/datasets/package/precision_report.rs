@@ -74,7 +74,7 @@ impl PrecisionSection<'_> {
     /// Returns the text of an item in both languages.
     fn text(&self, variable: &str) -> String {
         let item = self.questionnaire.items().find(|item| item.variable == variable);
-        item.map(|item| format!("{} {}", item.text.zh, item.text.en)).unwrap_or_default()
+        item.map(|item| super::wording::both(&item.text)).unwrap_or_default()
     }
 
     /// Returns the rows of the table: each item, then the mean of the core.

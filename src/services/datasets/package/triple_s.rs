@@ -105,15 +105,13 @@ fn reasons_beside(variable: &Variable, codes: MissingCodes) -> Option<Variable> 
 
 fn variable(field: &Field<'_>, at: usize, codes: MissingCodes) -> Variable {
     let (mut name, mut label, mut missing) = (field.name.clone(), field.title.clone(), Vec::new());
-    let both = |text: &crate::domain::language::LocalizedText| {
-        format!("{} {}", text.zh, text.en).trim().to_owned()
-    };
+    let both = |text: &crate::domain::language::LocalizedText| super::wording::both(text);
     let item = field.column.as_ref().map(|column| column.item);
     let kind = match (item.map(|item| &item.kind), field.kind) {
         (Some(ItemKind::Choice(Choice { selection: Selection::Several { .. }, .. })), _) => {
             // All columns of the item form one variable.
             name = item.map(|item| item.variable.clone()).unwrap_or_default();
-            label = item.map(|item| item.text.zh.clone()).unwrap_or_default();
+            label = item.map(|item| item.text.first().to_owned()).unwrap_or_default();
             VariableKind::Multiple(vec![
                 field
                     .column

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::FormatContext;
 use crate::domain::device::DeviceClass;
-use crate::domain::language::{Language, LocalizedText};
+use crate::domain::language::LocalizedText;
 use crate::domain::mode::Mode;
 use crate::domain::questionnaire::{Choice, Item, ItemKind, Questionnaire, Selection, TextPiping};
 use crate::services::datasets::disposition_codes;
@@ -66,7 +66,7 @@ pub struct Wording<'a> {
 }
 
 fn words(zh: &str, en: &str) -> LocalizedText {
-    LocalizedText { zh: zh.to_owned(), en: en.to_owned() }
+    LocalizedText::zh_en(zh, en)
 }
 
 fn labels<'w>(of: impl IntoIterator<Item = (&'w str, &'w str, &'w str)>) -> Vec<ValueLabel> {
@@ -77,9 +77,9 @@ fn labels<'w>(of: impl IntoIterator<Item = (&'w str, &'w str, &'w str)>) -> Vec<
     of.into_iter().map(label).collect()
 }
 
-/// Returns the text in both languages, Chinese first.
+/// Returns the text in its first two languages.
 pub fn both(text: &LocalizedText) -> String {
-    format!("{} {}", text.zh, text.en).trim().to_owned()
+    format!("{} {}", text.first(), text.second()).trim().to_owned()
 }
 
 fn mode_label(mode: Mode) -> (&'static str, &'static str, &'static str) {
@@ -115,7 +115,7 @@ impl<'a> Wording<'a> {
     /// applicant; an earlier answer in it is «…».
     pub fn text(&self, text: &LocalizedText) -> LocalizedText {
         let answers = BTreeMap::new();
-        let filled = |language: Language| {
+        text.map(|language, _| {
             let piping = TextPiping {
                 questionnaire: self.questionnaire,
                 subject: &self.metadata.subject,
@@ -124,8 +124,7 @@ impl<'a> Wording<'a> {
                 language,
             };
             piping.fill(text).split_whitespace().collect::<Vec<_>>().join(" ")
-        };
-        LocalizedText { zh: filled(Language::Zh), en: filled(Language::En) }
+        })
     }
 
     /// Returns the question of an item, with the text of its grid.
@@ -133,13 +132,11 @@ impl<'a> Wording<'a> {
         let own = self.text(&item.text);
         let Some(grid) = &item.grid else { return own };
         let heading = self.text(grid);
-        let joined = |heading: &str, mark: &str, own: &str| {
-            format!("{}{mark}{own}", heading.trim_end_matches([':', '：', ' ']))
-        };
-        LocalizedText {
-            zh: joined(&heading.zh, "：", &own.zh),
-            en: joined(&heading.en, ": ", &own.en),
-        }
+        own.map(|language, own| {
+            let mark = if language.is_chinese() { "：" } else { ": " };
+            let heading = heading.in_language(language).trim_end_matches([':', '：', ' ']);
+            format!("{heading}{mark}{own}")
+        })
     }
 
     /// Returns what a column holds: the question, with the option where it has one.
@@ -147,10 +144,10 @@ impl<'a> Wording<'a> {
         if let Some(column) = &field.column {
             let question = self.question(column.item);
             return match column.option_label().map(|option| self.text(option)) {
-                Some(option) => LocalizedText {
-                    zh: format!("{}——{}", question.zh, option.zh),
-                    en: format!("{} – {}", question.en, option.en),
-                },
+                Some(option) => question.map(|language, question| {
+                    let mark = if language.is_chinese() { "——" } else { " – " };
+                    format!("{question}{mark}{}", option.in_language(language))
+                }),
                 None => question,
             };
         }
@@ -234,18 +231,26 @@ mod tests {
         for table in [Table::Responses, Table::Cases] {
             for field in layout(table, &questionnaire, &metadata) {
                 let title = wording.title(&field);
-                assert!(!title.zh.is_ascii() && !title.en.is_empty(), "{}: {title:?}", field.name);
-                assert!(!title.zh.contains("名单字段"), "{}", field.name);
+                assert!(
+                    !title.zh().is_ascii() && !title.en().is_empty(),
+                    "{}: {title:?}",
+                    field.name
+                );
+                assert!(!title.zh().contains("名单字段"), "{}", field.name);
                 for ValueLabel { code, text } in wording.value_labels(&field) {
-                    assert!(!text.zh.is_empty() && !text.en.is_empty(), "{}: {code}", field.name);
+                    assert!(
+                        !text.zh().is_empty() && !text.en().is_empty(),
+                        "{}: {code}",
+                        field.name
+                    );
                 }
             }
         }
         let fields = layout(Table::Responses, &questionnaire, &metadata);
         let title =
             |name: &str| wording.title(fields.iter().find(|field| field.name == name).unwrap());
-        assert_eq!(title("G1").zh, "请评价：外观");
-        assert_eq!(title("G2").en, "Please rate: Durability");
-        assert_eq!(title("WHY_price").zh, "…使用，为什么不满意？——价格");
+        assert_eq!(title("G1").zh(), "请评价：外观");
+        assert_eq!(title("G2").en(), "Please rate: Durability");
+        assert_eq!(title("WHY_price").zh(), "…使用，为什么不满意？——价格");
     }
 }

@@ -78,17 +78,15 @@ fn other(error: XlsxError) -> io::Error {
 /// Returns the codes of a column with their meanings, as they were written before edition 4.
 fn labels_before_edition_4(field: &Field<'_>) -> Vec<(String, String)> {
     let Some(column) = &field.column else { return Vec::new() };
-    let of_point = |point: i64, text: &LocalizedText| {
-        (point.to_string(), format!("{point} {} {}", text.zh, text.en))
-    };
+    let of_point =
+        |point: i64, text: &LocalizedText| (point.to_string(), format!("{point} {}", both(text)));
     match &column.item.kind {
         ItemKind::Choice(Choice { selection: Selection::Several { .. }, .. }) => {
             [("1", "是 yes"), ("0", "否 no")].map(|(code, text)| (code.into(), text.into())).into()
         }
-        ItemKind::Choice(Choice { selection: Selection::One, options, .. }) => options
-            .iter()
-            .map(|option| (option.code.clone(), format!("{} {}", option.text.zh, option.text.en)))
-            .collect(),
+        ItemKind::Choice(Choice { selection: Selection::One, options, .. }) => {
+            options.iter().map(|option| (option.code.clone(), both(&option.text))).collect()
+        }
         ItemKind::Scale(scale) => {
             vec![of_point(scale.from, &scale.low), of_point(scale.to, &scale.high)]
         }
@@ -220,7 +218,10 @@ impl Workbook {
             .iter()
             .map(|field| {
                 let title = wording.title(field);
-                (format!("{}\n{}\n{}", title.zh, title.en, field.name), column_width(field))
+                (
+                    format!("{}\n{}\n{}", title.first(), title.second(), field.name),
+                    column_width(field),
+                )
             })
             .collect();
         let lines = headings.iter().map(|(text, width)| lines(text, *width)).max().unwrap_or(1);
@@ -274,10 +275,7 @@ impl Workbook {
                 )?;
             }
         }
-        let title = format!(
-            "{} {}",
-            format_context.questionnaire.title.zh, format_context.questionnaire.title.en
-        );
+        let title = both(&format_context.questionnaire.title);
         self.write_texts(Sheet::Codebook, &["", "", "", &title])
     }
 

@@ -25,8 +25,8 @@ pub fn ours(name: &str) -> Option<Language> {
     let by_tag = |tag: &str| {
         let primary = tag.trim().split(['-', '_']).next().unwrap_or_default().to_owned();
         match primary.as_str() {
-            "zh" | "zho" | "chi" | "cmn" => Some(Language::Zh),
-            "en" | "eng" => Some(Language::En),
+            "zh" | "zho" | "chi" | "cmn" => Some(Language::ZH),
+            "en" | "eng" => Some(Language::EN),
             _ => None,
         }
     };
@@ -40,10 +40,10 @@ pub fn ours(name: &str) -> Option<Language> {
     const ENGLISH: [&str; 3] = ["english", "英文", "英语"];
     let contains = |words: &[&str]| words.iter().any(|word| lower.contains(word));
     if contains(&CHINESE) {
-        return Some(Language::Zh);
+        return Some(Language::ZH);
     }
     if contains(&ENGLISH) {
-        return Some(Language::En);
+        return Some(Language::EN);
     }
     by_tag(&lower)
 }
@@ -74,7 +74,7 @@ pub fn choose(
         let found = named.iter().find(|name| ours(name) == Some(language)).cloned().map(Some);
         found.or_else(|| (unnamed_is == Some(language)).then_some(None))
     };
-    let (zh, en) = (first(Language::Zh), first(Language::En));
+    let (zh, en) = (first(Language::ZH), first(Language::EN));
     let mut rest: Vec<Option<String>> = Vec::new();
     rest.extend(workbook.has_unnamed_language.then_some(None));
     rest.extend(named.iter().filter(|name| same(name, default)).cloned().map(Some));
@@ -117,8 +117,8 @@ pub fn choose(
         }
         (known, _) => {
             let (there, missing, tag) = match known {
-                Some(_) => ("Chinese", "English", Language::En),
-                None => ("English", "Chinese", Language::Zh),
+                Some(_) => ("Chinese", "English", Language::EN),
+                None => ("English", "Chinese", Language::ZH),
             };
             let what = format!(
                 "the form has {there} but no {missing} (its languages: {}); its texts were taken \
@@ -192,14 +192,14 @@ mod tests {
     #[test]
     fn names_of_languages_are_known_in_every_spelling() {
         for (name, language) in [
-            ("English (en)", Some(Language::En)),
-            ("english", Some(Language::En)),
-            ("EN", Some(Language::En)),
-            ("en-GB", Some(Language::En)),
-            ("中文 (zh)", Some(Language::Zh)),
-            ("Chinese", Some(Language::Zh)),
-            ("zh_Hans", Some(Language::Zh)),
-            ("简体中文", Some(Language::Zh)),
+            ("English (en)", Some(Language::EN)),
+            ("english", Some(Language::EN)),
+            ("EN", Some(Language::EN)),
+            ("en-GB", Some(Language::EN)),
+            ("中文 (zh)", Some(Language::ZH)),
+            ("Chinese", Some(Language::ZH)),
+            ("zh_Hans", Some(Language::ZH)),
+            ("简体中文", Some(Language::ZH)),
             ("French (fr)", None),
             ("français", None),
             ("Bengali", None),

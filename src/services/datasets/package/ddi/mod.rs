@@ -30,7 +30,7 @@ struct DescribedTable<'a> {
 }
 
 fn words(zh: impl Into<String>, en: impl Into<String>) -> LocalizedText {
-    LocalizedText { zh: zh.into(), en: en.into() }
+    LocalizedText::zh_en(zh, en)
 }
 
 /// Returns the codebook of a version.

@@ -14,18 +14,20 @@ pub const MODEL: &str = "GB/T 19038-2009";
 pub fn describe(xml: &mut Xml, format_context: FormatContext<'_>, wording: &Wording<'_>) {
     let FormatContext { metadata, questionnaire, .. } = format_context;
     let survey = wording.text(&questionnaire.title);
-    let title = words(
-        format!("{}：{}", metadata.subject, survey.zh),
-        format!("{}: {}", metadata.subject, survey.en),
-    );
+    let title = survey.map(|language, survey| {
+        let mark = if language.is_chinese() { "：" } else { ": " };
+        format!("{}{mark}{survey}", metadata.subject)
+    });
     let frozen_on = metadata.frozen_at.get(..10).unwrap_or_default();
     let date = [("date", frozen_on)];
     xml.element("docDscr", &[], |xml| {
         xml.element("citation", &[], |xml| {
             xml.element("titlStmt", &[], |xml| {
-                xml.leaf("titl", &[], &format!("编码簿：{}", title.zh));
-                let english = format!("Codebook: {}", title.en);
-                xml.leaf("parTitl", &[("xml:lang", "en")], &english);
+                let title = title.map(|language, title| match language.is_chinese() {
+                    true => format!("编码簿：{title}"),
+                    false => format!("Codebook: {title}"),
+                });
+                titles(xml, &title);
             });
             xml.element("prodStmt", &[], |xml| {
                 xml.leaf("prodDate", &date, frozen_on);
@@ -36,8 +38,7 @@ pub fn describe(xml: &mut Xml, format_context: FormatContext<'_>, wording: &Word
     xml.element("stdyDscr", &[], |xml| {
         xml.element("citation", &[], |xml| {
             xml.element("titlStmt", &[], |xml| {
-                xml.leaf("titl", &[], &title.zh);
-                xml.leaf("parTitl", &[("xml:lang", "en")], &title.en);
+                titles(xml, &title);
                 xml.leaf("IDNo", &[("agency", "fieldworkd")], &metadata.application);
             });
             xml.element("prodStmt", &[], |xml| {
@@ -67,6 +68,16 @@ pub fn describe(xml: &mut Xml, format_context: FormatContext<'_>, wording: &Word
     });
 }
 
+/// Writes the title in the first language, and the parallel titles in the others.
+fn titles(xml: &mut Xml, title: &LocalizedText) {
+    for (number, (language, text)) in title.iter().enumerate() {
+        match number {
+            0 => xml.leaf("titl", &[], text),
+            _ => xml.leaf("parTitl", &[("xml:lang", language.tag())], text),
+        }
+    }
+}
+
 fn describe_scope(xml: &mut Xml, metadata: &DatasetMetadata, survey: &LocalizedText) {
     xml.element("stdyInfo", &[], |xml| {
         xml.element("subject", &[], |xml| {
@@ -76,11 +87,14 @@ fn describe_scope(xml: &mut Xml, metadata: &DatasetMetadata, survey: &LocalizedT
         let about = words(
             format!(
                 "{}提交的名单上的用户对“{}”的评价：{}。",
-                metadata.applicant, metadata.subject, survey.zh
+                metadata.applicant,
+                metadata.subject,
+                survey.zh()
             ),
             format!(
                 "Ratings of «{}» by the people on the applicant's list: {}.",
-                metadata.subject, survey.en
+                metadata.subject,
+                survey.en()
             ),
         );
         xml.both("abstract", &[], &about);

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::super::FormatContext;
-use super::super::wording::Wording;
+use super::super::wording::{Wording, both};
 use super::xml::{Attribute, Xml};
 use super::{DescribedTable, study, words};
 use crate::domain::questionnaire::{Choice, Item, ItemKind, Selection};
@@ -82,9 +82,7 @@ fn describe_variable(
         attributes.push(("wgt-var", &weight));
     }
     let unit = item.and_then(|item| match &item.kind {
-        ItemKind::Number(range) => {
-            range.unit.as_ref().map(|unit| format!("{} {}", unit.zh, unit.en))
-        }
+        ItemKind::Number(range) => range.unit.as_ref().map(|unit| both(unit)),
         _ => None,
     });
     attributes.extend(unit.as_deref().map(|unit| ("measUnit", unit)));

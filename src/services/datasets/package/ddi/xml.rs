@@ -56,10 +56,10 @@ impl Xml {
         }
     }
 
-    /// Writes the element twice, in Chinese and in English.
+    /// Writes the element once in each language of the text.
     pub fn both(&mut self, name: &str, attributes: &[Attribute<'_>], text: &LocalizedText) {
-        for (tag, text) in [("zh", &text.zh), ("en", &text.en)] {
-            let attributes = [&[("xml:lang", tag)], attributes].concat();
+        for (language, text) in text.iter() {
+            let attributes = [&[("xml:lang", language.tag())], attributes].concat();
             self.leaf(name, &attributes, text);
         }
     }

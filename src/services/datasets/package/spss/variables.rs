@@ -76,7 +76,7 @@ fn unit_below(lowest: f64) -> f64 {
 /// Returns a text that fits, Chinese before English: both, or Chinese alone, which the file cuts.
 fn fitting_label(text: &LocalizedText, bytes: usize) -> String {
     let whole = both(text);
-    if whole.len() <= bytes || text.zh.is_empty() { whole } else { text.zh.clone() }
+    if whole.len() <= bytes || text.first().is_empty() { whole } else { text.first().to_owned() }
 }
 
 /// Returns the labels with no two alike: some readers refuse those (melff/memisc#42).
@@ -183,7 +183,7 @@ fn reasons(field: &Field<'_>, codes: MissingCodes) -> Vec<(MissingReason, Locali
     let has_code = |reason: &MissingReason| !codes.code(*reason).is_empty();
     let with_text = |reason: MissingReason| {
         let (zh, en) = reason.label().split_once(' ').unwrap_or((reason.label(), ""));
-        (reason, LocalizedText { zh: zh.to_owned(), en: en.to_owned() })
+        (reason, LocalizedText::zh_en(zh, en))
     };
     possible.into_iter().filter(has_code).map(with_text).collect()
 }
@@ -325,10 +325,10 @@ fn reasons_beside(
     codes: MissingCodes,
 ) -> (Source, Variable) {
     let title = wording.title(field);
-    let label = LocalizedText {
-        zh: format!("缺失原因：{}", title.zh),
-        en: format!("reason for no value: {}", title.en),
-    };
+    let label = title.map(|language, title| match language.is_chinese() {
+        true => format!("缺失原因：{title}"),
+        false => format!("reason for no value: {title}"),
+    });
     let kind = VariableKind::Number {
         format: Format::Decimal { width: 4, decimals: 0 },
         missing: None,
@@ -407,7 +407,7 @@ mod tests {
 
     #[test]
     fn labels_fit_and_differ() {
-        let text = |zh: &str, en: &str| LocalizedText { zh: zh.into(), en: en.into() };
+        let text = |zh: &str, en: &str| LocalizedText::zh_en(zh, en);
         let long = "很".repeat(50);
         let labels = vec![
             ("1".to_owned(), text("满意", "satisfied")),

@@ -31,8 +31,8 @@ fn set(cells: &mut Cells, column: &str, text: impl Into<String>) {
 }
 
 fn set_both(cells: &mut Cells, column: &str, text: &LocalizedText) {
-    set(cells, &format!("fieldworkd_{column}_zh"), &text.zh);
-    set(cells, &format!("fieldworkd_{column}_en"), &text.en);
+    set(cells, &format!("fieldworkd_{column}_zh"), text.zh());
+    set(cells, &format!("fieldworkd_{column}_en"), text.en());
 }
 
 /// Whether a cell gives this text back.
@@ -83,7 +83,7 @@ impl<'q> Exporter<'q> {
         let Questionnaire { code, version, title, introduction, list_fields, .. } =
             self.questionnaire;
         let mut row = Cells::new();
-        set(&mut row, "form_title", cleaned(&title.zh));
+        set(&mut row, "form_title", cleaned(title.zh()));
         set(&mut row, "form_id", code);
         set(&mut row, "version", version.to_string());
         set(&mut row, "default_language", "中文 (zh)");
@@ -98,9 +98,9 @@ impl<'q> Exporter<'q> {
     /// Writes a text with answers; the exact text besides, if the import would read another.
     fn add_text(&self, row: &mut Cells, column: &str, exact: &str, text: &LocalizedText) {
         let mut is_exact = true;
-        for (language, text) in [("中文 (zh)", &text.zh), ("English (en)", &text.en)] {
+        for (language, text) in [("中文 (zh)", text.zh()), ("English (en)", text.en())] {
             let label = self.with_form_names(text);
-            is_exact &= is_kept(&label) && pipe(&label, &self.scope, "").as_ref() == Ok(text);
+            is_exact &= is_kept(&label) && pipe(&label, &self.scope, "").as_deref() == Ok(text);
             set(row, &format!("{column}::{language}"), cleaned(&label));
         }
         if !is_exact {
@@ -407,8 +407,8 @@ fn choice_row(code: &str, zh: &str, en: &str) -> Cells {
 fn choice_rows(choice: &Choice) -> impl Iterator<Item = Cells> {
     choice.options.iter().map(|option| {
         let text = &option.text;
-        let mut row = choice_row(&option.code, &text.zh, &text.en);
-        if [&text.zh, &text.en].iter().any(|text| !is_kept(text) || text.contains("${")) {
+        let mut row = choice_row(&option.code, text.zh(), text.en());
+        if [text.zh(), text.en()].iter().any(|text| !is_kept(text) || text.contains("${")) {
             set_both(&mut row, "text", text);
         }
         if option.is_exclusive {
@@ -430,8 +430,8 @@ fn scale_rows(scale: &Scale) -> impl Iterator<Item = Cells> {
         let end = |words: &LocalizedText| {
             choice_row(
                 &point.to_string(),
-                &format!("{point} {}", words.zh),
-                &format!("{point} {}", words.en),
+                &format!("{point} {}", words.zh()),
+                &format!("{point} {}", words.en()),
             )
         };
         match point {
