@@ -5,6 +5,7 @@ mod access_control;
 mod alerts;
 mod answers_arrive;
 mod api;
+mod applicant_pages;
 mod application_forms;
 mod architecture;
 mod call_center;

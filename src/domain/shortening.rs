@@ -43,9 +43,7 @@ impl Shortening {
 }
 
 fn anybody(language: Language) -> &'static str {
-    if language.is_traditional() {
-        "先生/女士"
-    } else if language.is_chinese() {
+    if language.is_chinese() {
         "先生/女士"
     } else if language.base() == "pt" {
         "Senhor(a)"

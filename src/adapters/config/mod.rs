@@ -5,6 +5,7 @@
 //! list of all errors. Secrets are never in the file: they come from files that it names, or from
 //! the environment.
 
+mod applicant_pages;
 mod delivery;
 mod gateways;
 mod notify;
@@ -24,6 +25,7 @@ use ipnet::IpNet;
 use phonenumber::country;
 use toml::{Table, Value};
 
+pub use applicant_pages::ApplicantPagesConfig;
 pub use delivery::{DeliveryConfig, S3Config};
 pub use notify::{AlarmLevel, EmailConfig, NoticeChannel, NotifyConfig, SmsConfig, WebhookConfig};
 pub use reader::Reader;
@@ -71,6 +73,8 @@ pub struct Config {
     /// Alarm levels, the worst first.
     pub alarms: Vec<AlarmLevel>,
     pub notify: NotifyConfig,
+    /// `None`: applicants have no pages of their own.
+    pub applicant_pages: Option<ApplicantPagesConfig>,
     pub delivery: DeliveryConfig,
     /// The telephone system that connects calls; without it, interviewers dial by hand.
     pub dial: Option<DialConfig>,
@@ -348,6 +352,7 @@ fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
     let gateway_names: Vec<String> = gateways.keys().cloned().collect();
     let alarms = notify::read_alarms(r);
     let notify = notify::read_notify(r, &gateway_names, &default_region, folder);
+    let applicant_pages = applicant_pages::read_applicant_pages(r, &gateway_names);
     let delivery = delivery::read_delivery(r, folder);
     let dial = gateways::read_dial(r, folder);
     let routes = sections::read_routes(r, &gateway_names);
@@ -373,6 +378,7 @@ fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
         forecast_every,
         alarms,
         notify,
+        applicant_pages,
         delivery,
         dial,
         caps,

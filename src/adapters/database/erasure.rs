@@ -157,7 +157,13 @@ pub async fn set_purged(tx: &mut AnyConnection, id: ApplicantId, now: Timestamp)
         .bind(now.0)
         .execute(&mut *tx)
         .await?;
-    sqlx::query("DELETE FROM list_form WHERE applicant_id = $1").bind(id.0).execute(tx).await?;
+    for sql in [
+        "DELETE FROM list_form WHERE applicant_id = $1",
+        "DELETE FROM applicant_link WHERE applicant_id = $1",
+        "UPDATE list_declaration SET declared_sealed = NULL WHERE applicant_id = $1",
+    ] {
+        sqlx::query(sql).bind(id.0).execute(&mut *tx).await?;
+    }
     Ok(())
 }
 

@@ -7,6 +7,7 @@
 pub mod accounts;
 pub mod alarms;
 pub mod api_tokens;
+pub mod applicant_links;
 pub mod application_drafts;
 pub mod application_events;
 pub mod applications;

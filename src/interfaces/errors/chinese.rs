@@ -9,6 +9,7 @@ use crate::domain::programme::ProgrammeError;
 use crate::domain::quota::QuotaError;
 use crate::domain::sms_text::TemplateError;
 use crate::domain::subject::SubjectError;
+use crate::services::applicant_pages::ApplicantPageError;
 use crate::services::application_forms::ApplicationFormError;
 use crate::services::campaigns::LaunchError;
 use crate::services::deadlines::changes::ChangeError;
@@ -527,6 +528,41 @@ impl LocalizedError for RowReason {
             RowReason::Rounded => {
                 "与名单上其他几个号码以相同的零结尾，应是表格程序舍去了末位；请将该列设为文本后重新提供".to_owned()
             }
+        })
+    }
+}
+
+impl LocalizedError for ApplicantPageError {
+    fn zh(&self) -> Option<String> {
+        Some(match self {
+            ApplicantPageError::NotConfigured => {
+                "未配置发送验证码的短信通道（applicant_pages.gateway、signature）".to_owned()
+            }
+            ApplicantPageError::Number(error) => {
+                format!("手机号：{}", error.zh().unwrap_or_default())
+            }
+            ApplicantPageError::NoMobile => "验证码以短信发送，请填写手机号".to_owned(),
+            ApplicantPageError::Days => "有效天数为 1 至 180".to_owned(),
+            ApplicantPageError::UnknownApplication(code) => format!("没有代码为 {code} 的申报"),
+            ApplicantPageError::UnknownLink => "链接无效或已过期".to_owned(),
+            ApplicantPageError::CodeTooSoon => "一分钟内已发送过验证码，请稍候".to_owned(),
+            ApplicantPageError::TooManyCodes => {
+                "今天发送的验证码已达上限，请联系工作人员".to_owned()
+            }
+            ApplicantPageError::CodeNotSent(_) => {
+                "验证码未能发出，请稍后再试或联系工作人员".to_owned()
+            }
+            ApplicantPageError::WrongCode => {
+                "验证码不正确或已失效；多次输错后请重新获取".to_owned()
+            }
+            ApplicantPageError::HandedIn => "名单已提交，审核期间不能更改".to_owned(),
+            ApplicantPageError::NotDeclared => "请勾选声明并填写声明人姓名".to_owned(),
+            ApplicantPageError::NoWord => "请说明需要更正的内容".to_owned(),
+            ApplicantPageError::List(error) => return error.zh(),
+            ApplicantPageError::Form(error) => return error.zh(),
+            ApplicantPageError::Database(_)
+            | ApplicantPageError::Keys(_)
+            | ApplicantPageError::Seal(_) => return None,
         })
     }
 }

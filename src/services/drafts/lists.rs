@@ -152,6 +152,27 @@ pub async fn create_list_draft(
     file_name: &str,
     content: &[u8],
 ) -> Result<i64, ListDraftError> {
+    create(context, (actor, false), codes, file_name, content).await
+}
+
+/// The same for a file that an applicant has uploaded on its own page.
+pub async fn create_list_draft_of_applicant(
+    context: &AppContext,
+    applicant: &str,
+    codes: &[String],
+    file_name: &str,
+    content: &[u8],
+) -> Result<i64, ListDraftError> {
+    create(context, (applicant, true), codes, file_name, content).await
+}
+
+async fn create(
+    context: &AppContext,
+    author: (&str, bool),
+    codes: &[String],
+    file_name: &str,
+    content: &[u8],
+) -> Result<i64, ListDraftError> {
     let unknown =
         |code: &String| ListDraftError::Import(ListImportError::UnknownApplication(code.clone()));
     let mut connection = context.database.read().await?;
@@ -176,7 +197,7 @@ pub async fn create_list_draft(
         read.sheets.clear();
         read.is_text = false;
     }
-    store_new(context, actor, codes, file_name, (read, file), application.key_id).await
+    store_new(context, author, codes, file_name, (read, file), application.key_id).await
 }
 
 /// Reads the rows of a file.
@@ -235,7 +256,7 @@ pub async fn create_from_rows(
         .await?
         .ok_or_else(|| ListImportError::UnknownApplication(first.clone()))?;
     let content = DraftContent { rows, ..DraftContent::default() };
-    store_new(context, actor, codes, file, (content, None), application.key_id).await
+    store_new(context, (actor, false), codes, file, (content, None), application.key_id).await
 }
 
 /// What is too much for a page.
@@ -254,7 +275,7 @@ fn check_size(rows: &NumberedRows) -> Result<(), ListDraftError> {
 
 async fn store_new(
     context: &AppContext,
-    actor: &str,
+    (actor, is_from_applicant): (&str, bool),
     codes: &[String],
     file_name: &str,
     (content, file): (DraftContent, Option<&[u8]>),
@@ -269,6 +290,10 @@ async fn store_new(
         file: file_name.to_owned(),
         rows_sealed: seal(context, &key_id, &content)?,
         has_file: file.is_some(),
+        is_from_applicant,
+        declared_sealed: None,
+        handed_in_at: None,
+        returned_sealed: None,
         key_id,
         created_by: actor.to_owned(),
         changed_at: context.clock.now(),

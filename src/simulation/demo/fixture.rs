@@ -232,6 +232,9 @@ fn load_config(folder: &Path, web: SocketAddr, simulator: SocketAddr) -> Result<
         ("NOTIFY__SMS__GATEWAY", GATEWAY.to_owned()),
         ("NOTIFY__SMS__SIGNATURE", "质协".to_owned()),
         ("NOTIFY__SMS__TO", "+8613900009999".to_owned()),
+        // Applicants have pages of their own.
+        ("APPLICANT_PAGES__GATEWAY", GATEWAY.to_owned()),
+        ("APPLICANT_PAGES__SIGNATURE", "质协".to_owned()),
         // People come through a reverse proxy, as it were, that tells their addresses.
         ("WEB__PROXIES", "127.0.0.1".to_owned()),
         // The listener to events is on loopback.

@@ -1,13 +1,15 @@
 //! An application as its applicant hands it in: the association's form as a Word document, with a
-//! list of people; and a list that is too long and has mistakes. They are read as staff would see
-//! them, and neither registered nor imported.
+//! list of people; a list that is too long and has mistakes; and one on the applicant's own page. They
+//! are read as staff would see them, and neither registered nor imported.
 
 use std::io::{Cursor, Write};
 
 use anyhow::{Context, Result};
 
 use super::fixture::Fixture;
+use crate::services::applicant_pages::{links, lists};
 use crate::services::application_forms::{Document, draft};
+use crate::services::drafts;
 use crate::services::list_import::{self, ImportRequest, Selection, correction_sheet};
 
 /// What was read of the form.
@@ -26,6 +28,13 @@ pub struct LongList {
     pub drawn: u64,
     /// Rows that go back to the applicant, marked.
     pub to_correct: u64,
+}
+
+/// What came of an applicant's own page.
+pub struct HandedIn {
+    pub line: String,
+    pub lists: u64,
+    pub sent_back: u64,
 }
 
 /// A list of 130 people and two rows that only the applicant can correct.
@@ -94,6 +103,33 @@ impl Fixture {
             drawn_from: draw.from,
             drawn: draw.kept,
             to_correct,
+        })
+    }
+}
+
+impl Fixture {
+    /// An applicant uploads a list on its own page and hands it in; staff send it back.
+    pub async fn hand_in_a_list(&self) -> Result<HandedIn> {
+        let (context, code) = (&self.context, "QH-FIRM");
+        let address = links::create(context, "demo", code, "13600136000", None).await?;
+        let token = address.reveal().rsplit('/').next().unwrap_or_default().to_owned();
+        let link = links::open(context, &token).await?;
+        let list = "姓名,手机\n样例丙,13813000001\n样例丁,1381300\n";
+        let codes = [code.to_owned()];
+        let id = lists::upload(context, &link, &codes, "用户.csv", list.as_bytes()).await?;
+        lists::hand_in(context, &link, id, "程帆", true).await?;
+        lists::send_back(context, id, "第 3 行号码少几位").await?;
+        let own = lists::own_lists(context, &link).await?;
+        let sent_back = own.iter().filter(|list| list.word.is_some()).count() as u64;
+        drafts::lists::discard_draft(context, id).await?;
+        Ok(HandedIn {
+            line: format!(
+                "用户.csv of {}, on its own page: handed in with its declaration, and sent back with a word \
+                    about row 3",
+                link.applicant_name
+            ),
+            lists: own.len() as u64,
+            sent_back,
         })
     }
 }

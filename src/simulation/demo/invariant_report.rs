@@ -137,6 +137,9 @@ pub struct DemoReport {
     pub list_drawn_from: u64,
     pub list_drawn: u64,
     pub list_rows_to_correct: u64,
+    /// Lists that an applicant handed in on its own page, and those that were sent back.
+    pub applicant_lists_handed_in: u64,
+    pub applicant_lists_sent_back: u64,
 }
 
 #[derive(Serialize)]
@@ -317,6 +320,8 @@ pub async fn invariant_report(
         list_drawn_from: 0,
         list_drawn: 0,
         list_rows_to_correct: 0,
+        applicant_lists_handed_in: 0,
+        applicant_lists_sent_back: 0,
         calls: call_counts.calls,
         phone_interviews: call_counts.interviews,
         fixed_line_completes,

@@ -36,7 +36,7 @@ pub(super) fn device_cookie(app: &AppState) -> &'static str {
     if uses_tls(app) { "__Host-fieldworkd_device" } else { "fieldworkd_device" }
 }
 
-pub(super) fn uses_tls(app: &AppState) -> bool {
+pub(in crate::interfaces::http) fn uses_tls(app: &AppState) -> bool {
     app.context.config.public_url.starts_with("https:")
 }
 
@@ -230,11 +230,15 @@ pub(super) fn local_path_or_home(next: &str) -> &str {
 }
 
 /// Returns whether a request comes from this site, if the browser reports it (`Sec-Fetch-Site`).
-pub(super) fn is_same_site(headers: &HeaderMap) -> bool {
+pub(in crate::interfaces::http) fn is_same_site(headers: &HeaderMap) -> bool {
     headers.get("sec-fetch-site").is_none_or(|site| site == "same-origin" || site == "none")
 }
 
-pub(super) fn error_page(status: StatusCode, tr: Translator, error: ErrorPage) -> Response {
+pub(in crate::interfaces::http) fn error_page(
+    status: StatusCode,
+    tr: Translator,
+    error: ErrorPage,
+) -> Response {
     with_security_policy((status, error.page(tr)).into_response())
 }
 
@@ -256,6 +260,6 @@ pub fn cookie_of(headers: &HeaderMap, name: &str) -> Option<String> {
     all.flatten().find(|cookie| cookie.name() == name).map(|cookie| cookie.value().to_owned())
 }
 
-pub(super) fn language_of(headers: &HeaderMap) -> Option<ConsoleLanguage> {
+pub(in crate::interfaces::http) fn language_of(headers: &HeaderMap) -> Option<ConsoleLanguage> {
     cookie_of(headers, LANGUAGE).and_then(|tag| ConsoleLanguage::parse(&tag))
 }

@@ -14,12 +14,18 @@ use super::super::auth::{FormFields, Staff};
 use super::super::page_layout::{PageLayout, Translator, render_page};
 use super::super::state::AppState;
 use super::super::upload::UploadedFile;
+use super::ZONE;
 use super::setup::show_application;
 use crate::domain::category::Category;
+use crate::domain::personal::Personal;
 use crate::interfaces::errors::LocalizedError;
+use crate::services::applicant_pages::ApplicantPageError;
+use crate::services::applicant_pages::lists::{
+    self as applicant_lists, Declaration, accept, declaration_of, word_of,
+};
 use crate::services::drafts::lists::{
     self, LeaveOut, ListDraftError, Preview, PreviewRow, choose_columns,
-    correct as apply_corrections, create_list_draft, discard_draft, import_list_draft, preview,
+    correct as apply_corrections, create_list_draft, discard_draft, preview,
 };
 use crate::services::list_import::correction_sheet::request_for;
 use crate::services::list_import::headers::ListColumn;
@@ -63,6 +69,11 @@ struct ListPage<'a> {
     encodings: [&'static str; 5],
     /// Whether there are rows that the applicant is to correct.
     has_corrections: bool,
+    /// Of a list that its applicant has handed in.
+    declaration: Option<Declaration>,
+    handed_in: String,
+    /// What was said when it was sent back.
+    word: Option<Personal>,
 }
 
 /// The encodings that can be chosen.
@@ -88,6 +99,13 @@ const COLUMN_NAMES: [(&str, &str, &str); 10] = [
     ("remark", "备注", "remark"),
     ("language", "语言", "language"),
 ];
+
+/// What a column is taken for; empty: it is not used.
+pub fn column_label(tr: Translator, column: Option<ListColumn>) -> &'static str {
+    let name = column.map_or("", ListColumn::name);
+    let known = COLUMN_NAMES.iter().find(|(code, ..)| *code == name);
+    known.map_or("", |(_, zh, en)| tr.t(zh, en))
+}
 
 /// Returns the text of a finding in the reader's language.
 fn finding_text(tr: Translator, finding: &ImportFinding) -> String {
@@ -117,6 +135,9 @@ async fn render(
         Err(error) => return not_found_or(error),
     };
     let tr = staff.tr;
+    let internal = |error: ApplicantPageError| Failure::Internal(error.to_string());
+    let declaration = declaration_of(&app.context, &preview.draft).map_err(internal)?;
+    let handed_in = declaration.as_ref().map(|declaration| declaration.at.in_zone(ZONE));
     let over = match &preview.outcome {
         Err(ListImportError::OverCap { over, cap, .. }) => Some((*over, *cap)),
         _ => None,
@@ -176,6 +197,9 @@ async fn render(
         people,
         encodings: ENCODINGS,
         has_corrections,
+        handed_in: handed_in.map(|at| at.format("%Y-%m-%d %H:%M").to_string()).unwrap_or_default(),
+        declaration,
+        word: word_of(&app.context, &preview.draft).map_err(internal)?,
         names: COLUMN_NAMES.map(|(code, zh, en)| (code, tr.t(zh, en))).to_vec(),
         preview: &preview,
     };
@@ -242,6 +266,15 @@ pub async fn show(
     render(&app, &staff, id, StatusCode::OK, None, None).await
 }
 
+/// The corrections of a form, named `cell-ROW-COLUMN`.
+pub fn corrections_of(form: &FormFields) -> BTreeMap<(u32, usize), String> {
+    let cell = |name: &str| {
+        let mut parts = name.strip_prefix("cell-")?.splitn(2, '-');
+        Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+    };
+    form.0.iter().filter_map(|(name, value)| Some((cell(name)?, value.clone()))).collect()
+}
+
 /// Saves corrections, named `cell-ROW-COLUMN`, or what the columns are, named `column-PLACE`.
 pub async fn correct(
     State(app): State<Arc<AppState>>,
@@ -249,12 +282,7 @@ pub async fn correct(
     Extension(form): Extension<FormFields>,
     Path(id): Path<i64>,
 ) -> Result<Response, Failure> {
-    let cell = |name: &str| {
-        let mut parts = name.strip_prefix("cell-")?.splitn(2, '-');
-        Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
-    };
-    let corrections: BTreeMap<(u32, usize), String> =
-        form.0.iter().filter_map(|(name, value)| Some((cell(name)?, value.clone()))).collect();
+    let corrections = corrections_of(&form);
     let chosen = |(name, value): (&String, &String)| {
         Some((name.strip_prefix("column-")?.parse::<usize>().ok()?, ListColumn::parse(value)))
     };
@@ -293,7 +321,17 @@ pub async fn import(
     Extension(staff): Extension<Staff>,
     Path(id): Path<i64>,
 ) -> Result<Response, Failure> {
-    match import_list_draft(&app.context, id).await {
+    let imported = accept(&app.context, &staff.session.account.name, id).await;
+    let imported = imported.map_err(|error| match error {
+        ApplicantPageError::List(error) => Ok(error),
+        error => Err(Failure::Internal(error.to_string())),
+    });
+    let imported = match imported {
+        Ok(outcome) => Ok(outcome),
+        Err(Ok(error)) => Err(error),
+        Err(Err(failure)) => return Err(failure),
+    };
+    match imported {
         Ok(outcome) => {
             let first = outcome.names.first().map(|(code, _)| code.clone()).unwrap_or_default();
             Ok(Redirect::to(&format!("/applications/{first}?noted=imported")).into_response())
@@ -406,7 +444,7 @@ pub async fn template(
 }
 
 /// A workbook as a download (RFC 6266, with the name in RFC 8187).
-fn workbook(name: &str, content: Vec<u8>) -> Response {
+pub fn workbook(name: &str, content: Vec<u8>) -> Response {
     let name = percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC);
     let headers = [
         (
@@ -419,6 +457,27 @@ fn workbook(name: &str, content: Vec<u8>) -> Response {
         ),
     ];
     (headers, content).into_response()
+}
+
+/// Sends a list back to its applicant, with a word.
+pub async fn send_back(
+    State(app): State<Arc<AppState>>,
+    Extension(staff): Extension<Staff>,
+    Extension(form): Extension<FormFields>,
+    Path(id): Path<i64>,
+) -> Result<Response, Failure> {
+    match applicant_lists::send_back(&app.context, id, form.text("word")).await {
+        Ok(()) => Ok(Redirect::to("/setup?noted=returned").into_response()),
+        Err(
+            error
+            @ (ApplicantPageError::NoWord | ApplicantPageError::List(ListDraftError::Changed)),
+        ) => {
+            let problem = Some(error.localized(staff.tr.0));
+            render(&app, &staff, id, StatusCode::UNPROCESSABLE_ENTITY, None, problem).await
+        }
+        Err(ApplicantPageError::List(error)) => not_found_or(error),
+        Err(error) => Err(Failure::Internal(error.to_string())),
+    }
 }
 
 pub async fn discard(

@@ -27,7 +27,9 @@ mod webhooks;
 
 use std::sync::Arc;
 
+pub use home::state_label;
 pub use home_stream::OverviewCache;
+pub use lists::{column_label, corrections_of, workbook};
 
 use axum::Router;
 use axum::routing::get;
@@ -256,6 +258,24 @@ pub fn routes(app: &Arc<AppState>) -> StaffRouter {
             Permission::Reveal,
             (Action::ListSentBack, "list:{list}"),
             lists::correction_sheet,
+        )
+        .audited_form(
+            "/lists/{list}/send-back",
+            OPERATE,
+            (Action::ListReturned, "list:{list}", ""),
+            lists::send_back,
+        )
+        .audited_form(
+            "/applications/{code}/links",
+            OPERATE,
+            (Action::ApplicantLinkCreated, "application:{code}", ""),
+            setup::create_link,
+        )
+        .audited_form(
+            "/applications/{code}/links/{link}/revoke",
+            OPERATE,
+            (Action::ApplicantLinkRevoked, "application:{code}", "{link}"),
+            setup::revoke_link,
         )
         .page("/list-template", OPERATE, lists::template)
         .audited_form(

@@ -22,15 +22,17 @@ use crate::adapters::database::application_drafts::{self, ApplicationDraft};
 use crate::adapters::database::application_events::{self, ApplicationEvent};
 use crate::adapters::database::applications::{self, Application, ApplicationState};
 use crate::adapters::database::drafts::{self, CampaignDraft, ListDraft};
-use crate::adapters::database::programmes;
+use crate::adapters::database::{applicant_links, programmes};
 use crate::domain::category::Category;
 use crate::domain::language::{Language, LocalizedText};
 use crate::domain::personal::Personal;
 use crate::domain::programme::Programme;
 use crate::domain::role::Permission;
 use crate::domain::subject::required_fields;
+use crate::domain::time::Timestamp;
 use crate::interfaces::errors::LocalizedError;
 use crate::interfaces::errors::subject_field_zh;
+use crate::services::applicant_pages::{ApplicantPageError, links};
 use crate::services::deadlines::changes;
 use crate::services::deadlines::{ApplicationOverview, programme_overview};
 use crate::services::programmes::{
@@ -97,6 +99,7 @@ fn flash_text(tr: Translator, what: &str) -> Option<&'static str> {
             tr.t("材料已读取，请逐份核对。", "The documents are read; look each draft through.")
         }
         "registered" => tr.t("已登记。", "Registered."),
+        "returned" => tr.t("名单已退回申报单位。", "The list is sent back to the applicant."),
         _ => return None,
     })
 }
@@ -349,6 +352,19 @@ struct ApplicationPage<'a> {
     may_reveal: bool,
     /// Whom to ask; `None`: it is not shown.
     contact: Option<Vec<(&'static str, Personal)>>,
+    /// The applicant's links; `None`: no gateway is set up for their codes.
+    links: Option<Vec<LinkRow>>,
+    /// A link that has just been made. It is shown once.
+    new_link: Option<Personal>,
+    declarations: Vec<(String, String)>,
+}
+
+/// A link to the applicant's own page.
+struct LinkRow {
+    id: i64,
+    mobile: String,
+    state: String,
+    is_open: bool,
 }
 
 pub async fn application(
@@ -377,7 +393,91 @@ pub async fn contact(
         known.map_or("", |(_, zh, en)| staff.tr.t(zh, en))
     };
     let contact = contact.into_iter().map(|(field, value)| (label(field), value)).collect();
-    render_application(&app, &staff, &code, StatusCode::OK, (None, None), Some(contact)).await
+    let shown = Shown { contact: Some(contact), new_link: None };
+    render_application(&app, &staff, &code, StatusCode::OK, (None, None), shown).await
+}
+
+/// Gives the applicant a link to its own page.
+pub async fn create_link(
+    State(app): State<Arc<AppState>>,
+    Extension(staff): Extension<Staff>,
+    Extension(form): Extension<FormFields>,
+    Path(code): Path<String>,
+) -> Result<Response, Failure> {
+    let actor = &staff.session.account.name;
+    let days = form.text("days").trim().parse().ok();
+    match links::create(&app.context, actor, &code, form.text("mobile"), days).await {
+        Ok(link) => {
+            let shown = Shown { contact: None, new_link: Some(link) };
+            render_application(&app, &staff, &code, StatusCode::OK, (None, None), shown).await
+        }
+        Err(ApplicantPageError::UnknownApplication(_)) => Err(Failure::NotFound),
+        Err(
+            error @ (ApplicantPageError::Number(_)
+            | ApplicantPageError::NoMobile
+            | ApplicantPageError::Days
+            | ApplicantPageError::NotConfigured),
+        ) => {
+            let problem = Some(error.localized(staff.tr.0));
+            let status = StatusCode::UNPROCESSABLE_ENTITY;
+            show_application(&app, &staff, &code, status, None, problem).await
+        }
+        Err(error) => Err(Failure::Internal(error.to_string())),
+    }
+}
+
+pub async fn revoke_link(
+    State(app): State<Arc<AppState>>,
+    Extension(staff): Extension<Staff>,
+    Path((code, link)): Path<(String, i64)>,
+) -> Result<Response, Failure> {
+    match links::revoke(&app.context, &code, link).await {
+        Ok(()) => {
+            let done = staff.tr.t("链接已撤销。", "The link is revoked.");
+            show_application(&app, &staff, &code, StatusCode::OK, Some(done), None).await
+        }
+        Err(ApplicantPageError::UnknownApplication(_) | ApplicantPageError::UnknownLink) => {
+            Err(Failure::NotFound)
+        }
+        Err(error) => Err(Failure::Internal(error.to_string())),
+    }
+}
+
+/// What is shown on request only.
+#[derive(Default)]
+struct Shown {
+    contact: Option<Vec<(&'static str, Personal)>>,
+    new_link: Option<Personal>,
+}
+
+/// The links of an applicant, with what became of them.
+async fn link_rows(
+    app: &AppState,
+    tr: Translator,
+    application: &Application,
+) -> Result<Option<Vec<LinkRow>>, Failure> {
+    if app.context.config.applicant_pages.is_none() {
+        return Ok(None);
+    }
+    let all = links::of_applicant(&app.context, application.applicant_id)
+        .await
+        .map_err(|error| Failure::Internal(error.to_string()))?;
+    let row = |link: links::LinkView| {
+        let day = |at: Timestamp| at.date(ZONE).to_string();
+        let state = match (link.revoked_at, link.is_open) {
+            (Some(at), _) => format!("{} {}", tr.t("已撤销", "revoked on"), day(at)),
+            (None, false) => format!("{} {}", tr.t("已过期", "ended on"), day(link.expires_at)),
+            (None, true) => {
+                let used = match link.signed_in_at {
+                    Some(at) => format!("{} {}", tr.t("上次登录", "last signed in on"), day(at)),
+                    None => tr.t("尚未登录", "never signed in").to_owned(),
+                };
+                format!("{} {} · {used}", tr.t("有效至", "valid until"), day(link.expires_at))
+            }
+        };
+        LinkRow { id: link.id, mobile: link.mobile, is_open: link.is_open, state }
+    };
+    Ok(Some(all.into_iter().map(row).collect()))
 }
 
 pub async fn show_application(
@@ -388,7 +488,7 @@ pub async fn show_application(
     flash: Option<&'static str>,
     problem: Option<String>,
 ) -> Result<Response, Failure> {
-    render_application(app, staff, code, status, (flash, problem), None).await
+    render_application(app, staff, code, status, (flash, problem), Shown::default()).await
 }
 
 async fn render_application(
@@ -397,7 +497,7 @@ async fn render_application(
     code: &str,
     status: StatusCode,
     (flash, problem): (Option<&'static str>, Option<String>),
-    contact: Option<Vec<(&'static str, Personal)>>,
+    shown: Shown,
 ) -> Result<Response, Failure> {
     let mut connection = app.context.database.read().await?;
     let application = applications::find(&mut connection, code).await?.ok_or(Failure::NotFound)?;
@@ -408,7 +508,12 @@ async fn render_application(
         .into_iter()
         .filter(|list| list.applications.split(',').any(|other| other == code))
         .collect();
+    let declarations =
+        applicant_links::declarations(&mut connection, application.applicant_id).await?;
     drop(connection);
+    let declaration_line = |declaration: applicant_links::StoredDeclaration| {
+        (declaration.handed_in_at.date(ZONE).to_string(), declaration.accepted_by)
+    };
     let overview = programme_overview(&app.context, &programme.code)
         .await?
         .unwrap_or_default()
@@ -438,7 +543,10 @@ async fn render_application(
         is_open,
         lists,
         may_reveal: staff.may(Permission::Reveal),
-        contact,
+        contact: shown.contact,
+        links: link_rows(app, tr, &application).await?,
+        new_link: shown.new_link,
+        declarations: declarations.into_iter().map(declaration_line).collect(),
         history: history.into_iter().map(history_line).collect(),
         overview: &overview,
         application: &application,
