@@ -7,6 +7,8 @@
 //! that a file which beats the limits ends that process and nothing else.
 
 mod child_process;
+mod merged;
+mod numbering;
 mod ods;
 mod web_page;
 mod word;
@@ -238,6 +240,12 @@ fn read_here(bytes: &[u8], which: Sheets) -> Result<Vec<Sheet>> {
                     rows.add(cell.get_position(), with_leading_zeros(text, least))?;
                 }
             }
+            drop(cells);
+            // A merge that cannot be read leaves cells empty, as before it was known.
+            let merges = workbook.merge_cells_by_sheet_name(&name);
+            for merge in merges.into_iter().flatten() {
+                rows.merge(merge.start, merge.end.0);
+            }
             if add(name, rows)? {
                 break;
             }
@@ -252,6 +260,10 @@ fn read_here(bytes: &[u8], which: Sheets) -> Result<Vec<Sheet>> {
             for (row, column, value) in range.used_cells() {
                 let at = |first: u32, n: usize| first.saturating_add(n as u32);
                 rows.add((at(first_row, row), at(first_column, column)), shown(value))?;
+            }
+            let merges = workbook.merge_cells_by_sheet_name(&name);
+            for merge in merges.into_iter().flatten() {
+                rows.merge(merge.start, merge.end.0);
             }
             if add(name, rows)? {
                 break;
@@ -280,6 +292,7 @@ struct SparseRows {
     rows: Vec<(u32, Vec<(u32, String)>)>,
     filled: usize,
     text: usize,
+    merges: Vec<merged::Merge>,
 }
 
 impl SparseRows {
@@ -341,6 +354,7 @@ impl Budget {
                 is_same
             });
         }
+        sparse.fill_merged();
         self.rows += sparse.rows.len();
         self.filled += sparse.filled;
         self.text += sparse.text;
@@ -494,6 +508,41 @@ mod tests {
         let row = ["2027-01-31", "2027-01-31 09:30:00", "13800138000"].map(str::to_owned);
         let file = workbook.save_to_buffer().unwrap();
         assert_eq!(rows(&file), [(3, row.to_vec())]);
+    }
+
+    /// calamine#405, Icinga/icingaweb2-module-fileshipper#16, spreadsheet-reader#77.
+    #[test]
+    fn a_merged_cell_beside_several_people_is_that_of_each() {
+        let mut workbook = rust_xlsxwriter::Workbook::new();
+        let format = rust_xlsxwriter::Format::new();
+        let sheet = workbook.add_worksheet();
+        sheet.merge_range(0, 0, 1, 0, "单位", &format).unwrap();
+        sheet.merge_range(2, 0, 3, 0, "甲公司", &format).unwrap();
+        for (row, cells) in
+            [["姓名", "电话"], ["", "手机"], ["王", "13800138000"], ["李", "13900139000"]]
+                .iter()
+                .enumerate()
+        {
+            for (cell, column) in cells.iter().zip(1..) {
+                sheet.write_string(row as u32, column, *cell).unwrap();
+            }
+        }
+        let content = workbook.save_to_buffer().unwrap();
+        let told: Vec<Vec<String>> = rows(&content).into_iter().map(|(_, cells)| cells).collect();
+        assert_eq!(
+            told,
+            [
+                ["单位", "姓名", "电话"],
+                ["", "", "手机"],
+                ["甲公司", "王", "13800138000"],
+                ["甲公司", "李", "13900139000"]
+            ]
+        );
+        let cells = "<t:table-cell t:number-rows-spanned=\"2\"><x:p>甲公司</x:p></t:table-cell>\
+            <t:table-cell><x:p>王</x:p></t:table-cell><t:table-cell><x:p>13800138000</x:p></t:table-cell>\
+            </t:table-row><t:table-row><t:covered-table-cell/><t:table-cell><x:p>李</x:p></t:table-cell>\
+            <t:table-cell><x:p>13900139000</x:p></t:table-cell>";
+        assert_eq!(rows(&ods(cells))[1].1, ["甲公司", "李", "13900139000"]);
     }
 
     /// XLSB is recognized by its workbook, not by any binary part: Excel saves the settings of
