@@ -31,6 +31,7 @@ mod list_import;
 mod methodology;
 mod metrics;
 mod odd_lists;
+mod office;
 mod panel;
 mod parameter_limits;
 mod poisoned_loops;

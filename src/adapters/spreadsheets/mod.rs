@@ -10,6 +10,8 @@ mod child_process;
 mod merged;
 mod numbering;
 mod ods;
+mod office;
+mod pdf_page;
 mod web_page;
 mod word;
 mod xml_workbook;
@@ -20,6 +22,10 @@ use calamine::{Data, DataRef, Reader, SheetVisible, Xls, Xlsb, Xlsx};
 use serde::{Deserialize, Serialize};
 
 pub use child_process::{in_child_process, serve_parent};
+pub use office::{
+    ConversionProblem, Converter, OfficeProgram, Source, convert_with, office_in_use,
+    serve_conversion, sweep_leftovers,
+};
 
 /// Size limit of a file; it is loaded as a whole.
 pub const MAX_BYTES: u64 = 32 * 1024 * 1024;
@@ -64,6 +70,8 @@ pub enum SpreadsheetError {
     TooLarge(String),
     /// It is something else.
     Foreign(ForeignFile),
+    /// The office program was to make it readable, and did not.
+    NotConverted(ConversionProblem),
 }
 
 impl SpreadsheetError {
@@ -96,10 +104,13 @@ fn is_zip(start: &[u8]) -> bool {
     start.starts_with(b"PK\x03\x04")
 }
 
-/// A kind of file that holds no table that can be read.
+/// A kind of file that holds no table that can be read. An office program makes some of them
+/// readable ([`Converter`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ForeignFile {
     Pdf,
+    /// A PDF that shows pictures of its pages.
+    ScannedPdf,
     Picture,
     RichText,
     /// A document of Word before 2007, or of WPS.
@@ -113,19 +124,27 @@ impl ForeignFile {
     pub fn labels(self) -> (&'static str, &'static str) {
         match self {
             ForeignFile::Pdf => (
-                "这是 PDF，请索要制作它的原文件，或把其中的表格复制到电子表格",
-                "it is a PDF; ask for the file it was made from, or copy its table into a spreadsheet",
+                "这是 PDF，请索要制作它的 Word 或表格原文件；服务器安装 libreoffice-writer 和 libreoffice-draw 后可读取其中的文字",
+                "it is a PDF; ask for the file it was made from, or install libreoffice-writer and \
+                    libreoffice-draw on the server, which then reads its text",
+            ),
+            ForeignFile::ScannedPdf => (
+                "这是扫描的 PDF，没有文字，请索要盖章前的 Word 文件，或手工录入",
+                "it is a scanned PDF without text; ask for the Word file before it was sealed, or \
+                    type it in",
             ),
             ForeignFile::Picture => (
-                "这是图片，请索要原文件，或重新录入",
-                "it is a picture; ask for the file it was made from, or type it",
+                "这是图片，请索要盖章前的 Word 文件，或手工录入",
+                "it is a picture; ask for the Word file before it was sealed, or type it in",
             ),
-            ForeignFile::RichText => {
-                ("这是 RTF 文档，请另存为 .docx", "it is rich text; save it as .docx")
-            }
+            ForeignFile::RichText => (
+                "这是 RTF 文档，请另存为 .docx，或在服务器上安装 libreoffice-writer",
+                "it is rich text; save it as .docx, or install libreoffice-writer on the server",
+            ),
             ForeignFile::OldDocument => (
-                "这是旧版 Word 或 WPS 文档，请另存为 .docx",
-                "it is a document of an old Word or WPS; save it as .docx",
+                "这是旧版 Word 或 WPS 文档，请另存为 .docx，或在服务器上安装 libreoffice-writer",
+                "it is a document of an old Word or WPS; save it as .docx, or install \
+                    libreoffice-writer on the server",
             ),
             ForeignFile::WebArchive => (
                 "这是网页存档，请用电子表格程序打开后另存为 XLSX",
@@ -141,30 +160,69 @@ impl ForeignFile {
 
 /// Recognises a file that holds no table that can be read, by its first bytes.
 fn foreign_kind(start: &[u8]) -> Option<ForeignFile> {
-    let kinds: [(&[u8], ForeignFile); 10] = [
+    let kinds: [(&[u8], ForeignFile); 11] = [
         (b"%PDF", ForeignFile::Pdf),
         (b"{\\rtf", ForeignFile::RichText),
         (b"\x89PNG", ForeignFile::Picture),
         (b"\xff\xd8\xff", ForeignFile::Picture),
         (b"GIF8", ForeignFile::Picture),
         (b"II*\0", ForeignFile::Picture),
+        (b"MM\0*", ForeignFile::Picture),
         (b"BM", ForeignFile::Picture),
         (b"MIME-Version:", ForeignFile::WebArchive),
         (b"Rar!", ForeignFile::Archive),
         (b"7z\xbc\xaf", ForeignFile::Archive),
     ];
+    // HEIF, as telephones take pictures, and WebP.
+    let is_at = |place: usize, words: &[&[u8]]| {
+        start.get(place..place + 4).is_some_and(|found| words.contains(&found))
+    };
+    if is_at(4, &[b"ftyp"]) && is_at(8, &[b"heic", b"heix", b"mif1", b"msf1", b"avif"])
+        || is_at(0, &[b"RIFF"]) && is_at(8, &[b"WEBP"])
+    {
+        return Some(ForeignFile::Picture);
+    }
     let found = kinds.iter().find(|(magic, _)| start.starts_with(magic))?.1;
     // A text may begin with these two letters.
     let is_bitmap = !start.starts_with(b"BM") || start.get(6..10) == Some(&[0; 4]);
     is_bitmap.then_some(found)
 }
 
-/// Reads sheets of a workbook, in a process of its own if the program does so.
+/// Reads sheets of a workbook, in a process of its own if the program does so. What only an office
+/// program reads is converted first, if there is one.
 pub fn read(bytes: &[u8], which: Sheets) -> Result<Vec<Sheet>> {
+    read_or_convert(bytes, which, office::in_use().as_ref())
+}
+
+/// As [`read`], with this converter or none.
+pub fn read_or_convert(
+    bytes: &[u8],
+    which: Sheets,
+    converter: Option<&Converter>,
+) -> Result<Vec<Sheet>> {
     if bytes.len() as u64 > MAX_BYTES {
         return Err(SpreadsheetError::TooLarge("32 MB".into()));
     }
-    child_process::read(bytes, which).unwrap_or_else(|| read_here(bytes, which))
+    let read =
+        |bytes: &[u8]| child_process::read(bytes, which).unwrap_or_else(|| read_here(bytes, which));
+    let Some(converter) = converter else { return read(bytes) };
+    if office::is_open_text(bytes) {
+        return read(&converter.convert(bytes, office::Source::OpenText)?);
+    }
+    match read(bytes) {
+        Err(SpreadsheetError::Foreign(kind)) => match office::Source::of(kind) {
+            Some(source) => read(&converter.convert(bytes, source)?),
+            None => Err(SpreadsheetError::Foreign(kind)),
+        },
+        // A workbook or a document of another old program; what ended its reader is no such thing.
+        Err(SpreadsheetError::Unreadable(problem))
+            if problem != child_process::DIED && office::is_other_old(bytes) =>
+        {
+            let converted = converter.convert(bytes, office::Source::of_other_old(bytes));
+            read(&converted.map_err(|_| SpreadsheetError::Unreadable(problem))?)
+        }
+        other => other,
+    }
 }
 
 fn read_here(bytes: &[u8], which: Sheets) -> Result<Vec<Sheet>> {
@@ -185,7 +243,9 @@ fn read_here(bytes: &[u8], which: Sheets) -> Result<Vec<Sheet>> {
     }
     if is_markup(start) {
         let text = web_page::decode(bytes);
-        if text.contains(xml_workbook::NAMESPACE) && text.contains("<Worksheet")
+        if pdf_page::is_drawing(&text) {
+            pdf_page::for_each_table(&text, &mut add)?;
+        } else if text.contains(xml_workbook::NAMESPACE) && text.contains("<Worksheet")
             || text.contains("<ss:Worksheet")
         {
             xml_workbook::for_each_sheet(&text, &mut add)?;

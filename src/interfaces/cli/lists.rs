@@ -98,7 +98,8 @@ pub enum ApplicationCommand {
 
 #[derive(Subcommand)]
 pub enum ListCommand {
-    /// Import a respondent list (CSV, TSV, XLSX, XLS, ODS, a Word document or a web page with tables)
+    /// Import a respondent list (CSV, TSV, XLSX, XLS, ODS, a Word document or a web page with tables;
+    /// if LibreOffice is installed, also .doc, .wps, .rtf, .odt and PDF)
     Import {
         /// The application of the list; several, separated by commas, share it
         #[arg(long, value_name = "CODE[,CODE…]", value_delimiter = ',', required = true)]
