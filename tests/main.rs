@@ -33,6 +33,7 @@ mod lists_by_hand;
 mod methodology;
 mod metrics;
 mod odd_lists;
+mod office;
 mod panel;
 mod parameter_limits;
 mod poisoned_loops;

@@ -32,6 +32,7 @@ pub use reader::Reader;
 pub use routes::{Route, RouteDecision, RouteLeg};
 pub use telemetry::{LogLevel, TracesConfig};
 
+use crate::adapters::spreadsheets::OfficeProgram;
 use crate::domain::origin::ClusterLimits;
 use crate::domain::personal::Personal;
 use crate::domain::recurrence::Recurrence;
@@ -84,6 +85,8 @@ pub struct Config {
     pub default_region: String,
     /// Additional column headings of lists, by column name.
     pub headers: BTreeMap<String, Vec<String>>,
+    /// Which LibreOffice converts documents that cannot be read otherwise.
+    pub office: OfficeProgram,
     pub console: ConsoleConfig,
     pub dispatch: DispatchConfig,
     pub gateways: BTreeMap<String, GatewayConfig>,
@@ -346,6 +349,7 @@ fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
     let (caps, opts_out_of_all) = sections::read_contact(r);
     let replies = sections::read_replies(r, folder);
     let (default_region, headers) = sections::read_list_import(r);
+    let office = sections::read_documents(r);
     let dispatch = sections::read_dispatch(r);
     let housekeeping = sections::read_housekeeping(r);
     let gateways = sections::read_gateways(r, folder);
@@ -386,6 +390,7 @@ fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
         replies,
         default_region,
         headers,
+        office,
         console,
         dispatch,
         gateways,

@@ -37,13 +37,16 @@ pub enum ApplicationCommand {
     /// the ZIP of an e-mail's attachments) into a draft, which staff look through and register on
     /// the console
     Import {
+        /// Documents, folders of documents and ZIP files; those of one call are read together
         #[arg(required = true)]
         file: Vec<PathBuf>,
+        /// The programme that the applicants apply for
         #[arg(long, value_name = "CODE")]
         programme: String,
         /// Show what is read; write nothing to the database
         #[arg(long)]
         dry_run: bool,
+        /// Print what is read as JSON
         #[arg(long)]
         json: bool,
     },

@@ -20,7 +20,8 @@ use crate::services::list_import::{
 
 #[derive(Subcommand)]
 pub enum ListCommand {
-    /// Import a respondent list (CSV, TSV, XLSX, XLS, ODS, a Word document or a web page with tables)
+    /// Import a respondent list (CSV, TSV, XLSX, XLS, ODS, a Word document or a web page with tables;
+    /// if LibreOffice is installed, also .doc, .wps, .rtf, .odt and PDF)
     Import(ImportArgs),
     /// Write an empty list in the association's form, to be filled in by an applicant
     Template {

@@ -360,6 +360,7 @@ impl LocalizedError for TableError {
                 format!("表格无法打开（{problem}），请另存为不带密码和宏的 XLSX")
             }
             TableError::Foreign(kind) => kind.labels().0.to_owned(),
+            TableError::NotConverted(problem) => problem.labels().0,
             TableError::Row { row, .. } => format!("第 {row} 行无法读取，请检查引号"),
             TableError::NoNumbers => "没有电话号码列，请在表头写“手机”，或指明是哪一列".to_owned(),
             TableError::NoSheet { wanted, known } => {

@@ -12,6 +12,7 @@ use super::super::auth::{new_cookie, with_security_policy};
 use super::super::console::state_label;
 use super::super::page_layout::{PageLayout, Translator, render_page};
 use super::super::state::AppState;
+use super::super::upload::UploadedFile;
 use super::{Applicant, Noted, Params, Visitor, form_of, session_cookie, sign_in_page};
 use crate::adapters::database::applications::Application;
 use crate::adapters::database::programmes;
@@ -116,15 +117,17 @@ pub async fn upload_documents(
     Path(params): Params,
     request: Request,
 ) -> Result<Response, Failure> {
-    let (applicant, _, file) = match form_of(&app, &params, request, true).await? {
+    let (applicant, _, files) = match form_of(&app, &params, request, true).await? {
         Ok(form) => form,
         Err(response) => return Ok(*response),
     };
     let programme =
         programmes::get(&mut *app.context.database.read().await?, applicant.link.programme).await?;
-    let document = Document { name: file.name.clone(), content: file.content.to_vec() };
+    let document =
+        |file: &UploadedFile| Document { name: file.name.clone(), content: file.content.to_vec() };
+    let documents = files.0.iter().map(document).collect();
     let created =
-        lists::upload_documents(&app.context, &applicant.link, &programme.code, vec![document]);
+        lists::upload_documents(&app.context, &applicant.link, &programme.code, documents);
     match created.await {
         Ok(created) => {
             let documents = created.into_iter().flat_map(|created| created.reading.documents);

@@ -130,7 +130,7 @@ pub async fn upload(
     Path(params): Params,
     request: Request,
 ) -> Result<Response, Failure> {
-    let (applicant, form, file) = match form_of(&app, &params, request, true).await? {
+    let (applicant, form, files) = match form_of(&app, &params, request, true).await? {
         Ok(form) => form,
         Err(response) => return Ok(*response),
     };
@@ -140,6 +140,7 @@ pub async fn upload(
         let problem = applicant.tr.t("请勾选名单用于哪些申报。", "Tick what the list is for.");
         return show_problem(&app, &applicant, problem.to_owned()).await;
     }
+    let file = files.0.into_iter().next().unwrap_or_default();
     let stored =
         own_lists::upload(&app.context, &applicant.link, &codes, &file.name, &file.content).await;
     match stored {

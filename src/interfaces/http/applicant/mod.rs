@@ -28,7 +28,7 @@ use super::client_address::{client_address, subscriber};
 use super::items::merge_form_fields;
 use super::page_layout::{ErrorPage, PageLayout, Translator, render_page};
 use super::state::AppState;
-use super::upload::{MAX_UPLOAD, UploadedFile, read_upload};
+use super::upload::{MAX_UPLOAD, UploadError, UploadedFiles, read_upload};
 use crate::adapters::database::applicant_links::ApplicantLink;
 use crate::domain::personal::Personal;
 use crate::interfaces::errors::LocalizedError;
@@ -137,7 +137,7 @@ pub(super) async fn form_of(
     params: &BTreeMap<String, String>,
     request: Request,
     takes_file: bool,
-) -> Result<Result<(Applicant, FormFields, UploadedFile), Box<Response>>, Failure> {
+) -> Result<Result<(Applicant, FormFields, UploadedFiles), Box<Response>>, Failure> {
     let (parts, body) = request.into_parts();
     let applicant = match applicant_of(app, params, &parts.headers).await? {
         Ok(applicant) => applicant,
@@ -149,16 +149,22 @@ pub(super) async fn form_of(
     }
     let most = if takes_file { MAX_UPLOAD } else { MAX_FORM };
     let Ok(body) = to_bytes(body, most).await else {
-        return refuse(StatusCode::PAYLOAD_TOO_LARGE, ErrorPage::TooLarge);
+        let error = if takes_file { ErrorPage::TooLargeUpload } else { ErrorPage::TooLarge };
+        return refuse(StatusCode::PAYLOAD_TOO_LARGE, error);
     };
     let (form, file) = if takes_file {
         match read_upload(&parts.headers, body).await {
             Ok(read) => read,
-            Err(_) => return refuse(StatusCode::BAD_REQUEST, ErrorPage::BrokenUpload),
+            Err(UploadError::TooMany) => {
+                return refuse(StatusCode::PAYLOAD_TOO_LARGE, ErrorPage::TooLargeUpload);
+            }
+            Err(UploadError::Unreadable) => {
+                return refuse(StatusCode::BAD_REQUEST, ErrorPage::BrokenUpload);
+            }
         }
     } else {
         let fields = merge_form_fields(form_urlencoded::parse(&body).into_owned());
-        (FormFields(fields), UploadedFile::default())
+        (FormFields(fields), UploadedFiles::default())
     };
     if form.text("token") != applicant.form_token {
         return refuse(StatusCode::FORBIDDEN, ErrorPage::OtherSession);

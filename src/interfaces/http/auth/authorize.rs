@@ -21,7 +21,7 @@ use crate::domain::language::ConsoleLanguage;
 use crate::domain::personal::Personal;
 use crate::domain::role::Permission;
 use crate::interfaces::http::page_layout::{ErrorPage, Translator, content_security_policy};
-use crate::interfaces::http::upload::{MAX_UPLOAD, UploadedFile, read_upload};
+use crate::interfaces::http::upload::{MAX_UPLOAD, UploadError, UploadedFiles, read_upload};
 use crate::services::accounts::{self, Session};
 
 pub(super) const LANGUAGE: &str = "fieldworkd_language";
@@ -150,14 +150,21 @@ async fn check_request(
         }
         let (parts, body) = request.into_parts();
         let max_bytes = if route.takes_files { MAX_UPLOAD } else { MAX_FORM };
-        let body = to_bytes(body, max_bytes)
-            .await
-            .map_err(|_| refuse(StatusCode::PAYLOAD_TOO_LARGE, ErrorPage::TooLarge))?;
-        let mut uploaded = UploadedFile::default();
+        let body = to_bytes(body, max_bytes).await.map_err(|_| match route.takes_files {
+            true => refuse(StatusCode::PAYLOAD_TOO_LARGE, ErrorPage::TooLargeUpload),
+            false => refuse(StatusCode::PAYLOAD_TOO_LARGE, ErrorPage::TooLarge),
+        })?;
+        let mut uploaded = UploadedFiles::default();
         if route.takes_files {
-            (form, uploaded) = read_upload(&parts.headers, body)
-                .await
-                .map_err(|_| refuse(StatusCode::BAD_REQUEST, ErrorPage::BrokenUpload))?;
+            (form, uploaded) =
+                read_upload(&parts.headers, body).await.map_err(|error| match error {
+                    UploadError::TooMany => {
+                        refuse(StatusCode::PAYLOAD_TOO_LARGE, ErrorPage::TooLargeUpload)
+                    }
+                    UploadError::Unreadable => {
+                        refuse(StatusCode::BAD_REQUEST, ErrorPage::BrokenUpload)
+                    }
+                })?;
         } else {
             form = FormFields(merge_form_fields(form_urlencoded::parse(&body).into_owned()));
         }
@@ -166,6 +173,7 @@ async fn check_request(
         }
         request = Request::from_parts(parts, Body::empty());
         request.extensions_mut().insert(form.clone());
+        request.extensions_mut().insert(uploaded.0.last().cloned().unwrap_or_default());
         request.extensions_mut().insert(uploaded);
     }
     let mut entry = None;
