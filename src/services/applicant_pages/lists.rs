@@ -17,7 +17,7 @@ use crate::domain::time::Timestamp;
 use crate::services::application_forms::{Document, draft};
 use crate::services::context::AppContext;
 use crate::services::drafts::lists::{
-    ListDraftError, create_list_draft_of_applicant, import_list_draft, preview,
+    ListDraftError, create_list_draft_of_applicant, import_and_keep_draft, preview,
 };
 use crate::services::list_import::{ImportOutcome, ListImportError};
 use crate::services::sealing::seal_context;
@@ -228,14 +228,16 @@ pub async fn accept(
         .ok_or_else(|| ApplicantPageError::UnknownApplication(first.to_owned()))?;
     drop(connection);
     let declared = draft.declared_sealed.clone().zip(draft.handed_in_at);
-    let outcome = import_list_draft(context, id).await?;
+    let outcome = import_and_keep_draft(context, id).await?;
+    // The draft ends with its declaration kept, or stays to be accepted again.
+    let mut tx = context.database.write().await?;
     if let Some(declared) = declared {
-        let mut tx = context.database.write().await?;
         let (applicant, codes) = (application.applicant_id, &draft.applications);
         let now = context.clock.now();
         applicant_links::add_declaration(&mut tx, applicant, codes, declared, (actor, now)).await?;
-        tx.commit().await?;
     }
+    drafts::discard_list(&mut tx, id).await?;
+    tx.commit().await?;
     Ok(outcome)
 }
 

@@ -606,10 +606,20 @@ pub async fn import_list_draft(
     context: &AppContext,
     id: i64,
 ) -> Result<ImportOutcome, ListDraftError> {
+    let outcome = import_and_keep_draft(context, id).await?;
+    discard_draft(context, id).await?;
+    Ok(outcome)
+}
+
+/// The same, and the draft stays: whoever calls ends it together with what else belongs to that. The
+/// same list again is imported once.
+pub async fn import_and_keep_draft(
+    context: &AppContext,
+    id: i64,
+) -> Result<ImportOutcome, ListDraftError> {
     let (draft, content) = open(context, id).await?;
     let outcome = import(context, &draft, &content, false).await??;
     remember_form(context, &draft, &content).await?;
-    discard_draft(context, id).await?;
     Ok(outcome)
 }
 
