@@ -142,9 +142,10 @@ pub async fn send_back(
     Ok(done.rows_affected() == 1)
 }
 
-pub async fn discard_list(tx: &mut AnyConnection, id: i64) -> Result<()> {
-    sqlx::query("DELETE FROM list_draft WHERE id = $1").bind(id).execute(tx).await?;
-    Ok(())
+/// Deletes a list. Returns false if somebody else has, or has imported it.
+pub async fn discard_list(tx: &mut AnyConnection, id: i64) -> Result<bool> {
+    let done = sqlx::query("DELETE FROM list_draft WHERE id = $1").bind(id).execute(tx).await?;
+    Ok(done.rows_affected() == 1)
 }
 
 /// Deletes lists that have not been changed since a moment.

@@ -231,12 +231,12 @@ pub async fn accept(
     let outcome = import_and_keep_draft(context, id).await?;
     // The draft ends with its declaration kept, or stays to be accepted again.
     let mut tx = context.database.write().await?;
-    if let Some(declared) = declared {
+    // Of two who accept it at once, the one that ends the draft keeps the declaration.
+    if let (true, Some(declared)) = (drafts::discard_list(&mut tx, id).await?, declared) {
         let (applicant, codes) = (application.applicant_id, &draft.applications);
         let now = context.clock.now();
         applicant_links::add_declaration(&mut tx, applicant, codes, declared, (actor, now)).await?;
     }
-    drafts::discard_list(&mut tx, id).await?;
     tx.commit().await?;
     Ok(outcome)
 }
