@@ -27,6 +27,7 @@ mod hostile;
 mod interviewer_pages;
 mod interviews;
 mod invariants;
+mod languages;
 mod list_import;
 mod methodology;
 mod metrics;
