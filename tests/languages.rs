@@ -200,6 +200,7 @@ async fn everybody_gets_the_nearest_language_of_the_questionnaire() {
         assert!(page.contains("同意並開始"), "{page}");
         let (_, page) = app.get(&app.link(2).await).await;
         assert!(page.contains("Concordar e começar"), "{page}");
+        assert!(page.contains("Your name and number come from"), "{page}");
         // An address may name any language; the interview is in one of the questionnaire.
         let link = app.link(1).await;
         app.post(&format!("{link}/begin?lang=pt-AO"), CONSENT_FORM).await;
@@ -215,6 +216,21 @@ async fn everybody_gets_the_nearest_language_of_the_questionnaire() {
             found
         };
         assert_eq!(rows, ["pt"], "{}", app.engine);
+    }
+}
+
+/// Messages and calls are in the language of the page, which is one of the questionnaire: nobody
+/// waits for an interviewer of a language in which nothing is asked.
+#[tokio::test]
+async fn an_invitation_is_in_a_language_of_the_questionnaire() {
+    let (apps, _folder) = start(&[]).await;
+    for app in apps {
+        launch(&app).await;
+        let mut connection = app.context.database.read().await.unwrap();
+        let sql = "SELECT language FROM invitation ORDER BY respondent_id";
+        let stored: Vec<String> =
+            sqlx::query_scalar(sql).fetch_all(&mut *connection).await.unwrap();
+        assert_eq!(stored, CELLS.map(|(_, language)| language), "{}", app.engine);
     }
 }
 

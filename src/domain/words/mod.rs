@@ -217,6 +217,9 @@ impl Words {
         let instead = language.choose_own(Language::USUAL.into_iter()).unwrap_or(Language::EN);
         let mut missing = Vec::new();
         complete(&mut file, &source(instead), &source(Language::EN), "", &mut missing)?;
+        if language.direction() != instead.direction() {
+            isolate(&mut file, &missing);
+        }
         file.insert("language".to_owned(), Value::String(language.to_string()));
         let words = Value::Table(file).try_into().map_err(|error: toml::de::Error| {
             wrong("TOML", error.to_string().trim().replace('\n', " "))
@@ -342,6 +345,22 @@ fn complete(
     Ok(())
 }
 
+/// Sets texts of pages apart that run against their page, so that the marks at their ends stay there
+/// (Unicode Standard Annex 9, FSI and PDI).
+fn isolate(file: &mut Table, keys: &[String]) {
+    let isolated = |text: &str| Value::String(format!("\u{2068}{text}\u{2069}"));
+    for key in keys {
+        match file.get_mut(key) {
+            Some(Value::Array(pair)) => {
+                pair.iter_mut()
+                    .for_each(|text| *text = isolated(text.as_str().unwrap_or_default()));
+            }
+            Some(text) => *text = isolated(text.as_str().unwrap_or_default()),
+            None => {}
+        }
+    }
+}
+
 fn texts(value: &Value) -> Vec<&str> {
     match value {
         Value::String(text) => vec![text],
@@ -417,7 +436,8 @@ mod tests {
     fn a_file_may_lack_texts_but_not_placeholders() {
         let read = Words::parse("language = \"ar\"\nnext = \"التالي\"\n").unwrap();
         assert_eq!(read.words.next, "التالي");
-        assert_eq!((read.words.back.as_str(), read.instead), ("Back", Language::EN));
+        assert_eq!(read.words.back, "\u{2068}Back\u{2069}", "it runs against the page");
+        assert_eq!((read.words.sms.day.get(..5), read.instead), (Some("Reply"), Language::EN));
         assert!(
             read.missing.contains(&"back".to_owned())
                 && read.missing.contains(&"sms.scale".to_owned())

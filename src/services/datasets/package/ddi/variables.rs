@@ -82,7 +82,7 @@ fn describe_variable(
         attributes.push(("wgt-var", &weight));
     }
     let unit = item.and_then(|item| match &item.kind {
-        ItemKind::Number(range) => range.unit.as_ref().map(|unit| both(unit)),
+        ItemKind::Number(range) => range.unit.as_ref().map(both),
         _ => None,
     });
     attributes.extend(unit.as_deref().map(|unit| ("measUnit", unit)));
