@@ -475,7 +475,7 @@ async fn supervisors_reassign_people_and_interviewers_with_too_many_refusals_sta
             &fieldworkd::domain::audit::Actor::command("test"),
             "qian",
             Role::Operator,
-            &Language::USUAL,
+            &[Language::ZH, Language::EN],
             Personal::new(PASSWORD),
         )
         .await

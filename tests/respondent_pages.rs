@@ -84,7 +84,7 @@ async fn every_page_is_accessible_light_and_usable_by_keyboard_without_script() 
 }
 
 /// Lets a browser look at pages and fill an interview in by keyboard. Returns whether there is one.
-async fn look_at(pages: Vec<serde_json::Value>, interview: Option<String>) -> bool {
+pub(crate) async fn look_at(pages: Vec<serde_json::Value>, interview: Option<String>) -> bool {
     let (Ok(modules), Ok(chromium)) =
         (std::env::var("FIELDWORKD_TEST_NODE_PATH"), std::env::var("FIELDWORKD_TEST_CHROMIUM"))
     else {

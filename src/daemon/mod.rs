@@ -36,6 +36,9 @@ const DESTROYED_KEYS_INTERVAL: Duration = Duration::from_secs(3600);
 
 pub async fn run(config: Config) -> Result<()> {
     let telemetry = telemetry::start(&config, None)?;
+    for gaps in config.words.iter().filter_map(|file| file.gaps()) {
+        tracing::warn!("{gaps}");
+    }
     let address = config.listen;
     let listener = TcpListener::bind(address).await.with_context(|| {
         format!("web.listen: {address} cannot be used; stop what holds it, or choose another")

@@ -207,6 +207,15 @@ impl Language {
         self.tag().split('-').next().unwrap_or_default()
     }
 
+    /// Returns the code of three letters of ISO 639 (`zho`), as older formats want it.
+    pub fn three_letters(&self) -> &str {
+        let base = self.base();
+        ALIASES
+            .iter()
+            .find(|(code, now)| *now == base && code.len() == 3)
+            .map_or(base, |(code, _)| code)
+    }
+
     /// Whether it is a Chinese language, in whichever characters.
     pub fn is_chinese(&self) -> bool {
         self.base() == "zh" || OTHER_CHINESE.contains(&self.base())
@@ -393,6 +402,11 @@ impl LocalizedText {
     /// A text in Chinese and English.
     pub fn zh_en(zh: impl Into<String>, en: impl Into<String>) -> LocalizedText {
         LocalizedText(vec![(Language::ZH, zh.into()), (Language::EN, en.into())])
+    }
+
+    /// A text in one language.
+    pub fn only(language: Language, text: impl Into<String>) -> LocalizedText {
+        LocalizedText(vec![(language, text.into())])
     }
 
     /// A text in the given languages, the preferred first; of a language that comes twice, the

@@ -44,4 +44,5 @@ pub mod suppression;
 pub mod telephone;
 pub mod time;
 pub mod webhook_state;
+pub mod words;
 pub mod zones;

@@ -46,6 +46,8 @@ impl PrivacyNotice {
         applicant: &str,
         programme: &LocalizedText,
     ) -> Vec<String> {
+        // Like the words around it, in English for readers whose language it lacks.
+        let language = language.choose_own(self.text.languages()).unwrap_or(Language::EN);
         let filled = self
             .text
             .in_language(language)
@@ -103,6 +105,10 @@ mod tests {
             "{paragraphs:?}"
         );
         assert!(!notice.paragraphs(Language::EN, "A", &programme).join("").contains('{'));
+        let portuguese = notice.paragraphs(Language::PT, "A", &programme);
+        assert_eq!(portuguese, notice.paragraphs(Language::EN, "A", &programme));
+        let traditional = notice.paragraphs(Language::ZH_HANT, "A", &programme);
+        assert_eq!(traditional, notice.paragraphs(Language::ZH, "A", &programme));
         let without = PrivacyNotice { version: "two words".into(), ..PrivacyNotice::default() };
         assert_eq!(without.problem().map(|(key, _)| key), Some("privacy.version"));
     }

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::language::Language;
+use super::words::Words;
 
 /// How a value may be shortened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,13 +44,7 @@ impl Shortening {
 }
 
 fn anybody(language: Language) -> &'static str {
-    if language.is_chinese() {
-        "先生/女士"
-    } else if language.base() == "pt" {
-        "Senhor(a)"
-    } else {
-        "Sir or Madam"
-    }
+    &Words::of(language).form.polite
 }
 
 fn surname(name: &str, language: Language) -> Option<String> {

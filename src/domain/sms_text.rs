@@ -195,7 +195,8 @@ enum Piece {
 
 /// Words that make a text an opt-out instruction (工信部《通信短信息服务管理规定》 requires one; the wordings are
 /// the usual ones).
-const OPT_OUT_WORDS: [&str; 6] = ["拒收", "退订", "回复r", "回t", "stop", "opt out"];
+const OPT_OUT_WORDS: [&str; 8] =
+    ["拒收", "退订", "退訂", "回复r", "回覆r", "回t", "stop", "opt out"];
 
 impl fmt::Display for Template {
     /// The text with its placeholders.

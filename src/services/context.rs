@@ -10,6 +10,7 @@ use crate::adapters::crypto::{KeyRing, KeyRingError};
 use crate::adapters::database::{Database, DatabaseError, WriteTx, audit};
 use crate::adapters::sms::{self, Dialer, GatewayError, Gateways};
 use crate::domain::audit::{Action, Actor};
+use crate::domain::words::Words;
 
 pub struct AppContext {
     pub config: Config,
@@ -56,6 +57,9 @@ impl AppContext {
         clock: Arc<dyn Clock>,
         is_staged: bool,
     ) -> Result<AppContext, ContextError> {
+        for file in &config.words {
+            Words::add(file.parsed.words.clone());
+        }
         let keys = KeyRing::open(&config.key_ring, config.installation_key_file.as_deref())?;
         let base_url = |name: &str| webhook_base_url(&config, &keys, name);
         let gateways = sms::open_all(&config.gateways, &clock, base_url)?;

@@ -21,7 +21,7 @@ pub async fn add_account(app: &TestApp, name: &str, role: Role) {
         &Actor::command("test"),
         name,
         role,
-        &Language::USUAL,
+        &[Language::ZH, Language::EN],
         Personal::new(PASSWORD),
     )
     .await

@@ -43,7 +43,7 @@ pub async fn add_interviewer(app: &TestApp, name: &str) -> Account {
         &Actor::command("test"),
         name,
         Role::Interviewer,
-        &Language::USUAL,
+        &[Language::ZH, Language::EN],
         Personal::new(PASSWORD),
     )
     .await

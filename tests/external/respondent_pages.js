@@ -33,6 +33,12 @@ async function look(browser, name, url, submit, width, scheme) {
   }
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
   if (wide > 0) wrong.push(`${at}: is ${wide} px too wide`);
+  // A scale runs with the page: from right to left in Arabic.
+  const runsWithPage = await page.evaluate(() => {
+    const [first, second] = [...document.querySelectorAll(".scale label")].map((label) => label.getBoundingClientRect().left);
+    return second === undefined || (document.documentElement.dir === "rtl") === (first > second);
+  });
+  if (!runsWithPage) wrong.push(`${at}: the scale runs against the page`);
   await page.evaluate(axe);
   const result = await page.evaluate(() =>
     axe.run(document, { runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"] }));

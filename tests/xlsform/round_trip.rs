@@ -317,7 +317,35 @@ fn generate(seed: u64) -> String {
         pending.retain(|(id, _)| toml.contains(&format!("id = \"{id}\"\nvariable")));
         generator.known.extend(pending);
     }
-    generator.toml
+    in_languages(&generator.toml, &mut generator.random)
+}
+
+/// Rewrites the texts, which are in Chinese and English, in other languages.
+fn in_languages(toml: &str, random: &mut fastrand::Rng) -> String {
+    const SETS: [&[&str]; 7] = [
+        &["zh", "en"],
+        &["en", "zh"],
+        &["pt"],
+        &["zh", "zh-Hant"],
+        &["ar", "en"],
+        &["pt-BR", "tlh", "zh"],
+        &["zh", "en", "zh-Hant-HK", "pt"],
+    ];
+    let set = SETS[random.usize(0..SETS.len())];
+    let mut rest = toml;
+    let mut whole = format!("languages = {set:?}\n");
+    while let Some((before, text)) = rest.split_once("{ zh = \"") {
+        let (zh, text) = text.split_once("\", en = \"").unwrap();
+        let (en, behind) = text.split_once("\" }").unwrap();
+        let text = |tag: &&str| match tag.starts_with("zh") {
+            true => format!("\"{tag}\" = \"{zh}\""),
+            false => format!("\"{tag}\" = \"{en}\""),
+        };
+        let texts: Vec<String> = set.iter().map(text).collect();
+        whole.push_str(&format!("{before}{{ {} }}", texts.join(", ")));
+        rest = behind;
+    }
+    whole + rest
 }
 
 /// Returns a questionnaire that is valid, from one of the next seeds.

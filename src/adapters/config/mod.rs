@@ -37,6 +37,7 @@ use crate::domain::origin::ClusterLimits;
 use crate::domain::personal::Personal;
 use crate::domain::recurrence::Recurrence;
 use crate::domain::reply::ReplyWords;
+use crate::domain::words::ParsedWords;
 
 /// The shipped configuration file, which works unchanged.
 pub const SHIPPED: &str = include_str!("../../../config/fieldworkd.toml");
@@ -82,6 +83,8 @@ pub struct Config {
     pub caps: ContactCaps,
     pub opts_out_of_all: bool,
     pub replies: RepliesConfig,
+    /// Fixed words in languages that the program does not have, or instead of its own.
+    pub words: Vec<WordsFile>,
     pub default_region: String,
     /// Additional column headings of lists, by column name.
     pub headers: BTreeMap<String, Vec<String>>,
@@ -196,6 +199,27 @@ pub enum RateUnit {
     /// A message of three parts counts three times.
     Parts,
     Messages,
+}
+
+/// A file of fixed words.
+#[derive(Debug, Clone)]
+pub struct WordsFile {
+    pub path: PathBuf,
+    pub parsed: ParsedWords,
+}
+
+impl WordsFile {
+    /// Returns what the file leaves to another language; `None`: nothing.
+    pub fn gaps(&self) -> Option<String> {
+        let ParsedWords { missing, instead, .. } = &self.parsed;
+        (!missing.is_empty()).then(|| {
+            let (file, count) = (self.path.display(), missing.len());
+            format!(
+                "{file}: {count} texts are missing and shown in {instead}: {}",
+                missing.join(" ")
+            )
+        })
+    }
 }
 
 /// How replies are read.
@@ -348,6 +372,7 @@ fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
     });
     let (caps, opts_out_of_all) = sections::read_contact(r);
     let replies = sections::read_replies(r, folder);
+    let words = sections::read_words(r, folder);
     let (default_region, headers) = sections::read_list_import(r);
     let office = sections::read_documents(r);
     let dispatch = sections::read_dispatch(r);
@@ -388,6 +413,7 @@ fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
         caps,
         opts_out_of_all,
         replies,
+        words,
         default_region,
         headers,
         office,

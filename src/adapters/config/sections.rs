@@ -8,12 +8,13 @@ use std::time::Duration;
 use super::gateways::{read_gateway, read_networks};
 use super::{
     ConsoleConfig, ContactCaps, DispatchConfig, GatewayConfig, HousekeepingConfig, OpenAnswers,
-    QualityConfig, Reader, RepliesConfig, Route,
+    QualityConfig, Reader, RepliesConfig, Route, WordsFile,
 };
 use crate::adapters::spreadsheets::OfficeProgram;
 use crate::domain::origin::ClusterLimits;
 use crate::domain::recurrence::Recurrence;
 use crate::domain::reply::ReplyWords;
+use crate::domain::words::Words;
 use ipnet::IpNet;
 
 /// `[database]`: the address.
@@ -120,6 +121,30 @@ pub fn read_quota(r: &mut Reader<'_>) -> (Duration, f64) {
             r.problem("expected_response_rate", "must be between 0.01 and 1".into());
         }
         (r.duration("reservation_time", "30m"), rate)
+    })
+}
+
+/// `[words]`: files of the fixed words of respondents' pages and SMS interviews, in more languages.
+pub fn read_words(r: &mut Reader<'_>, folder: Option<&Path>) -> Vec<WordsFile> {
+    r.section("words", |r| {
+        let mut all: Vec<WordsFile> = Vec::new();
+        for file in r.texts("files") {
+            let path = folder.map_or_else(|| Path::new(&file).to_owned(), |at| at.join(&file));
+            let read = std::fs::read_to_string(&path)
+                .map_err(|error| error.to_string())
+                .and_then(|text| Words::parse(&text).map_err(|error| error.to_string()));
+            match read {
+                Ok(parsed) => {
+                    let language = parsed.words.language;
+                    if all.iter().any(|other| other.parsed.words.language == language) {
+                        r.problem("files", format!("two files are in language {language}"));
+                    }
+                    all.push(WordsFile { path, parsed });
+                }
+                Err(problem) => r.problem("files", format!("{}: {problem}", path.display())),
+            }
+        }
+        all
     })
 }
 

@@ -148,7 +148,6 @@ pub async fn discard_list(tx: &mut AnyConnection, id: i64) -> Result<bool> {
     Ok(done.rows_affected() == 1)
 }
 
-/// Deletes lists that have not been changed since a moment.
 /// Deletes lists that nobody has changed since; those of applicants since another time, as they wait
 /// for somebody else.
 pub async fn delete_stale_lists(

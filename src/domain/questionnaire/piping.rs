@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::{Answer, Questionnaire};
 use crate::domain::language::{Language, LocalizedText};
+use crate::domain::words::Words;
 
 /// Returns the names between braces in a text.
 pub(super) fn placeholders(text: &str) -> Vec<&str> {
@@ -18,6 +19,9 @@ pub struct TextPiping<'a> {
     pub applicant: &'a str,
     pub answers: &'a BTreeMap<String, Answer>,
     pub language: Language,
+    /// Whether values are set apart from a text that runs in the other direction (Unicode Standard
+    /// Annex 9, FSI and PDI), for pages: a message would show the marks as boxes on old phones.
+    pub isolates: bool,
 }
 
 impl TextPiping<'_> {
@@ -46,7 +50,12 @@ impl TextPiping<'_> {
             filled.push_str(before);
             match after.split_once('}') {
                 Some((name, behind)) => {
-                    filled.push_str(&self.value(name, missing));
+                    let value = self.value(name, missing);
+                    if self.isolates && self.mixes_directions(&value) {
+                        filled.extend(["\u{2068}", &value, "\u{2069}"]);
+                    } else {
+                        filled.push_str(&value);
+                    }
                     rest = behind;
                 }
                 None => {
@@ -57,6 +66,12 @@ impl TextPiping<'_> {
         }
         filled.push_str(rest);
         Cow::Owned(filled)
+    }
+
+    fn mixes_directions(&self, value: &str) -> bool {
+        let is_right_to_left =
+            |c: char| matches!(c as u32, 0x590..=0x8ff | 0xfb1d..=0xfdff | 0xfe70..=0xfeff);
+        self.language.direction() == "rtl" || value.chars().any(is_right_to_left)
     }
 
     fn value(&self, name: &str, missing: &str) -> String {
@@ -83,7 +98,7 @@ impl TextPiping<'_> {
                         .find(|option| option.code == *code)
                         .map(|o| o.text.in_language(self.language))
                 };
-                let separator = if self.language.is_chinese() { "、" } else { ", " };
+                let separator = &Words::of(self.language).form.list_separator;
                 Some(codes.iter().filter_map(label).collect::<Vec<_>>().join(separator))
             }
             Answer::NotApplicable | Answer::DontKnow | Answer::Refused => None,
@@ -108,6 +123,7 @@ mod tests {
             applicant: "B",
             answers: &answers,
             language: Language::ZH,
+            isolates: false,
         };
         let text = &questionnaire.item("why").unwrap().text;
         assert_eq!(piped.fill_blank(text), "________使用，为什么不满意？");

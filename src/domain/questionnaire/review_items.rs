@@ -10,7 +10,7 @@ use super::item::MAX_TEXT;
 use super::piping::placeholders;
 use super::review::{Finding, Severity};
 use super::{Item, ItemKind, Questionnaire};
-use crate::domain::language::LocalizedText;
+use crate::domain::language::{Language, LocalizedText};
 
 pub(super) fn review_items(questionnaire: &Questionnaire) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -23,6 +23,8 @@ pub(super) fn review_items(questionnaire: &Questionnaire) -> Vec<Finding> {
             let hint: Vec<&LocalizedText> = item.hint.iter().collect();
             findings.extend(unknown_names(&place, &hint, &earlier));
             findings.extend(names_in_choices(&place, item));
+            findings.extend(differing_names(&place, item));
+            findings.extend(unused_languages(&place, item, &questionnaire.languages));
             findings.extend(limits(place, item));
         }
         earlier.extend(page.items.iter().filter(|i| i.is_question()).map(|i| i.id.as_str()));
@@ -53,6 +55,38 @@ fn unknown_names(place: &str, texts: &[&LocalizedText], earlier: &BTreeSet<&str>
             ),
         })
         .collect()
+}
+
+/// Finds a text whose languages show different names: a reader of one misses what the others see.
+fn differing_names(place: &str, item: &Item) -> Option<Finding> {
+    let names = |text: &str| {
+        let names: BTreeSet<String> = placeholders(text).into_iter().map(str::to_owned).collect();
+        names
+    };
+    let texts = [Some(&item.text), item.heading.as_ref(), item.hint.as_ref(), item.sms.as_ref()];
+    texts.into_iter().flatten().find_map(|text| {
+        let wanted = names(text.first());
+        let (language, _) = text.iter().find(|(_, text)| names(text) != wanted)?;
+        let first = text.languages().next().unwrap_or_default();
+        Some(Finding {
+            severity: Severity::Warning,
+            place: place.to_owned(),
+            what: format!("the text in {language} has other placeholders than that in {first}"),
+        })
+    })
+}
+
+/// Finds a text in a language that the questionnaire does not have.
+fn unused_languages(place: &str, item: &Item, languages: &[Language]) -> Option<Finding> {
+    let unused = item.text.languages().find(|language| !languages.contains(language))?;
+    Some(Finding {
+        severity: Severity::Warning,
+        place: place.to_owned(),
+        what: format!(
+            "nobody is asked in {unused}, which this text has: the title or another text lacks it; \
+                translate them all, and name it in languages"
+        ),
+    })
 }
 
 /// Returns names in braces where texts are shown as they stand: options, the ends of a scale, units.
@@ -156,7 +190,10 @@ mod tests {
             ("zh = \"关于{subject}\"", "zh = \"{applicant}：关于{subject}\""),
             ("zh = \"请逐字念出\"", "zh = \"{answer:use}，请逐字念出\""),
         ] {
-            assert_eq!(found(from, to), Vec::<String>::new(), "{to}");
+            let mut said = found(from, to);
+            // The English text is as it was.
+            said.retain(|said| !said.contains("other placeholders than"));
+            assert_eq!(said, Vec::<String>::new(), "{to}");
         }
         for (from, to, said) in [
             ("zh = \"原因\"", "zh = \"{sbject}\"", "mistake page 3: {sbject} names nothing here"),

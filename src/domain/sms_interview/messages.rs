@@ -4,6 +4,7 @@ use crate::domain::language::Language;
 use crate::domain::questionnaire::{
     AnswerProblem, ChoiceOption, Item, ItemKind, Selection, wanted_form,
 };
+use crate::domain::words::{SmsWords, Words, fill};
 
 /// The text before a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,36 +15,16 @@ pub enum Prefix {
 }
 
 impl Prefix {
-    fn text(self, language: Language) -> String {
-        let zh = language.is_chinese();
-        match self {
-            Prefix::None => String::new(),
-            Prefix::Rejected(AnswerProblem::BeyondLimits) if zh => "抱歉超出了范围。".to_owned(),
-            Prefix::Rejected(AnswerProblem::BeyondLimits) => {
-                "Sorry, that is beyond the limits. ".to_owned()
-            }
-            Prefix::Rejected(AnswerProblem::TooLong) if zh => "抱歉太长了。".to_owned(),
-            Prefix::Rejected(AnswerProblem::TooLong) => "Sorry, that was too long. ".to_owned(),
-            Prefix::Rejected(AnswerProblem::TooFew(least)) if zh => {
-                format!("抱歉，至少请选{least}项。")
-            }
-            Prefix::Rejected(AnswerProblem::TooFew(least)) => {
-                format!("Sorry, please choose at least {least}. ")
-            }
-            Prefix::Rejected(AnswerProblem::TooMany(most)) if zh => {
-                format!("抱歉，最多选{most}项。")
-            }
-            Prefix::Rejected(AnswerProblem::TooMany(most)) => {
-                format!("Sorry, please choose at most {most}. ")
-            }
-            Prefix::Rejected(AnswerProblem::Exclusive) if zh => {
-                "抱歉，这些选项不能同选。".to_owned()
-            }
-            Prefix::Rejected(AnswerProblem::Exclusive) => {
-                "Sorry, these cannot be chosen together. ".to_owned()
-            }
-            Prefix::Rejected(_) if zh => "抱歉没看懂。".to_owned(),
-            Prefix::Rejected(_) => "Sorry, that was not clear. ".to_owned(),
+    fn text(self, words: &SmsWords) -> String {
+        let Prefix::Rejected(problem) = self else { return String::new() };
+        let count = |text: &str, number: usize| fill(text, &[("number", &number.to_string())]);
+        match problem {
+            AnswerProblem::BeyondLimits => words.beyond_limits.clone(),
+            AnswerProblem::TooLong => words.too_long.clone(),
+            AnswerProblem::TooFew(least) => count(&words.too_few, least),
+            AnswerProblem::TooMany(most) => count(&words.too_many, most),
+            AnswerProblem::Exclusive => words.exclusive.clone(),
+            _ => words.unclear.clone(),
         }
     }
 }
@@ -67,80 +48,78 @@ pub struct QuestionMessage<'a> {
 
 /// Composes the message that asks an item.
 pub fn compose_question(message: &QuestionMessage<'_>) -> String {
-    let zh = message.language.is_chinese();
-    let t = |chinese: &str, english: &str| if zh { chinese.to_owned() } else { english.to_owned() };
-    let prefix = message.prefix.text(message.language);
+    let words = Words::of(message.language);
+    let sms = &words.sms;
     // Asked again, a number or a day comes with its limits and an example.
-    let wanted = (message.prefix != Prefix::None)
-        .then(|| wanted_form(message.item, message.language))
-        .flatten();
-    let listed = || {
-        let option = |(number, option): (usize, &&ChoiceOption)| {
-            format!(
-                "{number}{}{}",
-                if zh { "" } else { " " },
-                option.text.in_language(message.language)
-            )
-        };
-        (1..).zip(message.options).map(option).collect::<Vec<_>>().join(if zh { " " } else { ", " })
+    let wanted =
+        (message.prefix != Prefix::None).then(|| wanted_form(message.item, words)).flatten();
+    let how = match wanted {
+        Some(wanted) => fill(&sms.wanted, &[("wanted", &wanted)]),
+        None => instruction(message, sms),
     };
-    let how = match &message.item.kind {
-        _ if wanted.is_some() => t("回复", "Reply ") + &wanted.unwrap_or_default(),
-        ItemKind::Scale(scale) => {
-            let (low, high) =
-                (scale.low.in_language(message.language), scale.high.in_language(message.language));
-            let (from, to) = (scale.from, scale.to);
-            if zh {
-                format!("回复{from}至{to}（{from}{low}，{to}{high}）")
-            } else {
-                format!("Reply {from} to {to} ({from} {low}, {to} {high})")
-            }
-        }
-        ItemKind::Choice(choice) => match choice.selection {
-            Selection::One => format!("{}{}", t("回复序号：", "Reply a number: "), listed()),
-            Selection::Several { .. } => {
-                format!("{}{}", t("可选多项，回复序号：", "Reply one or more numbers: "), listed())
-            }
-            Selection::Ranked => format!(
-                "{}{}",
-                t("按先后回复全部序号：", "Reply all numbers in your order: "),
-                listed()
-            ),
-        },
-        ItemKind::Number(range) => {
-            let unit = range
-                .unit
-                .as_ref()
-                .map(|unit| format!("（{}）", unit.in_language(message.language)))
-                .unwrap_or_default();
-            t("回复数字", "Reply a number") + &unit
-        }
-        ItemKind::Date { .. } => t("回复日期，如2026-05-13", "Reply a day, such as 2026-05-13"),
-        ItemKind::Open { .. } if !message.item.required => {
-            t("直接回复即可，没有请回“无”", "Just write; or reply none")
-        }
-        ItemKind::Open { .. } | ItemKind::Info => t("直接回复即可", "Just write"),
-    };
-    let not_applicable = match (message.item.not_applicable, message.item.dont_know) {
-        (true, _) => t("，不适用请回“不适用”", "; or not applicable"),
-        (false, true) => t("，不清楚请回“不清楚”", "; or don't know"),
-        (false, false) if message.item.refused => {
-            t("，不便回答请回“不想说”", "; or rather not say")
-        }
-        (false, false) => String::new(),
+    let others = match (message.item.not_applicable, message.item.dont_know) {
+        (true, _) => &sms.not_applicable,
+        (false, true) => &sms.dont_know,
+        (false, false) if message.item.refused => &sms.rather_not_say,
+        (false, false) => "",
     };
     let (position, all) = message.position;
-    let end = if zh { "。" } else { "." };
-    let about = message
-        .subject
-        .map(|subject| if zh { format!("关于{subject}：") } else { format!("About {subject}: ") })
-        .unwrap_or_default();
+    let question = fill(
+        &sms.question,
+        &[
+            ("position", &position.to_string()),
+            ("all", &all.to_string()),
+            ("text", message.text),
+            ("how", &how),
+            ("others", others),
+        ],
+    );
+    let about = message.subject.map(|subject| fill(&sms.about, &[("subject", subject)]));
     format!(
-        "【{}】{prefix}{about}({position}/{all}){}{} {how}{not_applicable}{end}",
+        "【{}】{}{}{question}",
         message.signature,
-        if zh { "" } else { " " },
-        message.text
+        message.prefix.text(sms),
+        about.unwrap_or_default()
     )
+}
+
+/// Says how the item is answered.
+fn instruction(message: &QuestionMessage<'_>, sms: &SmsWords) -> String {
+    let listed = || {
+        let option = |(number, option): (usize, &&ChoiceOption)| {
+            let text = option.text.in_language(message.language);
+            fill(&sms.option, &[("number", &number.to_string()), ("text", text)])
+        };
+        let options = (1..).zip(message.options).map(option);
+        options.collect::<Vec<_>>().join(&sms.option_separator)
+    };
+    match &message.item.kind {
+        ItemKind::Scale(scale) => fill(
+            &sms.scale,
+            &[
+                ("from", &scale.from.to_string()),
+                ("to", &scale.to.to_string()),
+                ("low", scale.low.in_language(message.language)),
+                ("high", scale.high.in_language(message.language)),
+            ],
+        ),
+        ItemKind::Choice(choice) => {
+            let text = match choice.selection {
+                Selection::One => &sms.one,
+                Selection::Several { .. } => &sms.several,
+                Selection::Ranked => &sms.rank,
+            };
+            fill(text, &[("options", &listed())])
+        }
+        ItemKind::Number(range) => {
+            let unit = range.unit.as_ref().map(|unit| unit.in_language(message.language));
+            let unit = unit.map(|unit| fill(&sms.unit, &[("unit", unit)])).unwrap_or_default();
+            format!("{}{unit}", sms.number)
+        }
+        ItemKind::Date { .. } => sms.day.clone(),
+        ItemKind::Open { .. } if !message.item.required => sms.text_optional.clone(),
+        ItemKind::Open { .. } | ItemKind::Info => sms.text.clone(),
+    }
 }
 
 /// «A few» questions.
@@ -153,18 +132,15 @@ pub fn compose_reminder(text: &str, language: Language) -> String {
         Some((signature, question)) => (format!("{signature}】"), question),
         None => (String::new(), text),
     };
-    let zh = language.is_chinese();
-    let question = ["抱歉", "Sorry,"]
-        .iter()
-        .any(|apology| question.starts_with(apology))
-        .then(|| question.split_once(if zh { "。" } else { ". " }))
+    let sms = &Words::of(language).sms;
+    let question = question
+        .starts_with(&sms.apology)
+        .then(|| question.split_once(&sms.sentence_end))
         .flatten()
         .map_or(question, |(_, question)| question);
-    let words = match (zh, position(question)) {
-        (true, Some((at, all))) if at > 1 && all - at < FEW => "还差几题就完成了：",
-        (false, Some((at, all))) if at > 1 && all - at < FEW => "Only a few are left: ",
-        (true, _) => "请您继续作答：",
-        (false, _) => "Please go on: ",
+    let words = match position(question) {
+        Some((at, all)) if at > 1 && all - at < FEW => &sms.few_left,
+        _ => &sms.go_on,
     };
     format!("{signature}{words}{question}")
 }
@@ -180,12 +156,8 @@ fn position(question: &str) -> Option<(usize, usize)> {
 
 /// Composes the last message.
 pub fn compose_goodbye(signature: &str, language: Language, is_complete: bool) -> String {
-    let text = match (language.is_chinese(), is_complete) {
-        (true, true) => "谢谢！您的回答已全部保存。",
-        (true, false) => "谢谢您的关注，现已无需再答。",
-        (false, true) => "Thank you! All your answers are saved.",
-        (false, false) => "Thank you for your interest; nothing more is to be answered.",
-    };
+    let sms = &Words::of(language).sms;
+    let text = if is_complete { &sms.complete } else { &sms.over };
     format!("【{signature}】{text}")
 }
 

@@ -26,15 +26,16 @@ pub enum ParsedReply {
 /// Returns whether a short reply agrees to take part.
 pub fn is_agreement(text: &str) -> bool {
     let bare: String = folded(text).chars().filter(|c| c.is_alphanumeric()).collect();
-    const WORDS: [&str; 14] = [
+    const WORDS: [&str; 18] = [
         "1", "一", "好", "好的", "可以", "同意", "行", "是", "是的", "愿意", "开始", "yes", "y",
-        "ok",
+        "ok", "願意", "開始", "sim", "aceito",
     ];
     WORDS.contains(&bare.as_str())
 }
 
 /// The words of a reply that requests the link.
-const LINK_WORDS: [&str; 6] = ["链接", "网址", "网页", "上网", "link", "online"];
+const LINK_WORDS: [&str; 11] =
+    ["链接", "网址", "网页", "上网", "連結", "鏈接", "網址", "網頁", "上網", "link", "online"];
 
 /// Returns whether a short reply requests the link.
 pub fn requests_link(text: &str) -> bool {
@@ -89,17 +90,41 @@ pub fn parse_reply(
     }
     let is_one_of = |words: &[&str]| words.contains(&bare.as_str());
     if item.not_applicable
-        && is_one_of(&["不适用", "没用过", "没有用过", "不涉及", "na", "notapplicable"])
+        && is_one_of(&[
+            "不适用",
+            "没用过",
+            "没有用过",
+            "不涉及",
+            "不適用",
+            "沒用過",
+            "沒有用過",
+            "na",
+            "notapplicable",
+            "nãoseaplica",
+            "naoseaplica",
+        ])
     {
         return ParsedReply::Answer(Answer::not_applicable_form(item).to_owned());
     }
-    if item.dont_know && is_one_of(&["不知道", "不清楚", "说不清", "dk", "dontknow", "idontknow"])
+    if item.dont_know
+        && is_one_of(&[
+            "不知道",
+            "不清楚",
+            "说不清",
+            "說不清",
+            "dk",
+            "dontknow",
+            "idontknow",
+            "nãosei",
+            "naosei",
+        ])
     {
         return ParsedReply::Answer(Answer::dont_know_form(item).to_owned());
     }
     if item.refused
         && is_one_of(&[
             "不想说",
+            "不想說",
             "不想回答",
             "不愿回答",
             "不愿意回答",
@@ -111,12 +136,17 @@ pub fn parse_reply(
             "rathernotsay",
             "prefernottosay",
             "noanswer",
+            "prefironãoresponder",
+            "prefironaoresponder",
         ])
     {
         return ParsedReply::Answer(Answer::refused_form(item).to_owned());
     }
     if !item.required
-        && is_one_of(&["无", "没有", "没了", "跳过", "略", "none", "no", "skip", "nothing"])
+        && is_one_of(&[
+            "无", "没有", "没了", "跳过", "略", "無", "沒有", "none", "no", "skip", "nothing",
+            "nada",
+        ])
     {
         return ParsedReply::Skip;
     }

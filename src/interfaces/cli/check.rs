@@ -34,6 +34,9 @@ pub fn check_config(config: &Config) -> Result<()> {
     if !problems.is_empty() {
         bail!(CommandError::Unhealthy(problems.join("\nfieldworkd: ")));
     }
+    for gaps in config.words.iter().filter_map(|file| file.gaps()) {
+        print_line!("words: {gaps}");
+    }
     print_line!(
         "the configuration is good: {} gateway(s), five questionnaires",
         config.gateways.len()

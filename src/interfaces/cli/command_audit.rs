@@ -169,6 +169,7 @@ pub fn audit_spec(command: &Command) -> Option<AuditSpec> {
         | Command::Webhook(_)
         | Command::Audit(_)
         | Command::Questionnaire(_)
+        | Command::Words(_)
         | Command::Demo(_)
         | Command::Serve
         | Command::CheckConfig

@@ -33,6 +33,7 @@ mod suppress;
 mod token;
 mod user;
 mod webhook;
+mod words;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -82,6 +83,9 @@ enum Command {
     /// Questionnaires
     #[command(subcommand)]
     Questionnaire(questionnaire::QuestionnaireCommand),
+    /// The fixed words of respondents' pages and SMS interviews
+    #[command(subcommand)]
+    Words(words::WordsCommand),
     /// Respondent lists
     #[command(subcommand)]
     List(lists::ListCommand),
@@ -210,6 +214,7 @@ async fn run(arguments: Arguments) -> Result<()> {
         Command::Doctor => check::doctor(config()?).await,
         Command::Retry => check::retry(config()?).await,
         Command::Questionnaire(command) => questionnaire::run(command),
+        Command::Words(command) => words::run(&command),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Completions { shell } => {
             let mut text = Vec::new();
@@ -293,6 +298,7 @@ async fn run_with_context(context: Arc<AppContext>, command: Command) -> Result<
         | Command::Doctor
         | Command::Retry
         | Command::Questionnaire(_)
+        | Command::Words(_)
         | Command::Simulator(_)
         | Command::Restore { .. }
         | Command::Explain(_)

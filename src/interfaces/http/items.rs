@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::translations::Translations;
 use crate::domain::language::Language;
 use crate::domain::questionnaire::{Answer, AnswerProblem, Item, ItemKind, Selection, TextPiping};
+use crate::domain::words::Words;
 use crate::services::interviews::InterviewCase;
 
 /// Merges form fields by item: several choices are joined with spaces, and the fields of a ranking
@@ -137,7 +137,7 @@ pub fn item_view<'a>(
     case: &InterviewCase,
     piped: &TextPiping<'_>,
     rejected: Option<&RejectedAnswers>,
-    texts: &'static Translations,
+    texts: &'static Words,
 ) -> ItemView<'a> {
     let language = piped.language;
     let stored = match case.answers.get(&item.id) {
@@ -174,7 +174,7 @@ pub fn standalone_item_view<'a>(
     item: &'a Item,
     language: Language,
     rejected: Option<&RejectedAnswers>,
-    texts: &'static Translations,
+    texts: &'static Words,
 ) -> ItemView<'a> {
     ItemView {
         id: &item.id,
@@ -200,7 +200,7 @@ pub fn standalone_item_view<'a>(
 pub fn preview_item_view<'a>(
     item: &'a Item,
     piped: &TextPiping<'_>,
-    texts: &'static Translations,
+    texts: &'static Words,
 ) -> ItemView<'a> {
     ItemView {
         heading: item.heading.as_ref().map(|heading| piped.fill_blank(heading)),

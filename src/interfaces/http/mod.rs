@@ -25,7 +25,6 @@ pub mod respondent;
 mod server;
 mod state;
 pub mod supervisor;
-mod translations;
 mod upload;
 
 use std::future::Future;

@@ -8,6 +8,7 @@ use crate::domain::language::Language;
 use crate::domain::personal::Personal;
 use crate::domain::sms_text::{Placeholder, Segmentation, Template, measure_parts};
 use crate::domain::time::Timestamp;
+use crate::domain::words::Words;
 
 /// The respondent's side of a message.
 pub struct MessageRecipient<'a> {
@@ -90,7 +91,7 @@ pub fn compose_message(
     now: Timestamp,
 ) -> ComposedMessage {
     let days_left = to.field_closes_at.since(now).as_secs() / 86_400;
-    let joint = if to.language.is_chinese() { "、" } else { ", " };
+    let joint = &Words::of(to.language).form.list_separator;
     let values = BTreeMap::from([
         (Placeholder::Name, to.name.reveal().to_owned()),
         (Placeholder::Applicant, to.applicant.to_owned()),

@@ -259,7 +259,7 @@ fn responses<'q>(questionnaire: &'q Questionnaire, metadata: &DatasetMetadata) -
             "language",
             Text,
             "language of the interview",
-            json!({ "required": true, "enum": ["zh", "en"] }),
+            json!({ "required": true, "enum": questionnaire.languages }),
         ),
         field("mode", Text, mode, modes),
         field("started_at", Time, "first page", json!({})),

@@ -28,6 +28,7 @@ impl<'a> PrintableQuestionnaire<'a> {
             applicant: TextPiping::LINE,
             answers: &BTreeMap::new(),
             language: self.language,
+            isolates: false,
         };
         piped.fill_blank(text)
     }

@@ -24,6 +24,8 @@ pub struct StepForm {
     pub mode: String,
     pub zh: String,
     pub en: String,
+    /// The texts in further languages, by tag.
+    pub others: BTreeMap<String, String>,
     pub calls: String,
     pub only_if: String,
 }
@@ -84,7 +86,7 @@ impl PlanForm {
         };
         all.extend(days.split(' ').zip(hours).map(hours_of));
         for (step, number) in steps.iter().zip(1..) {
-            let StepForm { name, after, mode, only_if, calls, zh, en } = step;
+            let StepForm { name, after, mode, only_if, calls, zh, en, others } = step;
             let fields = [
                 (t("名称", "name"), name),
                 (t("距上一步", "after"), after),
@@ -99,6 +101,10 @@ impl PlanForm {
                 ConsoleLanguage::En => format!("Step {number}:"),
             };
             all.extend(fields.map(|(name, value)| (format!("{place} {name}"), value.clone())));
+            let other = t("短信", "text");
+            all.extend(
+                others.iter().map(|(tag, text)| (format!("{place} {other} ({tag})"), text.clone())),
+            );
         }
         all
     }
@@ -134,6 +140,9 @@ impl PlanForm {
             en: text(&step["text"]["en"]),
             calls: text(&step["calls"]),
             only_if: text(&step["if"]),
+            others: other_texts(&step["text"])
+                .map(|(tag, value)| (tag.clone(), text(value)))
+                .collect(),
         };
         PlanForm {
             name: text(&plan["name"]),
@@ -166,6 +175,14 @@ impl PlanForm {
                 en: of("en"),
                 calls: of("calls"),
                 only_if: of("if"),
+                others: {
+                    let start = format!("step-{n}-text-");
+                    let tagged = fields.range(start.clone()..);
+                    let tagged = tagged.map_while(|(name, text)| {
+                        Some((name.strip_prefix(&start)?.to_owned(), text.trim().to_owned()))
+                    });
+                    tagged.collect()
+                },
             }
         };
         let count = (0..100).take_while(|n| fields.contains_key(&format!("step-{n}-name"))).count();
@@ -227,6 +244,14 @@ impl PlanForm {
             before
                 .iter()
                 .for_each(|(key, value)| _ = plan.entry(key).or_insert_with(|| value.clone()));
+            // The form has the texts of these in two languages.
+            for key in ["confirmation", "link"] {
+                let others =
+                    before.get(key).into_iter().flat_map(|texts| other_texts(&texts["text"]));
+                for (tag, text) in others {
+                    plan[key]["text"][tag] = text.clone();
+                }
+            }
         }
         plan
     }
@@ -254,7 +279,10 @@ impl PlanForm {
                     value["calls"] = json!(calls);
                 }
             } else {
-                value["text"] = texts([&step.zh, &step.en]).into();
+                let mut own = texts([&step.zh, &step.en]);
+                let others = step.others.iter().filter(|(_, text)| !text.is_empty());
+                own.extend(others.map(|(tag, text)| (tag.clone(), json!(text))));
+                value["text"] = own.into();
             }
             if !step.only_if.is_empty() {
                 value["if"] = json!(step.only_if);
@@ -280,6 +308,12 @@ impl PlanForm {
     }
 }
 
+/// Returns the texts in other languages than the two of the form, with their tags.
+fn other_texts(texts: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    let is_other = |(tag, _): &(&String, &Value)| !["zh", "en"].contains(&tag.as_str());
+    texts.as_object().into_iter().flatten().filter(is_other)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -303,6 +337,26 @@ mod tests {
             (&after["name"], after["step"].as_array().unwrap().len()),
             (&json!(PlanForm::standard().name), PlanForm::standard().steps.len())
         );
+    }
+
+    #[test]
+    fn texts_in_further_languages_go_through_the_form() {
+        let mut stored = PlanForm::standard().to_json();
+        stored["step"][0]["text"]["pt"] = json!("【{signature}】{link} Responda STOP para sair");
+        stored["link"]["text"]["zh-Hant"] = json!("【{signature}】{link} 退訂回T");
+        let form = PlanForm::from_plan(&stored);
+        let mut fields: BTreeMap<String, String> = BTreeMap::new();
+        for (n, step) in form.steps.iter().enumerate() {
+            fields.insert(format!("step-{n}-name"), step.name.clone());
+            fields.insert(format!("step-{n}-zh"), step.zh.clone());
+            for (tag, text) in &step.others {
+                fields.insert(format!("step-{n}-text-{tag}"), text.clone());
+            }
+        }
+        let after = PlanForm::from_fields(&fields).to_json_keeping_unknown(&stored);
+        assert_eq!(after["step"][0]["text"]["pt"], stored["step"][0]["text"]["pt"]);
+        assert_eq!(after["link"]["text"]["zh-Hant"], stored["link"]["text"]["zh-Hant"]);
+        assert!(after["step"][1]["text"].get("pt").is_none());
     }
 
     #[test]

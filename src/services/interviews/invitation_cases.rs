@@ -352,8 +352,26 @@ impl InvitationCases {
         self.invitation.consent.as_ref() == Some(&self.programme.privacy.version)
     }
 
+    /// Returns the language in which the respondent is interviewed unless they choose another.
     pub fn language(&self) -> Language {
-        self.invitation.language
+        self.language_for(self.invitation.language)
+    }
+
+    /// Returns the language of the interview for somebody who reads the given one.
+    pub fn language_for(&self, wanted: Language) -> Language {
+        wanted.choose(self.languages().into_iter()).unwrap_or_default()
+    }
+
+    /// Returns the languages that all questionnaires have, in the order of the first; if there is
+    /// none, those of the first.
+    pub fn languages(&self) -> Vec<Language> {
+        let mut all = self.cases.iter().map(|case| &case.application.questionnaire.languages);
+        let Some(first) = all.next() else { return Vec::new() };
+        let mut common = first.clone();
+        for other in all {
+            common.retain(|language| other.contains(language));
+        }
+        if common.is_empty() { first.clone() } else { common }
     }
 
     /// Returns the day of a moment where the programme is.

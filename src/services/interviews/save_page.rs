@@ -97,6 +97,7 @@ impl InterviewService {
         let now = self.context.clock.now();
         let mut tx = self.context.database.write().await?;
         let invitation_cases = self.load_in_transaction(&mut tx, code, answer_context.mode).await?;
+        let language = invitation_cases.language_for(language);
         if let Some(first) = invitation_cases
             .cases
             .iter()
@@ -395,7 +396,9 @@ pub(super) async fn store_answers(
         let option_order = option_order_shown(item, case);
         stored.push(NewAnswer { item: item.id.clone(), value, option_order });
     }
-    let response = responses::begin(tx, case, submitted.language, mode, now).await?;
+    // An address can name any language; the interview is in one of the questionnaire.
+    let language = current.application.questionnaire.language_for(submitted.language);
+    let response = responses::begin(tx, case, language, mode, now).await?;
     mark_started(tx, current, answer_context, now).await?;
     let source = AnswerSource { mode: answer_context.mode, account: answer_context.account };
     responses::save_answers(tx, response, &stored, source, now).await?;

@@ -463,6 +463,7 @@ impl SmsConversation<'_> {
             applicant: invitation_cases.applicant_name(),
             answers: &case.answers,
             language,
+            isolates: false,
         };
         let path = case.path();
         let all: Vec<&Item> = path.items().filter(|item| item.is_question()).collect();

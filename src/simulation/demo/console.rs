@@ -40,7 +40,7 @@ impl Browser {
             &Actor::command("demo"),
             name,
             role,
-            &Language::USUAL,
+            &[Language::ZH, Language::EN],
             password.clone(),
         )
         .await?;
@@ -146,7 +146,7 @@ pub async fn add_administrator(fixture: &Fixture) -> Result<(String, Personal)> 
         &Actor::command("demo"),
         "demo",
         Role::Administrator,
-        &Language::USUAL,
+        &[Language::ZH, Language::EN],
         password.clone(),
     )
     .await?;

@@ -53,7 +53,7 @@ impl Interviewers {
                 &crate::domain::audit::Actor::command("demo"),
                 name,
                 Role::Interviewer,
-                &Language::USUAL,
+                &[Language::ZH, Language::EN],
                 new_token()?,
             )
             .await?;

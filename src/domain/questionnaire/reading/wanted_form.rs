@@ -4,45 +4,37 @@ use chrono::NaiveDate;
 
 use super::super::{Item, ItemKind};
 use super::number::bounds;
-use crate::domain::language::Language;
+use crate::domain::words::{Words, fill};
 
 /// Returns the wanted form of a number or a day, with its limits and an example; `None` for items
 /// whose form is on display (scales, options, free text).
-pub fn wanted_form(item: &Item, language: Language) -> Option<String> {
-    let zh = language.is_chinese();
+pub fn wanted_form(item: &Item, words: &Words) -> Option<String> {
+    let words = &words.form;
     match &item.kind {
         ItemKind::Number(range) => {
             let (least, most) = bounds(range);
             let example = example_number(least, most, range.decimals);
-            Some(match (zh, range.decimals) {
-                (true, 0) => format!("{least}至{most}之间的整数，如{example}"),
-                (true, n) => format!("{least}至{most}之间的数字，小数至多{n}位，如{example}"),
-                (false, 0) => format!("a whole number from {least} to {most}, such as {example}"),
-                (false, n) => format!(
-                    "a number from {least} to {most} with at most {n} decimals, such as {example}"
-                ),
-            })
+            let text = if range.decimals == 0 { &words.whole } else { &words.decimal };
+            let values = [
+                ("least", least.to_string()),
+                ("most", most.to_string()),
+                ("decimals", range.decimals.to_string()),
+                ("example", example),
+            ];
+            Some(fill(text, &values.each_ref().map(|(name, value)| (*name, value.as_str()))))
         }
         ItemKind::Date { first, last } => {
-            let example = example_day(*first, *last);
-            Some(match (zh, first, last) {
-                (true, Some(first), Some(last)) => {
-                    format!("{first}至{last}之间的日期，如{example}（年-月-日）")
-                }
-                (true, Some(first), None) => format!("{first}起的日期，如{example}（年-月-日）"),
-                (true, None, Some(last)) => format!("不晚于{last}的日期，如{example}（年-月-日）"),
-                (true, None, None) => format!("日期，如{example}（年-月-日）"),
-                (false, Some(first), Some(last)) => {
-                    format!("a day from {first} to {last}, such as {example} (year-month-day)")
-                }
-                (false, Some(first), None) => {
-                    format!("a day from {first} on, such as {example} (year-month-day)")
-                }
-                (false, None, Some(last)) => {
-                    format!("a day until {last}, such as {example} (year-month-day)")
-                }
-                (false, None, None) => format!("a day, such as {example} (year-month-day)"),
-            })
+            let text = match (first, last) {
+                (Some(_), Some(_)) => &words.day_between,
+                (Some(_), None) => &words.day_from,
+                (None, Some(_)) => &words.day_until,
+                (None, None) => &words.day,
+            };
+            let shown =
+                |day: &Option<NaiveDate>| day.map(|day| day.to_string()).unwrap_or_default();
+            let (first_day, last_day) = (shown(first), shown(last));
+            let example = example_day(*first, *last).to_string();
+            Some(fill(text, &[("first", &first_day), ("last", &last_day), ("example", &example)]))
         }
         _ => None,
     }
@@ -73,6 +65,7 @@ fn example_day(first: Option<NaiveDate>, last: Option<NaiveDate>) -> NaiveDate {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::language::Language;
     use crate::domain::questionnaire::Questionnaire;
 
     #[test]
@@ -80,7 +73,8 @@ mod tests {
         let questionnaire =
             Questionnaire::parse(include_str!("../../../../tests/fixtures/every_kind.toml"))
                 .unwrap();
-        let form = |id: &str, language| wanted_form(questionnaire.item(id).unwrap(), language);
+        let form =
+            |id: &str, language| wanted_form(questionnaire.item(id).unwrap(), Words::of(language));
         assert_eq!(
             form("paid", Language::ZH).unwrap(),
             "0至100000之间的数字，小数至多2位，如1200.25"

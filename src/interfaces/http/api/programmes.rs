@@ -124,6 +124,8 @@ pub struct QuestionnaireResponse {
     version: u32,
     title_zh: String,
     title_en: String,
+    /// Its languages (BCP 47 tags); the first is shown to readers of all others.
+    languages: Vec<String>,
     /// Its file (TOML).
     source: String,
     /// Trial link for a telephone, valid for two days; trial answers are not stored.
@@ -150,6 +152,7 @@ pub async fn questionnaires(
             version: questionnaire.version,
             title_zh: questionnaire.title.zh().to_owned(),
             title_en: questionnaire.title.en().to_owned(),
+            languages: questionnaire.languages.iter().map(ToString::to_string).collect(),
             source,
             try_url: trial_link(&app.context, category.as_str()),
         });

@@ -15,14 +15,14 @@ use super::super::Failure;
 use super::super::auth::Staff;
 use super::super::items::{Field, ItemView, preview_item_view};
 use super::super::page_layout::{PageLayout, render_page};
-use super::super::respondent::STYLE;
+use super::super::respondent::{PageLocale, STYLE};
 use super::super::state::AppState;
-use super::super::translations::{Translations, translations};
 use super::setup::category_label;
 use crate::domain::category::Category;
 use crate::domain::language::Language;
 use crate::domain::questionnaire::{Questionnaire, TextPiping};
 use crate::domain::time::Timestamp;
+use crate::domain::words::Words;
 use crate::services::drafts::trial_signature;
 use crate::services::questionnaires::load_for_category;
 
@@ -43,22 +43,23 @@ struct Preview<'a> {
 #[derive(Template)]
 #[template(path = "shared/items.html")]
 struct Items<'a> {
-    texts: &'static Translations,
+    texts: &'static Words,
     items: Vec<ItemView<'a>>,
 }
 
 fn preview<'a>(
     questionnaire: &'a Questionnaire,
     language: Language,
-    texts: &'static Translations,
+    texts: &'static Words,
 ) -> Preview<'a> {
     let answers = BTreeMap::new();
     let piped = TextPiping {
         questionnaire,
-        subject: texts.sample_subject,
-        applicant: texts.sample_applicant,
+        subject: &texts.sample_subject,
+        applicant: &texts.sample_applicant,
         answers: &answers,
         language,
+        isolates: true,
     };
     let page = |page: &'a crate::domain::questionnaire::Page| PageView {
         title: piped.fill_blank(&page.title),
@@ -105,7 +106,7 @@ pub async fn show(
         load_for_category(app.context.config.questionnaires.as_deref(), category)
             .map_err(|error| Failure::Internal(error.to_string()))?;
     let language = language_of(&query, &questionnaire);
-    let texts = translations(language);
+    let texts = Words::of(language);
     let template = QuestionnairePage {
         layout: PageLayout::for_staff(&staff),
         category: category_label(staff.tr, category),
@@ -128,7 +129,8 @@ pub async fn show(
 #[template(path = "console/questionnaire-trial.html")]
 struct TryPage<'a> {
     style: &'static str,
-    texts: &'static Translations,
+    locale: PageLocale,
+    texts: &'static Words,
     title: &'a str,
     preview: Preview<'a>,
 }
@@ -154,9 +156,10 @@ pub async fn try_out(
         load_for_category(app.context.config.questionnaires.as_deref(), category)
             .map_err(|error| Failure::Internal(error.to_string()))?;
     let language = language_of(&query, &questionnaire);
-    let texts = translations(language);
+    let texts = Words::of(language);
     let template = TryPage {
         style: STYLE,
+        locale: PageLocale::among(&questionnaire.languages, language),
         texts,
         title: questionnaire.title.in_language(language),
         preview: preview(&questionnaire, language, texts),

@@ -82,7 +82,10 @@ async fn show(
         Err(CallCenterError::CallOver) => return render_ready(&app, &staff, &query).await,
         renewed => renewed?,
     }
-    let call_screen = load_call_screen(&app.context, account, lease).await?;
+    let mut call_screen = load_call_screen(&app.context, account, lease).await?;
+    if let Some(asked_in) = query.get("in").and_then(|tag| Language::from_tag(tag)) {
+        call_screen.language = asked_in;
+    }
     let wanted = query.get("page").and_then(|page| page.parse().ok());
     let form_state = FormState {
         flash: query.get("noted").map(String::as_str).unwrap_or_default(),
@@ -199,9 +202,12 @@ async fn answers(
     Path(call): Path<i64>,
 ) -> Result<Response, Failure> {
     let account = &staff.session.account;
-    let Some(call_screen) = leased_screen(&app, &staff, call).await? else {
+    let Some(mut call_screen) = leased_screen(&app, &staff, call).await? else {
         return Ok(Redirect::to("/interview?noted=over").into_response());
     };
+    let asked_in = language_of(&form, &call_screen);
+    let is_switched = asked_in != call_screen.language;
+    call_screen.language = asked_in;
     let failure = |error| Failure::from_interview_error(&app, error);
     let number = |field: &str| {
         form.text(field)
@@ -216,7 +222,7 @@ async fn answers(
         page,
         single_item: None,
         fields: &form.0,
-        language: language_of(&form, &call_screen),
+        language: asked_in,
         // The browser is the interviewer's, which says nothing of the respondent.
         device: DeviceClass::Unknown,
         origin: None,
@@ -250,7 +256,8 @@ async fn answers(
                 .await?;
                 return Ok(Redirect::to("/interview?noted=interviewed").into_response());
             }
-            Ok(Redirect::to(&format!("/interview?page={}", page + 1)).into_response())
+            let switch = if is_switched { format!("&in={asked_in}") } else { String::new() };
+            Ok(Redirect::to(&format!("/interview?page={}{switch}", page + 1)).into_response())
         }
         SaveOutcome::PlacesReserved => Ok(Redirect::to("/interview?noted=held").into_response()),
         SaveOutcome::AnsweredOnWeb => Ok(Redirect::to("/interview?noted=web").into_response()),
@@ -452,6 +459,13 @@ async fn render(
     };
     Ok(render_page(
         status,
-        &CallPage::new(staff, call_screen, script, &form_state, now, app.context.dialer.is_some()),
+        &CallPage::new(
+            staff,
+            call_screen,
+            script,
+            &form_state,
+            now,
+            (app.context.dialer.is_some(), &invitation_cases.languages()),
+        ),
     ))
 }

@@ -8,12 +8,12 @@ use askama::Template;
 use super::super::auth::Staff;
 use super::super::items::{Field, ItemView, RejectedAnswers, item_view};
 use super::super::page_layout::{PageLayout, Translator};
-use super::super::translations::{Translations, translations};
 use crate::domain::language::Language;
 use crate::domain::personal::Personal;
 use crate::domain::questionnaire::{QuestionPath, TextPiping};
 use crate::domain::telephone::CallOutcome;
 use crate::domain::time::Timestamp;
+use crate::domain::words::Words;
 use crate::services::call_center::call_screen::CallScreen;
 use crate::services::call_center::quality::Today;
 use crate::services::interviews::InvitationCases;
@@ -112,7 +112,7 @@ pub struct Questions<'a> {
     pub is_last: bool,
     pub has_problems: bool,
     pub items: Vec<ItemView<'a>>,
-    pub texts: &'static Translations,
+    pub texts: &'static Words,
 }
 
 impl<'a> Script<'a> {
@@ -141,7 +141,7 @@ impl<'a> Script<'a> {
         rejected: Option<&RejectedAnswers>,
     ) -> Script<'a> {
         let (texts, current, path) =
-            (translations(call_screen.language), &invitation_cases.cases[case], &paths[case]);
+            (Words::of(call_screen.language), &invitation_cases.cases[case], &paths[case]);
         let questionnaire = &current.application.questionnaire;
         let piped = TextPiping {
             questionnaire,
@@ -149,6 +149,7 @@ impl<'a> Script<'a> {
             applicant: invitation_cases.applicant_name(),
             answers: &current.answers,
             language: call_screen.language,
+            isolates: true,
         };
         let with_hint = |item: &&'a crate::domain::questionnaire::Item| {
             let hint = item.hint.as_ref().map(|hint| piped.fill(hint));
@@ -201,6 +202,8 @@ pub struct CallPage<'a> {
     at: &'a str,
     note: &'a str,
     languages: Vec<(String, String)>,
+    /// The languages that the questions can be read in besides.
+    others: Vec<Language>,
 }
 
 /// Outcomes that an interviewer can choose, in the order of the page. A complete interview is
@@ -232,7 +235,7 @@ impl<'a> CallPage<'a> {
         script: Script<'a>,
         form_state: &'a FormState<'_>,
         now: Timestamp,
-        can_dial: bool,
+        (can_dial, asked_in): (bool, &[Language]),
     ) -> CallPage<'a> {
         let tr = staff.tr;
         let format_time =
@@ -265,8 +268,11 @@ impl<'a> CallPage<'a> {
             chosen: &form_state.chosen,
             at: &form_state.at,
             note: &form_state.note,
-            languages: Language::USUAL
-                .into_iter()
+            others: asked_in.iter().copied().filter(|l| *l != call_screen.language).collect(),
+            languages: asked_in
+                .iter()
+                .copied()
+                .chain(Language::USUAL.into_iter().filter(|usual| !asked_in.contains(usual)))
                 .filter(|language| *language != call_screen.language)
                 .map(|language| (language.to_string(), language.autonym()))
                 .collect(),

@@ -1,5 +1,6 @@
 //! The respondent's pages at `/i/CODE`: server-rendered, without script, one response each, in
-//! Chinese and English.
+//! the languages
+//! of the questionnaire.
 //!
 //! GET changes nothing, so that scanners and prefetches do no harm. Every change is a POST that ends
 //! in a redirect, so that a reload sends nothing twice; GET of a POST's address leads to where the
@@ -31,6 +32,7 @@ use crate::services::interviews::{
     Screen,
 };
 use page_form::PageForm;
+pub use views::PageLocale;
 use views::{EndPage, PageRef, QuestionsPage, Typed, WelcomePage};
 
 pub const STYLE: &str = include_str!("../../../../templates/respondent/style.css");
@@ -247,7 +249,8 @@ fn render(
             EndPage::noted(noted, invitation_cases, code, language, now).render_into(&mut html)
         }
         Screen::Finished(finish) => {
-            EndPage::finished(finish, code, language).render_into(&mut html)
+            EndPage::finished(finish, code, PageLocale::of(invitation_cases, language))
+                .render_into(&mut html)
         }
     };
     match rendered {

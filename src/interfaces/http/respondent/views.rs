@@ -6,12 +6,41 @@ use askama::Template;
 use axum::http::StatusCode;
 
 use super::super::items::{Field, ItemView, RejectedAnswers, item_view};
-use super::super::translations::{Translations, translations};
 use super::STYLE;
 use crate::domain::language::Language;
 use crate::domain::questionnaire::{QuestionPath, TextPiping};
 use crate::domain::time::Timestamp;
+use crate::domain::words::Words;
 use crate::services::interviews::{EndScreen, InvitationCases, RequestConfirmation};
+
+/// The language of a page, and those that it can be switched to.
+pub struct PageLocale {
+    pub language: Language,
+    pub others: Vec<Language>,
+}
+
+impl PageLocale {
+    /// The languages of an invitation's questionnaires; that of the page is one of them.
+    pub fn of(invitation_cases: &InvitationCases, wanted: Language) -> PageLocale {
+        let language = invitation_cases.language_for(wanted);
+        PageLocale::among(&invitation_cases.languages(), language)
+    }
+
+    /// A page in one of these languages.
+    pub fn among(all: &[Language], language: Language) -> PageLocale {
+        let others = all.iter().copied().filter(|other| *other != language).collect();
+        PageLocale { language, others }
+    }
+
+    /// A page that cannot be switched.
+    pub fn only(language: Language) -> PageLocale {
+        PageLocale { language, others: Vec::new() }
+    }
+
+    fn words(&self) -> &'static Words {
+        Words::of(self.language)
+    }
+}
 
 /// Why a page is shown again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,13 +75,13 @@ impl Typed<'_> {
         }
     }
 
-    fn message(&self, texts: &'static Translations) -> Option<&'static str> {
+    fn message(&self, texts: &'static Words) -> Option<&'static str> {
         match self.reason? {
-            Redisplay::Problems => Some(texts.check_marked),
-            Redisplay::TooLarge => Some(texts.page_too_large),
-            Redisplay::Unreadable => Some(texts.page_unreadable),
+            Redisplay::Problems => Some(&texts.check_marked),
+            Redisplay::TooLarge => Some(&texts.page_too_large),
+            Redisplay::Unreadable => Some(&texts.page_unreadable),
             Redisplay::OtherLanguage => None,
-            Redisplay::Noted => Some(texts.noted_not_saved),
+            Redisplay::Noted => Some(&texts.noted_not_saved),
         }
     }
 }
@@ -61,7 +90,8 @@ impl Typed<'_> {
 #[template(path = "respondent/welcome.html")]
 pub struct WelcomePage<'a> {
     style: &'static str,
-    texts: &'static Translations,
+    locale: PageLocale,
+    texts: &'static Words,
     code: &'a str,
     applicant: &'a str,
     subjects: Vec<String>,
@@ -89,9 +119,12 @@ impl<'a> WelcomePage<'a> {
     ) -> WelcomePage<'a> {
         let askable = invitation_cases.cases.iter().filter(|case| case.accepts_answers);
         let privacy = &invitation_cases.programme.privacy;
+        let locale = PageLocale::of(invitation_cases, language);
+        let language = locale.language;
         WelcomePage {
             style: STYLE,
-            texts: translations(language),
+            texts: locale.words(),
+            locale,
             code,
             applicant: invitation_cases.applicant_name(),
             subjects: askable.map(|case| case.application.subject.clone()).collect(),
@@ -111,7 +144,8 @@ impl<'a> WelcomePage<'a> {
 #[template(path = "respondent/questions.html")]
 pub struct QuestionsPage<'a> {
     style: &'static str,
-    texts: &'static Translations,
+    locale: PageLocale,
+    texts: &'static Words,
     code: &'a str,
     subject: &'a str,
     introduction: Option<Cow<'a, str>>,
@@ -146,7 +180,8 @@ impl<'a> QuestionsPage<'a> {
         typed: &Typed<'_>,
     ) -> QuestionsPage<'a> {
         let PageRef { case, page } = position;
-        let texts = translations(language);
+        let locale = PageLocale::of(invitation_cases, language);
+        let (language, texts) = (locale.language, locale.words());
         let current = &invitation_cases.cases[case];
         let path = &paths[case];
         let page_count: usize = paths.iter().map(|path| path.pages.len()).sum();
@@ -158,6 +193,7 @@ impl<'a> QuestionsPage<'a> {
             applicant: invitation_cases.applicant_name(),
             answers: &current.answers,
             language,
+            isolates: true,
         };
         let items = path
             .items_on_page(page)
@@ -166,6 +202,7 @@ impl<'a> QuestionsPage<'a> {
             .collect();
         QuestionsPage {
             style: STYLE,
+            locale,
             texts,
             code,
             introduction: (page == 0)
@@ -189,7 +226,8 @@ impl<'a> QuestionsPage<'a> {
 #[template(path = "respondent/end.html")]
 pub struct EndPage<'a> {
     style: &'static str,
-    texts: &'static Translations,
+    locale: PageLocale,
+    texts: &'static Words,
     code: Option<&'a str>,
     heading: &'static str,
     paragraphs: Vec<String>,
@@ -200,22 +238,23 @@ pub struct EndPage<'a> {
 }
 
 impl<'a> EndPage<'a> {
-    pub fn finished(finish: EndScreen, code: &'a str, language: Language) -> EndPage<'a> {
-        let texts = translations(language);
+    pub fn finished(finish: EndScreen, code: &'a str, locale: PageLocale) -> EndPage<'a> {
+        let texts = locale.words();
         let (heading, text) = match finish {
-            EndScreen::Thanks => texts.thanks,
-            EndScreen::Refused => texts.refused,
-            EndScreen::Withdrawn => texts.withdrawn,
-            EndScreen::NotEligible => texts.not_a_user,
-            EndScreen::QuotaFull => texts.cell_full,
-            EndScreen::Closed => texts.closed,
+            EndScreen::Thanks => &texts.thanks,
+            EndScreen::Refused => &texts.refused,
+            EndScreen::Withdrawn => &texts.withdrawn,
+            EndScreen::NotEligible => &texts.not_a_user,
+            EndScreen::QuotaFull => &texts.cell_full,
+            EndScreen::Closed => &texts.closed,
         };
         EndPage {
             style: STYLE,
+            locale,
             texts,
             code: Some(code),
             heading,
-            paragraphs: vec![text.to_owned()],
+            paragraphs: vec![text.clone()],
             can_continue: false,
             can_withdraw: finish == EndScreen::Thanks,
         }
@@ -228,13 +267,14 @@ impl<'a> EndPage<'a> {
         language: Language,
         now: Timestamp,
     ) -> EndPage<'a> {
-        let texts = translations(language);
+        let locale = PageLocale::of(invitation_cases, language);
+        let texts = locale.words();
         let (heading, text) = match noted {
-            RequestConfirmation::RemindedOn(_) => texts.reminder_confirmed,
-            RequestConfirmation::CallRequested => texts.call_confirmed,
-            RequestConfirmation::PlacesReserved => texts.cell_reserved,
+            RequestConfirmation::RemindedOn(_) => &texts.reminder_confirmed,
+            RequestConfirmation::CallRequested => &texts.call_confirmed,
+            RequestConfirmation::PlacesReserved => &texts.cell_reserved,
         };
-        let mut paragraphs = vec![text.to_owned()];
+        let mut paragraphs = vec![text.clone()];
         if let RequestConfirmation::RemindedOn(Some(reminder)) = noted {
             paragraphs.push(format!(
                 "{} {}",
@@ -247,6 +287,7 @@ impl<'a> EndPage<'a> {
         );
         EndPage {
             style: STYLE,
+            locale,
             texts,
             code: Some(code),
             heading,
@@ -263,7 +304,8 @@ impl<'a> EndPage<'a> {
         ];
         EndPage {
             style: STYLE,
-            texts: translations(Language::ZH),
+            locale: PageLocale::only(Language::ZH),
+            texts: Words::of(Language::ZH),
             code: None,
             heading: "没有这个页面 · Not found",
             paragraphs,
@@ -280,7 +322,8 @@ impl<'a> EndPage<'a> {
         ];
         EndPage {
             style: STYLE,
-            texts: translations(Language::ZH),
+            locale: PageLocale::only(Language::ZH),
+            texts: Words::of(Language::ZH),
             code: None,
             heading: "未能读取 · Could not be read",
             paragraphs,
@@ -296,7 +339,8 @@ impl<'a> EndPage<'a> {
         ];
         EndPage {
             style: STYLE,
-            texts: translations(Language::ZH),
+            locale: PageLocale::only(Language::ZH),
+            texts: Words::of(Language::ZH),
             code: None,
             heading: "暂时无法处理 · Something went wrong",
             paragraphs,
@@ -311,7 +355,8 @@ impl<'a> EndPage<'a> {
 #[template(path = "respondent/unsaved.html")]
 pub struct UnsavedPage<'a> {
     style: &'static str,
-    texts: &'static Translations,
+    locale: PageLocale,
+    texts: &'static Words,
     code: &'a str,
     carried: Vec<(&'a str, &'a str)>,
     /// The reference of the log line.
@@ -325,7 +370,8 @@ impl<'a> UnsavedPage<'a> {
         carried: Vec<(&'a str, &'a str)>,
         reference: Option<String>,
     ) -> UnsavedPage<'a> {
-        UnsavedPage { style: STYLE, texts: translations(language), code, carried, reference }
+        let locale = PageLocale::only(language);
+        UnsavedPage { style: STYLE, texts: locale.words(), locale, code, carried, reference }
     }
 
     /// Returns whether a value is a text that somebody wrote, rather than a choice.

@@ -5,9 +5,9 @@ use askama::Template;
 use super::super::auth::Staff;
 use super::super::items::{Field, ItemView, RejectedAnswers, standalone_item_view};
 use super::super::page_layout::{PageLayout, Translator};
-use super::super::translations::{Translations, translations};
 use crate::adapters::database::verifications::Verification;
 use crate::domain::time::Timestamp;
+use crate::domain::words::Words;
 use crate::services::call_center::quality::{InterviewerQuality, ObservedShare};
 use crate::services::call_center::supervision::{QueueDashboardRow, SupervisionDashboard};
 use crate::services::call_center::verification::{VerificationTask, questionnaire};
@@ -149,7 +149,7 @@ pub struct VerificationPage<'a> {
     layout: PageLayout<'a>,
     task: &'a VerificationTask,
     introduction: &'a str,
-    texts: &'static Translations,
+    texts: &'static Words,
     items: Vec<ItemView<'a>>,
     has_problems: bool,
     comment: &'a str,
@@ -161,7 +161,7 @@ impl<'a> VerificationPage<'a> {
         task: &'a VerificationTask,
         rejected: Option<&'a RejectedAnswers>,
     ) -> VerificationPage<'a> {
-        let (language, texts) = (task.language, translations(task.language));
+        let (language, texts) = (task.language, Words::of(task.language));
         VerificationPage {
             layout: PageLayout::for_staff(staff),
             task,

@@ -1,6 +1,7 @@
 //! The people of a launch. Each is opened once: their messages are composed to count the parts, a
 //! gateway is looked for, and the first contact is planned.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
 use super::checks::LaunchCandidate;
@@ -10,13 +11,16 @@ use crate::adapters::crypto::Sealer;
 use crate::adapters::database::invitations::NewInvitation;
 use crate::adapters::database::lists::ListedPerson;
 use crate::adapters::sms::TooLong;
+use crate::domain::category::Category;
 use crate::domain::contact_plan::ContactPlan;
 use crate::domain::ids::ApplicationId;
+use crate::domain::language::Language;
 use crate::domain::personal::{Personal, masked};
 use crate::services::campaigns::message_text::{
     MessageRecipient, compose_for_gateway, compose_message,
 };
 use crate::services::campaigns::schedule::StepWindow;
+use crate::services::questionnaires;
 use crate::services::sealing::{open_person, open_phone};
 
 /// Parts of one step's messages.
@@ -73,10 +77,14 @@ pub fn prepare_people(
         parts: vec![StepParts::default(); job.plan.steps.len()],
         ..PreparedPeople::default()
     };
+    let languages = interview_languages(job)?;
     for person in people {
         let own_candidates: Vec<&LaunchCandidate> =
             person.applications.iter().filter_map(|id| by_id.get(id).copied()).collect();
         let Some(first) = own_candidates.first() else { continue };
+        // Messages, calls and pages are in a language that the questionnaire has.
+        let among = languages.get(&first.application.category).into_iter().flatten().copied();
+        let language = person.language.choose(among).unwrap_or_default();
         let key_id = &first.application.key_id;
         let sealer = job.context.keys.sealer(key_id)?;
         let code =
@@ -87,9 +95,10 @@ pub fn prepare_people(
                 (route, windows),
                 &sealer,
                 (person, &own_candidates, &code),
+                language,
             )?;
         }
-        prepared.plan_first_contact(job, route, &sealer, (person, &code))?;
+        prepared.plan_first_contact(job, route, &sealer, (person, &code), language)?;
     }
     let without_rule = prepared.long_values.iter().find(|((.., is_shortened), _)| !is_shortened);
     if let Some((key, values)) = without_rule {
@@ -107,6 +116,22 @@ pub fn prepare_people(
             max: job.plan.max_parts,
         }),
     }
+}
+
+/// Returns the languages of each category's questionnaire.
+fn interview_languages(
+    job: &LaunchJob<'_>,
+) -> Result<HashMap<Category, Vec<Language>>, LaunchError> {
+    let mut languages = HashMap::new();
+    for candidate in job.candidates {
+        let category = candidate.application.category;
+        if let Entry::Vacant(entry) = languages.entry(category) {
+            let folder = job.context.config.questionnaires.as_deref();
+            let (_, questionnaire) = questionnaires::load_for_category(folder, category)?;
+            entry.insert(questionnaire.languages);
+        }
+    }
+    Ok(languages)
 }
 
 impl LongValues {
@@ -143,6 +168,7 @@ impl PreparedPeople {
         (route, windows): (&Route, &[Option<StepWindow>]),
         sealer: &Sealer,
         (person, own_candidates, code): (&ListedPerson, &[&LaunchCandidate], &str),
+        language: Language,
     ) -> Result<(), LaunchError> {
         let details = open_person(sealer, &person.person_sealed)?;
         let link = job.context.personal_link(code);
@@ -151,7 +177,7 @@ impl PreparedPeople {
             applicant: &own_candidates[0].application.applicant_name,
             subjects: own_candidates.iter().map(|c| c.application.subject.title()).collect(),
             link: &link,
-            language: person.language,
+            language,
             field_closes_at: own_candidates.iter().map(|c| c.closes_at).min().unwrap_or(job.now),
         };
         let steps = job.plan.steps.iter().zip(windows).zip(&mut self.parts);
@@ -188,6 +214,7 @@ impl PreparedPeople {
         route: &Route,
         sealer: &Sealer,
         (person, code): (&ListedPerson, &str),
+        language: Language,
     ) -> Result<(), LaunchError> {
         let phone = open_phone(sealer, &person.phone_sealed)?;
         let zones = job.plan.zones_of(person.zone.as_deref());
@@ -204,7 +231,7 @@ impl PreparedPeople {
             next_step,
             next_at,
             replicate: 0,
-            language: person.language,
+            language,
         });
         Ok(())
     }

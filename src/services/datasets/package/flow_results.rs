@@ -75,6 +75,7 @@ impl FlowResults {
 
 fn descriptor(format_context: FormatContext<'_>) -> Value {
     let metadata = format_context.metadata;
+    let language = format_context.questionnaire.languages.first().copied().unwrap_or_default();
     let text =
         |name: &str, title: &str, kind: &str| json!({ "name": name, "title": title, "type": kind });
     let questions: Map<String, Value> = format_context
@@ -98,7 +99,7 @@ fn descriptor(format_context: FormatContext<'_>) -> Value {
             "mediatype": "application/json",
             "encoding": "utf-8",
             "schema": {
-                "language": "zho",
+                "language": language.three_letters(),
                 "fields": [
                     text("timestamp", "Timestamp", "datetime"), text("row_id", "Row ID", "string"), text("contact_id", "Contact ID", "string"),
                     text("session_id", "Session ID", "string"), text("question_id", "Question ID", "string"), text("response", "Response", "any"),

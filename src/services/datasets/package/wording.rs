@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::FormatContext;
 use crate::domain::device::DeviceClass;
-use crate::domain::language::LocalizedText;
+use crate::domain::language::{Language, LocalizedText};
 use crate::domain::mode::Mode;
 use crate::domain::questionnaire::{Choice, Item, ItemKind, Questionnaire, Selection, TextPiping};
 use crate::services::datasets::disposition_codes;
@@ -122,6 +122,7 @@ impl<'a> Wording<'a> {
                 applicant: &self.metadata.applicant,
                 answers: &answers,
                 language,
+                isolates: false,
             };
             piping.fill(text).split_whitespace().collect::<Vec<_>>().join(" ")
         })
@@ -190,7 +191,16 @@ impl<'a> Wording<'a> {
             ("disposition_name", _) => {
                 labels(known.iter().map(|d| (d.name, d.labels.0, d.labels.1)))
             }
-            ("language", _) => labels([("zh", "中文", "Chinese"), ("en", "英文", "English")]),
+            ("language", _) => {
+                let known = labels([("zh", "中文", "Chinese"), ("en", "英文", "English")]);
+                let is_other = |language: &&Language| !["zh", "en"].contains(&language.tag());
+                let others = self.questionnaire.languages.iter().filter(is_other);
+                let others = others.map(|language| ValueLabel {
+                    code: language.to_string(),
+                    text: LocalizedText::only(*language, language.autonym()),
+                });
+                known.into_iter().chain(others).collect()
+            }
             ("mode", _) => {
                 let modes = [Mode::Web, Mode::Telephone, Mode::Sms].map(mode_label);
                 labels(modes.into_iter().chain([(MIXED, "多种方式", "mixed")]))

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::columns::collapsed;
 use super::findings::{Findings, Place};
-use super::languages::{Both, Languages};
+use super::languages::{Languages, Texts, exact_column};
 use super::scope::Code;
 use super::workbook::Row;
 use crate::domain::programme::is_code;
@@ -13,7 +13,7 @@ use crate::domain::programme::is_code;
 #[derive(Debug, Clone)]
 pub struct ListChoice {
     pub code: Code,
-    pub text: Both,
+    pub text: Texts,
     pub is_exclusive: bool,
     /// One that stands for «not applicable» and the like in an exported form, and is no option.
     pub is_special: bool,
@@ -79,7 +79,7 @@ pub fn read_lists(
         let text = languages.text(row, "label").unwrap_or_else(|| {
             let what = format!("{name} has no label; its name was taken");
             findings.remark(at("label"), what, "give it a label; pictures are not shown");
-            Both::same(&name)
+            languages.same(&name)
         });
         let text = raw_texts(row, "text", text);
         own.push(ListChoice {
@@ -94,12 +94,8 @@ pub fn read_lists(
 }
 
 /// Takes the exact texts of an exported form, where the columns of the standard cannot hold them.
-pub fn raw_texts(row: &Row, column: &str, text: Both) -> Both {
-    let exact = |language: &str| row.raw(&format!("fieldworkd_{column}_{language}"));
-    Both {
-        zh: exact("zh").map_or(text.zh, str::to_owned),
-        en: exact("en").map_or(text.en, str::to_owned),
-    }
+pub fn raw_texts(row: &Row, column: &str, text: Texts) -> Texts {
+    text.each(|language, text| row.raw(&exact_column(column, language)).unwrap_or(text).to_owned())
 }
 
 /// Returns a code for a name of the form: of letters, digits, `-` and `_`, and not equal to another

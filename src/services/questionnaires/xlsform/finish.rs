@@ -7,12 +7,12 @@ use toml::{Table, Value};
 use super::choices::raw_texts;
 use super::findings::{Place, Refusals};
 use super::import::Importer;
-use super::languages::Both;
 use super::names::to_code;
 use super::pages::{Placed, lay_out};
 use super::scope::AnswerKind;
 use super::workbook::{Row, Workbook};
 use super::{ImportedQuestionnaire, XlsFormError};
+use crate::domain::language::Language;
 use crate::domain::questionnaire::{Questionnaire, ROUTING_FACTS, Severity, review};
 
 fn is_question(placed: &Placed) -> bool {
@@ -36,7 +36,7 @@ impl Importer {
         }
         if self.languages.untranslated > 0 {
             let what = format!(
-                "{} texts stand in one language only and were taken for both",
+                "{} texts stand in one language only and were taken for the others",
                 self.languages.untranslated
             );
             self.findings.remark(Place::survey(0, "label"), what, "translate them");
@@ -44,7 +44,10 @@ impl Importer {
         if !self.findings.refusals.is_empty() {
             return Err(XlsFormError::Row(Refusals(self.findings.refusals)));
         }
-        file.insert("page".to_owned(), Value::Array(lay_out(std::mem::take(&mut self.placed))));
+        file.insert(
+            "page".to_owned(),
+            Value::Array(lay_out(std::mem::take(&mut self.placed), &self.languages)),
+        );
         // A table of texts, numbers and lists can always be written as TOML.
         let toml = toml::to_string_pretty(&file).unwrap_or_default();
         let questionnaire = Questionnaire::parse(&toml)?;
@@ -116,7 +119,7 @@ impl Importer {
         let untranslated = self.languages.untranslated;
         let title = self.languages.text(settings, "form_title").unwrap_or_else(|| {
             let id = settings.get("form_id");
-            Both::same(if id.is_empty() { "XLSForm" } else { id })
+            self.languages.same(if id.is_empty() { "XLSForm" } else { id })
         });
         self.languages.untranslated = untranslated;
         let title = raw_texts(settings, "title", title);
@@ -134,11 +137,24 @@ impl Importer {
             let what = format!("version «{raw}» is no whole number; it is 1 here");
             self.findings.remark(Place::settings("version"), what, "");
         }
-        Table::from_iter([
+        let mut file = Table::from_iter([
             ("code".to_owned(), Value::from(code)),
             ("version".to_owned(), Value::from(i64::from(version.unwrap_or(1)))),
+        ]);
+        // Without the key, Chinese comes first, then English.
+        let languages: Vec<Language> = self.languages.list().collect();
+        if !languages.is_sorted_by_key(|language| match *language {
+            Language::ZH => 0,
+            Language::EN => 1,
+            _ => 2,
+        }) {
+            let tags = languages.iter().map(|language| Value::from(language.tag()));
+            file.insert("languages".to_owned(), Value::Array(tags.collect()));
+        }
+        file.extend([
             ("title".to_owned(), title.into_value()),
             ("introduction".to_owned(), introduction.into_value()),
-        ])
+        ]);
+        file
     }
 }

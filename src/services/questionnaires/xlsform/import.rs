@@ -7,7 +7,7 @@ use super::columns::collapsed;
 use super::conditions::Condition;
 use super::expression::{Expression, Sign, parse};
 use super::findings::{Findings, Place, shortened};
-use super::languages::{Both, Languages};
+use super::languages::{Languages, Texts};
 use super::names::Names;
 use super::pages::{PageHead, Placed};
 use super::scope::{AnswerKind, Meaning, Scope};
@@ -23,13 +23,13 @@ const MAX_ROUNDS: usize = 50;
 /// An open group.
 pub struct Group {
     number: usize,
-    pub title: Option<Both>,
+    pub title: Option<Texts>,
     pub condition: Option<Condition>,
     /// Whether it is shown as one page.
     is_page: bool,
     pub is_grid: bool,
     /// The heading of the group's table.
-    pub heading: Option<Both>,
+    pub heading: Option<Texts>,
     is_dropped: bool,
 }
 
@@ -41,7 +41,7 @@ pub struct Importer {
     pub names: Names,
     pub placed: Vec<Placed>,
     /// The label of each question, by its name in the form.
-    pub labels: HashMap<String, Both>,
+    pub labels: HashMap<String, Texts>,
     /// The form's name of each item.
     pub form_names: HashMap<String, String>,
     /// The group in which each name of a round was defined.
@@ -237,7 +237,7 @@ impl Importer {
         let is_grid = appearance.split_whitespace().any(|word| word == "table-list");
         let mut title =
             self.languages.text(row, "label").map(|title| raw_texts(row, "text", title));
-        if row.raw("fieldworkd_text_zh").is_none() {
+        if !self.languages.same("").is_exact(row, "text") {
             title =
                 title.and_then(|title| match title.map(|text| pipe(text, &self.scope, suffix)) {
                     Ok(title) => Some(title),

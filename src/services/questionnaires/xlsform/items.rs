@@ -7,7 +7,7 @@ use super::columns::collapsed;
 use super::conditions::Condition;
 use super::findings::Place;
 use super::import::Importer;
-use super::languages::Both;
+use super::languages::Texts;
 use super::scope::{AnswerKind, Meaning};
 use super::texts::pipe;
 use super::workbook::Row;
@@ -18,7 +18,7 @@ pub struct Draft<'r> {
     /// The name in the form, without the suffix of the repeat's round.
     pub name: String,
     pub suffix: String,
-    pub text: Both,
+    pub text: Texts,
 }
 
 /// The end of an item's reading: its kind here.
@@ -128,8 +128,8 @@ impl Importer {
             item.insert("hint".to_owned(), hint.into_value());
         }
         for (key, column) in [("sms", "sms"), ("unit", "unit")] {
-            let text = raw_texts(row, column, Both::same(""));
-            if !text.zh.is_empty() && !text.en.is_empty() {
+            let text = raw_texts(row, column, self.languages.same(""));
+            if !text.has_gap() {
                 looks_at.extend(text_names(&text));
                 item.insert(key.to_owned(), text.into_value());
             }
@@ -140,12 +140,13 @@ impl Importer {
         id
     }
 
-    fn hint(&mut self, draft: &Draft) -> Option<Both> {
+    fn hint(&mut self, draft: &Draft) -> Option<Texts> {
         let row = draft.row;
         let plain = self.languages.text(row, "hint");
         let plain = plain.or_else(|| self.languages.text(row, "guidance_hint"));
-        if row.raw("fieldworkd_hint_zh").is_some() {
-            return Some(raw_texts(row, "hint", plain.unwrap_or_else(|| Both::same(""))));
+        let blank = self.languages.same("");
+        if blank.is_exact(row, "hint") {
+            return Some(raw_texts(row, "hint", plain.unwrap_or(blank)));
         }
         match plain?.map(|text| pipe(text, &self.scope, &draft.suffix)) {
             Ok(hint) => Some(hint),
@@ -158,7 +159,7 @@ impl Importer {
     }
 
     /// Places a group's label as a text between questions.
-    pub fn place_heading(&mut self, row: &Row, heading: Both, suffix: &str) {
+    pub fn place_heading(&mut self, row: &Row, heading: Texts, suffix: &str) {
         let name = collapsed(row.get("name"));
         let name = if name.is_empty() { format!("group_{}", row.number) } else { name };
         let id = self.names.give(&format!("{name}{suffix}"), &[]);
@@ -182,7 +183,7 @@ pub fn first_filled<'r, const N: usize>(row: &'r Row, columns: [&str; N]) -> &'r
 }
 
 /// Returns the ids of the answers that a text shows.
-fn text_names(text: &Both) -> Vec<String> {
+fn text_names(text: &Texts) -> Vec<String> {
     let names = |text: &str| {
         text.split("{answer:")
             .skip(1)
@@ -190,7 +191,5 @@ fn text_names(text: &Both) -> Vec<String> {
             .map(|(id, _)| id.to_owned())
             .collect::<Vec<_>>()
     };
-    let mut all = names(&text.zh);
-    all.extend(names(&text.en));
-    all
+    text.iter().flat_map(|(_, text)| names(text)).collect()
 }

@@ -8,7 +8,7 @@ use super::expression::{Expression, parse};
 use super::findings::{Place, shortened};
 use super::import::Importer;
 use super::items::{Draft, Kind, first_filled};
-use super::languages::Both;
+use super::languages::Texts;
 use super::scope::{AnswerKind, Code};
 use super::simplify::simplify;
 use super::types::{RowType, parameter};
@@ -53,7 +53,7 @@ impl Importer {
                 let ok = Code { theirs: "OK".to_owned(), ours: "OK".to_owned() };
                 let option = toml::Table::from_iter([
                     ("code".to_owned(), Value::from("OK")),
-                    ("text".to_owned(), Both::of("确认", "OK").into_value()),
+                    ("text".to_owned(), self.languages.words("确认", "OK").into_value()),
                 ]);
                 Kind::of("single", AnswerKind::One(vec![ok]))
                     .with("options", Value::Array(vec![Value::Table(option)]))
@@ -196,15 +196,19 @@ impl Importer {
         draft: &Draft,
         from: i64,
         to: i64,
-        low: Option<Both>,
-        high: Option<Both>,
+        low: Option<Texts>,
+        high: Option<Texts>,
     ) -> Kind {
         if low.is_none() || high.is_none() {
             let what = format!("{} is a scale; give its ends words (low, high)", draft.name);
             self.findings.remark(Place::survey(draft.row.number, "parameters"), what, "");
         }
-        let end = |words: Option<Both>, column: &str, point: i64| {
-            raw_texts(draft.row, column, words.unwrap_or_else(|| Both::same(&point.to_string())))
+        let end = |words: Option<Texts>, column: &str, point: i64| {
+            raw_texts(
+                draft.row,
+                column,
+                words.unwrap_or_else(|| self.languages.same(&point.to_string())),
+            )
         };
         let scale = toml::Table::from_iter([
             ("from".to_owned(), Value::from(from)),

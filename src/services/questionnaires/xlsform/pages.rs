@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 
 use toml::{Table, Value};
 
-use super::languages::Both;
+use super::languages::{Languages, Texts};
 
 /// What a page shares with the next, if it has to be divided.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct PageHead {
-    pub title: Option<Both>,
+    pub title: Option<Texts>,
     /// The condition in our words.
     pub show_if: Option<String>,
 }
@@ -22,7 +22,7 @@ pub struct Placed {
     /// The ids that its condition and texts look at.
     pub looks_at: Vec<String>,
     /// The group that is shown as a table, and the table's heading.
-    pub grid: Option<(usize, Both)>,
+    pub grid: Option<(usize, Texts)>,
     /// The group that makes the page.
     pub page: usize,
     pub head: PageHead,
@@ -32,11 +32,11 @@ struct Page {
     page: usize,
     head: PageHead,
     ids: BTreeSet<String>,
-    items: Vec<(Table, Option<(usize, Both)>)>,
+    items: Vec<(Table, Option<(usize, Texts)>)>,
 }
 
 /// Lays out the items. Pages of different groups are never joined.
-pub fn lay_out(items: Vec<Placed>) -> Vec<Value> {
+pub fn lay_out(items: Vec<Placed>, languages: &Languages) -> Vec<Value> {
     let mut pages: Vec<Page> = Vec::new();
     for placed in items {
         let is_new = pages.last().is_none_or(|page| {
@@ -55,11 +55,11 @@ pub fn lay_out(items: Vec<Placed>) -> Vec<Value> {
         }
     }
     let mut grids = 0;
-    pages.into_iter().map(|page| write_page(page, &mut grids)).collect()
+    pages.into_iter().map(|page| write_page(page, languages, &mut grids)).collect()
 }
 
-fn write_page(page: Page, grids: &mut usize) -> Value {
-    let title = page.head.title.unwrap_or_else(|| Both::of("问题", "Questions"));
+fn write_page(page: Page, languages: &Languages, grids: &mut usize) -> Value {
+    let title = page.head.title.unwrap_or_else(|| languages.words("问题", "Questions"));
     let mut table = Table::from_iter([("title".to_owned(), title.into_value())]);
     if let Some(condition) = page.head.show_if {
         table.insert("show_if".to_owned(), Value::String(condition));
@@ -102,7 +102,7 @@ fn without_own(item: &Table) -> Table {
         .collect()
 }
 
-fn write_grid(rows: Vec<Table>, heading: Both, number: usize) -> Table {
+fn write_grid(rows: Vec<Table>, heading: Texts, number: usize) -> Table {
     let mut grid = Table::from_iter([
         ("id".to_owned(), Value::from(format!("grid_{number}"))),
         ("type".to_owned(), Value::from("grid")),

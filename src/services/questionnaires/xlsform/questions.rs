@@ -163,13 +163,13 @@ impl Importer {
             }
             return None;
         };
-        let text = if row.raw("fieldworkd_text_zh").is_some() {
+        let text = if label.is_exact(row, "text") {
             Ok(label)
         } else {
             label.map(|text| pipe(text, &self.scope, suffix))
         };
         match text {
-            Ok(text) if text.zh.trim().is_empty() || text.en.trim().is_empty() => {
+            Ok(text) if text.has_gap() => {
                 self.findings.remark(
                     at,
                     format!("{name} shows nothing that is kept here; left out"),

@@ -10,7 +10,7 @@ use super::expression::{Expression, Sign, parse};
 use super::findings::{Place, shortened};
 use super::import::Importer;
 use super::items::{Draft, Kind, first_filled};
-use super::languages::Both;
+use super::languages::Texts;
 use super::scope::{AnswerKind, Code, Meaning};
 use super::texts::name_questions;
 use super::types::{SelectKind, parameter};
@@ -79,7 +79,7 @@ impl Importer {
                 }
             }
             if or_other {
-                add_other(&mut choices);
+                add_other(&mut choices, self.languages.words("其他", "Other"));
             }
             let name = if count == 1 {
                 format!("{}{}", draft.name, draft.suffix)
@@ -113,7 +113,7 @@ impl Importer {
     /// Choices are shown as they stand: an answer in their text is named by its question.
     fn name_questions_in(&mut self, draft: &Draft, choices: &mut [ListChoice]) {
         for choice in choices {
-            if choice.row.raw("fieldworkd_text_zh").is_some() {
+            if choice.text.is_exact(&choice.row, "text") {
                 continue;
             }
             let labels = &self.labels;
@@ -182,7 +182,7 @@ impl Importer {
             row: &row,
             name: format!("{}_other", draft.name),
             suffix: draft.suffix.clone(),
-            text: Both::of("请具体说明“其他”：", "Specify other:"),
+            text: self.languages.words("请具体说明“其他”：", "Specify other:"),
         };
         let name = format!("{id}_other");
         let kind = Kind::of("text", AnswerKind::Text);
@@ -303,8 +303,8 @@ impl Importer {
                 rest.trim_start_matches([' ', '-', '–', '—', '=', ':', '：', '.', '、', ')'])
                     .to_owned()
             };
-            let words = Both { zh: bare(&choice.text.zh), en: bare(&choice.text.en) };
-            (!words.zh.is_empty() && !words.en.is_empty()).then_some(words)
+            let words = choice.text.each(|_, text| bare(text));
+            (!words.has_gap()).then_some(words)
         };
         let (low, high) = (words(choices.first()?, from), words(choices.last()?, to));
         let between = &choices[1..choices.len() - 1];
@@ -330,7 +330,7 @@ impl Importer {
 }
 
 /// Adds the choice «other», unless the list has it.
-fn add_other(choices: &mut Vec<ListChoice>) {
+fn add_other(choices: &mut Vec<ListChoice>, other: Texts) {
     if choices.iter().any(|choice| choice.code.theirs == OTHER) {
         return;
     }
@@ -338,7 +338,7 @@ fn add_other(choices: &mut Vec<ListChoice>) {
     let ours = if is_taken { "other_2" } else { OTHER };
     choices.push(ListChoice {
         code: Code { theirs: OTHER.to_owned(), ours: ours.to_owned() },
-        text: Both::of("其他", "Other"),
+        text: other,
         is_exclusive: false,
         is_special: false,
         row: super::workbook::Row::default(),

@@ -1,7 +1,7 @@
 //! Texts of the form: `${name}` becomes an earlier answer, a constant or a calculation's text.
 
 use super::expression::{Expression, shown_number};
-use super::languages::Both;
+use super::languages::Texts;
 use super::scope::{AnswerKind, Scope};
 
 /// Replaces the names in a text. The error names what cannot be shown.
@@ -80,8 +80,8 @@ fn shown(value: &Expression, scope: &Scope) -> Option<String> {
 
 /// Replaces the names in a text that is shown as it stands, such as a choice, by the labels of the
 /// questions. Returns whether there was one.
-pub fn name_questions(text: &Both, label_of: impl Fn(&str) -> Option<Both>) -> Option<Both> {
-    if !text.zh.contains("${") && !text.en.contains("${") {
+pub fn name_questions(text: &Texts, label_of: impl Fn(&str) -> Option<Texts>) -> Option<Texts> {
+    if !text.iter().any(|(_, text)| text.contains("${")) {
         return None;
     }
     let replaced = |text: &str, word: &dyn Fn(&str) -> Option<String>| {
@@ -96,9 +96,17 @@ pub fn name_questions(text: &Both, label_of: impl Fn(&str) -> Option<Both>) -> O
         whole.push_str(rest);
         whole
     };
-    let zh = |name: &str| label_of(name).map(|label| format!("“{}”的回答", label.zh));
-    let en = |name: &str| label_of(name).map(|label| format!("the answer to “{}”", label.en));
-    Some(Both { zh: replaced(&text.zh, &zh), en: replaced(&text.en, &en) })
+    Some(text.each(|language, text| {
+        let named = |name: &str| {
+            let label = label_of(name)?;
+            let label = label.get(language);
+            Some(match language.is_chinese() {
+                true => format!("“{label}”的回答"),
+                false => format!("the answer to “{label}”"),
+            })
+        };
+        replaced(text, &named)
+    }))
 }
 
 #[cfg(test)]

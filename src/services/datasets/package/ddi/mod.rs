@@ -9,7 +9,7 @@ mod xml;
 
 use super::FormatContext;
 use super::wording::Wording;
-use crate::domain::language::LocalizedText;
+use crate::domain::language::{Language, LocalizedText};
 use crate::services::datasets::layout::{Field, Table, layout};
 use xml::Xml;
 
@@ -46,12 +46,13 @@ pub(super) fn codebook(format_context: FormatContext<'_>) -> String {
         described(Table::Cases, "F2", "c_", metadata.cases),
     ];
     let mut xml = Xml::begin();
+    let first = questionnaire.languages.first().copied().unwrap_or_default();
     let head = [
         ("xmlns", NAMESPACE),
         ("xmlns:xsi", "http://www.w3.org/2001/XMLSchema-instance"),
         ("xsi:schemaLocation", SCHEMA),
         ("version", "2.5"),
-        ("xml:lang", "zh"),
+        ("xml:lang", first.tag()),
     ];
     xml.element("codeBook", &head, |xml| {
         study::describe(xml, format_context, &wording);
@@ -61,12 +62,20 @@ pub(super) fn codebook(format_context: FormatContext<'_>) -> String {
         xml.element("dataDscr", &[], |xml| {
             variables::describe(xml, format_context, &wording, &tables);
         });
-        for (file, title) in [
-            ("questionnaire.zh.html", words("问卷（中文）", "questionnaire in Chinese")),
-            ("questionnaire.en.html", words("问卷（英文）", "questionnaire in English")),
-            ("fieldwork-report.html", words("访问执行报告", "fieldwork report")),
-        ] {
-            xml.element("otherMat", &[("level", "study"), ("URI", file)], |xml| {
+        let printed = questionnaire.languages.iter().map(|language| {
+            let title = match *language {
+                Language::ZH => words("问卷（中文）", "questionnaire in Chinese"),
+                Language::EN => words("问卷（英文）", "questionnaire in English"),
+                other => words(
+                    format!("问卷（{}）", other.autonym()),
+                    format!("questionnaire in {}", other.autonym()),
+                ),
+            };
+            (format!("questionnaire.{language}.html"), title)
+        });
+        let report = words("访问执行报告", "fieldwork report");
+        for (file, title) in printed.chain([("fieldwork-report.html".to_owned(), report)]) {
+            xml.element("otherMat", &[("level", "study"), ("URI", &file)], |xml| {
                 xml.both("labl", &[], &title);
             });
         }

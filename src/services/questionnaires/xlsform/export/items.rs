@@ -3,6 +3,7 @@
 use super::super::XlsFormError;
 use super::super::columns::cleaned;
 use super::super::expression::{Expression, parse, shown_number};
+use super::super::languages::{column_language, exact_column};
 use super::super::scope::{AnswerKind, Code, Meaning, Scope};
 use super::super::simplify::{simplify, substitute};
 use super::super::texts::pipe;
@@ -11,7 +12,7 @@ use super::names::FormNames;
 use super::sheets::{self, Cells};
 use super::{ExportedForm, expressible, relevant_of};
 use crate::domain::condition::Condition;
-use crate::domain::language::LocalizedText;
+use crate::domain::language::{Language, LocalizedText};
 use crate::domain::questionnaire::{
     Answer, Choice, Item, ItemKind, Page, Questionnaire, Range, Scale, Selection,
 };
@@ -31,8 +32,9 @@ fn set(cells: &mut Cells, column: &str, text: impl Into<String>) {
 }
 
 fn set_both(cells: &mut Cells, column: &str, text: &LocalizedText) {
-    set(cells, &format!("fieldworkd_{column}_zh"), text.zh());
-    set(cells, &format!("fieldworkd_{column}_en"), text.en());
+    for (language, text) in text.iter() {
+        set(cells, &exact_column(column, language), text);
+    }
 }
 
 /// Whether a cell gives this text back.
@@ -80,13 +82,20 @@ impl<'q> Exporter<'q> {
     }
 
     fn settings(&self) -> Cells {
-        let Questionnaire { code, version, title, introduction, list_fields, .. } =
+        let Questionnaire { code, version, languages, title, introduction, list_fields, .. } =
             self.questionnaire;
         let mut row = Cells::new();
-        set(&mut row, "form_title", cleaned(title.zh()));
+        set(&mut row, "form_title", cleaned(title.first()));
         set(&mut row, "form_id", code);
         set(&mut row, "version", version.to_string());
-        set(&mut row, "default_language", "中文 (zh)");
+        let first = self.questionnaire.languages.first().copied().unwrap_or_default();
+        set(&mut row, "default_language", column_language(first));
+        // Columns come in an order of their own.
+        let is_usual = languages.iter().all(|l| [Language::ZH, Language::EN].contains(l));
+        if !is_usual || !languages.is_sorted() {
+            let tags: Vec<String> = languages.iter().map(ToString::to_string).collect();
+            set(&mut row, "fieldworkd_languages", tags.join(" "));
+        }
         set_both(&mut row, "title", title);
         set_both(&mut row, "introduction", introduction);
         if !list_fields.is_empty() {
@@ -98,7 +107,9 @@ impl<'q> Exporter<'q> {
     /// Writes a text with answers; the exact text besides, if the import would read another.
     fn add_text(&self, row: &mut Cells, column: &str, exact: &str, text: &LocalizedText) {
         let mut is_exact = true;
-        for (language, text) in [("中文 (zh)", text.zh()), ("English (en)", text.en())] {
+        for &language in &self.questionnaire.languages {
+            let text = text.in_language(language);
+            let language = column_language(language);
             let label = self.with_form_names(text);
             is_exact &= is_kept(&label) && pipe(&label, &self.scope, "").as_deref() == Ok(text);
             set(row, &format!("{column}::{language}"), cleaned(&label));
@@ -276,7 +287,7 @@ impl<'q> Exporter<'q> {
     fn list_of(&mut self, item: &Item) -> Option<String> {
         let mut rows: Vec<Cells> = Vec::new();
         match &item.kind {
-            ItemKind::Scale(scale) => rows.extend(scale_rows(scale)),
+            ItemKind::Scale(scale) => rows.extend(scale_rows(scale, &self.questionnaire.languages)),
             ItemKind::Choice(choice) => rows.extend(choice_rows(choice)),
             _ => return None,
         }
@@ -290,7 +301,10 @@ impl<'q> Exporter<'q> {
             (item.refused, Answer::REFUSED, "不想说", "Rather not say"),
         ] {
             if is_offered && takes_forms {
-                let mut row = choice_row(code, zh, en);
+                let languages = self.questionnaire.languages.iter();
+                let words =
+                    languages.map(|l| (*l, if l.is_chinese() { zh } else { en }.to_owned()));
+                let mut row = choice_row(code, words);
                 set(&mut row, "fieldworkd_special", "yes");
                 rows.push(row);
             }
@@ -396,19 +410,22 @@ fn add_number(row: &mut Cells, range: &Range) {
     set_constraint(row, limits.collect());
 }
 
-fn choice_row(code: &str, zh: &str, en: &str) -> Cells {
+fn choice_row(code: &str, texts: impl Iterator<Item = (Language, String)>) -> Cells {
     let mut row = Cells::new();
     set(&mut row, "name", code);
-    set(&mut row, "label::中文 (zh)", cleaned(zh).replace("${", "$ {"));
-    set(&mut row, "label::English (en)", cleaned(en).replace("${", "$ {"));
+    for (language, text) in texts {
+        let column = format!("label::{}", column_language(language));
+        set(&mut row, &column, cleaned(&text).replace("${", "$ {"));
+    }
     row
 }
 
 fn choice_rows(choice: &Choice) -> impl Iterator<Item = Cells> {
     choice.options.iter().map(|option| {
         let text = &option.text;
-        let mut row = choice_row(&option.code, text.zh(), text.en());
-        if [text.zh(), text.en()].iter().any(|text| !is_kept(text) || text.contains("${")) {
+        let texts = text.iter().map(|(language, text)| (language, text.to_owned()));
+        let mut row = choice_row(&option.code, texts);
+        if text.iter().any(|(_, text)| !is_kept(text) || text.contains("${")) {
             set_both(&mut row, "text", text);
         }
         if option.is_exclusive {
@@ -425,19 +442,20 @@ fn choice_rows(choice: &Choice) -> impl Iterator<Item = Cells> {
     })
 }
 
-fn scale_rows(scale: &Scale) -> impl Iterator<Item = Cells> {
+fn scale_rows(scale: &Scale, languages: &[Language]) -> impl Iterator<Item = Cells> {
     scale.points().map(|point| {
         let end = |words: &LocalizedText| {
-            choice_row(
-                &point.to_string(),
-                &format!("{point} {}", words.zh()),
-                &format!("{point} {}", words.en()),
-            )
+            let texts = languages.iter();
+            let text = |language: Language| format!("{point} {}", words.in_language(language));
+            choice_row(&point.to_string(), texts.map(|language| (*language, text(*language))))
         };
         match point {
             _ if point == scale.from => end(&scale.low),
             _ if point == scale.to => end(&scale.high),
-            _ => choice_row(&point.to_string(), &point.to_string(), &point.to_string()),
+            _ => {
+                let texts = languages.iter().map(|language| (*language, point.to_string()));
+                choice_row(&point.to_string(), texts)
+            }
         }
     })
 }
