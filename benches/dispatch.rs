@@ -22,7 +22,7 @@ use axum::routing::post;
 use fieldworkd::adapters::clock::{Clock, SystemClock};
 use fieldworkd::adapters::database::messages;
 use fieldworkd::services::context::AppContext;
-use fieldworkd::services::list_import::{self, ImportRequest, ListOptions};
+use fieldworkd::services::list_import::{self, ImportRequest};
 use fieldworkd::services::sms_sending::{Dispatcher, WORKERS_PER_ROUTE};
 
 const MESSAGES: usize = 40_000;
@@ -167,13 +167,8 @@ async fn measure_fieldworkd(url: &str, sink: SocketAddr) -> f64 {
         \"a\", name = \"a公司\" }\ncategory = \"brand\"\nsubject = { brand = \"A1牌\" }\n";
     add_applications(&context, application).await.expect("the application registers");
     let list = common::list(MESSAGES);
-    let request = ImportRequest {
-        applications: &["A1".to_owned()],
-        file: "list",
-        content: list.as_bytes().into(),
-        options: ListOptions::default(),
-        dry_run: false,
-    };
+    let codes = ["A1".to_owned()];
+    let request = ImportRequest::of(&codes, "list", list.as_bytes().into());
     list_import::import_list(&context, &request, &mut |_, _| {}).await.expect("the list imports");
     let plan = fieldworkd::domain::contact_plan::PlanFile::parse(
         &common::PLAN.replace("09:00-21:00", "00:00-24:00"),

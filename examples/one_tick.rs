@@ -13,7 +13,7 @@ use fieldworkd::domain::contact_plan::PlanFile;
 use fieldworkd::domain::time::Timestamp;
 use fieldworkd::services::campaigns::{LaunchRequest, launch};
 use fieldworkd::services::context::AppContext;
-use fieldworkd::services::list_import::{ImportRequest, ListOptions, import_list};
+use fieldworkd::services::list_import::{ImportRequest, import_list};
 use fieldworkd::services::programmes::{add_applications, apply_programme};
 use fieldworkd::services::sms_sending::Dispatcher;
 use fieldworkd::simulation::{Scenario, Simulator};
@@ -59,13 +59,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     apply_programme(&context, PROGRAMME).await?;
     add_applications(&context, APPLICATION).await?;
     let applications = ["A1".to_owned()];
-    let request = ImportRequest {
-        applications: &applications,
-        file: "list.csv",
-        content: LIST.as_bytes().into(),
-        options: ListOptions::default(),
-        dry_run: false,
-    };
+    let request = ImportRequest::of(&applications, "list.csv", LIST.as_bytes().into());
     let imported = import_list(&context, &request, &mut |_, _| {}).await?;
     let plan = PlanFile::parse(PLAN)?.with_calendar(HOLIDAYS)?;
     let request = LaunchRequest {

@@ -197,6 +197,33 @@ async fn the_attachments_of_an_e_mail_are_put_together() {
 }
 
 #[tokio::test]
+async fn the_files_of_an_upload_are_read_together() {
+    let app = TestApp::on_sqlite(Scenario::faultless(1, 50), &[]).await;
+    add_account(&app, "qian", Role::Operator).await;
+    let qian = Browser::signed_in(&app, "qian").await;
+    let list = word(&[("被访者信息登记表（工程类）", LIST)]);
+    let form = form();
+    let files: [(&str, &[u8]); 3] =
+        [("名单.docx", &list), ("扫描件.jpg", b"\xff\xd8\xff\xe0"), ("申请书.docx", &form)];
+    let (status, to, _) =
+        qian.upload_all("/application-drafts", &[("programme", "p26")], &files).await;
+    assert_eq!((status, to.as_str()), (303, "/application-drafts/1"));
+    let reading = draft::view(&app.context, 1).await.unwrap().reading;
+    assert_eq!((reading.applications.len(), reading.lists.len()), (4, 2));
+    let names: Vec<&str> = reading.documents.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names.len(), 3, "{names:?}");
+    // The files are bounded, in number and together in size, and nothing of them is read.
+    let many: Vec<(&str, &[u8])> = vec![("a.csv", b"a"); 101];
+    let refused = qian.upload_all("/application-drafts", &[("programme", "p26")], &many).await;
+    assert!(refused.0 == 413 && refused.2.contains("最多 100 个文件"), "{refused:?}");
+    let half = vec![b'a'; 17 * 1024 * 1024];
+    let large: [(&str, &[u8]); 2] = [("a.csv", &half), ("b.csv", &half)];
+    let refused = qian.upload_all("/application-drafts", &[("programme", "p26")], &large).await;
+    assert!(refused.0 == 413 && refused.2.contains("32 MB"), "{refused:?}");
+    assert!(draft::view(&app.context, 2).await.is_err());
+}
+
+#[tokio::test]
 async fn a_spreadsheet_has_one_application_a_row_and_a_draft_for_each_applicant() {
     let app = TestApp::on_sqlite(Scenario::faultless(1, 50), &[]).await;
     let csv = "申请单位,申报类别,申报名称,型号,规格,手机\n山海医院,企业/机构,山海医院,,,13600136000\n\

@@ -18,7 +18,7 @@ const LAYERS: [&[&str]; 7] = [
 ];
 
 /// Services in order: each uses only those before it. `sealing` and `context` are below all others.
-const SERVICES: [&str; 27] = [
+const SERVICES: [&str; 28] = [
     "sealing",
     "context",
     "versions",
@@ -45,6 +45,7 @@ const SERVICES: [&str; 27] = [
     "monitoring",
     "drafts",
     "application_forms",
+    "applicant_pages",
     "webhooks",
 ];
 

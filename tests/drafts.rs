@@ -513,13 +513,13 @@ async fn a_new_operator_takes_the_demos_dirty_list_from_upload_to_launch_in_a_br
     let app = TestApp::on_sqlite(silent(), &[]).await;
     add_account(&app, "qian", Role::Operator).await;
     let list = std::fs::canonicalize("config/demo/lists/qinghe-users.csv").unwrap();
-    let Some(done) =
-        run_in_chromium("tests/external/drafts.js", json!({ "base": app.base, "list": list }))
-            .await
-    else {
+    let long = app.folder.path().join("long.csv");
+    std::fs::write(&long, list_of(0..130)).unwrap();
+    let play = json!({ "base": app.base, "list": list, "long": long });
+    let Some(done) = run_in_chromium("tests/external/drafts.js", play).await else {
         return;
     };
-    assert!(done["looked"].as_u64() >= Some(24), "{done}");
+    assert!(done["looked"].as_u64() >= Some(32), "{done}");
     assert!(
         campaigns::find(&mut app.context.database.read().await.unwrap(), "QH-2026")
             .await

@@ -4,9 +4,7 @@ use crate::common;
 use crate::common::{TestApp, list, number};
 use fieldworkd::adapters::clock::Clock;
 use fieldworkd::adapters::database::{applications, lists};
-use fieldworkd::services::list_import::{
-    self, ImportRequest, ListImportError, ListOptions, RowDecision,
-};
+use fieldworkd::services::list_import::{self, ImportRequest, ListImportError, RowDecision};
 use fieldworkd::services::programmes::add_applications;
 use fieldworkd::services::programmes::apply_programme;
 use fieldworkd::simulation::Scenario;
@@ -62,11 +60,8 @@ async fn the_same_file_again_changes_nothing_and_a_dry_run_writes_nothing() {
         app.register_brand("A1", "a", "").await;
         let applications = ["A1".to_owned()];
         let dry = ImportRequest {
-            applications: &applications,
-            file: "x",
-            content: DIRTY.as_bytes().into(),
-            options: ListOptions::default(),
             dry_run: true,
+            ..ImportRequest::of(&applications, "x", DIRTY.as_bytes().into())
         };
         let outcome = list_import::import_list(&app.context, &dry, &mut |_, _| {}).await.unwrap();
         assert_eq!((outcome.accepted, outcome.findings.len()), (3, 5));

@@ -23,7 +23,8 @@ async fn import(
 ) -> Result<ImportOutcome, ListImportError> {
     let codes = ["A1".to_owned()];
     let content = content.into();
-    let request = ImportRequest { applications: &codes, file, content, options, dry_run: true };
+    let request =
+        ImportRequest { options, dry_run: true, ..ImportRequest::of(&codes, file, content) };
     import_list(&app.context, &request, &mut |_, _| {}).await
 }
 

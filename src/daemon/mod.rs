@@ -15,6 +15,7 @@ use crate::adapters::clock::SystemClock;
 use crate::adapters::clock_watch::ClockStep;
 use crate::adapters::config::Config;
 use crate::adapters::sms::Entries;
+use crate::adapters::spreadsheets;
 use crate::adapters::telemetry;
 use crate::interfaces::http;
 use crate::services::call_center::queue;
@@ -43,6 +44,8 @@ pub async fn run(config: Config) -> Result<()> {
         format!("web.listen: {address} cannot be used; stop what holds it, or choose another")
     })?;
     let context = Arc::new(AppContext::open(config, Arc::new(SystemClock)).await?);
+    // What a conversion left behind when this daemon or its machine stopped hard.
+    spreadsheets::sweep_leftovers(&std::env::temp_dir());
     let (stop, stopped) = watch::channel(false);
 
     let dispatch_loops = spawn_dispatch_loops(&context, &stopped);

@@ -16,12 +16,15 @@ pub enum Via {
     Command,
     /// A respondent's own word.
     Reply,
+    /// An applicant's own page; the name is the applicant's code.
+    Applicant,
     /// Recorded before the log was chained.
     Legacy,
 }
 
 impl Via {
-    const ALL: [Via; 5] = [Via::Console, Via::Api, Via::Command, Via::Reply, Via::Legacy];
+    const ALL: [Via; 6] =
+        [Via::Console, Via::Api, Via::Command, Via::Reply, Via::Applicant, Via::Legacy];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -29,6 +32,7 @@ impl Via {
             Via::Api => "api",
             Via::Command => "command",
             Via::Reply => "reply",
+            Via::Applicant => "applicant",
             Via::Legacy => "before",
         }
     }
@@ -53,6 +57,11 @@ impl Actor {
     /// Somebody who replies by SMS; who it is stands nowhere.
     pub fn respondent() -> Actor {
         Actor { name: "respondent".into(), via: Via::Reply }
+    }
+
+    /// Somebody on an applicant's own page, by the applicant's code.
+    pub fn applicant(code: &str) -> Actor {
+        Actor { name: code.to_owned(), via: Via::Applicant }
     }
 
     pub fn command(name: &str) -> Actor {
@@ -113,14 +122,24 @@ actions! {
     VerificationsDrawn "verifications_drawn" "抽取复核" "drew interviews to verify";
     ProgrammeSaved "programme" "设置项目" "set up a programme";
     ApplicationRegistered "applicant" "登记申报" "registered an application";
+    ContactViewed "contact_shown" "查看申报单位联系人" "saw an applicant's contact";
     FormsRead "forms_read" "读取申报材料" "read application documents";
     FormsViewed "forms_shown" "查看申报材料" "saw application documents";
     FormsCorrected "forms_corrected" "更正申报材料" "corrected application documents";
     FormsDiscarded "forms_dropped" "放弃申报材料" "discarded application documents";
+    ApplicantLinkCreated "applicant_link" "创建申报单位链接" "created an applicant's link";
+    ApplicantLinkRevoked "applicant_link_revoked" "撤销申报单位链接" "revoked an applicant's link";
+    ApplicantCodeSent "applicant_code" "向申报单位发送验证码" "sent an applicant a code";
+    ApplicantSignedIn "applicant_signed_in" "申报单位登录" "signed in as an applicant";
+    ListHandedIn "list_handed_in" "申报单位提交名单" "handed a list in";
+    ListReturned "list_returned" "退回名单" "sent a list back";
     ListUploaded "list_uploaded" "上传名单" "uploaded a list";
     ListViewed "list_shown" "查看名单" "saw a list";
     ListDiscarded "list_dropped" "放弃名单" "discarded a list";
     ListImported "list_imported" "导入名单" "imported a list";
+    ListSentBack "list_sent_back" "下载名单更正表" "downloaded a list's correction sheet";
+    ListLeftOut "list_left_out" "名单删减" "left people out of a list";
+    ListReread "list_reread" "重新读取名单" "read a list again";
     ListCorrected "list_corrected" "更正名单" "corrected a list";
     PlanSaved "plan_saved" "保存联系计划" "saved a contact plan";
     DraftDiscarded "plan_dropped" "放弃草稿" "discarded a draft";

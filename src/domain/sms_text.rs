@@ -139,6 +139,8 @@ pub enum Placeholder {
     Signature,
     /// Whole days until the questionnaire closes.
     DaysLeft,
+    /// A one-time code. It stands in no plan; a gateway's approved template may have it.
+    Code,
 }
 
 impl Placeholder {
@@ -159,6 +161,7 @@ impl Placeholder {
             Placeholder::Link => "link",
             Placeholder::Signature => "signature",
             Placeholder::DaysLeft => "days_left",
+            Placeholder::Code => "code",
         }
     }
 }

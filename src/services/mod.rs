@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod alerts;
+pub mod applicant_pages;
 pub mod application_forms;
 pub mod call_center;
 pub mod campaigns;

@@ -9,6 +9,10 @@ use crate::domain::phone::Phone;
 /// The context a value was sealed for (authenticated data): it opens only under the same context.
 pub mod seal_context {
     pub const PHONE: &str = "respondent.phone";
+    pub const APPLICANT_MOBILE: &str = "applicant_link.mobile";
+    pub const LIST_DECLARATION: &str = "list_draft.declared";
+    pub const LIST_RETURNED: &str = "list_draft.returned";
+    pub const APPLICANT_CONTACT: &str = "applicant.contact";
     pub const PERSON: &str = "respondent.person";
     pub const LIST_FIELDS: &str = "case.fields";
     pub const OPEN_ANSWER: &str = "answer.value";

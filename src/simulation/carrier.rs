@@ -87,6 +87,10 @@ impl Shared {
                 .text_fingerprints
                 .entry(fingerprint(&format!("{}\n{}", submit.to, submit.text)))
                 .or_default() += 1;
+            if let Some((_, after)) = submit.text.split_once("验证码") {
+                let code = after.trim_start().chars().take_while(char::is_ascii_digit).collect();
+                state.record.one_time_codes.insert(submit.to.clone(), code);
+            }
             let id = format!("s{}", state.accepted.len() + 1);
             state.accepted.insert(
                 submit.reference.clone(),

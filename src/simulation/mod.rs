@@ -103,6 +103,8 @@ pub struct TrafficRecord {
     pub visits: u64,
     /// The numbers of people for whom somebody else answered.
     pub answered_for: BTreeSet<String>,
+    /// The last one-time code that was sent to each number.
+    pub one_time_codes: BTreeMap<String, String>,
 }
 
 impl TrafficRecord {

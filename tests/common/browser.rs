@@ -121,8 +121,18 @@ impl<'a> Browser<'a> {
         file: &str,
         content: &[u8],
     ) -> (u16, String, String) {
+        self.upload_all(path, fields, &[(file, content)]).await
+    }
+
+    /// Sends a form with several files and the session's token.
+    pub async fn upload_all(
+        &self,
+        path: &str,
+        fields: &[(&str, &str)],
+        files: &[(&str, &[u8])],
+    ) -> (u16, String, String) {
         let token = self.token("/staff/account").await;
-        self.upload_with(path, &token, fields, file, content).await
+        self.upload_files(path, &token, fields, files).await
     }
 
     pub async fn upload_with(
@@ -133,6 +143,16 @@ impl<'a> Browser<'a> {
         file: &str,
         content: &[u8],
     ) -> (u16, String, String) {
+        self.upload_files(path, token, fields, &[(file, content)]).await
+    }
+
+    async fn upload_files(
+        &self,
+        path: &str,
+        token: &str,
+        fields: &[(&str, &str)],
+        files: &[(&str, &[u8])],
+    ) -> (u16, String, String) {
         let mut body = Vec::new();
         for (name, value) in [("token", token)].iter().chain(fields) {
             body.extend(
@@ -142,13 +162,16 @@ impl<'a> Browser<'a> {
                 .into_bytes(),
             );
         }
-        let head = format!(
-            "--limit\r\nContent-Disposition: form-data; name=\"file\"; \
-                filename=\"{file}\"\r\nContent-Type: application/octet-stream\r\n\r\n"
-        );
-        body.extend(head.into_bytes());
-        body.extend(content);
-        body.extend(b"\r\n--limit--\r\n");
+        for (file, content) in files {
+            let head = format!(
+                "--limit\r\nContent-Disposition: form-data; name=\"file\"; \
+                    filename=\"{file}\"\r\nContent-Type: application/octet-stream\r\n\r\n"
+            );
+            body.extend(head.into_bytes());
+            body.extend(*content);
+            body.extend(b"\r\n");
+        }
+        body.extend(b"--limit--\r\n");
         let request = self
             .app
             .http

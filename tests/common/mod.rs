@@ -32,9 +32,7 @@ use fieldworkd::interfaces::http;
 use fieldworkd::services::campaigns::{self, LaunchError, LaunchReport, LaunchRequest};
 use fieldworkd::services::context::AppContext;
 use fieldworkd::services::deadlines;
-use fieldworkd::services::list_import::{
-    self, ImportOutcome, ImportRequest, ListImportError, ListOptions,
-};
+use fieldworkd::services::list_import::{self, ImportOutcome, ImportRequest, ListImportError};
 use fieldworkd::services::sms_sending::Dispatcher;
 use fieldworkd::simulation::{Scenario, Simulator};
 use sqlx::{Connection, Executor};
@@ -219,13 +217,7 @@ impl TestApp {
         content: &[u8],
     ) -> Result<ImportOutcome, ListImportError> {
         let applications: Vec<String> = codes.iter().map(|code| (*code).to_owned()).collect();
-        let request = ImportRequest {
-            applications: &applications,
-            file: "list.csv",
-            content: content.into(),
-            options: ListOptions::default(),
-            dry_run: false,
-        };
+        let request = ImportRequest::of(&applications, "list.csv", content.into());
         list_import::import_list(&self.context, &request, &mut |_, _| {}).await
     }
 

@@ -1,5 +1,5 @@
 // A new operator at an empty installation: programme, application, the demo's dirty list, corrected, a campaign, tested, rehearsed, launched.
-// Reads {chromium, base, password, list}.
+// Reads {chromium, base, password, list, long}.
 const { task, done, check, newPage, look, text, press, signIn, run } = require("./browser.js");
 
 run(async (browser) => {
@@ -23,11 +23,30 @@ run(async (browser) => {
   await press(qian, 'form[action="/applications"] button');
   check(qian.url().endsWith("/applications/QH-CLINIC"), `registered, and led to ${qian.url()}`);
   await look(qian, "application");
+  // A list that is too long: people are ticked off, then drawn; it is read again, and discarded.
+  await (await qian.$("#file")).uploadFile(task.long);
+  await press(qian, 'form[action$="/list"] button');
+  check((await text(qian)).includes("超出上限 30 人（至多 100 人）"), `not too long: ${(await text(qian)).slice(0, 400)}`);
+  await look(qian, "list-over");
+  await qian.$eval('[name="leave-2"]', (box) => box.click());
+  await press(qian, 'button[value="rows"]');
+  check((await text(qian)).includes("超出上限 29 人"), "nobody is left out by hand");
+  await press(qian, 'button[value="draw"]');
+  check(/129 人中抽取 100 人，随机种子 \d+/.test(await text(qian)), `nothing is drawn: ${(await text(qian)).slice(0, 400)}`);
+  check(await qian.evaluate(() => document.querySelector("#leave-out").closest("section").querySelector("tbody tr").innerText.includes("由人工选定")), "the ticked row is forgotten");
+  await look(qian, "list-drawn");
+  await qian.$eval('[name="encoding"]', (select) => { select.closest("details").open = true; select.value = "UTF-8"; });
+  await press(qian, 'form[action$="/read"] button');
+  check((await text(qian)).includes("已重新读取"), "it is not read again");
+  await press(qian, 'form[action$="/discard"] button');
+  await qian.goto(`${task.base}/applications/QH-CLINIC`);
   const chooser = await qian.$("#file");
   await chooser.uploadFile(task.list);
   await press(qian, 'form[action$="/list"] button');
   await look(qian, "list");
   // A number that was one digit short is put right, the others stay out.
+  const sheet = await qian.$eval('a[href$="/correction-sheet"]', (link) => fetch(link.href).then(async (answer) => [answer.status, (await answer.arrayBuffer()).byteLength, answer.headers.get("content-disposition")]));
+  check(sheet[0] === 200 && sheet[1] > 1000 && sheet[2].includes("filename*=UTF-8''"), `no correction sheet: ${sheet}`);
   const cells = await qian.$$('input[name^="cell-"]');
   check(cells.length > 0, "no row is shown to be corrected");
   let corrected = 0;
@@ -39,7 +58,7 @@ run(async (browser) => {
     }
   }
   check(corrected > 0, "no number is one digit short");
-  await press(qian, 'form[action^="/lists/"]:not([action$="/import"]):not([action$="/discard"]) button');
+  await press(qian, 'form:has(input[name^="cell-"]) button');
   check((await text(qian)).includes("已更正"), "a correction is not taken");
   const over = (await text(qian)).includes("allows at most");
   check(!over, `the list is over its cap: ${await text(qian)}`);

@@ -5,6 +5,7 @@
 //! list of all errors. Secrets are never in the file: they come from files that it names, or from
 //! the environment.
 
+mod applicant_pages;
 mod delivery;
 mod gateways;
 mod notify;
@@ -24,12 +25,14 @@ use ipnet::IpNet;
 use phonenumber::country;
 use toml::{Table, Value};
 
+pub use applicant_pages::ApplicantPagesConfig;
 pub use delivery::{DeliveryConfig, S3Config};
 pub use notify::{AlarmLevel, EmailConfig, NoticeChannel, NotifyConfig, SmsConfig, WebhookConfig};
 pub use reader::Reader;
 pub use routes::{Route, RouteDecision, RouteLeg};
 pub use telemetry::{LogLevel, TracesConfig};
 
+use crate::adapters::spreadsheets::OfficeProgram;
 use crate::domain::origin::ClusterLimits;
 use crate::domain::personal::Personal;
 use crate::domain::recurrence::Recurrence;
@@ -72,6 +75,8 @@ pub struct Config {
     /// Alarm levels, the worst first.
     pub alarms: Vec<AlarmLevel>,
     pub notify: NotifyConfig,
+    /// `None`: applicants have no pages of their own.
+    pub applicant_pages: Option<ApplicantPagesConfig>,
     pub delivery: DeliveryConfig,
     /// The telephone system that connects calls; without it, interviewers dial by hand.
     pub dial: Option<DialConfig>,
@@ -83,6 +88,8 @@ pub struct Config {
     pub default_region: String,
     /// Additional column headings of lists, by column name.
     pub headers: BTreeMap<String, Vec<String>>,
+    /// Which LibreOffice converts documents that cannot be read otherwise.
+    pub office: OfficeProgram,
     pub console: ConsoleConfig,
     pub dispatch: DispatchConfig,
     pub gateways: BTreeMap<String, GatewayConfig>,
@@ -367,12 +374,14 @@ fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
     let replies = sections::read_replies(r, folder);
     let words = sections::read_words(r, folder);
     let (default_region, headers) = sections::read_list_import(r);
+    let office = sections::read_documents(r);
     let dispatch = sections::read_dispatch(r);
     let housekeeping = sections::read_housekeeping(r);
     let gateways = sections::read_gateways(r, folder);
     let gateway_names: Vec<String> = gateways.keys().cloned().collect();
     let alarms = notify::read_alarms(r);
     let notify = notify::read_notify(r, &gateway_names, &default_region, folder);
+    let applicant_pages = applicant_pages::read_applicant_pages(r, &gateway_names);
     let delivery = delivery::read_delivery(r, folder);
     let dial = gateways::read_dial(r, folder);
     let routes = sections::read_routes(r, &gateway_names);
@@ -398,6 +407,7 @@ fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
         forecast_every,
         alarms,
         notify,
+        applicant_pages,
         delivery,
         dial,
         caps,
@@ -406,6 +416,7 @@ fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
         words,
         default_region,
         headers,
+        office,
         console,
         dispatch,
         gateways,

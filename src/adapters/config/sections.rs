@@ -10,6 +10,7 @@ use super::{
     ConsoleConfig, ContactCaps, DispatchConfig, GatewayConfig, HousekeepingConfig, OpenAnswers,
     QualityConfig, Reader, RepliesConfig, Route, WordsFile,
 };
+use crate::adapters::spreadsheets::OfficeProgram;
 use crate::domain::origin::ClusterLimits;
 use crate::domain::recurrence::Recurrence;
 use crate::domain::reply::ReplyWords;
@@ -215,6 +216,23 @@ pub fn read_list_import(r: &mut Reader<'_>) -> (String, BTreeMap<String, Vec<Str
             .collect()
         });
         (region, headers)
+    })
+}
+
+/// `[documents]`: the office program.
+pub fn read_documents(r: &mut Reader<'_>) -> OfficeProgram {
+    r.section("documents", |r| match r.text("soffice") {
+        None => OfficeProgram::OnPath,
+        Some(path) if path.is_empty() => OfficeProgram::Never,
+        Some(path) => {
+            if !Path::new(&path).is_absolute() {
+                r.problem(
+                    "soffice",
+                    format!("«{path}» must begin with /; \"\" means that nothing is converted"),
+                );
+            }
+            OfficeProgram::At(PathBuf::from(path))
+        }
     })
 }
 

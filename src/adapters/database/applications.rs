@@ -42,6 +42,10 @@ pub struct Application {
     pub questionnaire_id: Option<i64>,
     pub state: ApplicationState,
     pub closed_by: Option<ClosedBy>,
+    /// The title that the application form asks for; empty: it names none.
+    pub requested_title: String,
+    /// Whether the applicant agrees that the result is made public; `None`: it does not say.
+    pub may_publish: Option<bool>,
 }
 
 impl Application {
@@ -93,7 +97,8 @@ const SELECT: &str =
         a.category, a.subject, a.quota, a.list_fields,
                              a.list_received_at, a.fee_settled_at, a.held_since, \
                              a.extended_days, a.field_closes_at, a.campaign_id, \
-                             a.questionnaire_id, a.state, a.closed_by
+                             a.questionnaire_id, a.state, a.closed_by, \
+                             a.requested_title, a.may_publish
                       FROM application a JOIN applicant p ON p.id = a.applicant_id";
 
 fn read(row: &AnyRow) -> Result<Application> {
@@ -132,6 +137,8 @@ fn read(row: &AnyRow) -> Result<Application> {
         list_received_at: row.try_get::<Option<i64>, _>("list_received_at")?.map(Timestamp),
         fee_settled_at: row.try_get::<Option<i64>, _>("fee_settled_at")?.map(Timestamp),
         held_since: row.try_get::<Option<i64>, _>("held_since")?.map(Timestamp),
+        requested_title: text("requested_title")?,
+        may_publish: row.try_get::<Option<i64>, _>("may_publish")?.map(|it| it != 0),
         extended_days: u32::try_from(row.try_get::<i64, _>("extended_days")?).unwrap_or(0),
         field_closes_at: row.try_get::<Option<i64>, _>("field_closes_at")?.map(Timestamp),
         campaign_id: row.try_get::<Option<i64>, _>("campaign_id")?.map(CampaignId),
@@ -218,6 +225,24 @@ pub async fn of_campaign(
         .fetch_all(connection)
         .await?;
     rows.iter().map(read).collect()
+}
+
+/// Stores what the application form asks for beside the rating.
+pub async fn set_requested(
+    tx: &mut AnyConnection,
+    code: &str,
+    requested_title: &str,
+    may_publish: Option<bool>,
+) -> Result<()> {
+    let sql = "UPDATE application SET requested_title = $2, may_publish = $3 \
+        WHERE code = $1";
+    sqlx::query(sql)
+        .bind(code.to_owned())
+        .bind(requested_title.to_owned())
+        .bind(may_publish.map(i64::from))
+        .execute(tx)
+        .await?;
+    Ok(())
 }
 
 pub async fn set_list_received(

@@ -15,12 +15,22 @@ pub struct ListDraft {
     pub key_id: String,
     pub file: String,
     pub rows_sealed: Vec<u8>,
+    /// Whether its file is kept as well.
+    pub has_file: bool,
+    /// Whether the applicant uploaded it on its own page.
+    pub is_from_applicant: bool,
+    /// Who declared what when it was handed in, and when that was; `None`: it is not handed in.
+    pub declared_sealed: Option<Vec<u8>>,
+    pub handed_in_at: Option<Timestamp>,
+    /// What staff said when they sent it back.
+    pub returned_sealed: Option<Vec<u8>>,
     pub created_by: String,
     pub changed_at: Timestamp,
 }
 
-const LIST: &str =
-    "SELECT id, applications, key_id, file, rows_sealed, created_by, changed_at FROM list_draft";
+const LIST: &str = "SELECT id, applications, key_id, file, rows_sealed, \
+    CASE WHEN file_sealed IS NULL THEN 0 ELSE 1 END AS has_file, created_by, changed_at, \
+    is_from_applicant, declared_sealed, handed_in_at, returned_sealed FROM list_draft";
 
 fn read_list(row: &AnyRow) -> Result<ListDraft> {
     Ok(ListDraft {
@@ -29,15 +39,25 @@ fn read_list(row: &AnyRow) -> Result<ListDraft> {
         key_id: row.try_get("key_id")?,
         file: row.try_get("file")?,
         rows_sealed: row.try_get("rows_sealed")?,
+        has_file: row.try_get::<i64, _>("has_file")? != 0,
+        is_from_applicant: row.try_get::<i64, _>("is_from_applicant")? != 0,
+        declared_sealed: row.try_get("declared_sealed")?,
+        handed_in_at: row.try_get::<Option<i64>, _>("handed_in_at")?.map(Timestamp),
+        returned_sealed: row.try_get("returned_sealed")?,
         created_by: row.try_get("created_by")?,
         changed_at: Timestamp(row.try_get("changed_at")?),
     })
 }
 
-/// Stores a list and returns its id.
-pub async fn add_list(tx: &mut AnyConnection, draft: &ListDraft) -> Result<i64> {
+/// Stores a list, with its file if that is kept, and returns its id.
+pub async fn add_list(
+    tx: &mut AnyConnection,
+    draft: &ListDraft,
+    file_sealed: Option<Vec<u8>>,
+) -> Result<i64> {
     let sql = "INSERT INTO list_draft (applications, key_id, file, rows_sealed, created_by, \
-        changed_at) VALUES ($1, $2, $3, $4, $5, $6) RETURNING id";
+        changed_at, file_sealed, is_from_applicant)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id";
     let id = sqlx::query_scalar(sql)
         .bind(draft.applications.clone())
         .bind(draft.key_id.clone())
@@ -45,9 +65,17 @@ pub async fn add_list(tx: &mut AnyConnection, draft: &ListDraft) -> Result<i64> 
         .bind(draft.rows_sealed.clone())
         .bind(draft.created_by.clone())
         .bind(draft.changed_at.0)
+        .bind(file_sealed)
+        .bind(i64::from(draft.is_from_applicant))
         .fetch_one(tx)
         .await?;
     Ok(id)
+}
+
+/// Returns the file of a list, if it is kept.
+pub async fn list_file(connection: &mut AnyConnection, id: i64) -> Result<Option<Vec<u8>>> {
+    let file = sqlx::query_scalar("SELECT file_sealed FROM list_draft WHERE id = $1").bind(id);
+    Ok(file.fetch_optional(connection).await?.flatten())
 }
 
 pub async fn list(connection: &mut AnyConnection, id: i64) -> Result<Option<ListDraft>> {
@@ -81,15 +109,57 @@ pub async fn set_rows(
     Ok(done.rows_affected() == 1)
 }
 
+/// Hands a list in, unless it was changed or handed in meanwhile.
+pub async fn hand_in(
+    tx: &mut AnyConnection,
+    id: i64,
+    before: Timestamp,
+    declared_sealed: Vec<u8>,
+    now: Timestamp,
+) -> Result<bool> {
+    let sql = "UPDATE list_draft SET declared_sealed = $3, handed_in_at = $4, changed_at = $4, \
+        returned_sealed = NULL WHERE id = $1 AND changed_at = $2 AND handed_in_at IS NULL";
+    let done = sqlx::query(sql)
+        .bind(id)
+        .bind(before.0)
+        .bind(declared_sealed)
+        .bind(now.0.max(before.0 + 1))
+        .execute(tx)
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Sends a list back to its applicant. Returns false if it is not handed in.
+pub async fn send_back(
+    tx: &mut AnyConnection,
+    id: i64,
+    returned_sealed: Vec<u8>,
+    now: Timestamp,
+) -> Result<bool> {
+    let sql = "UPDATE list_draft SET declared_sealed = NULL, handed_in_at = NULL, \
+        returned_sealed = $2, changed_at = $3 WHERE id = $1 AND handed_in_at IS NOT NULL";
+    let done = sqlx::query(sql).bind(id).bind(returned_sealed).bind(now.0).execute(tx).await?;
+    Ok(done.rows_affected() == 1)
+}
+
 pub async fn discard_list(tx: &mut AnyConnection, id: i64) -> Result<()> {
     sqlx::query("DELETE FROM list_draft WHERE id = $1").bind(id).execute(tx).await?;
     Ok(())
 }
 
 /// Deletes lists that have not been changed since a moment.
-pub async fn delete_stale_lists(tx: &mut AnyConnection, since: Timestamp) -> Result<u64> {
-    Ok(sqlx::query("DELETE FROM list_draft WHERE changed_at < $1")
+/// Deletes lists that nobody has changed since; those of applicants since another time, as they wait
+/// for somebody else.
+pub async fn delete_stale_lists(
+    tx: &mut AnyConnection,
+    since: Timestamp,
+    of_applicants_since: Timestamp,
+) -> Result<u64> {
+    let sql = "DELETE FROM list_draft WHERE changed_at < CASE WHEN is_from_applicant = 1 THEN $2 \
+        ELSE $1 END";
+    Ok(sqlx::query(sql)
         .bind(since.0)
+        .bind(of_applicants_since.0)
         .execute(tx)
         .await?
         .rows_affected())

@@ -152,11 +152,18 @@ pub async fn set_hold(
 }
 
 pub async fn set_purged(tx: &mut AnyConnection, id: ApplicantId, now: Timestamp) -> Result<()> {
-    sqlx::query("UPDATE applicant SET purged_at = $2 WHERE id = $1")
+    sqlx::query("UPDATE applicant SET purged_at = $2, contact_sealed = NULL WHERE id = $1")
         .bind(id.0)
         .bind(now.0)
-        .execute(tx)
+        .execute(&mut *tx)
         .await?;
+    for sql in [
+        "DELETE FROM list_form WHERE applicant_id = $1",
+        "DELETE FROM applicant_link WHERE applicant_id = $1",
+        "UPDATE list_declaration SET declared_sealed = NULL WHERE applicant_id = $1",
+    ] {
+        sqlx::query(sql).bind(id.0).execute(&mut *tx).await?;
+    }
     Ok(())
 }
 

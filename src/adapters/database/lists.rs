@@ -33,6 +33,10 @@ pub struct ImportCounts {
     pub accepted: u64,
     pub merged: u64,
     pub rejected: u64,
+    /// People who were left out of a list over the limit.
+    pub left_out: u64,
+    /// Of a random draw among them: its seed, and the number of people it drew from.
+    pub draw: Option<(u32, u64)>,
 }
 
 /// Returns when the same file was imported for the same applications, if it was.
@@ -63,8 +67,8 @@ pub async fn add_import(
 ) -> Result<()> {
     let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
     let sql = "INSERT INTO list_import (applicant_id, content_hash, applications, rows_read, \
-        accepted, merged, rejected, imported_at)
-               VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+        accepted, merged, rejected, imported_at, left_out, draw_seed, drawn_from)
+               VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
     sqlx::query(sql)
         .bind(applicant.0)
         .bind(content_hash.to_owned())
@@ -74,6 +78,9 @@ pub async fn add_import(
         .bind(number(counts.merged))
         .bind(number(counts.rejected))
         .bind(now.0)
+        .bind(number(counts.left_out))
+        .bind(counts.draw.map(|(seed, _)| i64::from(seed)))
+        .bind(counts.draw.map(|(_, from)| number(from)))
         .execute(&mut *tx)
         .await?;
     let codes: Vec<&str> = applications.split(',').collect();
@@ -186,21 +193,26 @@ pub async fn imports_of(
     applicant: ApplicantId,
     application_code: &str,
 ) -> Result<Vec<(ImportCounts, Timestamp)>> {
-    let sql = "SELECT rows_read, accepted, merged, rejected, imported_at FROM list_import
+    let sql = "SELECT rows_read, accepted, merged, rejected, imported_at, left_out, draw_seed, \
+        drawn_from FROM list_import
                WHERE applicant_id = $1 AND ',' || applications || ',' LIKE '%,' || $2 || ',%'
                ORDER BY imported_at, id";
-    let rows: Vec<(i64, i64, i64, i64, i64)> = sqlx::query_as(sql)
+    type Row = (i64, i64, i64, i64, i64, i64, Option<i64>, Option<i64>);
+    let rows: Vec<Row> = sqlx::query_as(sql)
         .bind(applicant.0)
         .bind(application_code.to_owned())
         .fetch_all(connection)
         .await?;
     let count = |n: i64| u64::try_from(n).unwrap_or(0);
-    let counts = |(rows_read, accepted, merged, rejected, at): (i64, i64, i64, i64, i64)| {
+    let counts = |(rows_read, accepted, merged, rejected, at, left_out, seed, from): Row| {
+        let seed = seed.and_then(|seed| u32::try_from(seed).ok());
         let counts = ImportCounts {
             rows_read: count(rows_read),
             accepted: count(accepted),
             merged: count(merged),
             rejected: count(rejected),
+            left_out: count(left_out),
+            draw: seed.zip(from.map(count)),
         };
         (counts, Timestamp(at))
     };

@@ -7,6 +7,7 @@
 pub mod accounts;
 pub mod alarms;
 pub mod api_tokens;
+pub mod applicant_links;
 pub mod application_drafts;
 pub mod application_events;
 pub mod applications;
@@ -33,6 +34,7 @@ pub mod health;
 pub mod idempotency;
 pub mod invitations;
 pub mod links;
+pub mod list_forms;
 pub mod lists;
 pub mod message_parts;
 pub mod messages;

@@ -115,3 +115,27 @@ pub async fn add_applicant(
         .await?;
     Ok(ApplicantId(id))
 }
+
+/// Stores whom to ask about an applicant's applications, in place of who was named before.
+pub async fn set_contact(
+    tx: &mut AnyConnection,
+    applicant: ApplicantId,
+    contact_sealed: Vec<u8>,
+) -> Result<()> {
+    sqlx::query("UPDATE applicant SET contact_sealed = $2 WHERE id = $1")
+        .bind(applicant.0)
+        .bind(contact_sealed)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// Returns the applicant's contact, sealed.
+pub async fn contact(
+    connection: &mut AnyConnection,
+    applicant: ApplicantId,
+) -> Result<Option<Vec<u8>>> {
+    let sql = "SELECT contact_sealed FROM applicant WHERE id = $1";
+    let contact = sqlx::query_scalar(sql).bind(applicant.0).fetch_optional(connection).await?;
+    Ok(contact.flatten())
+}

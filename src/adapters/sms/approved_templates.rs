@@ -24,6 +24,11 @@ enum Piece {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Pattern(Vec<Piece>);
 
+/// What a pattern may have: what a plan may, and the code of a one-time message.
+fn fields() -> impl Iterator<Item = Placeholder> {
+    Placeholder::ALL.into_iter().chain([Placeholder::Code])
+}
+
 impl Pattern {
     pub fn parse(raw: &str) -> Result<Pattern, String> {
         let mut pieces = Vec::new();
@@ -37,7 +42,7 @@ impl Pattern {
                 pieces.push(Piece::Fixed(rest[..open].to_owned()));
             }
             let name = &rest[open + 1..close];
-            pieces.push(match Placeholder::ALL.into_iter().find(|p| p.as_str() == name) {
+            pieces.push(match fields().find(|field| field.as_str() == name) {
                 Some(placeholder) => Piece::Field(placeholder),
                 None if name == "link_code" => Piece::LinkCode,
                 None => {

@@ -82,9 +82,11 @@ fn converse(mut child: Running, bytes: &[u8]) -> Result<Vec<Sheet>> {
     })
 }
 
+/// What is said of a file that was too much for its child.
+pub const DIED: &str = "it is damaged, or takes more than 1 GB of memory or a minute to read";
+
 fn died() -> SpreadsheetError {
-    let problem = "it is damaged, or takes more than 1 GB of memory or a minute to read";
-    SpreadsheetError::Unreadable(problem.into())
+    SpreadsheetError::Unreadable(DIED.into())
 }
 
 /// A child that is ended with its reader.

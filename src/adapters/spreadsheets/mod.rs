@@ -7,7 +7,11 @@
 //! that a file which beats the limits ends that process and nothing else.
 
 mod child_process;
+mod merged;
+mod numbering;
 mod ods;
+mod office;
+mod pdf_page;
 mod web_page;
 mod word;
 mod xml_workbook;
@@ -18,6 +22,10 @@ use calamine::{Data, DataRef, Reader, SheetVisible, Xls, Xlsb, Xlsx};
 use serde::{Deserialize, Serialize};
 
 pub use child_process::{in_child_process, serve_parent};
+pub use office::{
+    ConversionProblem, Converter, OfficeProgram, Source, convert_with, office_in_use,
+    serve_conversion, sweep_leftovers,
+};
 
 /// Size limit of a file; it is loaded as a whole.
 pub const MAX_BYTES: u64 = 32 * 1024 * 1024;
@@ -62,6 +70,8 @@ pub enum SpreadsheetError {
     TooLarge(String),
     /// It is something else.
     Foreign(ForeignFile),
+    /// The office program was to make it readable, and did not.
+    NotConverted(ConversionProblem),
 }
 
 impl SpreadsheetError {
@@ -94,10 +104,13 @@ fn is_zip(start: &[u8]) -> bool {
     start.starts_with(b"PK\x03\x04")
 }
 
-/// A kind of file that holds no table that can be read.
+/// A kind of file that holds no table that can be read. An office program makes some of them
+/// readable ([`Converter`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ForeignFile {
     Pdf,
+    /// A PDF that shows pictures of its pages.
+    ScannedPdf,
     Picture,
     RichText,
     /// A document of Word before 2007, or of WPS.
@@ -111,19 +124,27 @@ impl ForeignFile {
     pub fn labels(self) -> (&'static str, &'static str) {
         match self {
             ForeignFile::Pdf => (
-                "这是 PDF，请索要制作它的原文件，或把其中的表格复制到电子表格",
-                "it is a PDF; ask for the file it was made from, or copy its table into a spreadsheet",
+                "这是 PDF，请索要制作它的 Word 或表格原文件；服务器安装 libreoffice-writer 和 libreoffice-draw 后可读取其中的文字",
+                "it is a PDF; ask for the file it was made from, or install libreoffice-writer and \
+                    libreoffice-draw on the server, which then reads its text",
+            ),
+            ForeignFile::ScannedPdf => (
+                "这是扫描的 PDF，没有文字，请索要盖章前的 Word 文件，或手工录入",
+                "it is a scanned PDF without text; ask for the Word file before it was sealed, or \
+                    type it in",
             ),
             ForeignFile::Picture => (
-                "这是图片，请索要原文件，或重新录入",
-                "it is a picture; ask for the file it was made from, or type it",
+                "这是图片，请索要盖章前的 Word 文件，或手工录入",
+                "it is a picture; ask for the Word file before it was sealed, or type it in",
             ),
-            ForeignFile::RichText => {
-                ("这是 RTF 文档，请另存为 .docx", "it is rich text; save it as .docx")
-            }
+            ForeignFile::RichText => (
+                "这是 RTF 文档，请另存为 .docx，或在服务器上安装 libreoffice-writer",
+                "it is rich text; save it as .docx, or install libreoffice-writer on the server",
+            ),
             ForeignFile::OldDocument => (
-                "这是旧版 Word 或 WPS 文档，请另存为 .docx",
-                "it is a document of an old Word or WPS; save it as .docx",
+                "这是旧版 Word 或 WPS 文档，请另存为 .docx，或在服务器上安装 libreoffice-writer",
+                "it is a document of an old Word or WPS; save it as .docx, or install \
+                    libreoffice-writer on the server",
             ),
             ForeignFile::WebArchive => (
                 "这是网页存档，请用电子表格程序打开后另存为 XLSX",
@@ -139,30 +160,69 @@ impl ForeignFile {
 
 /// Recognises a file that holds no table that can be read, by its first bytes.
 fn foreign_kind(start: &[u8]) -> Option<ForeignFile> {
-    let kinds: [(&[u8], ForeignFile); 10] = [
+    let kinds: [(&[u8], ForeignFile); 11] = [
         (b"%PDF", ForeignFile::Pdf),
         (b"{\\rtf", ForeignFile::RichText),
         (b"\x89PNG", ForeignFile::Picture),
         (b"\xff\xd8\xff", ForeignFile::Picture),
         (b"GIF8", ForeignFile::Picture),
         (b"II*\0", ForeignFile::Picture),
+        (b"MM\0*", ForeignFile::Picture),
         (b"BM", ForeignFile::Picture),
         (b"MIME-Version:", ForeignFile::WebArchive),
         (b"Rar!", ForeignFile::Archive),
         (b"7z\xbc\xaf", ForeignFile::Archive),
     ];
+    // HEIF, as telephones take pictures, and WebP.
+    let is_at = |place: usize, words: &[&[u8]]| {
+        start.get(place..place + 4).is_some_and(|found| words.contains(&found))
+    };
+    if is_at(4, &[b"ftyp"]) && is_at(8, &[b"heic", b"heix", b"mif1", b"msf1", b"avif"])
+        || is_at(0, &[b"RIFF"]) && is_at(8, &[b"WEBP"])
+    {
+        return Some(ForeignFile::Picture);
+    }
     let found = kinds.iter().find(|(magic, _)| start.starts_with(magic))?.1;
     // A text may begin with these two letters.
     let is_bitmap = !start.starts_with(b"BM") || start.get(6..10) == Some(&[0; 4]);
     is_bitmap.then_some(found)
 }
 
-/// Reads sheets of a workbook, in a process of its own if the program does so.
+/// Reads sheets of a workbook, in a process of its own if the program does so. What only an office
+/// program reads is converted first, if there is one.
 pub fn read(bytes: &[u8], which: Sheets) -> Result<Vec<Sheet>> {
+    read_or_convert(bytes, which, office::in_use().as_ref())
+}
+
+/// As [`read`], with this converter or none.
+pub fn read_or_convert(
+    bytes: &[u8],
+    which: Sheets,
+    converter: Option<&Converter>,
+) -> Result<Vec<Sheet>> {
     if bytes.len() as u64 > MAX_BYTES {
         return Err(SpreadsheetError::TooLarge("32 MB".into()));
     }
-    child_process::read(bytes, which).unwrap_or_else(|| read_here(bytes, which))
+    let read =
+        |bytes: &[u8]| child_process::read(bytes, which).unwrap_or_else(|| read_here(bytes, which));
+    let Some(converter) = converter else { return read(bytes) };
+    if office::is_open_text(bytes) {
+        return read(&converter.convert(bytes, office::Source::OpenText)?);
+    }
+    match read(bytes) {
+        Err(SpreadsheetError::Foreign(kind)) => match office::Source::of(kind) {
+            Some(source) => read(&converter.convert(bytes, source)?),
+            None => Err(SpreadsheetError::Foreign(kind)),
+        },
+        // A workbook or a document of another old program; what ended its reader is no such thing.
+        Err(SpreadsheetError::Unreadable(problem))
+            if problem != child_process::DIED && office::is_other_old(bytes) =>
+        {
+            let converted = converter.convert(bytes, office::Source::of_other_old(bytes));
+            read(&converted.map_err(|_| SpreadsheetError::Unreadable(problem))?)
+        }
+        other => other,
+    }
 }
 
 fn read_here(bytes: &[u8], which: Sheets) -> Result<Vec<Sheet>> {
@@ -183,7 +243,9 @@ fn read_here(bytes: &[u8], which: Sheets) -> Result<Vec<Sheet>> {
     }
     if is_markup(start) {
         let text = web_page::decode(bytes);
-        if text.contains(xml_workbook::NAMESPACE) && text.contains("<Worksheet")
+        if pdf_page::is_drawing(&text) {
+            pdf_page::for_each_table(&text, &mut add)?;
+        } else if text.contains(xml_workbook::NAMESPACE) && text.contains("<Worksheet")
             || text.contains("<ss:Worksheet")
         {
             xml_workbook::for_each_sheet(&text, &mut add)?;
@@ -238,6 +300,12 @@ fn read_here(bytes: &[u8], which: Sheets) -> Result<Vec<Sheet>> {
                     rows.add(cell.get_position(), with_leading_zeros(text, least))?;
                 }
             }
+            drop(cells);
+            // A merge that cannot be read leaves cells empty, as before it was known.
+            let merges = workbook.merge_cells_by_sheet_name(&name);
+            for merge in merges.into_iter().flatten() {
+                rows.merge(merge.start, merge.end.0);
+            }
             if add(name, rows)? {
                 break;
             }
@@ -252,6 +320,10 @@ fn read_here(bytes: &[u8], which: Sheets) -> Result<Vec<Sheet>> {
             for (row, column, value) in range.used_cells() {
                 let at = |first: u32, n: usize| first.saturating_add(n as u32);
                 rows.add((at(first_row, row), at(first_column, column)), shown(value))?;
+            }
+            let merges = workbook.merge_cells_by_sheet_name(&name);
+            for merge in merges.into_iter().flatten() {
+                rows.merge(merge.start, merge.end.0);
             }
             if add(name, rows)? {
                 break;
@@ -280,6 +352,7 @@ struct SparseRows {
     rows: Vec<(u32, Vec<(u32, String)>)>,
     filled: usize,
     text: usize,
+    merges: Vec<merged::Merge>,
 }
 
 impl SparseRows {
@@ -341,6 +414,7 @@ impl Budget {
                 is_same
             });
         }
+        sparse.fill_merged();
         self.rows += sparse.rows.len();
         self.filled += sparse.filled;
         self.text += sparse.text;
@@ -494,6 +568,41 @@ mod tests {
         let row = ["2027-01-31", "2027-01-31 09:30:00", "13800138000"].map(str::to_owned);
         let file = workbook.save_to_buffer().unwrap();
         assert_eq!(rows(&file), [(3, row.to_vec())]);
+    }
+
+    /// calamine#405, Icinga/icingaweb2-module-fileshipper#16, spreadsheet-reader#77.
+    #[test]
+    fn a_merged_cell_beside_several_people_is_that_of_each() {
+        let mut workbook = rust_xlsxwriter::Workbook::new();
+        let format = rust_xlsxwriter::Format::new();
+        let sheet = workbook.add_worksheet();
+        sheet.merge_range(0, 0, 1, 0, "单位", &format).unwrap();
+        sheet.merge_range(2, 0, 3, 0, "甲公司", &format).unwrap();
+        for (row, cells) in
+            [["姓名", "电话"], ["", "手机"], ["王", "13800138000"], ["李", "13900139000"]]
+                .iter()
+                .enumerate()
+        {
+            for (cell, column) in cells.iter().zip(1..) {
+                sheet.write_string(row as u32, column, *cell).unwrap();
+            }
+        }
+        let content = workbook.save_to_buffer().unwrap();
+        let told: Vec<Vec<String>> = rows(&content).into_iter().map(|(_, cells)| cells).collect();
+        assert_eq!(
+            told,
+            [
+                ["单位", "姓名", "电话"],
+                ["", "", "手机"],
+                ["甲公司", "王", "13800138000"],
+                ["甲公司", "李", "13900139000"]
+            ]
+        );
+        let cells = "<t:table-cell t:number-rows-spanned=\"2\"><x:p>甲公司</x:p></t:table-cell>\
+            <t:table-cell><x:p>王</x:p></t:table-cell><t:table-cell><x:p>13800138000</x:p></t:table-cell>\
+            </t:table-row><t:table-row><t:covered-table-cell/><t:table-cell><x:p>李</x:p></t:table-cell>\
+            <t:table-cell><x:p>13900139000</x:p></t:table-cell>";
+        assert_eq!(rows(&ods(cells))[1].1, ["甲公司", "李", "13900139000"]);
     }
 
     /// XLSB is recognized by its workbook, not by any binary part: Excel saves the settings of

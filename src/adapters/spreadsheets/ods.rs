@@ -15,6 +15,8 @@ const MAX_CELL_BYTES: usize = 4 * 32_767;
 #[derive(Default)]
 struct OpenCell {
     repeated: u32,
+    /// Rows that it reaches over.
+    rows: u32,
     /// The value of a number, a date or a truth value; the text of others is what is shown.
     value: Option<String>,
     /// The value of others, if nothing is shown.
@@ -72,6 +74,7 @@ pub fn for_each_sheet(
                 "table-cell" | "covered-table-cell" => {
                     cell = Some(OpenCell {
                         repeated: repeat_count(&tag, "table:number-columns-repeated"),
+                        rows: repeat_count(&tag, "table:number-rows-spanned"),
                         value: value_of(&tag),
                         bare_value: bare_value_of(&tag),
                         ..OpenCell::default()
@@ -120,6 +123,9 @@ pub fn for_each_sheet(
                         None => shown,
                     };
                     if !text.is_empty() {
+                        if done.rows > 1 {
+                            rows.merge((row, column), row.saturating_add(done.rows - 1));
+                        }
                         // A sheet has 16,384 columns at most.
                         let repeated = done.repeated.min(16_384);
                         row_text += text.len() * repeated as usize;

@@ -167,6 +167,7 @@ impl OpenTable {
             lines.split('\n').map(words).filter(|line| !line.is_empty()).collect();
         self.rows.add((self.row, self.column), lines.join("\n"))?;
         if cell.rows > 1 {
+            self.rows.merge((self.row, self.column), self.row.saturating_add(cell.rows - 1));
             let until = (self.column + cell.columns) as usize;
             if self.reserved.len() < until {
                 self.reserved.resize(until, 0);
@@ -196,6 +197,14 @@ mod tests {
         let expected: [Vec<&str>; 3] =
             [vec!["姓名", "电话"], vec!["", "手机", "固话"], vec!["王&李\n二", "13800138000"]];
         assert_eq!(rows(page)[0], expected);
+    }
+
+    #[test]
+    fn a_cell_beside_several_people_is_that_of_each() {
+        let told = rows(
+            "<table><tr><td rowspan=2>甲公司<td>王<td>13800138000<tr><td>李<td>13900139000</table>",
+        );
+        assert_eq!(told[0], [["甲公司", "王", "13800138000"], ["甲公司", "李", "13900139000"]]);
     }
 
     #[test]

@@ -1,12 +1,16 @@
 //! Word documents (ECMA-376): the tables of `word/document.xml`, each with the text before it as its
 //! name. Ticks come out as signs, however they were made: as a character, a symbol of Wingdings, a
-//! content control or a form field.
+//! content control or a form field. In a cell, the numbers of Word's own lists are written out.
 
+use std::collections::BTreeMap;
 use std::io::BufReader;
+use std::ops::Range;
 
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
+use super::merged::is_number;
+use super::numbering::Numbering;
 use super::ods::attribute;
 use super::{MAX_TEXT, Result, SparseRows, SpreadsheetError, archive, too_much_text};
 
@@ -23,7 +27,19 @@ struct OpenCell {
     span: u32,
     /// It belongs to the cell above, which has the text.
     continues: bool,
+    /// Cells below may belong to it.
+    is_merged: bool,
     text: String,
+    /// Where the numbers of Word's lists stand in the text.
+    labels: Vec<Range<usize>>,
+}
+
+/// What the properties of a paragraph say about its number.
+#[derive(Default)]
+struct ParagraphList {
+    style: Option<String>,
+    number: Option<u32>,
+    level: Option<u32>,
 }
 
 /// A content control being read: whether its box is ticked, if it is one, and where its text begins.
@@ -41,14 +57,23 @@ struct Document {
     row: u32,
     column: u32,
     cell: Option<OpenCell>,
+    /// The cells of the row, by their columns.
+    cells: Vec<(u32, OpenCell)>,
     controls: Vec<OpenControl>,
     field_is_ticked: Option<bool>,
     is_in_run: bool,
     is_in_text: bool,
     is_hidden: bool,
-    /// Depth within what is not shown: what was moved away, and copies for old programs.
+    /// Depth within what is not shown: what was moved away, what was before a change, and copies for
+    /// old programs.
     skipped: u32,
     text: usize,
+    numbering: Numbering,
+    list: ParagraphList,
+    /// The number of this paragraph, until its text begins.
+    label: Option<String>,
+    /// By column: the first and the last row of a merged cell that may go on.
+    merges: BTreeMap<u32, (u32, u32)>,
 }
 
 /// Passes each table to `add`, with the text before it. What follows the last table is a name without
@@ -58,10 +83,12 @@ pub fn for_each_table(
     add: &mut impl FnMut(String, SparseRows) -> Result<bool>,
 ) -> Result<()> {
     let mut archive = archive(bytes)?;
+    let numbering = Numbering::read(&mut archive);
     let content = archive.by_name(DOCUMENT).map_err(SpreadsheetError::unreadable)?;
     let mut reader = Reader::from_reader(BufReader::new(content));
     reader.config_mut().expand_empty_elements = true;
-    let (mut buffer, mut document, mut tables) = (Vec::new(), Document::default(), 0u32);
+    let (mut buffer, mut document, mut tables) =
+        (Vec::new(), Document { numbering, ..Document::default() }, 0u32);
     loop {
         buffer.clear();
         match reader.read_event_into(&mut buffer).map_err(SpreadsheetError::unreadable)? {
@@ -103,7 +130,8 @@ impl Document {
     fn start(&mut self, tag: &BytesStart<'_>) {
         let name = tag.local_name();
         let name = name.as_ref();
-        if self.skipped > 0 || matches!(name, "Fallback" | "moveFrom") {
+        let is_not_shown = matches!(name, "Fallback" | "moveFrom" | "pPrChange" | "tcPrChange");
+        if self.skipped > 0 || is_not_shown {
             self.skipped += 1;
             return;
         }
@@ -119,7 +147,13 @@ impl Document {
             "tr" if self.table_depth == 1 => self.column = 0,
             "gridBefore" if self.table_depth == 1 => self.column += number(value()),
             "tc" if self.table_depth == 1 => {
-                self.cell = Some(OpenCell { span: 1, continues: false, text: String::new() });
+                self.cell = Some(OpenCell {
+                    span: 1,
+                    continues: false,
+                    is_merged: false,
+                    text: String::new(),
+                    labels: Vec::new(),
+                });
             }
             "gridSpan" if self.table_depth == 1 => {
                 if let Some(cell) = &mut self.cell {
@@ -129,8 +163,13 @@ impl Document {
             "vMerge" if self.table_depth == 1 => {
                 if let Some(cell) = &mut self.cell {
                     cell.continues = value().as_deref() != Some("restart");
+                    cell.is_merged = true;
                 }
             }
+            "p" => (self.list, self.label) = (ParagraphList::default(), None),
+            "pStyle" => self.list.style = value(),
+            "numId" => self.list.number = value().and_then(|id| id.parse().ok()),
+            "ilvl" => self.list.level = value().and_then(|level| level.parse().ok()),
             "r" => (self.is_in_run, self.is_hidden) = (true, false),
             "vanish" if self.is_in_run => self.is_hidden = is_on(),
             "t" => self.is_in_text = self.is_in_run,
@@ -169,7 +208,17 @@ impl Document {
         match name {
             "t" => self.is_in_text = false,
             "r" => self.is_in_run = false,
-            "p" => self.push('\n'),
+            "pPr" => {
+                let ParagraphList { style, number, level } = std::mem::take(&mut self.list);
+                // Above the tables it would become part of their names, and in a list without tables
+                // part of the people's.
+                let label = self.numbering.next(style.as_deref(), number, level);
+                self.label = label.filter(|_| self.cell.is_some());
+            }
+            "p" => {
+                self.label = None;
+                self.push('\n');
+            }
             "tc" if self.table_depth > 1 => self.push(' '),
             "checkBox" => {
                 if let Some(is_ticked) = self.field_is_ticked.take() {
@@ -188,16 +237,25 @@ impl Document {
             }
             "tc" if self.table_depth == 1 => {
                 if let Some(cell) = self.cell.take() {
-                    let text = if cell.continues { "" } else { cell.text.trim() };
-                    if self.column < MAX_COLUMNS {
-                        self.rows.add((self.row, self.column), text.to_owned())?;
+                    self.follow_merge(&cell);
+                    let (column, span) = (self.column, cell.span);
+                    if column < MAX_COLUMNS && !cell.continues {
+                        self.cells.push((column, cell));
                     }
-                    self.column = self.column.saturating_add(cell.span);
+                    self.column = column.saturating_add(span);
                 }
             }
-            "tr" if self.table_depth == 1 => self.row += 1,
+            "tr" if self.table_depth == 1 => {
+                self.end_row()?;
+                self.row += 1;
+            }
             "tbl" => {
                 self.table_depth = self.table_depth.saturating_sub(1);
+                if self.table_depth == 0 {
+                    for (column, (first, last)) in std::mem::take(&mut self.merges) {
+                        self.rows.merge((first, column), last);
+                    }
+                }
                 return Ok(self.table_depth == 0);
             }
             _ => {}
@@ -205,8 +263,43 @@ impl Document {
         Ok(false)
     }
 
+    /// Adds the cells of a row. The numbers of a list before people are no part of their names.
+    fn end_row(&mut self) -> Result<()> {
+        let is_of_person = self.cells.iter().any(|(_, cell)| is_number(&cell.text));
+        for (column, mut cell) in std::mem::take(&mut self.cells) {
+            for label in cell.labels.drain(..).rev().filter(|_| is_of_person) {
+                cell.text.drain(label);
+            }
+            self.rows.add((self.row, column), cell.text.trim().to_owned())?;
+        }
+        Ok(())
+    }
+
+    /// Follows the cells of a column that are one.
+    fn follow_merge(&mut self, cell: &OpenCell) {
+        match self.merges.get_mut(&self.column) {
+            Some((_, last)) if cell.continues => *last = self.row,
+            _ => {
+                if let Some((first, last)) = self.merges.remove(&self.column) {
+                    self.rows.merge((first, self.column), last);
+                }
+                if cell.is_merged && !cell.continues {
+                    self.merges.insert(self.column, (self.row, self.row));
+                }
+            }
+        }
+    }
+
     fn add_text(&mut self, text: &str) -> Result<()> {
         if self.is_in_text && !self.is_hidden && self.skipped == 0 {
+            if let Some(label) = self.label.take_if(|_| !text.trim().is_empty()) {
+                self.text += label.len();
+                let from = self.target().len();
+                label.chars().for_each(|c| self.push(c));
+                self.push(' ');
+                let until = self.target().len();
+                self.cell.iter_mut().for_each(|cell| cell.labels.push(from..until));
+            }
             self.text += text.len();
             if self.text > MAX_TEXT {
                 return Err(too_much_text());
@@ -299,6 +392,38 @@ pub(super) mod tests {
         assert_eq!(told[0].0, "登记表（工程类）");
         assert_eq!(told[0].1, [vec!["姓名", "电话", "", "备注"], vec!["", "手机", "固\n话"]]);
         assert_eq!(told[1], ("填表人".to_owned(), vec![]));
+    }
+
+    /// Tencent/WeKnora#2657, pydocx#45, docx4j#37: the cells below a merged one say so without a word.
+    #[test]
+    fn an_organisation_beside_several_people_is_that_of_each() {
+        let cell =
+            |merge: &str, text: &str| format!("<w:tc><w:tcPr>{merge}</w:tcPr>{}</w:tc>", p(text));
+        let (restart, goes_on) = ("<w:vMerge w:val=\"restart\"/>", "<w:vMerge/>");
+        let row = |cells: &[(&str, &str)]| {
+            let cells: String = cells.iter().map(|(merge, text)| cell(merge, text)).collect();
+            format!("<w:tr>{cells}</w:tr>")
+        };
+        let body = format!(
+            "<w:tbl>{}{}{}{}{}{}</w:tbl>",
+            row(&[(restart, "单位"), ("", "姓名"), ("", "电话")]),
+            row(&[(goes_on, ""), ("", ""), ("", "手机")]),
+            row(&[(restart, "甲公司"), ("", "王"), ("", "13800138000")]),
+            row(&[(goes_on, ""), ("", "李"), ("", "13900139000")]),
+            row(&[(restart, "乙公司"), ("", "钱"), ("", "13700137000")]),
+            row(&[(goes_on, ""), ("", "合计"), ("", "3")]),
+        );
+        assert_eq!(
+            tables(&body)[0].1,
+            [
+                vec!["单位", "姓名", "电话"],
+                vec!["", "", "手机"],
+                vec!["甲公司", "王", "13800138000"],
+                vec!["甲公司", "李", "13900139000"],
+                vec!["乙公司", "钱", "13700137000"],
+                vec!["", "合计", "3"],
+            ]
+        );
     }
 
     /// python-docx#224, npoi#449, docx2python#24 (a field that is checked without saying so).

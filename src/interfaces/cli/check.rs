@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 use crate::adapters::clock::{Clock, SystemClock};
 use crate::adapters::config::Config;
 use crate::adapters::database::{applications, erasure, lists, stuck_work};
+use crate::adapters::spreadsheets::{self, OfficeProgram};
 use crate::interfaces::errors::CommandError;
 use crate::services::context::AppContext;
 use crate::services::erasure::purge::{self, PurgeReview, PurgeStatus};
@@ -61,6 +62,20 @@ pub async fn doctor(config: Config) -> Result<()> {
         );
     };
     report("configuration", check_questionnaires(&config));
+    match (&config.office, spreadsheets::office_in_use()) {
+        (_, Some(soffice)) => {
+            report(&format!("documents are converted by {}", soffice.display()), None);
+        }
+        (OfficeProgram::At(path), None) => {
+            let problem = format!("documents.soffice: {} is no program", path.display());
+            report("documents are converted by LibreOffice", Some(problem));
+        }
+        (OfficeProgram::OnPath, None) => print_line!(
+            "note    LibreOffice is not installed: .doc, .wps, .rtf and PDF files are not read \
+                (libreoffice-writer, -calc and -draw)"
+        ),
+        (OfficeProgram::Never, None) => {}
+    }
     let datasets = config.datasets.clone();
     let write_test = std::fs::create_dir_all(&datasets).and_then(|()| {
         let probe_file = datasets.join(".doctor");

@@ -3,10 +3,11 @@
 
 use super::Command;
 use super::alarm::AlarmCommand;
+use super::applications::{ApplicationCommand, ProgrammeCommand};
 use super::campaign::CampaignCommand;
 use super::dataset::{DatasetCommand, SigningKeyCommand};
 use super::inbox::InboxCommand;
-use super::lists::{ApplicationCommand, ListCommand, ProgrammeCommand};
+use super::lists::ListCommand;
 use super::message::MessageCommand;
 use super::retention::{LegalHoldCommand, PersonCommand};
 use super::suppress::SuppressCommand;
@@ -53,14 +54,14 @@ pub fn audit_spec(command: &Command) -> Option<AuditSpec> {
             ),
             ApplicationCommand::List { .. } | ApplicationCommand::History { .. } => return None,
         },
-        Command::List(ListCommand::Import { application: codes, file: path, dry_run, .. }) => {
-            match dry_run {
-                true => return None,
-                false => {
-                    (Action::ListImported, application_object(&codes.join(",")), file_name(path))
-                }
+        Command::List(ListCommand::Template { .. }) => return None,
+        Command::List(ListCommand::Import(args)) => match args.dry_run {
+            true => return None,
+            false => {
+                let object = application_object(&args.application.join(","));
+                (Action::ListImported, object, file_name(&args.file))
             }
-        }
+        },
         Command::Campaign(command) => match command {
             CampaignCommand::Launch { dry_run: true, .. }
             | CampaignCommand::List { .. }

@@ -1,433 +1,108 @@
-//! `programme`, `application` and `list`.
+//! `list`: imports respondent lists, and writes the empty one.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use chrono::NaiveDate;
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
-use super::{output, read_file, read_text};
-use crate::adapters::database::applications::{self, ApplicationState};
-use crate::adapters::database::{application_events, lists, programmes};
-use crate::services;
-use crate::services::application_forms::draft::CreatedDraft;
-use crate::services::application_forms::{self, Document, ReadApplication, ReadList};
+use super::{output, read_file};
+use crate::domain::category::Category;
+use crate::interfaces::errors::CommandError;
 use crate::services::context::AppContext;
-use crate::services::deadlines;
-use crate::services::deadlines::changes::{self, ChangedBy};
 use crate::services::list_import::{
     self, ImportOutcome, ImportRequest, ListImportError, ListOptions, ListSource, RowDecision,
+    Selection, correction_sheet, template,
 };
 
 #[derive(Subcommand)]
-pub enum ProgrammeCommand {
-    /// Create or update a programme from its TOML file
-    Apply { file: PathBuf },
-    /// List the applications of a programme, those at risk first
-    Status {
-        code: String,
-        #[arg(long)]
-        json: bool,
-    },
-}
-
-#[derive(Subcommand)]
-pub enum ApplicationCommand {
-    /// Register the applications of a TOML file, all or none
-    Add { file: PathBuf },
-    /// Read application forms, information sheets and lists (Word documents, spreadsheets, folders,
-    /// the ZIP of an e-mail's attachments) into a draft, which staff look through and register on
-    /// the console
-    Import {
-        #[arg(required = true)]
-        file: Vec<PathBuf>,
-        #[arg(long, value_name = "CODE")]
-        programme: String,
-        /// Show what is read; write nothing to the database
-        #[arg(long)]
-        dry_run: bool,
-        #[arg(long)]
-        json: bool,
-    },
-    /// List applications
-    List {
-        #[arg(long)]
-        json: bool,
-    },
-    /// Record that the survey fee is settled; where the fee comes first, the due days count from
-    /// then
-    Fee {
-        code: String,
-        /// The day, like 2026-03-15
-        #[arg(long, value_name = "DAY")]
-        settled: NaiveDate,
-    },
-    /// Send nothing for an application until it is released; the hold moves its due days
-    Hold {
-        code: String,
-        #[arg(long)]
-        reason: String,
-    },
-    /// End a hold
-    Release {
-        code: String,
-        #[arg(long)]
-        reason: String,
-    },
-    /// Add days to both due days
-    Extend {
-        code: String,
-        #[arg(long, value_name = "N")]
-        days: u32,
-        #[arg(long)]
-        reason: String,
-    },
-    /// Show what happened to an application: days, reasons and actors
-    History {
-        code: String,
-        #[arg(long)]
-        json: bool,
-    },
-}
-
-#[derive(Subcommand)]
 pub enum ListCommand {
-    /// Import a respondent list (CSV, TSV, XLSX, XLS, ODS, a Word document or a web page with tables)
-    Import {
-        /// The application of the list; several, separated by commas, share it
-        #[arg(long, value_name = "CODE[,CODE…]", value_delimiter = ',', required = true)]
-        application: Vec<String>,
+    /// Import a respondent list (CSV, TSV, XLSX, XLS, ODS, a Word document or a web page with tables;
+    /// if LibreOffice is installed, also .doc, .wps, .rtf, .odt and PDF)
+    Import(ImportArgs),
+    /// Write an empty list in the association's form, to be filled in by an applicant
+    Template {
+        /// The file to write (.xlsx)
         file: PathBuf,
-        /// The sheet with the list, by its name or its number; if omitted, those with people
-        #[arg(long, value_name = "NAME")]
-        sheet: Option<String>,
-        /// The encoding of a text (utf-8, gb18030, big5, …); if omitted, it is found
-        #[arg(long, value_name = "ENCODING")]
-        encoding: Option<String>,
-        /// The row that names the columns; if omitted, it is found
-        #[arg(long, value_name = "N")]
-        header_row: Option<u32>,
-        /// Where a column stands: mobile=3 or mobile=C; names: name, salutation, organisation,
-        /// job_title, mobile, phone, email, segment, remark, language
-        #[arg(long, value_name = "COLUMN=PLACE")]
-        column: Vec<String>,
-        /// Check and show everything; write nothing to the database
-        #[arg(long)]
-        dry_run: bool,
-        /// File for the report on rejected and merged rows; NAME.report.csv beside the list if
-        /// omitted
-        #[arg(long, value_name = "FILE")]
-        report: Option<PathBuf>,
-        #[arg(long)]
-        json: bool,
+        /// The categories that the list is for: organisation, brand, product, project, service
+        #[arg(long, value_name = "CATEGORY[,CATEGORY…]", value_delimiter = ',')]
+        category: Vec<String>,
+        /// The applications that the list is for: with the applicant's name and the limit
+        #[arg(
+            long,
+            value_name = "CODE[,CODE…]",
+            value_delimiter = ',',
+            conflicts_with = "category"
+        )]
+        application: Vec<String>,
     },
 }
 
-pub async fn programme(context: &AppContext, command: ProgrammeCommand) -> Result<()> {
-    let file = match command {
-        ProgrammeCommand::Apply { file } => file,
-        ProgrammeCommand::Status { code, json } => {
-            return print_overview(context, &code, json).await;
-        }
-    };
-    let programme = services::programmes::apply_programme(context, &read_text(&file)?)
-        .await
-        .with_context(|| file.display().to_string())?;
-    print_line!("programme {} is set: {}", programme.code, programme.name.zh());
-    Ok(())
+#[derive(Args)]
+pub struct ImportArgs {
+    /// The application of the list; several, separated by commas, share it
+    #[arg(long, value_name = "CODE[,CODE…]", value_delimiter = ',', required = true)]
+    pub application: Vec<String>,
+    pub file: PathBuf,
+    /// The sheet with the list, by its name or its number; if omitted, those with people
+    #[arg(long, value_name = "NAME")]
+    sheet: Option<String>,
+    /// The encoding of a text (utf-8, gb18030, big5, …); if omitted, it is found
+    #[arg(long, value_name = "ENCODING")]
+    encoding: Option<String>,
+    /// The row that names the columns; if omitted, it is found
+    #[arg(long, value_name = "N")]
+    header_row: Option<u32>,
+    /// Where a column stands: mobile=3 or mobile=C; names: name, salutation, organisation,
+    /// job_title, mobile, phone, email, segment, remark, language. It is remembered for the
+    /// applicant's next list of this form
+    #[arg(long, value_name = "COLUMN=PLACE")]
+    column: Vec<String>,
+    /// Rows to leave out, such as 3,8,10-20
+    #[arg(long, value_name = "ROWS", default_value = "", hide_default_value = true)]
+    leave_out: String,
+    /// Where there are more names than the category allows, draw at random as many as it does
+    #[arg(long)]
+    draw: bool,
+    /// The seed of the draw; if omitted, it comes from the file. It is recorded
+    #[arg(long, value_name = "N")]
+    seed: Option<u32>,
+    /// Check and show everything; write nothing to the database
+    #[arg(long)]
+    pub dry_run: bool,
+    /// File for the report: .csv for what was decided about rows, .xlsx for the rows that the
+    /// applicant is to correct, with the wrong cells marked, to be sent back. If omitted,
+    /// NAME.report.csv and NAME.report.xlsx beside the list
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    #[arg(long)]
+    json: bool,
 }
 
-pub async fn application(context: &AppContext, command: ApplicationCommand) -> Result<()> {
+pub async fn run(context: &AppContext, command: ListCommand) -> Result<()> {
     match command {
-        ApplicationCommand::Add { file } => {
-            let codes = services::programmes::add_applications(context, &read_text(&file)?)
-                .await
-                .with_context(|| file.display().to_string())?;
-            print_line!("registered: {}", codes.join(", "));
-            Ok(())
-        }
-        ApplicationCommand::Import { file, programme, dry_run, json } => {
-            import_forms(context, &file, &programme, dry_run, json).await
-        }
-        ApplicationCommand::List { json } => list_applications(context, json).await,
-        ApplicationCommand::Fee { code, settled } => print_deadline_status(
-            &changes::settle_fee(context, &code, settled, &output::os_user()).await?,
-        ),
-        ApplicationCommand::Hold { code, reason } => print_deadline_status(
-            &changes::hold(
-                context,
-                &code,
-                ChangedBy { actor: &output::os_user(), reason: &reason },
-            )
-            .await?,
-        ),
-        ApplicationCommand::Release { code, reason } => print_deadline_status(
-            &changes::release(
-                context,
-                &code,
-                ChangedBy { actor: &output::os_user(), reason: &reason },
-            )
-            .await?,
-        ),
-        ApplicationCommand::Extend { code, days, reason } => print_deadline_status(
-            &changes::extend(
-                context,
-                &code,
-                days,
-                ChangedBy { actor: &output::os_user(), reason: &reason },
-            )
-            .await?,
-        ),
-        ApplicationCommand::History { code, json } => print_history(context, &code, json).await,
-    }
-}
-
-fn print_deadline_status(status: &changes::DeadlineStatus) -> Result<()> {
-    let day = |day: Option<NaiveDate>| day.map_or("not yet".to_owned(), |day| day.to_string());
-    print_line!(
-        "application {}: the days run from {}, the dataset is due on {}, the certificate on {}; \
-            {} days were added",
-        status.application,
-        day(status.begins),
-        day(status.dataset_due),
-        day(status.certificate_due),
-        status.extended_days
-    );
-    if let Some(since) = &status.held_since {
-        print_line!("on hold since {since}: nothing is sent for it");
-    }
-    Ok(())
-}
-
-async fn print_history(context: &AppContext, code: &str, as_json: bool) -> Result<()> {
-    let mut connection = context.database.read().await?;
-    let application = applications::find(&mut connection, code)
-        .await?
-        .with_context(|| format!("no application has the code {code}"))?;
-    let zone = programmes::get(&mut connection, application.programme_id).await?.time_zone;
-    let events = application_events::of_application(&mut connection, application.id).await?;
-    if as_json {
-        let items =
-            events.iter().map(|e| json!({ "at": e.at.rfc3339(zone), "kind": e.kind.as_str(), "days": e.days, "reason": e.reason, "actor": e.actor }));
-        return output::print_json(&items.collect::<Vec<_>>());
-    }
-    let cells = |e: &application_events::ApplicationEvent| {
-        let days = e.days.map(|days| days.to_string()).unwrap_or_default();
-        vec![
-            e.at.rfc3339(zone),
-            e.kind.as_str().to_owned(),
-            days,
-            e.reason.clone(),
-            e.actor.clone(),
-        ]
-    };
-    output::print_table(
-        &["at", "kind", "days", "reason", "actor"],
-        &events.iter().map(cells).collect::<Vec<_>>(),
-    );
-    Ok(())
-}
-
-async fn print_overview(context: &AppContext, code: &str, as_json: bool) -> Result<()> {
-    let all = deadlines::programme_overview(context, code)
-        .await?
-        .with_context(|| format!("no programme has the code {code}"))?;
-    if as_json {
-        return output::print_json(&all);
-    }
-    let cells = |o: &deadlines::ApplicationOverview| {
-        vec![
-            o.application.clone(),
-            o.state.to_owned(),
-            o.campaign.clone().unwrap_or_default(),
-            o.names.to_string(),
-            format!("{}/{}", o.completed, o.target),
-            o.dataset_due.map(|day| day.to_string()).unwrap_or_default(),
-            o.days_left.map(|days| days.to_string()).unwrap_or_default(),
-            output::format_percent(o.behind),
-            output::format_percent(o.chance),
-        ]
-    };
-    let header = [
-        "application",
-        "state",
-        "campaign",
-        "names",
-        "completed",
-        "dataset due",
-        "days left",
-        "behind",
-        "chance",
-    ];
-    output::print_table(&header, &all.iter().map(cells).collect::<Vec<_>>());
-    Ok(())
-}
-
-async fn import_forms(
-    context: &AppContext,
-    paths: &[PathBuf],
-    programme: &str,
-    dry_run: bool,
-    as_json: bool,
-) -> Result<()> {
-    let mut documents = Vec::new();
-    for path in paths {
-        read_documents(path, 0, &mut documents)?;
-    }
-    let created = application_forms::draft::create(
-        context,
-        &output::os_user(),
-        programme,
-        documents,
-        dry_run,
-    )
-    .await?;
-    if as_json {
-        let items: Vec<serde_json::Value> =
-            created.iter().map(|created| reading_json(created, dry_run)).collect();
-        return match items.as_slice() {
-            [only] => output::print_json(only),
-            several => output::print_json(&json!({ "items": several })),
-        };
-    }
-    for CreatedDraft { id, reading, known } in &created {
-        let nobody = "(no name)".to_owned();
-        print_line!("{}", if reading.applicant.is_empty() { &nobody } else { &reading.applicant });
-        for application in &reading.applications {
-            let missing = application.missing().join(", ");
-            let missing =
-                if missing.is_empty() { missing } else { format!(" — missing: {missing}") };
-            let note = if application.is_ticked { "" } else { " (not ticked)" };
-            print_line!("  {}: {}{note}{missing}", application.category, application.subject);
-        }
-        for list in &reading.lists {
-            let categories: Vec<&str> = list.categories.iter().map(|c| c.as_str()).collect();
-            print_line!("  a list of {} people ({})", list.people, categories.join(", "));
-        }
-        for (document, problem) in &reading.documents {
-            if let Some(problem) = problem {
-                print_line!("  {document}: not read: {problem}");
-            }
-        }
-        match (id, known) {
-            (_, Some(Some(ended))) => {
-                print_line!("  read before, and {ended}; nothing was changed")
-            }
-            (Some(id), Some(None)) => print_line!("  read before: draft {id}; nothing was changed"),
-            (Some(id), None) => {
-                print_line!(
-                    "  draft {id}: look it through and register it at /application-drafts/{id}"
-                );
-            }
-            (None, _) => print_line!("  dry run, nothing written"),
+        ListCommand::Import(args) => import(context, args).await,
+        ListCommand::Template { file, category, application } => {
+            write_template(context, &file, &category, &application).await
         }
     }
-    Ok(())
 }
 
-/// Reads a file, or the files of a folder and its folders.
-fn read_documents(path: &Path, depth: u32, into: &mut Vec<Document>) -> Result<()> {
-    const MAX_DEPTH: u32 = 5;
-    if !path.is_dir() {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        into.push(Document { name, content: read_file(path)? });
-        return Ok(());
-    }
-    if depth >= MAX_DEPTH {
-        return Ok(());
-    }
-    let entries = std::fs::read_dir(path).with_context(|| path.display().to_string())?;
-    let mut entries = entries.collect::<std::io::Result<Vec<_>>>()?;
-    entries.sort_by_key(std::fs::DirEntry::file_name);
-    entries.iter().try_for_each(|entry| read_documents(&entry.path(), depth + 1, into))
-}
-
-fn reading_json(created: &CreatedDraft, dry_run: bool) -> serde_json::Value {
-    let CreatedDraft { id, reading, known } = created;
-    let application = |application: &ReadApplication| {
-        json!({
-            "category": application.category, "subject": application.subject, "fields": application.fields,
-            "missing": application.missing(), "ticked": application.is_ticked,
-        })
-    };
-    let list = |list: &ReadList| json!({ "categories": list.categories, "people": list.people, "document": list.document });
-    let documents = reading.documents.iter();
-    json!({
-        "applicant": reading.applicant,
-        "contact": reading.contact,
-        "title": reading.title,
-        "publicity": reading.publicity,
-        "applications": reading.applications.iter().map(application).collect::<Vec<_>>(),
-        "lists": reading.lists.iter().map(list).collect::<Vec<_>>(),
-        "documents": documents.map(|(name, problem)| json!({ "name": name, "problem": problem })).collect::<Vec<_>>(),
-        "draft": id, "already": known.is_some(), "dry_run": dry_run,
-    })
-}
-
-async fn list_applications(context: &AppContext, as_json: bool) -> Result<()> {
-    let mut connection = context.database.read().await?;
-    let mut rows = Vec::new();
-    for application in applications::all(&mut connection).await? {
-        let names: u32 =
-            lists::names_by_segment(&mut connection, application.id).await?.values().sum();
-        let state = match application.state {
-            ApplicationState::Registered => "registered",
-            ApplicationState::InField => "in_field",
-            ApplicationState::Closed => "closed",
-        };
-        rows.push((application, names, state));
-    }
-    if as_json {
-        let items: Vec<_> = rows
-            .iter()
-            .map(|(a, names, state)| {
-                json!({ "code": a.code, "category": a.category, "applicant": a.applicant_name, "subject": a.subject.title(), "names": names, "state": state })
-            })
-            .collect();
-        return output::print_json(&items);
-    }
-    let cells = |(a, names, state): &(applications::Application, u32, &str)| {
-        vec![
-            a.code.clone(),
-            a.category.to_string(),
-            (*state).to_owned(),
-            names.to_string(),
-            a.applicant_name.clone(),
-            a.subject.title(),
-        ]
-    };
-    output::print_table(
-        &["code", "category", "state", "names", "applicant", "subject"],
-        &rows.iter().map(cells).collect::<Vec<_>>(),
-    );
-    Ok(())
-}
-
-pub async fn list(context: &AppContext, command: ListCommand) -> Result<()> {
-    let ListCommand::Import {
-        application,
-        file,
-        sheet,
-        encoding,
-        header_row,
-        column,
-        dry_run,
-        report,
-        json,
-    } = command;
+async fn import(context: &AppContext, args: ImportArgs) -> Result<()> {
+    let ImportArgs { application, file, dry_run, report, json, .. } = &args;
     if !file.is_file() {
-        read_file(&file)?;
+        read_file(file)?;
     }
     let file_label = file.display().to_string();
+    let (encoding, sheet) = (args.encoding.as_deref(), args.sheet.as_deref());
     let request = ImportRequest {
-        applications: &application,
-        file: &file_label,
-        content: ListSource::File(file.clone()),
-        options: ListOptions::parse(encoding.as_deref(), sheet.as_deref(), header_row, &column)?,
-        dry_run,
+        options: ListOptions::parse(encoding, sheet, args.header_row, &args.column)?,
+        selection: Selection::parse(&args.leave_out, args.draw, args.seed)?,
+        dry_run: *dry_run,
+        ..ImportRequest::of(application, &file_label, ListSource::File(file.clone()))
     };
     let bar = progress_bar();
     let imported = list_import::import_list(context, &request, &mut |done, all| {
@@ -445,14 +120,28 @@ pub async fn list(context: &AppContext, command: ListCommand) -> Result<()> {
         }
         Err(error) => return Err(error.into()),
     };
-    // A dry run prints its findings. It writes a report only with --report.
-    let report_file =
-        report.or_else(|| (!dry_run).then(|| PathBuf::from(format!("{file_label}.report.csv"))));
-    let mut written = None;
+    // A dry run prints its findings. It writes reports only with --report.
+    let beside =
+        |end: &str| (!dry_run).then(|| PathBuf::from(format!("{file_label}.report.{end}")));
+    let (report_file, sheet_file) = match report {
+        Some(path) if path.extension().is_some_and(|end| end == "xlsx") => {
+            (None, Some(path.clone()))
+        }
+        Some(path) => (Some(path.clone()), None),
+        None => (beside("csv"), beside("xlsx")),
+    };
+    let (mut written, mut sent_back) = (None, None);
     if let (Some(path), false) = (report_file, outcome.findings.is_empty()) {
         list_import::write_report(&path, &file_label, &outcome.findings)
             .with_context(|| format!("the report {} cannot be written", path.display()))?;
         written = Some(path.display().to_string());
+    }
+    if let Some(path) = sheet_file {
+        let marked = correction_sheet::marked_lists(context, &request, &outcome).await?;
+        if !marked.is_empty() {
+            write_private(&path, &correction_sheet::write(&marked)?)?;
+            sent_back = Some(path.display().to_string());
+        }
     }
     let is_nothing = outcome.accepted + outcome.merged == 0 && !outcome.already_imported;
     let failure = failure.or_else(|| {
@@ -460,13 +149,17 @@ pub async fn list(context: &AppContext, command: ListCommand) -> Result<()> {
         let outcome = Box::new(outcome.clone());
         is_nothing.then_some(ListImportError::NothingTaken { file, rejected, outcome })
     });
-    if json {
+    if *json {
         let mut value = serde_json::to_value(&outcome)?;
         value["dry_run"] = json!(dry_run);
         value["report"] = json!(written);
+        value["correction_sheet"] = json!(sent_back);
         output::print_json(&value)?;
     } else {
-        print_import_outcome(&outcome, &file_label, dry_run, written.as_deref());
+        print_import_outcome(&outcome, &file_label, *dry_run, written.as_deref());
+        if let Some(sheet) = sent_back {
+            print_line!("the rows that the applicant is to correct stand, marked, in {sheet}");
+        }
     }
     failure.map_or(Ok(()), |failure| Err(failure.into()))
 }
@@ -506,6 +199,23 @@ fn print_import_outcome(outcome: &ImportOutcome, file: &str, dry_run: bool, repo
         outcome.fixed_lines,
         outcome.suppressed
     );
+    if outcome.known_form {
+        print_line!(
+            "read as this form of list was read before for this applicant; say --column or \
+                --header-row to read it otherwise"
+        );
+    }
+    if outcome.left_out > 0 {
+        print_line!("{} people are left out", outcome.left_out);
+    }
+    if let Some(draw) = outcome.drawn {
+        print_line!(
+            "{} of {} new people were drawn at random, by the seed {}",
+            draw.kept,
+            draw.from,
+            draw.seed
+        );
+    }
     if outcome.not_people > 0 {
         print_line!("{} rows are no people (totals, signatures, headings)", outcome.not_people);
     }
@@ -535,4 +245,34 @@ fn progress_bar() -> ProgressBar {
         bar.set_style(style);
     }
     bar
+}
+
+/// Writes a file with personal data, for its owner alone.
+fn write_private(path: &Path, content: &[u8]) -> Result<()> {
+    let write = || {
+        let mut open = std::fs::OpenOptions::new();
+        let mut file = open.write(true).create(true).truncate(true).mode(0o600).open(path)?;
+        file.write_all(content)?;
+        file.sync_all()
+    };
+    write().with_context(|| format!("{} cannot be written", path.display()))
+}
+
+async fn write_template(
+    context: &AppContext,
+    file: &Path,
+    categories: &[String],
+    codes: &[String],
+) -> Result<()> {
+    let known = || Category::ALL.map(Category::as_str).join(", ");
+    let mut wanted = Vec::new();
+    for word in categories {
+        wanted.push(Category::parse(word).ok_or_else(|| {
+            CommandError::InvalidOption(format!("no category is called {word}; use {}", known()))
+        })?);
+    }
+    let content = template::of_applications(context, codes, &wanted).await?;
+    write_private(file, &content)?;
+    print_line!("{} is written", file.display());
+    Ok(())
 }

@@ -11,6 +11,7 @@ macro_rules! print_line {
 }
 
 mod alarm;
+mod applications;
 mod audit;
 mod backup;
 mod campaign;
@@ -75,10 +76,10 @@ enum Command {
     Retry,
     /// Programmes
     #[command(subcommand)]
-    Programme(lists::ProgrammeCommand),
+    Programme(applications::ProgrammeCommand),
     /// Applications
     #[command(subcommand)]
-    Application(lists::ApplicationCommand),
+    Application(applications::ApplicationCommand),
     /// Questionnaires
     #[command(subcommand)]
     Questionnaire(questionnaire::QuestionnaireCommand),
@@ -161,17 +162,25 @@ enum Command {
 /// The first argument of the child process that reads a spreadsheet; people do not use it.
 const READ_SPREADSHEET: &str = "read-spreadsheet";
 
-/// Returns which sheets to read, if this process is such a child.
-fn child_argument() -> Option<String> {
-    let mut arguments = std::env::args().skip(1);
-    (arguments.next()? == READ_SPREADSHEET).then(|| arguments.next().unwrap_or_default())
+/// The first argument of the child process that keeps LibreOffice for a conversion.
+const CONVERT_DOCUMENT: &str = "convert-document";
+
+/// Serves as a child of this program, if this process is one.
+fn serve_as_child() -> Option<std::io::Result<()>> {
+    let mut arguments = std::env::args_os().skip(1);
+    let first = arguments.next()?;
+    let rest: Vec<std::ffi::OsString> = arguments.collect();
+    if first == READ_SPREADSHEET {
+        let which = rest.first().and_then(|which| which.to_str()).unwrap_or_default();
+        return Some(spreadsheets::serve_parent(which));
+    }
+    (first == CONVERT_DOCUMENT).then(|| spreadsheets::serve_conversion(&rest))
 }
 
 /// Runs the program and returns its exit status.
 pub fn main() -> ExitCode {
-    if let Some(which) = child_argument() {
-        return spreadsheets::serve_parent(&which)
-            .map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
+    if let Some(served) = serve_as_child() {
+        return served.map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
     }
     // Also the right program when its file has been replaced meanwhile.
     spreadsheets::in_child_process("/proc/self/exe".into(), READ_SPREADSHEET);
@@ -259,9 +268,9 @@ fn is_refusal(error: &anyhow::Error) -> bool {
 /// Runs the commands that need an open [`AppContext`].
 async fn run_with_context(context: Arc<AppContext>, command: Command) -> Result<()> {
     match command {
-        Command::Programme(command) => lists::programme(&context, command).await,
-        Command::Application(command) => lists::application(&context, command).await,
-        Command::List(command) => lists::list(&context, command).await,
+        Command::Programme(command) => applications::programme(&context, command).await,
+        Command::Application(command) => applications::application(&context, command).await,
+        Command::List(command) => lists::run(&context, command).await,
         Command::Campaign(command) => campaign::run(&context, command).await,
         Command::Alarm(command) => alarm::run(context, command).await,
         Command::Rehearse(arguments) => forecast::rehearse(&context, arguments).await,
@@ -303,7 +312,9 @@ const DEFAULT_CONFIG: &str = "config/fieldworkd.toml";
 fn load_config(file: Option<PathBuf>) -> Result<Config> {
     let default_file = PathBuf::from(DEFAULT_CONFIG);
     let file = file.or_else(|| default_file.exists().then_some(default_file));
-    Ok(Config::load(file.as_deref(), std::env::vars())?)
+    let config = Config::load(file.as_deref(), std::env::vars())?;
+    spreadsheets::convert_with("/proc/self/exe".into(), CONVERT_DOCUMENT, &config.office);
+    Ok(config)
 }
 
 /// Opens the context for one command. Logs warnings and errors to standard error.

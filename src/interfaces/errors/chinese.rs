@@ -9,6 +9,7 @@ use crate::domain::programme::ProgrammeError;
 use crate::domain::quota::QuotaError;
 use crate::domain::sms_text::TemplateError;
 use crate::domain::subject::SubjectError;
+use crate::services::applicant_pages::ApplicantPageError;
 use crate::services::application_forms::ApplicationFormError;
 use crate::services::campaigns::LaunchError;
 use crate::services::deadlines::changes::ChangeError;
@@ -339,7 +340,8 @@ impl LocalizedError for RegistrationError {
             | RegistrationError::Toml(_)
             | RegistrationError::Programme(_)
             | RegistrationError::Database(_)
-            | RegistrationError::Keys(_) => {
+            | RegistrationError::Keys(_)
+            | RegistrationError::Seal(_) => {
                 return None;
             }
         })
@@ -358,6 +360,7 @@ impl LocalizedError for TableError {
                 format!("表格无法打开（{problem}），请另存为不带密码和宏的 XLSX")
             }
             TableError::Foreign(kind) => kind.labels().0.to_owned(),
+            TableError::NotConverted(problem) => problem.labels().0,
             TableError::Row { row, .. } => format!("第 {row} 行无法读取，请检查引号"),
             TableError::NoNumbers => "没有电话号码列，请在表头写“手机”，或指明是哪一列".to_owned(),
             TableError::NoSheet { wanted, known } => {
@@ -417,8 +420,8 @@ impl LocalizedError for ListImportError {
             ListImportError::NotOpen(code) => format!("申报 {code} 已启动或已结束，名单不能再改"),
             ListImportError::OverCap { application, names, category: of, cap, over, .. } => {
                 format!(
-                    "申报 {application} 将有 {names} 人，{}类最多 {cap} 人；请减少 {over} \
-                        人，未导入任何一行",
+                    "申报 {application} 将有 {names} 人，{}类最多 {cap} 人，未导入任何一行；请减少 {over} \
+                        人，或勾选不列入的人，或随机抽取",
                     category_zh(*of)
                 )
             }
@@ -516,6 +519,8 @@ impl LocalizedError for RowReason {
             }
             RowReason::KnownToApplication => "已在本申报较早的名单中，无需处理".to_owned(),
             RowReason::Suppressed => "在免打扰名单中：保留在名单上，不联系".to_owned(),
+            RowReason::LeftOut => "由人工选定不列入名单".to_owned(),
+            RowReason::NotDrawn(seed) => format!("随机抽取时未抽中（种子 {seed}）"),
             RowReason::NoPerson => "不是人员：合计、签名、表头或空行，无需处理".to_owned(),
             RowReason::NumberAmongWords => "号码取自其他文字之中，请确认是本人的号码".to_owned(),
             RowReason::OtherNumbers(count) => {
@@ -528,6 +533,41 @@ impl LocalizedError for RowReason {
     }
 }
 
+impl LocalizedError for ApplicantPageError {
+    fn zh(&self) -> Option<String> {
+        Some(match self {
+            ApplicantPageError::NotConfigured => {
+                "未配置发送验证码的短信通道（applicant_pages.gateway、signature）".to_owned()
+            }
+            ApplicantPageError::Number(error) => {
+                format!("手机号：{}", error.zh().unwrap_or_default())
+            }
+            ApplicantPageError::NoMobile => "验证码以短信发送，请填写手机号".to_owned(),
+            ApplicantPageError::Days => "有效天数为 1 至 180".to_owned(),
+            ApplicantPageError::UnknownApplication(code) => format!("没有代码为 {code} 的申报"),
+            ApplicantPageError::UnknownLink => "链接无效或已过期".to_owned(),
+            ApplicantPageError::CodeTooSoon => "一分钟内已发送过验证码，请稍候".to_owned(),
+            ApplicantPageError::TooManyCodes => {
+                "今天发送的验证码已达上限，请联系工作人员".to_owned()
+            }
+            ApplicantPageError::CodeNotSent(_) => {
+                "验证码未能发出，请稍后再试或联系工作人员".to_owned()
+            }
+            ApplicantPageError::WrongCode => {
+                "验证码不正确或已失效；多次输错后请重新获取".to_owned()
+            }
+            ApplicantPageError::HandedIn => "名单已提交，审核期间不能更改".to_owned(),
+            ApplicantPageError::NotDeclared => "请勾选声明并填写声明人姓名".to_owned(),
+            ApplicantPageError::NoWord => "请说明需要更正的内容".to_owned(),
+            ApplicantPageError::List(error) => return error.zh(),
+            ApplicantPageError::Form(error) => return error.zh(),
+            ApplicantPageError::Database(_)
+            | ApplicantPageError::Keys(_)
+            | ApplicantPageError::Seal(_) => return None,
+        })
+    }
+}
+
 impl LocalizedError for ListOptionError {
     fn zh(&self) -> Option<String> {
         Some(match self {
@@ -536,6 +576,13 @@ impl LocalizedError for ListOptionError {
             }
             ListOptionError::Column { given, known } => {
                 format!("“{given}”未指明任何列；请写成 mobile=3 或 mobile=C；可用列名：{known}")
+            }
+            ListOptionError::Rows(given) => {
+                format!("“{given}”不是行号；请写成 3,8,10-20")
+            }
+            ListOptionError::RowsOfSeveralLists => {
+                "文件中有几份名单，行号会重复；请指明是哪一份（--sheet），或随机抽取（--draw）"
+                    .to_owned()
             }
             ListOptionError::HeaderRow => "表头行号从 1 起，以表格程序所示为准".to_owned(),
         })

@@ -98,6 +98,7 @@ coded_errors![
     crate::services::interviews::InterviewError,
     crate::services::interviews::sms_conversation::SmsInterviewError,
     crate::services::application_forms::ApplicationFormError,
+    crate::services::applicant_pages::ApplicantPageError,
     crate::services::list_import::ListImportError,
     crate::services::list_import::ListOptionError,
     crate::services::list_import::RowReason,

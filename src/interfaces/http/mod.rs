@@ -1,4 +1,4 @@
-//! The HTTP interface: respondents at `/i/CODE`, interviewers at `/interview`, supervisors at
+//! The HTTP interface: respondents at `/i/CODE`, applicants at `/applicant/TOKEN`, interviewers at `/interview`, supervisors at
 //! `/supervision`, staff at `/staff` and `/home`, gateways at `/hooks/…`, programs at `/api/v1/…`,
 //! probes at `/healthz` and `/readyz`, and metrics at `/metrics`.
 //!
@@ -7,6 +7,7 @@
 //! line.
 
 pub mod api;
+mod applicant;
 pub mod auth;
 pub mod callbacks;
 mod client_address;
@@ -68,6 +69,7 @@ fn build_router(app: Arc<AppState>) -> Router {
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .merge(respondent::routes())
+        .merge(applicant::routes())
         .merge(callbacks::routes())
         .merge(problem_pages::routes())
         .merge(api::routes(&app))

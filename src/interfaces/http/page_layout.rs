@@ -134,6 +134,8 @@ pub enum ErrorPage {
     NotAllowed,
     OtherSession,
     TooLarge,
+    /// Files that are too large together, or too many.
+    TooLargeUpload,
     BrokenUpload,
     /// An address or a form that this program does not have.
     Unreadable,
@@ -178,6 +180,14 @@ impl ErrorPage {
                 tr.t(
                     "网址或表单不完整，请回到首页重新进入。",
                     "The address or the form is not complete; go back to the beginning.",
+                ),
+            ),
+            ErrorPage::TooLargeUpload => (
+                tr.t("文件过大或过多", "Too large, or too many files"),
+                tr.t(
+                    "一次最多 100 个文件，合计不超过 32 MB。请分几次提交；扫描件可先不提交。",
+                    "At most 100 files at once, 32 MB together. Send them in several parts; scans \
+                        need not be sent.",
                 ),
             ),
             ErrorPage::TooLarge => (

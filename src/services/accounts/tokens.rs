@@ -84,7 +84,7 @@ async fn permissions_of(
 ) -> Result<Vec<Permission>, AccountError> {
     Ok(match actor.via {
         Via::Command | Via::Legacy => Permission::ALL.to_vec(),
-        Via::Reply => Vec::new(),
+        Via::Reply | Via::Applicant => Vec::new(),
         Via::Console => {
             let account = accounts::find_credentials(tx, &actor.name).await?;
             let role = account.map(|credentials| credentials.account.role);

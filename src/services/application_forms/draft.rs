@@ -248,6 +248,9 @@ pub async fn register(
         category: application.category.as_str(),
         subject: application.fields.clone(),
         target: None,
+        requested_title: reading.title.clone(),
+        may_publish: reading.publicity,
+        contact: reading.contact.clone(),
     });
     let registered = add_declared(context, &draft.programme_code, new.collect()).await?;
     let mut lists = Vec::new();

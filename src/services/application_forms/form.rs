@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::subjects::label;
+use super::subjects::{is_numbered, label};
 use crate::adapters::spreadsheets::Sheet;
 use crate::domain::category::Category;
 
@@ -221,12 +221,7 @@ fn category_in(heading: &str) -> Option<Category> {
 impl ReadForm {
     /// Takes a cell without a label as a part of the one before. Returns whether it is one.
     fn go_on(&mut self, document: &str, open: Continued, cell: &str) -> bool {
-        // «2、洗衣机», not «2.5» or «2020.5».
-        let rest = cell.trim_start_matches(|c: char| c.is_ascii_digit());
-        let is_numbered = rest.len() < cell.len()
-            && rest
-                .strip_prefix(['、', '.', '．', ')', '）'])
-                .is_some_and(|words| !words.starts_with(|c: char| c.is_ascii_digit()));
+        let is_numbered = is_numbered(cell);
         let field = match open {
             Continued::Subjects(category) if is_numbered => {
                 let subjects = self.subjects.entry(category).or_default();

@@ -9,11 +9,35 @@ use unicode_normalization::UnicodeNormalization;
 use crate::domain::category::Category;
 use crate::domain::subject::required_fields;
 
+/// The number of a list in digits: «1、», «（2）», «3.».
+const IN_DIGITS: &str = r"(?:^|[\s;；])[(（]?\d{1,2}[)）]?\s*[、.．)）]\s*";
+/// The numbers of a list in other signs, which only begin a line: «一、», «（二）», «③», «a)».
+const COUNTED: &str = r"(?:[一二三四五六七八九十]{1,3}[、.．]|[(（](?:[一二三四五六七八九十]{1,3}|[a-z])[)）]|[①-⑳]|[a-z][)）])";
+
 // The fixed patterns compile; the tests below run them.
-static NUMBERED: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"(?m)(?:^|[\s;；])[(（]?\d{1,2}[)）]?\s*[、.．)）]\s*").expect("a fixed pattern")
+static NUMBERED: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(&format!("(?m){IN_DIGITS}")).expect("a fixed pattern"));
+static IN_SIGNS: LazyLock<Regex> = LazyLock::new(|| {
+    // So does this one.
+    Regex::new(&format!(r"(?m)^\s*{COUNTED}\s*")).expect("a fixed pattern")
 });
-// So does this one.
+// «三、四期» is no list, which begins with its first number.
+static FIRST_IN_SIGNS: LazyLock<Regex> = LazyLock::new(|| {
+    // So does this one.
+    Regex::new(r"^(?:一[、.．]|[(（][一a][)）]|①|a[)）])").expect("a fixed pattern")
+});
+static BEGINS: LazyLock<Regex> = LazyLock::new(|| {
+    let digits = r"\d{1,2}[、.．)）](?:\D|$)|[(（]\d{1,2}[)）]";
+    // So does this one.
+    Regex::new(&format!("^(?:{digits}|{COUNTED})")).expect("a fixed pattern")
+});
+
+/// Whether a cell begins with the number of a list: «2、洗衣机», not «2.5» or «2020.5».
+pub fn is_numbered(cell: &str) -> bool {
+    BEGINS.is_match(cell)
+}
+
+// Run by the tests below.
 static BUILDING: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(
         r"^(?<name>.*?)\s*(?<number>[A-Za-z甲乙丙丁东西南北一二三四五六七八九十百\d][A-Za-z\d一二三四五六七八九十百、,，至~～\-—#及和]*\s*(?:号楼|栋|幢|座|号|楼|期|标段)(?:.*))$",
@@ -33,8 +57,9 @@ static MARKED: LazyLock<Regex> = LazyLock::new(|| {
 /// What says that there is none is none.
 pub fn split(cell: &str) -> Vec<String> {
     let cell = cell.trim();
-    let parts: Vec<&str> = if NUMBERED.is_match(cell) {
-        NUMBERED.split(cell).collect()
+    let numbers: &Regex = if FIRST_IN_SIGNS.is_match(cell) { &IN_SIGNS } else { &NUMBERED };
+    let parts: Vec<&str> = if numbers.is_match(cell) {
+        numbers.split(cell).collect()
     } else {
         cell.split(['\n', ';', '；']).collect()
     };
@@ -144,6 +169,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_cell_goes_on_with_a_number() {
+        for cell in [
+            "2、洗衣机",
+            "2. 洗衣机",
+            "（2）3号楼",
+            "二、洗衣机",
+            "（二） 洗衣机",
+            "② 洗衣机",
+            "3.",
+        ] {
+            assert!(is_numbered(cell), "{cell}");
+        }
+        for cell in ["2.5", "2020.5", "2、3号楼", "洗衣机", "二期", "138、", ""] {
+            assert!(!is_numbered(cell), "{cell}");
+        }
+    }
+
+    #[test]
     fn several_subjects_stand_in_one_cell() {
         let owned = |parts: &[&str]| parts.iter().map(|p| (*p).to_owned()).collect::<Vec<_>>();
         for (cell, expected) in [
@@ -154,6 +197,14 @@ mod tests {
             ("1、甲产品\n2、乙产品", &["甲产品", "乙产品"]),
             ("1、甲产品 2、乙产品；3. 丙产品", &["甲产品", "乙产品", "丙产品"]),
             ("（1）甲\n（2）乙", &["甲", "乙"]),
+            ("1. 甲产品\n型号H3\n2. 乙产品", &["甲产品 型号H3", "乙产品"]),
+            ("（一） 甲产品\n型号H3\n（二） 乙产品", &["甲产品 型号H3", "乙产品"]),
+            ("一、甲\n二、乙", &["甲", "乙"]),
+            ("① 甲\n② 乙", &["甲", "乙"]),
+            ("a) 甲\nb) 乙", &["甲", "乙"]),
+            ("1、甲\na) 型号H3\n2、乙", &["甲 a) 型号H3", "乙"]),
+            ("三、四期", &["三、四期"]),
+            ("1、林泉山居 一、二期", &["林泉山居 一、二期"]),
             ("甲产品\n乙产品", &["甲产品", "乙产品"]),
             ("甲产品；乙产品", &["甲产品", "乙产品"]),
             ("1、江畔花园8号楼（滨江区滨江路84号）", &["江畔花园8号楼（滨江区滨江路84号）"]),

@@ -58,6 +58,14 @@ pub struct ListReceived {
     /// Rows of a person who was on the list already.
     pub merged: u64,
     pub refused: u64,
+    /// People who were left out of a list over the category's limit.
+    #[serde(default)]
+    pub left_out: u64,
+    /// Where they were left out by a random draw: its seed, and the number of people it drew from.
+    #[serde(default)]
+    pub draw_seed: Option<u32>,
+    #[serde(default)]
+    pub drawn_from: Option<u64>,
 }
 
 /// A contact plan, as a reader without its file understands it.
@@ -213,6 +221,9 @@ impl FieldworkTally {
                 accepted: counts.accepted,
                 merged: counts.merged,
                 refused: counts.rejected,
+                left_out: counts.left_out,
+                draw_seed: counts.draw.map(|(seed, _)| seed),
+                drawn_from: counts.draw.map(|(_, from)| from),
             });
         }
         (fieldwork.verified, fieldwork.doubtful) =

@@ -77,6 +77,8 @@ pub enum ErasureError {
 
 /// How long an uploaded list that is not imported is stored.
 const KEEP_DRAFTS: std::time::Duration = std::time::Duration::from_secs(7 * 86_400);
+/// How long a list is kept that its applicant has uploaded: it works on it, and staff look at it.
+const KEEP_HANDED_IN: std::time::Duration = std::time::Duration::from_secs(60 * 86_400);
 
 /// How long an applicant's documents that nobody registers are stored.
 const KEEP_FORMS: std::time::Duration = std::time::Duration::from_secs(30 * 86_400);
@@ -121,7 +123,7 @@ async fn remove_old_rows(context: &AppContext) -> Result<RemovedCounts, ErasureE
     let now = context.clock.now();
     let keep = &context.config.housekeeping;
     let mut tx = context.database.write().await?;
-    drafts::delete_stale_lists(&mut tx, now - KEEP_DRAFTS).await?;
+    drafts::delete_stale_lists(&mut tx, now - KEEP_DRAFTS, now - KEEP_HANDED_IN).await?;
     let stale_keys = application_drafts::delete_stale(&mut tx, now - KEEP_FORMS).await?;
     events::delete_before(&mut tx, now - KEEP_EVENTS).await?;
     let tidied = RemovedCounts {

@@ -40,6 +40,13 @@ pub enum ListOptionError {
         "{given:?} names no column; write COLUMN=PLACE, such as mobile=3 or mobile=C; columns: {known}"
     )]
     Column { given: String, known: String },
+    #[error("{0:?} is no row number; write rows such as 3,8,10-20")]
+    Rows(String),
+    #[error(
+        "the file has several lists, and rows of each may have the same number; say which one is \
+            meant (--sheet), or draw at random (--draw)"
+    )]
+    RowsOfSeveralLists,
     #[error("the header row is a number from 1, as the spreadsheet program shows it")]
     HeaderRow,
 }

@@ -184,7 +184,9 @@ const SYNONYMS: [(ListColumn, &str, &[&str]); 10] = [
 ];
 
 /// Known headers of columns that are not needed; they help to recognise the header row.
-const IGNORED_HEADERS: [&str; 14] = [
+const IGNORED_HEADERS: [&str; 16] = [
+    "原行号",
+    "请更正",
     "序号",
     "编号",
     "no",
@@ -363,6 +365,31 @@ impl ColumnLayout {
     pub fn column_label(&self, column: ListColumn) -> String {
         let place = self.columns.get(&column).and_then(|places| places.first());
         place.map(|place| self.place_label(*place)).unwrap_or_default()
+    }
+
+    /// The headers under which these columns are found again: as the list has them, or with the
+    /// column's usual word where that says nothing («手机（乙列）»).
+    pub fn recognizable_headers(
+        &self,
+        width: usize,
+        extra_synonyms: &BTreeMap<String, Vec<String>>,
+    ) -> Vec<String> {
+        let header = |place: usize| {
+            let header = self.headers.get(place).map(|h| h.trim()).unwrap_or_default();
+            let mut columns = self.columns.iter();
+            let column = columns.find(|(_, places)| places.contains(&place)).map(|(c, _)| *c);
+            let word = column
+                .filter(|column| recognize_column(header, extra_synonyms) != Some(*column))
+                .and_then(|column| SYNONYMS.iter().find(|(known, ..)| *known == column))
+                .and_then(|(.., words)| words.first());
+            match word {
+                None if self.headers.is_empty() => column_letter(place),
+                None => header.to_owned(),
+                Some(word) if header.is_empty() => (*word).to_owned(),
+                Some(word) => format!("{word}（{header}）"),
+            }
+        };
+        (0..width.max(self.headers.len())).map(header).collect()
     }
 
     /// Whether a row repeats the header, as at the top of each page.

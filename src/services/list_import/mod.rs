@@ -6,24 +6,31 @@
 //! again changes nothing. Errors and reports contain personal data only in masked form.
 //!
 //! [`source`] is the file, [`text`] decodes it, [`table`] reads its tables, [`find`] finds the lists
-//! among them, [`headers`] detects the columns, [`numbers`] reads a cell of numbers, [`row`] a person, [`prepare`] seals it, and [`import`] writes it. Programmes and
+//! among them, [`headers`] detects the columns, [`numbers`] reads a cell of numbers, [`row`] a person, [`prepare`] seals it, and [`import`] writes it. [`selection`] says
+//! who stays on a list over the limit, [`known_forms`] how an applicant's lists were read before,
+//! [`correction_sheet`] sends back what only the applicant can correct, [`template`] is an empty list. Programmes and
 //! applications are registered by [`crate::services::programmes`], numbers that must not be
 //! contacted by [`crate::services::suppressions`].
 
+pub mod correction_sheet;
 pub mod find;
 pub mod headers;
 mod import;
+pub mod known_forms;
 mod numbers;
 mod prepare;
 mod report;
 mod row;
+mod selection;
 mod source;
 pub mod table;
+pub mod template;
 mod text;
 
 pub use find::{ListOptionError, ListOptions};
 pub use import::{ImportOutcome, ImportRequest, import_list};
 pub use report::{ImportFinding, RowDecision, RowReason, write_report};
+pub use selection::{Draw, DrawSeed, Selection};
 pub use source::ListSource;
 pub use table::{TableError, TableRow, read as read_table, read_up_to};
 
@@ -47,7 +54,9 @@ pub enum ListImportError {
     NotOpen(String),
     #[error(
         "{file}: application {application} would have {names} names, but category {category} \
-            allows at most {cap}; shorten the list by {over}, nothing was imported"
+            allows at most {cap}; nothing was imported: shorten the list by {over}, leave rows out \
+            (--leave-out 3,8,10-20), or have them drawn at random (--draw); on the console, tick \
+            them off or press the button"
     )]
     OverCap {
         file: String,
@@ -56,6 +65,8 @@ pub enum ListImportError {
         category: Category,
         cap: u32,
         over: u32,
+        /// With what is wrong with each row.
+        outcome: Box<ImportOutcome>,
     },
     #[error(
         "{file}: no row could be taken ({rejected} rejected); correct the rows that the report \

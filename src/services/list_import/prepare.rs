@@ -7,7 +7,7 @@ use phonenumber::country;
 
 use super::ListImportError;
 use super::headers::ColumnLayout;
-use super::report::{ImportFinding, RowDecision, RowReason};
+use super::report::{ImportFinding, RowDecision, RowKey, RowReason};
 use super::row::{ReadRow, read_row};
 use super::table::TableRow;
 use crate::adapters::crypto::{Hasher, Sealer};
@@ -30,11 +30,15 @@ pub struct Preparer {
     pub hasher: Hasher,
     pub sealer: Sealer,
     pub applications: Vec<Application>,
+    /// The list of the file, from 0.
+    pub list: usize,
 }
 
 /// A person on the list, ready to be stored.
 pub struct PreparedPerson {
-    pub row: u32,
+    pub row: RowKey,
+    /// Where its number stands, for reports.
+    pub place: Option<usize>,
     /// The masked number, for reports.
     pub masked: String,
     pub is_fixed_line: bool,
@@ -90,13 +94,10 @@ impl Preparer {
             let is_fixed_line = listed.phone.kind() == PhoneKind::FixedLine;
             let masked = masked(listed.phone.e164());
             if is_fixed_line {
-                batch.findings.push(ImportFinding::new(
-                    row.number,
-                    number_label.clone(),
-                    masked.clone(),
-                    RowDecision::AcceptedWithNotice,
-                    RowReason::FixedLine,
-                ));
+                let (label, value) = (number_label.clone(), masked.clone());
+                let (decision, reason) = (RowDecision::AcceptedWithNotice, RowReason::FixedLine);
+                let noted = ImportFinding::new(row.number, label, value, decision, reason);
+                batch.findings.push(noted.at(number_place));
             }
             let hash = self.hasher.phone_hash(&listed.phone);
             let case = |application: &Application| {
@@ -106,7 +107,8 @@ impl Preparer {
                 })
             };
             batch.people.push(PreparedPerson {
-                row: row.number,
+                row: (self.list, row.number),
+                place: number_place,
                 masked,
                 is_fixed_line,
                 cases: self
@@ -130,6 +132,7 @@ impl Preparer {
                 segment: listed.segment,
             });
         }
+        batch.findings.iter_mut().for_each(|finding| finding.list = self.list);
         Ok(batch)
     }
 

@@ -19,6 +19,9 @@ pub enum RowDecision {
     /// The row is no person: a total, a signature, a repeated header.
     #[serde(rename = "no_person")]
     NoPerson,
+    /// The person is left out of a list over the limit: by hand, or by a random draw.
+    #[serde(rename = "left_out")]
+    LeftOut,
     /// The row is imported, with a notice.
     #[serde(rename = "noted")]
     AcceptedWithNotice,
@@ -30,6 +33,7 @@ impl RowDecision {
             RowDecision::Rejected => "rejected",
             RowDecision::Merged => "merged",
             RowDecision::NoPerson => "no_person",
+            RowDecision::LeftOut => "left_out",
             RowDecision::AcceptedWithNotice => "noted",
         }
     }
@@ -49,7 +53,16 @@ pub struct ImportFinding {
     pub message: String,
     #[serde(skip)]
     pub reason: RowReason,
+    /// The list of the file, from 0: rows of two lists may have the same number.
+    #[serde(skip)]
+    pub list: usize,
+    /// The place of the column, from 0.
+    #[serde(skip)]
+    pub place: Option<usize>,
 }
+
+/// A row of a file: the list it is in, from 0, and its number.
+pub type RowKey = (usize, u32);
 
 impl ImportFinding {
     pub fn new(
@@ -60,7 +73,17 @@ impl ImportFinding {
         reason: RowReason,
     ) -> ImportFinding {
         let (code, message) = ((&reason).into(), reason.to_string());
-        ImportFinding { row, column, value, decision, code, message, reason }
+        ImportFinding { row, column, value, decision, code, message, reason, list: 0, place: None }
+    }
+
+    /// The finding, about a row of the list with this number, from 0.
+    pub fn of_list(self, list: usize) -> ImportFinding {
+        ImportFinding { list, ..self }
+    }
+
+    /// The finding, about a cell at this place, from 0.
+    pub fn at(self, place: Option<usize>) -> ImportFinding {
+        ImportFinding { place, ..self }
     }
 }
 
@@ -107,6 +130,10 @@ pub enum RowReason {
     KnownToApplicant,
     #[error("on an earlier list of this application already; nothing to do")]
     KnownToApplication,
+    #[error("left out by hand; nothing to do")]
+    LeftOut,
+    #[error("left out by the random draw with seed {0}; nothing to do")]
+    NotDrawn(u32),
     #[error(
         "suppressed (an opt-out, a complaint or an invalid number): stays on the list and is not \
             contacted; nothing to do"

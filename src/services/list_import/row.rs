@@ -61,7 +61,7 @@ pub fn read_row(
     let mut notes = Vec::new();
     let finding = |place: Option<usize>, value: &str, decision, reason| {
         let label = place.map(|place| layout.place_label(place)).unwrap_or_default();
-        ImportFinding::new(row.number, label, masked(value), decision, reason)
+        ImportFinding::new(row.number, label, masked(value), decision, reason).at(place)
     };
     let (mut phones, mut problem, mut has_several) = (Vec::new(), None, false);
     for (_, place) in layout.number_columns() {
@@ -167,7 +167,10 @@ const FOOTERS: [&str; 26] = [
     "signature",
 ];
 
-/// Whether a row without a number is no person: the header again, nothing in any column of a person,
+/// What an example begins with, in a cell of its own.
+const EXAMPLES: [&str; 6] = ["示例", "样例", "举例", "例", "例如", "example"];
+
+/// Whether a row without a number is no person: the header again, an example, nothing in any column of a person,
 /// or a line as it stands below a list.
 fn is_no_person(row: &TableRow, layout: &ColumnLayout) -> bool {
     const OF_A_PERSON: [ListColumn; 6] = [
@@ -190,7 +193,8 @@ fn is_no_person(row: &TableRow, layout: &ColumnLayout) -> bool {
             let text = if word.is_ascii() { folded.as_str() } else { bare.as_str() };
             text.strip_prefix(*word).is_some_and(|rest| !rest.starts_with(goes_on))
         };
-        is_count || bare.contains("(盖章") || FOOTERS.iter().any(begins_with)
+        let is_example = EXAMPLES.contains(&bare.trim_end_matches([':', '.']));
+        is_count || is_example || bare.contains("(盖章") || FOOTERS.iter().any(begins_with)
     };
     layout.repeats_header(row)
         || (!layout.headers.is_empty() && !places.into_iter().any(is_filled))

@@ -7,7 +7,7 @@ use encoding_rs::Encoding;
 use super::source::ListSource;
 use super::text::{Utf8Reader, detect_encoding};
 use crate::adapters::spreadsheets::{
-    self, ForeignFile, Sheet, Sheets, SpreadsheetError, is_spreadsheet,
+    self, ConversionProblem, ForeignFile, Sheet, Sheets, SpreadsheetError, is_spreadsheet,
 };
 
 pub use crate::adapters::spreadsheets::Row as TableRow;
@@ -43,6 +43,8 @@ pub enum TableError {
     Spreadsheet(String),
     #[error("{}", .0.labels().1)]
     Foreign(ForeignFile),
+    #[error("{}", .0.labels().1)]
+    NotConverted(ConversionProblem),
     #[error("row {row} cannot be read ({problem}); check the quotation marks")]
     Row { row: u32, problem: &'static str },
     #[error(
@@ -62,6 +64,7 @@ impl From<SpreadsheetError> for TableError {
             SpreadsheetError::Unreadable(problem) => TableError::Spreadsheet(problem),
             SpreadsheetError::TooLarge(limit) => TableError::TooLarge(limit),
             SpreadsheetError::Foreign(kind) => TableError::Foreign(kind),
+            SpreadsheetError::NotConverted(problem) => TableError::NotConverted(problem),
         }
     }
 }
@@ -119,6 +122,13 @@ pub struct ReadOptions {
 pub struct OpenTable {
     pub name: String,
     pub rows: TableRows,
+}
+
+impl OpenTable {
+    /// Whether it is a text, which has an encoding.
+    pub fn is_text(&self) -> bool {
+        matches!(self.rows, TableRows::Text { .. })
+    }
 }
 
 /// The rows of a table in order, without the empty ones.

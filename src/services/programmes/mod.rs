@@ -5,16 +5,18 @@ use std::collections::BTreeMap;
 use chrono::NaiveDate;
 use serde::Deserialize;
 
-use crate::adapters::crypto::KeyRingError;
-use crate::adapters::database::applications::{self, Declaration};
+use crate::adapters::crypto::{KeyRingError, SealError};
+use crate::adapters::database::applications::{self, Application, Declaration};
 use crate::adapters::database::{DatabaseError, consents, programmes};
 use crate::domain::category::Category;
+use crate::domain::personal::Personal;
 use crate::domain::programme::{Programme, ProgrammeError, is_code};
 use crate::domain::questionnaire::{ROUTING_FACTS, is_field_name};
 use crate::domain::quota::{QuotaError, QuotaFile, QuotaPlan};
 use crate::domain::subject::{Subject, SubjectError};
 use crate::domain::time::{Timestamp, days};
 use crate::services::context::AppContext;
+use crate::services::sealing::seal_context;
 use crate::services::versions::{self, ExpectedVersion, VersionConflict, version_of};
 
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
@@ -65,6 +67,9 @@ pub enum RegistrationError {
     #[error(transparent)]
     #[strum(transparent)]
     Keys(#[from] KeyRingError),
+    #[error(transparent)]
+    #[strum(transparent)]
+    Seal(#[from] SealError),
 }
 
 /// The limit of list fields: an applicant's list is confidential, and a few fields are enough for
@@ -98,6 +103,11 @@ struct ApplicationFile {
     /// The day on which the survey fee was settled.
     #[serde(default, deserialize_with = "days::optional")]
     fee_settled: Option<NaiveDate>,
+    /// The title that the applicant asks for, and whether the result may be made public.
+    #[serde(default)]
+    requested_title: String,
+    #[serde(default)]
+    may_publish: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -105,7 +115,15 @@ struct ApplicationFile {
 struct ApplicantFile {
     code: String,
     name: String,
+    /// Whom to ask: `contact`, `phone`, `mobile`, `email`, `address`; stored sealed.
+    #[serde(default)]
+    contact: BTreeMap<String, String>,
 }
+
+/// What is known of an applicant's contact, in this order.
+pub const CONTACT_FIELDS: [&str; 5] = ["contact", "mobile", "phone", "email", "address"];
+/// A longer value is no name and no address.
+const MAX_CONTACT_CHARS: usize = 400;
 
 /// Creates a programme or replaces its rules. Returns its code.
 pub async fn apply_programme(
@@ -168,6 +186,10 @@ pub struct NewApplication<'a> {
     pub subject: BTreeMap<String, String>,
     /// The target number of completes; `None`: the category's rule applies.
     pub target: Option<u32>,
+    pub requested_title: String,
+    pub may_publish: Option<bool>,
+    /// Whom to ask, by [`CONTACT_FIELDS`]; empty: what was said before stays.
+    pub contact: BTreeMap<String, String>,
 }
 
 /// Registers one application. Returns its code.
@@ -191,6 +213,7 @@ pub async fn add_declared(
         applicant: ApplicantFile {
             code: new.applicant_code.to_owned(),
             name: new.applicant_name.to_owned(),
+            contact: new.contact,
         },
         category: new.category.to_owned(),
         subject: new.subject,
@@ -198,10 +221,37 @@ pub async fn add_declared(
         list_fields: BTreeMap::new(),
         list_received: None,
         fee_settled: None,
+        requested_title: new.requested_title,
+        may_publish: new.may_publish,
     };
     let applications = new.into_iter().map(declared).collect();
     let file = ApplicationsFile { programme: programme.to_owned(), applications };
     register_applications(context, file).await
+}
+
+fn known_contact(said: &BTreeMap<String, String>) -> BTreeMap<&'static str, String> {
+    let value = |field: &'static str| {
+        let value = said.get(field)?.trim().chars().take(MAX_CONTACT_CHARS).collect::<String>();
+        Some((field, value)).filter(|(_, value)| !value.is_empty())
+    };
+    CONTACT_FIELDS.into_iter().filter_map(value).collect()
+}
+
+/// Returns whom to ask about an applicant's applications, in the order of [`CONTACT_FIELDS`].
+pub async fn contact_of(
+    context: &AppContext,
+    application: &Application,
+) -> Result<Vec<(&'static str, Personal)>, RegistrationError> {
+    let mut connection = context.database.read().await?;
+    let Some(sealed) = programmes::contact(&mut connection, application.applicant_id).await? else {
+        return Ok(Vec::new());
+    };
+    let sealer = context.keys.sealer(&application.key_id)?;
+    let text = sealer.open_text(seal_context::APPLICANT_CONTACT, &sealed)?;
+    let mut contact: BTreeMap<String, String> =
+        serde_json::from_str(&text).map_err(|_| SealError::Broken)?;
+    let field = |field: &'static str| Some((field, Personal::new(contact.remove(field)?)));
+    Ok(CONTACT_FIELDS.into_iter().filter_map(field).collect())
 }
 
 async fn register_applications(
@@ -246,9 +296,22 @@ async fn register_applications(
         if !applications::put(&mut tx, applicant, &declaration).await? {
             return Err(RegistrationError::NotOpen(declared.code));
         }
-        if let (Some(day), Some(application)) =
-            (declared.fee_settled, applications::find(&mut tx, &declared.code).await?)
-        {
+        let title = declared.requested_title.trim();
+        if !title.is_empty() || declared.may_publish.is_some() {
+            let title: String = title.chars().take(MAX_CONTACT_CHARS).collect();
+            applications::set_requested(&mut tx, &declared.code, &title, declared.may_publish)
+                .await?;
+        }
+        let contact = known_contact(&declared.applicant.contact);
+        let stored = applications::find(&mut tx, &declared.code).await?;
+        if let (Some(application), false) = (&stored, contact.is_empty()) {
+            // A map of strings to strings can always be written as JSON.
+            let text = serde_json::to_vec(&contact).unwrap_or_default();
+            let sealer = context.keys.sealer(&application.key_id)?;
+            let sealed = sealer.seal(seal_context::APPLICANT_CONTACT, &text)?;
+            programmes::set_contact(&mut tx, applicant, sealed).await?;
+        }
+        if let (Some(day), Some(application)) = (declared.fee_settled, stored) {
             applications::set_fee_settled(
                 &mut tx,
                 application.id,

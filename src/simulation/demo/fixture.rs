@@ -18,7 +18,7 @@ use crate::interfaces::http;
 use crate::services::campaigns::{self, LaunchRequest};
 use crate::services::context::AppContext;
 use crate::services::deadlines::changes::{self, ChangedBy};
-use crate::services::list_import::{self, ImportRequest, ListOptions};
+use crate::services::list_import::{self, ImportRequest};
 use crate::services::programmes;
 use crate::simulation::{DishonestApplicant, Scenario, Simulator};
 
@@ -133,13 +133,7 @@ impl Fixture {
         for list in &LISTS {
             let applications: Vec<String> =
                 list.applications.iter().map(|code| (*code).to_owned()).collect();
-            let request = ImportRequest {
-                applications: &applications,
-                file: list.file,
-                content: list.content.into(),
-                options: ListOptions::default(),
-                dry_run: false,
-            };
+            let request = ImportRequest::of(&applications, list.file, list.content.into());
             let outcome = list_import::import_list(&self.context, &request, &mut |_, _| {}).await?;
             let (taken, merged, rejected) = (outcome.accepted, outcome.merged, outcome.rejected);
             lines.push(format!(
@@ -238,6 +232,9 @@ fn load_config(folder: &Path, web: SocketAddr, simulator: SocketAddr) -> Result<
         ("NOTIFY__SMS__GATEWAY", GATEWAY.to_owned()),
         ("NOTIFY__SMS__SIGNATURE", "质协".to_owned()),
         ("NOTIFY__SMS__TO", "+8613900009999".to_owned()),
+        // Applicants have pages of their own.
+        ("APPLICANT_PAGES__GATEWAY", GATEWAY.to_owned()),
+        ("APPLICANT_PAGES__SIGNATURE", "质协".to_owned()),
         // People come through a reverse proxy, as it were, that tells their addresses.
         ("WEB__PROXIES", "127.0.0.1".to_owned()),
         // The listener to events is on loopback.

@@ -10,7 +10,7 @@ use crate::domain::phone::Phone;
 use crate::domain::questionnaire::Questionnaire;
 use crate::services;
 use crate::services::campaigns::LaunchRequest;
-use crate::services::list_import::{self, ImportRequest, ListOptions};
+use crate::services::list_import::{self, ImportRequest};
 
 /// Describes the first completed interview of the demo: questions and points, without the open
 /// answer, which may name people.
@@ -71,13 +71,7 @@ pub async fn create_open_links(fixture: &Fixture) -> Result<Vec<String>> {
     let applications = ["LOOK-TEA", "LOOK-SHOP"].map(str::to_owned);
     let list =
         format!("姓名,手机,语言\n访客一,{},中文\nVisitor,{},English\n", NUMBERS[0], NUMBERS[1]);
-    let request = ImportRequest {
-        applications: &applications,
-        file: "visitors",
-        content: list.as_bytes().into(),
-        options: ListOptions::default(),
-        dry_run: false,
-    };
+    let request = ImportRequest::of(&applications, "visitors", list.as_bytes().into());
     list_import::import_list(context, &request, &mut |_, _| {}).await?;
     let launch = LaunchRequest {
         code: "LOOK",

@@ -132,6 +132,14 @@ pub struct DemoReport {
     pub form_applications: u64,
     pub form_people: u64,
     pub form_fields_missing: u64,
+    /// Of a list over the category's limit: the people it was drawn from, those drawn, and the rows
+    /// that go back to the applicant.
+    pub list_drawn_from: u64,
+    pub list_drawn: u64,
+    pub list_rows_to_correct: u64,
+    /// Lists that an applicant handed in on its own page, and those that were sent back.
+    pub applicant_lists_handed_in: u64,
+    pub applicant_lists_sent_back: u64,
 }
 
 #[derive(Serialize)]
@@ -309,6 +317,11 @@ pub async fn invariant_report(
         form_applications: 0,
         form_people: 0,
         form_fields_missing: 0,
+        list_drawn_from: 0,
+        list_drawn: 0,
+        list_rows_to_correct: 0,
+        applicant_lists_handed_in: 0,
+        applicant_lists_sent_back: 0,
         calls: call_counts.calls,
         phone_interviews: call_counts.interviews,
         fixed_line_completes,

@@ -52,6 +52,10 @@ pub async fn run(folder: &Path, seed: u64, narrator: &mut dyn Narrator) -> Resul
     }
     let form = fixture.read_form().await?;
     narrator.line(&format!("  {}", form.line));
+    let long_list = fixture.read_long_list().await?;
+    narrator.line(&format!("  {}", long_list.line));
+    let handed_in = fixture.hand_in_a_list().await?;
+    narrator.line(&format!("  {}", handed_in.line));
     narrator.line("\nCampaigns are launched:");
     for line in fixture.launch_campaigns().await? {
         narrator.line(&format!("  {line}"));
@@ -77,6 +81,11 @@ pub async fn run(folder: &Path, seed: u64, narrator: &mut dyn Narrator) -> Resul
     report.form_applications = form.applications;
     report.form_people = form.people;
     report.form_fields_missing = form.missing;
+    report.applicant_lists_handed_in = handed_in.lists;
+    report.applicant_lists_sent_back = handed_in.sent_back;
+    report.list_drawn_from = long_list.drawn_from;
+    report.list_drawn = long_list.drawn;
+    report.list_rows_to_correct = long_list.to_correct;
     Ok(Demo { fixture, report })
 }
 

@@ -16,7 +16,7 @@ use crate::interfaces::http::state::AppState;
 use crate::services::deadlines::changes::{self, ChangeError, ChangedBy};
 use crate::services::deadlines::{ApplicationOverview, programme_overview};
 use crate::services::list_import::{
-    ImportOutcome, ImportRequest, ListImportError, ListOptions, ListSource, import_list,
+    ImportOutcome, ImportRequest, ListImportError, ListOptions, ListSource, Selection, import_list,
 };
 use crate::services::programmes::{NewApplication as Declared, add_application};
 
@@ -55,6 +55,16 @@ pub struct NewApplication {
     /// Completes wanted; the category's rule if omitted.
     #[schema(minimum = 1)]
     target: Option<u32>,
+    /// The title that the applicant asks for.
+    #[serde(default)]
+    requested_title: String,
+    /// Whether the applicant agrees that the result is made public.
+    #[serde(default)]
+    may_publish: Option<bool>,
+    /// Whom to ask: `contact` (the name), `mobile`, `phone`, `email`, `address`. It is kept sealed
+    /// and never returned.
+    #[serde(default)]
+    contact: BTreeMap<String, String>,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -77,6 +87,9 @@ pub async fn register(
         category: new.category.as_str(),
         subject: new.subject,
         target: new.target,
+        requested_title: new.requested_title,
+        may_publish: new.may_publish,
+        contact: new.contact,
     };
     let code = add_application(&app.context, declared).await?;
     Ok((StatusCode::CREATED, Json(RegisteredResponse { code })))
@@ -97,6 +110,14 @@ pub struct ImportParams {
     /// Where columns stand, separated by commas: `mobile=3,name=B`.
     #[serde(default)]
     columns: String,
+    /// Rows to leave out: `3,8,10-20`.
+    #[serde(default)]
+    leave_out: String,
+    /// Where there are more names than the category allows, draw at random as many as it does.
+    #[serde(default)]
+    draw: bool,
+    /// The seed of the draw; if omitted, it comes from the file.
+    seed: Option<u32>,
 }
 
 /// Imports a list: CSV, TSV, XLSX, XLS, ODS, a Word document or a web page with tables.
@@ -118,12 +139,13 @@ pub async fn import(
         &columns,
     )
     .map_err(|error| Problem::from_error(StatusCode::UNPROCESSABLE_ENTITY, &error))?;
+    let selection = Selection::parse(&import.leave_out, import.draw, import.seed)
+        .map_err(|error| Problem::from_error(StatusCode::UNPROCESSABLE_ENTITY, &error))?;
     let request = ImportRequest {
-        applications: &codes,
-        file: "the body",
-        content: ListSource::from(&body[..]),
         options,
+        selection,
         dry_run: import.dry_run,
+        ..ImportRequest::of(&codes, "the body", ListSource::from(&body[..]))
     };
     match import_list(&app.context, &request, &mut |_, _| ()).await {
         Ok(outcome) => Ok(Json(outcome)),
@@ -161,6 +183,10 @@ pub struct ApplicationResponse {
     /// Maximum number of names on its list and in its sample.
     cap: u32,
     fee_settled_at: Option<String>,
+    /// The title that the applicant asks for; empty: none is named.
+    requested_title: String,
+    /// Whether the applicant agrees that the result is made public; null: it does not say.
+    may_publish: Option<bool>,
     /// The oldest event first.
     history: Vec<ApplicationEventResponse>,
 }
@@ -195,6 +221,8 @@ pub async fn show(
         category: stored.category.as_str(),
         subject: stored.subject.title(),
         cap: programme.cap(stored.category),
+        requested_title: stored.requested_title,
+        may_publish: stored.may_publish,
         fee_settled_at: stored.fee_settled_at.map(format_utc),
         history: history.into_iter().map(event_response).collect(),
     }))

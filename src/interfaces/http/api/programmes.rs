@@ -26,6 +26,7 @@ impl From<RegistrationError> for Problem {
             RegistrationError::Version(conflict) => conflict.into(),
             RegistrationError::Database(error) => error.into(),
             RegistrationError::Keys(error) => Problem::internal(&error.to_string()),
+            RegistrationError::Seal(error) => Problem::internal(&error.to_string()),
             error => Problem::from_error(StatusCode::UNPROCESSABLE_ENTITY, &error),
         }
     }

@@ -21,7 +21,7 @@ use crate::domain::language::ConsoleLanguage;
 use crate::domain::personal::Personal;
 use crate::domain::role::Permission;
 use crate::interfaces::http::page_layout::{ErrorPage, Translator, content_security_policy};
-use crate::interfaces::http::upload::{MAX_UPLOAD, UploadedFile, read_upload};
+use crate::interfaces::http::upload::{MAX_UPLOAD, UploadError, UploadedFiles, read_upload};
 use crate::services::accounts::{self, Session};
 
 pub(super) const LANGUAGE: &str = "fieldworkd_language";
@@ -36,7 +36,7 @@ pub(super) fn device_cookie(app: &AppState) -> &'static str {
     if uses_tls(app) { "__Host-fieldworkd_device" } else { "fieldworkd_device" }
 }
 
-pub(super) fn uses_tls(app: &AppState) -> bool {
+pub(in crate::interfaces::http) fn uses_tls(app: &AppState) -> bool {
     app.context.config.public_url.starts_with("https:")
 }
 
@@ -150,14 +150,21 @@ async fn check_request(
         }
         let (parts, body) = request.into_parts();
         let max_bytes = if route.takes_files { MAX_UPLOAD } else { MAX_FORM };
-        let body = to_bytes(body, max_bytes)
-            .await
-            .map_err(|_| refuse(StatusCode::PAYLOAD_TOO_LARGE, ErrorPage::TooLarge))?;
-        let mut uploaded = UploadedFile::default();
+        let body = to_bytes(body, max_bytes).await.map_err(|_| match route.takes_files {
+            true => refuse(StatusCode::PAYLOAD_TOO_LARGE, ErrorPage::TooLargeUpload),
+            false => refuse(StatusCode::PAYLOAD_TOO_LARGE, ErrorPage::TooLarge),
+        })?;
+        let mut uploaded = UploadedFiles::default();
         if route.takes_files {
-            (form, uploaded) = read_upload(&parts.headers, body)
-                .await
-                .map_err(|_| refuse(StatusCode::BAD_REQUEST, ErrorPage::BrokenUpload))?;
+            (form, uploaded) =
+                read_upload(&parts.headers, body).await.map_err(|error| match error {
+                    UploadError::TooMany => {
+                        refuse(StatusCode::PAYLOAD_TOO_LARGE, ErrorPage::TooLargeUpload)
+                    }
+                    UploadError::Unreadable => {
+                        refuse(StatusCode::BAD_REQUEST, ErrorPage::BrokenUpload)
+                    }
+                })?;
         } else {
             form = FormFields(merge_form_fields(form_urlencoded::parse(&body).into_owned()));
         }
@@ -166,6 +173,7 @@ async fn check_request(
         }
         request = Request::from_parts(parts, Body::empty());
         request.extensions_mut().insert(form.clone());
+        request.extensions_mut().insert(uploaded.0.last().cloned().unwrap_or_default());
         request.extensions_mut().insert(uploaded);
     }
     let mut entry = None;
@@ -230,11 +238,15 @@ pub(super) fn local_path_or_home(next: &str) -> &str {
 }
 
 /// Returns whether a request comes from this site, if the browser reports it (`Sec-Fetch-Site`).
-pub(super) fn is_same_site(headers: &HeaderMap) -> bool {
+pub(in crate::interfaces::http) fn is_same_site(headers: &HeaderMap) -> bool {
     headers.get("sec-fetch-site").is_none_or(|site| site == "same-origin" || site == "none")
 }
 
-pub(super) fn error_page(status: StatusCode, tr: Translator, error: ErrorPage) -> Response {
+pub(in crate::interfaces::http) fn error_page(
+    status: StatusCode,
+    tr: Translator,
+    error: ErrorPage,
+) -> Response {
     with_security_policy((status, error.page(tr)).into_response())
 }
 
@@ -256,6 +268,6 @@ pub fn cookie_of(headers: &HeaderMap, name: &str) -> Option<String> {
     all.flatten().find(|cookie| cookie.name() == name).map(|cookie| cookie.value().to_owned())
 }
 
-pub(super) fn language_of(headers: &HeaderMap) -> Option<ConsoleLanguage> {
+pub(in crate::interfaces::http) fn language_of(headers: &HeaderMap) -> Option<ConsoleLanguage> {
     cookie_of(headers, LANGUAGE).and_then(|tag| ConsoleLanguage::parse(&tag))
 }

@@ -19,9 +19,10 @@ use axum::routing::get;
 
 use super::state::AppState;
 use crate::domain::role::Permission;
-pub(super) use authorize::with_security_policy;
 pub use authorize::{FormFields, Staff, cookie_of};
+pub(super) use authorize::{error_page, is_same_site, language_of, uses_tls, with_security_policy};
 pub use routes::{AuditSpec, RouteSpec, StaffRouter};
+pub(super) use sign_in::new_cookie;
 
 /// Maximum size of a staff form in bytes. The longest field is the note of a call.
 const MAX_FORM: usize = 64 * 1024;

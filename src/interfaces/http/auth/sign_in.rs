@@ -272,7 +272,12 @@ fn secure_cookie(app: &AppState, name: &'static str, value: String) -> String {
 }
 
 /// `seconds` is the time for which browsers keep it; `None` until they are closed.
-fn new_cookie(app: &AppState, name: &'static str, value: String, seconds: Option<i64>) -> String {
+pub(in crate::interfaces::http) fn new_cookie(
+    app: &AppState,
+    name: &'static str,
+    value: String,
+    seconds: Option<i64>,
+) -> String {
     let mut cookie = Cookie::new(name, value);
     cookie.set_path("/");
     cookie.set_http_only(true);

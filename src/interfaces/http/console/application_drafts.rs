@@ -13,7 +13,7 @@ use super::super::Failure;
 use super::super::auth::{FormFields, Staff};
 use super::super::page_layout::{PageLayout, render_page};
 use super::super::state::AppState;
-use super::super::upload::UploadedFile;
+use super::super::upload::{UploadedFile, UploadedFiles};
 use super::setup::{category_label, show_with};
 use crate::domain::category::Category;
 use crate::domain::subject::required_fields;
@@ -61,7 +61,7 @@ struct DraftPage<'a> {
 }
 
 /// The fields of the contact that can be corrected.
-const CONTACT: [(&str, &str, &str); 5] = [
+pub(super) const CONTACT: [(&str, &str, &str); 5] = [
     ("contact", "经办人", "Contact"),
     ("mobile", "手机", "Mobile"),
     ("phone", "电话", "Telephone"),
@@ -156,12 +156,13 @@ pub async fn upload(
     State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,
     Extension(form): Extension<FormFields>,
-    Extension(uploaded): Extension<UploadedFile>,
+    Extension(UploadedFiles(files)): Extension<UploadedFiles>,
 ) -> Result<Response, Failure> {
-    let document = Document { name: uploaded.name, content: uploaded.content.to_vec() };
+    let document = |file: UploadedFile| Document { name: file.name, content: file.content.into() };
+    let documents = files.into_iter().map(document).collect();
     let actor = &staff.session.account.name;
     let programme = form.text("programme");
-    match draft::create(&app.context, actor, programme, vec![document], false).await {
+    match draft::create(&app.context, actor, programme, documents, false).await {
         Ok(created) => {
             let open = created.iter().filter(|c| !matches!(c.known, Some(Some(_))));
             let ids: Vec<i64> = open.filter_map(|created| created.id).collect();

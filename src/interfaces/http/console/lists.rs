@@ -1,12 +1,12 @@
 //! A list before its import: problems beside their rows, with correction in place.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use askama::Template;
 use axum::Extension;
-use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 
 use super::super::Failure;
@@ -14,14 +14,24 @@ use super::super::auth::{FormFields, Staff};
 use super::super::page_layout::{PageLayout, Translator, render_page};
 use super::super::state::AppState;
 use super::super::upload::UploadedFile;
+use super::ZONE;
 use super::setup::show_application;
+use crate::domain::category::Category;
+use crate::domain::personal::Personal;
 use crate::interfaces::errors::LocalizedError;
-use crate::services::drafts::lists::{
-    ListDraftError, Preview, PreviewRow, choose_columns, correct as apply_corrections,
-    create_list_draft, discard_draft, import_list_draft, preview,
+use crate::services::applicant_pages::ApplicantPageError;
+use crate::services::applicant_pages::lists::{
+    self as applicant_lists, Declaration, accept, declaration_of, word_of,
 };
+use crate::services::drafts::lists::{
+    self, LeaveOut, ListDraftError, Preview, PreviewRow, choose_columns,
+    correct as apply_corrections, create_list_draft, discard_draft, preview,
+};
+use crate::services::list_import::correction_sheet::request_for;
 use crate::services::list_import::headers::ListColumn;
-use crate::services::list_import::{ImportFinding, ImportOutcome, RowDecision};
+use crate::services::list_import::{
+    ImportFinding, ImportOutcome, ListImportError, RowDecision, template as list_template,
+};
 
 /// The rows that are shown where the columns are chosen.
 const FIRST_ROWS: usize = 5;
@@ -51,7 +61,23 @@ struct ListPage<'a> {
     first_rows: Vec<&'a PreviewRow>,
     names: Vec<(&'static str, &'static str)>,
     choices: Vec<ColumnChoice<'a>>,
+    /// The people that are too many, and the most that there may be.
+    over: Option<(u32, u32)>,
+    /// Those who can be ticked off, where they are too many or some are left out; with whether they
+    /// are left out, and what is to be known about them.
+    people: Vec<(RowView<'a>, bool)>,
+    encodings: [&'static str; 5],
+    /// Whether there are rows that the applicant is to correct.
+    has_corrections: bool,
+    /// Of a list that its applicant has handed in.
+    declaration: Option<Declaration>,
+    handed_in: String,
+    /// What was said when it was sent back.
+    word: Option<Personal>,
 }
+
+/// The encodings that can be chosen.
+const ENCODINGS: [&str; 5] = ["UTF-8", "GB18030", "GBK", "Big5", "UTF-16LE"];
 
 /// A column of the list, and what it is taken for.
 struct ColumnChoice<'a> {
@@ -73,6 +99,13 @@ const COLUMN_NAMES: [(&str, &str, &str); 10] = [
     ("remark", "备注", "remark"),
     ("language", "语言", "language"),
 ];
+
+/// What a column is taken for; empty: it is not used.
+pub fn column_label(tr: Translator, column: Option<ListColumn>) -> &'static str {
+    let name = column.map_or("", ListColumn::name);
+    let known = COLUMN_NAMES.iter().find(|(code, ..)| *code == name);
+    known.map_or("", |(_, zh, en)| tr.t(zh, en))
+}
 
 /// Returns the text of a finding in the reader's language.
 fn finding_text(tr: Translator, finding: &ImportFinding) -> String {
@@ -102,8 +135,38 @@ async fn render(
         Err(error) => return not_found_or(error),
     };
     let tr = staff.tr;
-    let (with_findings, valid_rows): (Vec<&PreviewRow>, Vec<&PreviewRow>) =
-        preview.rows.iter().partition(|row| !row.findings.is_empty());
+    let internal = |error: ApplicantPageError| Failure::Internal(error.to_string());
+    let declaration = declaration_of(&app.context, &preview.draft).map_err(internal)?;
+    let handed_in = declaration.as_ref().map(|declaration| declaration.at.in_zone(ZONE));
+    let over = match &preview.outcome {
+        Err(ListImportError::OverCap { over, cap, .. }) => Some((*over, *cap)),
+        _ => None,
+    };
+    let has_selection =
+        over.is_some() || !preview.left_out.is_empty() || preview.draw_seed.is_some();
+    let is_person = |row: &&PreviewRow| {
+        let mut findings = row.findings.iter();
+        !findings.any(|finding| {
+            matches!(
+                finding.decision,
+                RowDecision::Rejected | RowDecision::NoPerson | RowDecision::Merged
+            )
+        })
+    };
+    let is_left_out = |row: &PreviewRow| {
+        let mut findings = row.findings.iter();
+        findings.any(|finding| finding.decision == RowDecision::LeftOut)
+            || preview.left_out.contains(&row.number)
+    };
+    let people = preview.rows.iter().filter(|_| has_selection).filter(is_person);
+    let people = people.map(|row| (view(tr, row), is_left_out(row))).collect();
+    let mut findings = preview.rows.iter().flat_map(|row| &row.findings);
+    let has_corrections = findings.any(|finding| request_for(finding).is_some());
+    let (with_findings, valid_rows): (Vec<&PreviewRow>, Vec<&PreviewRow>) = preview
+        .rows
+        .iter()
+        .filter(|row| !(has_selection && is_person(row)))
+        .partition(|row| !row.findings.is_empty());
     let (to_correct, flagged_rows): (Vec<RowView<'_>>, Vec<RowView<'_>>) =
         with_findings.into_iter().map(|row| view(tr, row)).partition(|row| row.is_rejected);
     let problem =
@@ -130,6 +193,13 @@ async fn render(
                 column: column.map_or("", ListColumn::name),
             })
             .collect(),
+        over,
+        people,
+        encodings: ENCODINGS,
+        has_corrections,
+        handed_in: handed_in.map(|at| at.format("%Y-%m-%d %H:%M").to_string()).unwrap_or_default(),
+        declaration,
+        word: word_of(&app.context, &preview.draft).map_err(internal)?,
         names: COLUMN_NAMES.map(|(code, zh, en)| (code, tr.t(zh, en))).to_vec(),
         preview: &preview,
     };
@@ -196,6 +266,15 @@ pub async fn show(
     render(&app, &staff, id, StatusCode::OK, None, None).await
 }
 
+/// The corrections of a form, named `cell-ROW-COLUMN`.
+pub fn corrections_of(form: &FormFields) -> BTreeMap<(u32, usize), String> {
+    let cell = |name: &str| {
+        let mut parts = name.strip_prefix("cell-")?.splitn(2, '-');
+        Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+    };
+    form.0.iter().filter_map(|(name, value)| Some((cell(name)?, value.clone()))).collect()
+}
+
 /// Saves corrections, named `cell-ROW-COLUMN`, or what the columns are, named `column-PLACE`.
 pub async fn correct(
     State(app): State<Arc<AppState>>,
@@ -203,12 +282,7 @@ pub async fn correct(
     Extension(form): Extension<FormFields>,
     Path(id): Path<i64>,
 ) -> Result<Response, Failure> {
-    let cell = |name: &str| {
-        let mut parts = name.strip_prefix("cell-")?.splitn(2, '-');
-        Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
-    };
-    let corrections: BTreeMap<(u32, usize), String> =
-        form.0.iter().filter_map(|(name, value)| Some((cell(name)?, value.clone()))).collect();
+    let corrections = corrections_of(&form);
     let chosen = |(name, value): (&String, &String)| {
         Some((name.strip_prefix("column-")?.parse::<usize>().ok()?, ListColumn::parse(value)))
     };
@@ -247,7 +321,17 @@ pub async fn import(
     Extension(staff): Extension<Staff>,
     Path(id): Path<i64>,
 ) -> Result<Response, Failure> {
-    match import_list_draft(&app.context, id).await {
+    let imported = accept(&app.context, &staff.session.account.name, id).await;
+    let imported = imported.map_err(|error| match error {
+        ApplicantPageError::List(error) => Ok(error),
+        error => Err(Failure::Internal(error.to_string())),
+    });
+    let imported = match imported {
+        Ok(outcome) => Ok(outcome),
+        Err(Ok(error)) => Err(error),
+        Err(Err(failure)) => return Err(failure),
+    };
+    match imported {
         Ok(outcome) => {
             let first = outcome.names.first().map(|(code, _)| code.clone()).unwrap_or_default();
             Ok(Redirect::to(&format!("/applications/{first}?noted=imported")).into_response())
@@ -264,6 +348,135 @@ pub async fn import(
             .await
         }
         Err(error) => not_found_or(error),
+    }
+}
+
+/// Reads the file again, as the form says.
+pub async fn read_again(
+    State(app): State<Arc<AppState>>,
+    Extension(staff): Extension<Staff>,
+    Extension(form): Extension<FormFields>,
+    Path(id): Path<i64>,
+) -> Result<Response, Failure> {
+    let (sheet, encoding) = (form.text("sheet"), form.text("encoding"));
+    let stored = lists::read_again(&app.context, id, sheet, encoding).await;
+    let done = staff.tr.t("已重新读取。", "Read again.");
+    stored_or(&app, &staff, id, stored, done).await
+}
+
+/// Leaves people out: those in the boxes named `leave-ROW`, or by a draw.
+pub async fn leave_out(
+    State(app): State<Arc<AppState>>,
+    Extension(staff): Extension<Staff>,
+    Extension(form): Extension<FormFields>,
+    Path(id): Path<i64>,
+) -> Result<Response, Failure> {
+    let ticked: BTreeSet<u32> =
+        form.0.keys().filter_map(|name| name.strip_prefix("leave-")?.parse().ok()).collect();
+    let who = match form.text("do") {
+        "draw" => LeaveOut::Draw,
+        "nobody" => LeaveOut::Nobody,
+        _ => LeaveOut::Rows(ticked),
+    };
+    let stored = lists::leave_out(&app.context, id, who).await;
+    let done =
+        staff.tr.t("名单已删减并重新检查。", "People are left out, and the list checked again.");
+    stored_or(&app, &staff, id, stored, done).await
+}
+
+/// Shows the list again after a change, or why there was none.
+async fn stored_or(
+    app: &AppState,
+    staff: &Staff,
+    id: i64,
+    stored: Result<(), ListDraftError>,
+    done: &'static str,
+) -> Result<Response, Failure> {
+    match stored {
+        Ok(()) => render(app, staff, id, StatusCode::OK, Some(done), None).await,
+        Err(error @ ListDraftError::Changed) => {
+            let problem = error.localized(staff.tr.0);
+            render(app, staff, id, StatusCode::CONFLICT, None, Some(problem)).await
+        }
+        Err(
+            error @ (ListDraftError::Import(_)
+            | ListDraftError::TooManyRows
+            | ListDraftError::CellTooLarge { .. }),
+        ) => {
+            let problem = error.localized(staff.tr.0);
+            render(app, staff, id, StatusCode::UNPROCESSABLE_ENTITY, None, Some(problem)).await
+        }
+        Err(error) => not_found_or(error),
+    }
+}
+
+/// Downloads the rows that the applicant is to correct.
+pub async fn correction_sheet(
+    State(app): State<Arc<AppState>>,
+    Path(id): Path<i64>,
+) -> Result<Response, Failure> {
+    match lists::correction_workbook(&app.context, id).await {
+        Ok(Some((draft, content))) => {
+            let stem = draft.file.rsplit_once('.').map_or(draft.file.as_str(), |(stem, _)| stem);
+            Ok(workbook(&format!("{stem}-请更正.xlsx"), content))
+        }
+        Ok(None) => Err(Failure::NotFound),
+        Err(error) => not_found_or(error),
+    }
+}
+
+/// Downloads an empty list, for applications (`application`, codes with commas) or a category.
+pub async fn template(
+    State(app): State<Arc<AppState>>,
+    Query(query): Query<BTreeMap<String, String>>,
+) -> Result<Response, Failure> {
+    let words = |name: &str| {
+        let words = query.get(name).map(String::as_str).unwrap_or_default().split(',');
+        words.map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let categories: Vec<Category> =
+        words("category").iter().filter_map(|word| Category::parse(word)).collect();
+    match list_template::of_applications(&app.context, &words("application"), &categories).await {
+        Ok(content) => Ok(workbook("被访者信息登记表.xlsx", content)),
+        Err(ListImportError::UnknownApplication(_)) => Err(Failure::NotFound),
+        Err(error) => Err(Failure::Internal(error.to_string())),
+    }
+}
+
+/// A workbook as a download (RFC 6266, with the name in RFC 8187).
+pub fn workbook(name: &str, content: Vec<u8>) -> Response {
+    let name = percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC);
+    let headers = [
+        (
+            header::CONTENT_TYPE,
+            "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet".to_owned(),
+        ),
+        (
+            header::CONTENT_DISPOSITION,
+            format!("attachment; filename=\"list.xlsx\"; filename*=UTF-8''{name}"),
+        ),
+    ];
+    (headers, content).into_response()
+}
+
+/// Sends a list back to its applicant, with a word.
+pub async fn send_back(
+    State(app): State<Arc<AppState>>,
+    Extension(staff): Extension<Staff>,
+    Extension(form): Extension<FormFields>,
+    Path(id): Path<i64>,
+) -> Result<Response, Failure> {
+    match applicant_lists::send_back(&app.context, id, form.text("word")).await {
+        Ok(()) => Ok(Redirect::to("/setup?noted=returned").into_response()),
+        Err(
+            error
+            @ (ApplicantPageError::NoWord | ApplicantPageError::List(ListDraftError::Changed)),
+        ) => {
+            let problem = Some(error.localized(staff.tr.0));
+            render(&app, &staff, id, StatusCode::UNPROCESSABLE_ENTITY, None, problem).await
+        }
+        Err(ApplicantPageError::List(error)) => not_found_or(error),
+        Err(error) => Err(Failure::Internal(error.to_string())),
     }
 }
 

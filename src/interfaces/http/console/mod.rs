@@ -27,7 +27,9 @@ mod webhooks;
 
 use std::sync::Arc;
 
+pub use home::state_label;
 pub use home_stream::OverviewCache;
+pub use lists::{column_label, corrections_of, workbook};
 
 use axum::Router;
 use axum::routing::get;
@@ -215,6 +217,12 @@ pub fn routes(app: &Arc<AppState>) -> StaffRouter {
             (Action::FormsDiscarded, "application-draft:{draft}", ""),
             application_drafts::discard,
         )
+        .audited_page(
+            "/applications/{code}/contact",
+            Permission::Reveal,
+            (Action::ContactViewed, "application:{code}"),
+            setup::contact,
+        )
         .audited_upload(
             "/applications/{code}/list",
             OPERATE,
@@ -233,6 +241,43 @@ pub fn routes(app: &Arc<AppState>) -> StaffRouter {
             (Action::ListCorrected, "list:{list}", ""),
             lists::correct,
         )
+        .audited_form(
+            "/lists/{list}/read",
+            Permission::Reveal,
+            (Action::ListReread, "list:{list}", "{sheet} {encoding}"),
+            lists::read_again,
+        )
+        .audited_form(
+            "/lists/{list}/leave-out",
+            Permission::Reveal,
+            (Action::ListLeftOut, "list:{list}", "{do}"),
+            lists::leave_out,
+        )
+        .audited_page(
+            "/lists/{list}/correction-sheet",
+            Permission::Reveal,
+            (Action::ListSentBack, "list:{list}"),
+            lists::correction_sheet,
+        )
+        .audited_form(
+            "/lists/{list}/send-back",
+            OPERATE,
+            (Action::ListReturned, "list:{list}", ""),
+            lists::send_back,
+        )
+        .audited_form(
+            "/applications/{code}/links",
+            OPERATE,
+            (Action::ApplicantLinkCreated, "application:{code}", ""),
+            setup::create_link,
+        )
+        .audited_form(
+            "/applications/{code}/links/{link}/revoke",
+            OPERATE,
+            (Action::ApplicantLinkRevoked, "application:{code}", "{link}"),
+            setup::revoke_link,
+        )
+        .page("/list-template", OPERATE, lists::template)
         .audited_form(
             "/lists/{list}/import",
             OPERATE,

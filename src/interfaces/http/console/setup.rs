@@ -15,23 +15,28 @@ use super::super::auth::{FormFields, Staff};
 use super::super::page_layout::{PageLayout, Translator, render_page};
 use super::super::state::AppState;
 use super::ZONE;
+use super::application_drafts::CONTACT;
 use super::conflict::{Conflict, expected_version};
 use super::home::state_label;
 use crate::adapters::database::application_drafts::{self, ApplicationDraft};
 use crate::adapters::database::application_events::{self, ApplicationEvent};
 use crate::adapters::database::applications::{self, Application, ApplicationState};
 use crate::adapters::database::drafts::{self, CampaignDraft, ListDraft};
-use crate::adapters::database::programmes;
+use crate::adapters::database::{applicant_links, programmes};
 use crate::domain::category::Category;
 use crate::domain::language::{Language, LocalizedText};
+use crate::domain::personal::Personal;
 use crate::domain::programme::Programme;
+use crate::domain::role::Permission;
 use crate::domain::subject::required_fields;
+use crate::domain::time::Timestamp;
 use crate::interfaces::errors::LocalizedError;
 use crate::interfaces::errors::subject_field_zh;
+use crate::services::applicant_pages::{ApplicantPageError, links};
 use crate::services::deadlines::changes;
 use crate::services::deadlines::{ApplicationOverview, programme_overview};
 use crate::services::programmes::{
-    NewApplication, RegistrationError, add_application, put_programme,
+    NewApplication, RegistrationError, add_application, contact_of, put_programme,
 };
 
 /// An application with its next step.
@@ -94,6 +99,7 @@ fn flash_text(tr: Translator, what: &str) -> Option<&'static str> {
             tr.t("材料已读取，请逐份核对。", "The documents are read; look each draft through.")
         }
         "registered" => tr.t("已登记。", "Registered."),
+        "returned" => tr.t("名单已退回申报单位。", "The list is sent back to the applicant."),
         _ => return None,
     })
 }
@@ -279,6 +285,7 @@ async fn refused(
     match error {
         RegistrationError::Database(error) => Err(error.into()),
         RegistrationError::Keys(error) => Err(Failure::Internal(error.to_string())),
+        RegistrationError::Seal(error) => Err(Failure::Internal(error.to_string())),
         error => {
             render(
                 app,
@@ -314,6 +321,9 @@ pub async fn register(
             })
             .collect(),
         target: text("target").parse().ok(),
+        requested_title: String::new(),
+        may_publish: None,
+        contact: BTreeMap::new(),
     };
     match add_application(&app.context, declared).await {
         Ok(code) => Ok(Redirect::to(&format!("/applications/{code}")).into_response()),
@@ -338,6 +348,23 @@ struct ApplicationPage<'a> {
     can_launch: bool,
     lists: Vec<ListDraft>,
     history: Vec<(String, &'static str, String)>,
+    /// Whether the staff member may see personal data.
+    may_reveal: bool,
+    /// Whom to ask; `None`: it is not shown.
+    contact: Option<Vec<(&'static str, Personal)>>,
+    /// The applicant's links; `None`: no gateway is set up for their codes.
+    links: Option<Vec<LinkRow>>,
+    /// A link that has just been made. It is shown once.
+    new_link: Option<Personal>,
+    declarations: Vec<(String, String)>,
+}
+
+/// A link to the applicant's own page.
+struct LinkRow {
+    id: i64,
+    mobile: String,
+    state: String,
+    is_open: bool,
 }
 
 pub async fn application(
@@ -350,6 +377,109 @@ pub async fn application(
     show_application(&app, &staff, &code, StatusCode::OK, imported, None).await
 }
 
+/// Shows the application with the applicant's contact.
+pub async fn contact(
+    State(app): State<Arc<AppState>>,
+    Extension(staff): Extension<Staff>,
+    Path(code): Path<String>,
+) -> Result<Response, Failure> {
+    let found = applications::find(&mut *app.context.database.read().await?, &code).await?;
+    let application = found.ok_or(Failure::NotFound)?;
+    let contact = contact_of(&app.context, &application)
+        .await
+        .map_err(|error| Failure::Internal(error.to_string()))?;
+    let label = |field: &str| {
+        let known = CONTACT.iter().find(|(name, ..)| *name == field);
+        known.map_or("", |(_, zh, en)| staff.tr.t(zh, en))
+    };
+    let contact = contact.into_iter().map(|(field, value)| (label(field), value)).collect();
+    let shown = Shown { contact: Some(contact), new_link: None };
+    render_application(&app, &staff, &code, StatusCode::OK, (None, None), shown).await
+}
+
+/// Gives the applicant a link to its own page.
+pub async fn create_link(
+    State(app): State<Arc<AppState>>,
+    Extension(staff): Extension<Staff>,
+    Extension(form): Extension<FormFields>,
+    Path(code): Path<String>,
+) -> Result<Response, Failure> {
+    let actor = &staff.session.account.name;
+    let days = form.text("days").trim().parse().ok();
+    match links::create(&app.context, actor, &code, form.text("mobile"), days).await {
+        Ok(link) => {
+            let shown = Shown { contact: None, new_link: Some(link) };
+            render_application(&app, &staff, &code, StatusCode::OK, (None, None), shown).await
+        }
+        Err(ApplicantPageError::UnknownApplication(_)) => Err(Failure::NotFound),
+        Err(
+            error @ (ApplicantPageError::Number(_)
+            | ApplicantPageError::NoMobile
+            | ApplicantPageError::Days
+            | ApplicantPageError::NotConfigured),
+        ) => {
+            let problem = Some(error.localized(staff.tr.0));
+            let status = StatusCode::UNPROCESSABLE_ENTITY;
+            show_application(&app, &staff, &code, status, None, problem).await
+        }
+        Err(error) => Err(Failure::Internal(error.to_string())),
+    }
+}
+
+pub async fn revoke_link(
+    State(app): State<Arc<AppState>>,
+    Extension(staff): Extension<Staff>,
+    Path((code, link)): Path<(String, i64)>,
+) -> Result<Response, Failure> {
+    match links::revoke(&app.context, &code, link).await {
+        Ok(()) => {
+            let done = staff.tr.t("链接已撤销。", "The link is revoked.");
+            show_application(&app, &staff, &code, StatusCode::OK, Some(done), None).await
+        }
+        Err(ApplicantPageError::UnknownApplication(_) | ApplicantPageError::UnknownLink) => {
+            Err(Failure::NotFound)
+        }
+        Err(error) => Err(Failure::Internal(error.to_string())),
+    }
+}
+
+/// What is shown on request only.
+#[derive(Default)]
+struct Shown {
+    contact: Option<Vec<(&'static str, Personal)>>,
+    new_link: Option<Personal>,
+}
+
+/// The links of an applicant, with what became of them.
+async fn link_rows(
+    app: &AppState,
+    tr: Translator,
+    application: &Application,
+) -> Result<Option<Vec<LinkRow>>, Failure> {
+    if app.context.config.applicant_pages.is_none() {
+        return Ok(None);
+    }
+    let all = links::of_applicant(&app.context, application.applicant_id)
+        .await
+        .map_err(|error| Failure::Internal(error.to_string()))?;
+    let row = |link: links::LinkView| {
+        let day = |at: Timestamp| at.date(ZONE).to_string();
+        let state = match (link.revoked_at, link.is_open) {
+            (Some(at), _) => format!("{} {}", tr.t("已撤销", "revoked on"), day(at)),
+            (None, false) => format!("{} {}", tr.t("已过期", "ended on"), day(link.expires_at)),
+            (None, true) => {
+                let used = match link.signed_in_at {
+                    Some(at) => format!("{} {}", tr.t("上次登录", "last signed in on"), day(at)),
+                    None => tr.t("尚未登录", "never signed in").to_owned(),
+                };
+                format!("{} {} · {used}", tr.t("有效至", "valid until"), day(link.expires_at))
+            }
+        };
+        LinkRow { id: link.id, mobile: link.mobile, is_open: link.is_open, state }
+    };
+    Ok(Some(all.into_iter().map(row).collect()))
+}
+
 pub async fn show_application(
     app: &AppState,
     staff: &Staff,
@@ -357,6 +487,17 @@ pub async fn show_application(
     status: StatusCode,
     flash: Option<&'static str>,
     problem: Option<String>,
+) -> Result<Response, Failure> {
+    render_application(app, staff, code, status, (flash, problem), Shown::default()).await
+}
+
+async fn render_application(
+    app: &AppState,
+    staff: &Staff,
+    code: &str,
+    status: StatusCode,
+    (flash, problem): (Option<&'static str>, Option<String>),
+    shown: Shown,
 ) -> Result<Response, Failure> {
     let mut connection = app.context.database.read().await?;
     let application = applications::find(&mut connection, code).await?.ok_or(Failure::NotFound)?;
@@ -367,7 +508,12 @@ pub async fn show_application(
         .into_iter()
         .filter(|list| list.applications.split(',').any(|other| other == code))
         .collect();
+    let declarations =
+        applicant_links::declarations(&mut connection, application.applicant_id).await?;
     drop(connection);
+    let declaration_line = |declaration: applicant_links::StoredDeclaration| {
+        (declaration.handed_in_at.date(ZONE).to_string(), declaration.accepted_by)
+    };
     let overview = programme_overview(&app.context, &programme.code)
         .await?
         .unwrap_or_default()
@@ -396,6 +542,11 @@ pub async fn show_application(
         can_launch: is_open && overview.names > 0,
         is_open,
         lists,
+        may_reveal: staff.may(Permission::Reveal),
+        contact: shown.contact,
+        links: link_rows(app, tr, &application).await?,
+        new_link: shown.new_link,
+        declarations: declarations.into_iter().map(declaration_line).collect(),
         history: history.into_iter().map(history_line).collect(),
         overview: &overview,
         application: &application,
