@@ -32,6 +32,7 @@ mod methodology;
 mod metrics;
 mod odd_lists;
 mod panel;
+mod paper_forms;
 mod parameter_limits;
 mod poisoned_loops;
 mod poisoned_rows;

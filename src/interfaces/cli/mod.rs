@@ -25,6 +25,7 @@ mod inbox;
 mod lists;
 mod message;
 mod output;
+mod paper;
 mod questionnaire;
 mod retention;
 mod simulator;
@@ -87,6 +88,9 @@ enum Command {
     /// Campaigns
     #[command(subcommand)]
     Campaign(campaign::CampaignCommand),
+    /// Paper forms
+    #[command(subcommand)]
+    Paper(paper::PaperCommand),
     /// Simulate a campaign from its first day with random people; sends nothing
     Rehearse(forecast::RehearseArguments),
     /// Quotas at risk and their notifications
@@ -258,6 +262,7 @@ async fn run_with_context(context: Arc<AppContext>, command: Command) -> Result<
         Command::Application(command) => lists::application(&context, command).await,
         Command::List(command) => lists::list(&context, command).await,
         Command::Campaign(command) => campaign::run(&context, command).await,
+        Command::Paper(command) => paper::run(context, command).await,
         Command::Alarm(command) => alarm::run(context, command).await,
         Command::Rehearse(arguments) => forecast::rehearse(&context, arguments).await,
         Command::SigningKey(command) => dataset::signing_key(&context, &command),
