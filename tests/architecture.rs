@@ -18,7 +18,7 @@ const LAYERS: [&[&str]; 7] = [
 ];
 
 /// Services in order: each uses only those before it. `sealing` and `context` are below all others.
-const SERVICES: [&str; 28] = [
+const SERVICES: [&str; 29] = [
     "sealing",
     "context",
     "versions",
@@ -34,6 +34,7 @@ const SERVICES: [&str; 28] = [
     "sms_inbound",
     "interviews",
     "call_center",
+    "paper_forms",
     "clock_steps",
     "response_quality",
     "datasets",

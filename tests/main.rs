@@ -36,6 +36,7 @@ mod metrics;
 mod odd_lists;
 mod office;
 mod panel;
+mod paper_forms;
 mod parameter_limits;
 mod poisoned_loops;
 mod poisoned_rows;

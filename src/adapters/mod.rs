@@ -8,6 +8,7 @@ pub mod crypto;
 pub mod database;
 pub mod http_client;
 pub mod outbound_guard;
+pub mod qr_code;
 pub mod sms;
 pub mod spreadsheets;
 pub mod telemetry;

@@ -120,6 +120,11 @@ actions! {
     VerificationReported "verified" "记录复核" "recorded a verification";
     NonUserReported "not_a_user" "记录非用户" "recorded a non-user";
     VerificationsDrawn "verifications_drawn" "抽取复核" "drew interviews to verify";
+    FormsPrinted "paper_printed" "打印纸质问卷" "printed paper forms";
+    FormsOpened "paper_opened" "查看纸质问卷" "opened paper forms";
+    FormRecorded "paper_recorded" "登记纸质问卷" "recorded a paper form";
+    FormSettled "paper_settled" "裁定录入不一致" "settled differences of a paper form";
+    FormPreferred "paper_preferred" "改用纸质回答" "took the answers of a paper form instead";
     ProgrammeSaved "programme" "设置项目" "set up a programme";
     ApplicationRegistered "applicant" "登记申报" "registered an application";
     ContactViewed "contact_shown" "查看申报单位联系人" "saw an applicant's contact";

@@ -1,5 +1,5 @@
-//! Final dispositions of the AAPOR Standard Definitions that occur in fieldwork by SMS, web and
-//! telephone.
+//! Final dispositions of the AAPOR Standard Definitions that occur in fieldwork by SMS, web,
+//! telephone and paper.
 
 use std::fmt;
 
@@ -21,6 +21,8 @@ pub enum Disposition {
     RefusedBefore,
     /// 2.1122: refused elsewhere while the campaign ran; staff entered it.
     RefusedElsewhere,
+    /// 2.113: an empty paper form came back, an implicit refusal.
+    BlankReturned,
     /// 2.12: started, too few answers.
     BreakOff,
     /// 2.121 (ours): agreed and began, and answered nothing until the field closed: an implicit
@@ -102,7 +104,7 @@ impl OutcomeGroup {
 }
 
 impl Disposition {
-    pub const ALL: [Disposition; 29] = [
+    pub const ALL: [Disposition; 30] = [
         Disposition::Complete,
         Disposition::Partial,
         Disposition::SoftRefusal,
@@ -110,6 +112,7 @@ impl Disposition {
         Disposition::Refusal,
         Disposition::RefusedBefore,
         Disposition::RefusedElsewhere,
+        Disposition::BlankReturned,
         Disposition::BreakOff,
         Disposition::NothingAnswered,
         Disposition::NonContact,
@@ -144,6 +147,7 @@ impl Disposition {
             Disposition::Refusal => ("本人拒绝", "refusal by the respondent"),
             Disposition::RefusedBefore => ("此前已拒绝", "had refused before"),
             Disposition::RefusedElsewhere => ("另行表示拒绝", "refused elsewhere"),
+            Disposition::BlankReturned => ("空白退回", "blank form returned"),
             Disposition::BreakOff => ("中途放弃", "break-off"),
             Disposition::NothingAnswered => ("开始后未作答", "began, answered nothing"),
             Disposition::NonContact => ("未打开", "non-contact"),
@@ -179,6 +183,7 @@ impl Disposition {
             Disposition::Refusal => "2.112",
             Disposition::RefusedBefore => "2.1121",
             Disposition::RefusedElsewhere => "2.1122",
+            Disposition::BlankReturned => "2.113",
             Disposition::BreakOff => "2.12",
             Disposition::NothingAnswered => "2.121",
             Disposition::NonContact => "2.20",
@@ -213,6 +218,7 @@ impl Disposition {
             Disposition::Refusal => "refusal",
             Disposition::RefusedBefore => "refused_before",
             Disposition::RefusedElsewhere => "refused_elsewhere",
+            Disposition::BlankReturned => "blank_returned",
             Disposition::BreakOff => "break_off",
             Disposition::NothingAnswered => "nothing_answered",
             Disposition::NonContact => "non_contact",
@@ -319,6 +325,7 @@ impl Disposition {
             | Disposition::Refusal
             | Disposition::RefusedBefore
             | Disposition::RefusedElsewhere
+            | Disposition::BlankReturned
             | Disposition::BreakOff
             | Disposition::NothingAnswered => OutcomeGroup::RefusalOrBreakOff,
             Disposition::NonContact | Disposition::NeverAvailable | Disposition::MessageLeft => {

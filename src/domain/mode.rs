@@ -11,11 +11,21 @@ pub enum Mode {
     Telephone,
     /// By SMS.
     Sms,
+    /// A paper form, which the respondent fills in and staff key in.
+    Paper,
 }
 
 impl Mode {
+    pub const ALL: [Mode; 4] = [Mode::Web, Mode::Telephone, Mode::Sms, Mode::Paper];
+
     pub fn parse(raw: &str) -> Option<Mode> {
-        [Mode::Web, Mode::Telephone, Mode::Sms].into_iter().find(|mode| mode.as_str() == raw)
+        Mode::ALL.into_iter().find(|mode| mode.as_str() == raw)
+    }
+
+    /// Returns whether the time that respondents take is known: not by SMS, where nobody knows when
+    /// a question was read, nor on paper.
+    pub fn is_timed(self) -> bool {
+        matches!(self, Mode::Web | Mode::Telephone)
     }
 
     pub fn as_str(self) -> &'static str {
@@ -23,6 +33,7 @@ impl Mode {
             Mode::Web => "web",
             Mode::Telephone => "telephone",
             Mode::Sms => "sms",
+            Mode::Paper => "paper",
         }
     }
 }

@@ -14,6 +14,8 @@ pub struct Person {
     pub salutation: Personal,
     /// Further numbers of the person in E.164, one a line: for calls only.
     pub other_numbers: Personal,
+    /// The address for letters, as on the list.
+    pub address: Personal,
 }
 
 impl Person {
@@ -28,6 +30,7 @@ impl Person {
             self.remark.reveal(),
             self.salutation.reveal(),
             self.other_numbers.reveal(),
+            self.address.reveal(),
         ];
         while fields.len() > LEAST_FIELDS && fields.last().is_some_and(|field| field.is_empty()) {
             fields.pop();
@@ -51,6 +54,7 @@ impl Person {
             remark: next(),
             salutation: next(),
             other_numbers: next(),
+            address: next(),
         })
     }
 }
@@ -67,7 +71,8 @@ mod tests {
         let short = Person { name: Personal::new("王"), ..Person::default() };
         assert_eq!(short.to_sealable(), r#"["王","","","",""]"#);
         let long = Person { other_numbers: Personal::new("+861065121234"), ..short.clone() };
-        for person in [short, long] {
+        let posted = Person { address: Personal::new("解放路1号"), ..short.clone() };
+        for person in [short, long, posted] {
             assert_eq!(Person::from_sealable(&person.to_sealable()), Some(person));
         }
         assert_eq!(Person::from_sealable(r#"["王"]"#), None);

@@ -19,6 +19,7 @@ pub mod forecasting;
 pub mod interviews;
 pub mod list_import;
 pub mod monitoring;
+pub mod paper_forms;
 pub mod programmes;
 pub mod questionnaires;
 pub mod quotas;

@@ -20,6 +20,7 @@ pub mod seal_context {
     pub const REPLY_SENDER: &str = "reply.sender";
     pub const REPLY_PART: &str = "reply_part";
     pub const CALL_NOTE: &str = "phone_call.note";
+    pub const PAPER_KEYING: &str = "paper_keying.fields";
     pub const SMS_QUESTION: &str = "sms_interview.text";
     pub const FROZEN: &str = "frozen.cells";
     pub const ONE_TIME: &str = "account.totp";

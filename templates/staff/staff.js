@@ -45,6 +45,31 @@
       if (next) next.scrollIntoView({ block: "nearest" }); else { const go = document.querySelector("#questions button"); if (go) go.focus(); }
     });
   }
+  // A paper form is keyed field by field: Enter goes to the next that is asked, and from the last one to the button that saves.
+  const keying = document.querySelector("form[data-keying]");
+  if (keying) {
+    const rows = [...keying.querySelectorAll("[data-item]")];
+    const update = async () => {
+      try {
+        const sent = await fetch(keying.dataset.keying, { method: "POST", body: new URLSearchParams(new FormData(keying)) });
+        if (!sent.ok) return;
+        const skipped = (await sent.json()).skipped;
+        rows.forEach((row) => row.classList.toggle("skipped", skipped.includes(row.dataset.item)));
+      } catch (error) { /* The server says at the end what is asked. */ }
+    };
+    keying.addEventListener("keydown", async (event) => {
+      if (event.key !== "Enter" || event.isComposing || event.target.tagName !== "INPUT" || event.target.type === "checkbox") return;
+      event.preventDefault();
+      const here = event.target;
+      await update();
+      const fields = [...keying.querySelectorAll("input:not([type=hidden]):not([type=checkbox])")];
+      const next = fields.slice(fields.indexOf(here) + 1).find((field) => !field.closest(".skipped"));
+      if (next) { next.focus(); next.select(); } else keying.querySelector("button[value=save]").focus();
+    });
+    keying.addEventListener("change", update);
+    const wrong = keying.querySelector("[aria-invalid]") || keying.querySelector("input[autofocus]");
+    if (wrong) wrong.focus();
+  }
   // The home page goes on telling.
   const live = document.querySelector("[data-live]");
   if (live && window.EventSource) {

@@ -297,7 +297,16 @@ const STAFF: [(&str, Role); 4] = [
 
 /// Forms without an audit entry ahead of the action: their services write one in the transaction of
 /// the change, or change only the own session or call.
-const AUDITED_BY_SERVICE: [&str; 28] = [
+const AUDITED_BY_SERVICE: [&str; 37] = [
+    "/campaigns/{code}/paper/print",
+    "/campaigns/{code}/paper/runs/{run}",
+    "/paper",
+    "/paper/{number}",
+    "/paper/{number}/asked",
+    "/paper/{number}/came-after",
+    "/paper/{number}/differences",
+    "/paper/{number}/prefer",
+    "/paper/{number}/returned",
     "/applications/{code}/responses/{case}",
     "/drafts/{code}/test",
     "/accounts",

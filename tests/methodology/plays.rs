@@ -18,7 +18,7 @@ use fieldworkd::services::suppressions::{SuppressionRequest, suppress};
 use fieldworkd::simulation::Scenario;
 
 /// Where each row is played: the file of the test, and its function.
-const PLAYED: [(&str, &str, &str); 29] = [
+const PLAYED: [(&str, &str, &str); 30] = [
     ("1.1", "tests/methodology/mod.rs", "fields_come_to_the_rates_that_were_worked_by_hand"),
     ("1.2", "tests/methodology/mod.rs", "a_cell_that_fills_changes_nobodys_outcome_but_of_those"),
     ("2.11", "tests/call_center.rs", "each_outcome_has_its_disposition_and_what_follows"),
@@ -26,6 +26,7 @@ const PLAYED: [(&str, &str, &str); 29] = [
     ("2.112", "tests/call_center.rs", "each_outcome_has_its_disposition_and_what_follows"),
     ("2.1121", "tests/methodology/plays.rs", "what_is_known_before_the_launch_is_said"),
     ("2.1122", "tests/methodology/plays.rs", "what_staff_enter_while_the_field_is_open_is_told"),
+    ("2.113", "tests/paper_forms.rs", "a_form_that_comes_back_without_answers_has_its_disposition"),
     ("2.12", "tests/methodology/mod.rs", "a_cell_that_fills_changes_nobodys_outcome_but_of_those"),
     (
         "2.121",

@@ -66,6 +66,7 @@ pub struct Config {
     /// List values with fewer cases than this are suppressed in a dataset.
     pub smallest_cell: u32,
     pub quality: QualityConfig,
+    pub paper: PaperConfig,
     /// How long a reservation in a reserved cell lasts after each page.
     pub reservation_time: Duration,
     /// Completes per invited person, until a campaign has its own rate.
@@ -108,6 +109,15 @@ pub struct QualityConfig {
     pub clusters: ClusterLimits,
     /// Whether a response is excluded only when a second person agrees.
     pub needs_second_person: bool,
+}
+
+/// Paper forms.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PaperConfig {
+    /// The share of keyed forms that a second person keys again.
+    pub second_keying: f64,
+    /// Where respondents ask questions and send forms back, as printed; empty: nothing is printed.
+    pub contact: String,
 }
 
 /// Requirements for staff accounts.
@@ -365,6 +375,7 @@ fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
     let traces = telemetry::read_traces(r);
     let (datasets, open_answers, smallest_cell, csv_byte_order_mark) = sections::read_dataset(r);
     let quality = sections::read_quality(r);
+    let paper = sections::read_paper(r);
     let (reservation_time, expected_response_rate) = sections::read_quota(r);
     let forecast_every = r.section("forecast", |r| r.duration("every", "1h"));
     let questionnaires = r.section("questionnaires", |r| {
@@ -402,6 +413,7 @@ fn read_config(r: &mut Reader<'_>, folder: Option<&Path>) -> Option<Config> {
         csv_byte_order_mark,
         smallest_cell,
         quality,
+        paper,
         reservation_time,
         expected_response_rate,
         forecast_every,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::gateways::{read_gateway, read_networks};
 use super::{
     ConsoleConfig, ContactCaps, DispatchConfig, GatewayConfig, HousekeepingConfig, OpenAnswers,
-    QualityConfig, Reader, RepliesConfig, Route, WordsFile,
+    PaperConfig, QualityConfig, Reader, RepliesConfig, Route, WordsFile,
 };
 use crate::adapters::spreadsheets::OfficeProgram;
 use crate::domain::origin::ClusterLimits;
@@ -110,6 +110,17 @@ pub fn read_quality(r: &mut Reader<'_>) -> QualityConfig {
             needs_second_person: r
                 .choice("exclusion_approval", &[("none", false), ("second_person", true)]),
         }
+    })
+}
+
+/// `[paper]`: the share of forms that are keyed twice, and whom respondents turn to.
+pub fn read_paper(r: &mut Reader<'_>) -> PaperConfig {
+    r.section("paper", |r| {
+        let second_keying = r.decimal("second_keying", 0.1);
+        if !(0.0..=1.0).contains(&second_keying) {
+            r.problem("second_keying", "must be between 0 and 1, a share of the forms".into());
+        }
+        PaperConfig { second_keying, contact: r.text("contact").unwrap_or_default() }
     })
 }
 

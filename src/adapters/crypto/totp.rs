@@ -1,12 +1,11 @@
 //! One-time codes of a second factor: TOTP (RFC 6238) with the parameters that every authenticator
 //! supports: SHA-1, six digits, 30 seconds.
 
-use qrcode::QrCode;
-use qrcode::render::svg;
 use totp_rs::{Builder, Secret, Totp};
 use unicode_normalization::UnicodeNormalization;
 
 use super::password::NoRandom;
+use crate::adapters::qr_code;
 use crate::domain::personal::Personal;
 use crate::domain::time::Timestamp;
 
@@ -47,14 +46,7 @@ impl TotpSecret {
     /// Returns the QR code for authenticators as SVG.
     pub fn qr_svg(&self) -> Option<Personal> {
         let url = self.totp.to_url().ok()?;
-        let code = QrCode::new(url.as_bytes()).ok()?;
-        let svg = code
-            .render::<svg::Color<'_>>()
-            .min_dimensions(200, 200)
-            .dark_color(svg::Color("#000"))
-            .light_color(svg::Color("#fff"))
-            .build();
-        Some(Personal::new(svg.split_once("?>").map_or(svg.as_str(), |(_, svg)| svg)))
+        qr_code::svg(&url).map(Personal::new)
     }
 
     /// Returns the time step of a code that is valid now; one step of deviation is allowed for

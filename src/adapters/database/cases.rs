@@ -61,6 +61,8 @@ pub enum DispositionSource {
     Reply,
     /// An interviewer, by telephone.
     Telephone,
+    /// A paper form that came back, as staff keyed it in or noted it.
+    Paper,
     Staff,
     /// What was known before the first contact.
     Launch,
@@ -76,6 +78,7 @@ impl DispositionSource {
             DispositionSource::Web => "web",
             DispositionSource::Reply => "reply",
             DispositionSource::Telephone => "telephone",
+            DispositionSource::Paper => "paper",
             DispositionSource::Staff => "staff",
             DispositionSource::Launch => "launch",
             DispositionSource::Close => "close",
@@ -377,10 +380,15 @@ pub async fn outcomes(
         OutcomeScope::Application(id) => ("a.id = $1", id.0),
     };
     let sql = format!(
-        "SELECT code, segment, CASE WHEN call_step > wave OR wave IS NULL THEN \
-        COALESCE(call_step, wave) ELSE wave END AS wave, disposition, COUNT(*)
-               FROM (
+        "SELECT code, segment, CASE WHEN paper_step > contact OR contact IS NULL THEN \
+        COALESCE(paper_step, contact) ELSE contact END AS wave, disposition, COUNT(*)
+               FROM (SELECT code, segment, disposition, paper_step, CASE WHEN call_step > wave OR \
+               wave IS NULL THEN COALESCE(call_step, wave) ELSE wave END AS contact FROM (
                    SELECT a.code, c.segment, c.disposition,
+                          (SELECT MAX(q.step) FROM paper_printing q JOIN paper_run u ON u.id = \
+                          q.run_id
+                           WHERE q.case_id = c.id AND (u.printed_at <= COALESCE(r.started_at, \
+                           c.disposed_at) OR c.is_open = 1)) AS paper_step,
                           (SELECT MAX(p.step) FROM phone_call p
                            WHERE p.invitation_id = c.invitation_id AND p.is_attempt = 1
                              AND (p.begun_at <= COALESCE(r.started_at, c.disposed_at) OR \
@@ -395,7 +403,7 @@ pub async fn outcomes(
                    FROM survey_case c
                    JOIN application a ON a.id = c.application_id
                    LEFT JOIN response r ON r.case_id = c.id
-                   WHERE {condition} AND c.is_sampled = 1) AS outcome
+                   WHERE {condition} AND c.is_sampled = 1) AS found) AS outcome
                GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4"
     );
     let rows: Vec<Row> = sqlx::query_as(statement(sql)).bind(id).fetch_all(connection).await?;
@@ -468,7 +476,7 @@ pub struct CaseRecord {
     pub fields_sealed: Option<Vec<u8>>,
     pub disposition: Disposition,
     pub disposed_at: Timestamp,
-    /// Contacts: messages that the person had not asked for, and calls.
+    /// Contacts: messages that the person had not asked for, calls, and paper forms.
     pub attempts: i64,
     /// Questions of an interview by SMS.
     pub questions: i64,
@@ -602,8 +610,10 @@ pub async fn records(connection: &mut AnyConnection, cases: &[CaseId]) -> Result
         Option<i64>,
         i64,
     );
-    let calls = "FROM phone_call p WHERE p.invitation_id = c.invitation_id AND p.is_attempt = 1 \
-        AND p.purpose = 'interview'";
+    let others = "FROM (SELECT p.begun_at AS at FROM phone_call p WHERE p.invitation_id = \
+        c.invitation_id AND p.is_attempt = 1 AND p.purpose = 'interview'
+        UNION ALL SELECT u.printed_at FROM paper_printing q JOIN paper_run u ON u.id = q.run_id \
+        WHERE q.case_id = c.id) AS other";
     // What a message was sent for: an interview by SMS goes on from the contact that began it, and a
     // confirmation only answers.
     let contacts: Vec<String> = MessageKind::ALL
@@ -619,8 +629,8 @@ pub async fn records(connection: &mut AnyConnection, cases: &[CaseId]) -> Result
                       COUNT({contact}), MIN({contacted_at}), MAX({contacted_at}),
                       COALESCE(MAX(CASE WHEN m.state = 'delivered' THEN CAST(1 AS BIGINT) ELSE \
                       CAST(0 AS BIGINT) END), CAST(0 AS BIGINT)), MIN(i.opened_at), c.withdrawn_at,
-                      (SELECT COUNT(*) {calls}), (SELECT MIN(p.begun_at) {calls}), (SELECT \
-                      MAX(p.begun_at) {calls}), COUNT(CASE WHEN m.kind = {QUESTION} THEN 1 END)
+                      (SELECT COUNT(*) {others}), (SELECT MIN(at) {others}), (SELECT MAX(at) \
+                      {others}), COUNT(CASE WHEN m.kind = {QUESTION} THEN 1 END)
                FROM survey_case c
                LEFT JOIN invitation i ON i.id = c.invitation_id
                LEFT JOIN message m ON m.invitation_id = c.invitation_id AND m.state IN \
@@ -650,9 +660,9 @@ pub async fn records(connection: &mut AnyConnection, cases: &[CaseId]) -> Result
                 delivered,
                 opened,
                 withdrawn,
-                calls,
-                first_call,
-                last_call,
+                others,
+                first_other,
+                last_other,
                 questions,
             )| {
                 Ok(CaseRecord {
@@ -666,14 +676,14 @@ pub async fn records(connection: &mut AnyConnection, cases: &[CaseId]) -> Result
                         Disposition::from_code,
                     )?,
                     disposed_at: Timestamp(disposed_at),
-                    attempts: messages + calls,
+                    attempts: messages + others,
                     questions,
-                    first_attempt_at: [first, first_call]
+                    first_attempt_at: [first, first_other]
                         .into_iter()
                         .flatten()
                         .min()
                         .map(Timestamp),
-                    last_attempt_at: last.max(last_call).map(Timestamp),
+                    last_attempt_at: last.max(last_other).map(Timestamp),
                     delivered: delivered == 1,
                     opened_at: opened.map(Timestamp),
                     is_withdrawn: withdrawn.is_some(),

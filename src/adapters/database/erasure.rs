@@ -269,7 +269,15 @@ pub async fn erase_personal_data(
             ),
         )
         .await?;
-        for table in ["call_queue", "sms_interview"] {
+        run(
+            tx,
+            format!(
+                "UPDATE paper_keying SET fields_sealed = NULL WHERE fields_sealed IS NOT NULL AND \
+                case_id IN (SELECT id FROM survey_case WHERE respondent_id {first})"
+            ),
+        )
+        .await?;
+        for table in ["call_queue", "paper_due", "sms_interview"] {
             run(tx, format!("DELETE FROM {table} WHERE invitation_id IN ({invitations})")).await?;
         }
         // A list that is being prepared still contains the person, sealed.

@@ -41,6 +41,7 @@ pub mod messages;
 mod migrations;
 pub mod notices;
 pub mod origins;
+pub mod paper_forms;
 pub mod paradata;
 pub mod programmes;
 pub mod quotas;

@@ -194,7 +194,32 @@ pub async fn delete_answers(tx: &mut AnyConnection, cases: &[CaseId]) -> Result<
             .execute(&mut *tx)
             .await?;
     }
+    // What staff keyed of paper forms is a copy of the answers.
+    let sql = format!(
+        "UPDATE paper_keying SET fields_sealed = NULL WHERE case_id {}",
+        Engine::of_connection(tx).in_list(1, ColumnType::Number)
+    );
+    sqlx::query(statement(sql))
+        .bind(to_param(cases.iter().map(|case| case.0)))
+        .execute(&mut *tx)
+        .await?;
     Ok(())
+}
+
+/// Begins the response of a case anew in another mode, after its answers were deleted. Returns its
+/// id.
+pub async fn restart(
+    tx: &mut AnyConnection,
+    case: CaseId,
+    language: Language,
+    mode: &'static str,
+    now: Timestamp,
+) -> Result<ResponseId> {
+    let id = begin(tx, case, language, mode, now).await?;
+    let sql = "UPDATE response SET mode = $2, started_at = $3, device_hash = NULL, network_hash = \
+        NULL WHERE id = $1";
+    sqlx::query(sql).bind(id.0).bind(mode).bind(now.0).execute(tx).await?;
+    Ok(id)
 }
 
 /// Returns the late responses: those of closed cases that have changed since a moment.

@@ -47,6 +47,8 @@ pub struct ExportedCase {
     pub origin: Option<(String, Option<String>)>,
     /// What staff decided about the response, and why.
     pub review: Option<(String, String)>,
+    /// The number of the paper form, and what became of it.
+    pub paper_form: Option<(String, String)>,
 }
 
 pub async fn collect(
@@ -144,6 +146,9 @@ async fn cases_of(
         let sql = "SELECT verdict, reason FROM response_review WHERE case_id = $1";
         let review: Option<(String, String)> =
             sqlx::query_as(sql).bind(id).fetch_optional(&mut *connection).await?;
+        let sql = "SELECT number, state FROM paper_form WHERE case_id = $1";
+        let paper_form: Option<(String, String)> =
+            sqlx::query_as(sql).bind(id).fetch_optional(&mut *connection).await?;
         let value = |(item, plain, sealed): (String, Option<String>, Option<Vec<u8>>)| match sealed
         {
             Some(sealed) => (item, StoredValue::Sealed(sealed)),
@@ -160,6 +165,7 @@ async fn cases_of(
             answers,
             origin,
             review,
+            paper_form,
         });
     }
     Ok(cases)

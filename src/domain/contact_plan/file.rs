@@ -191,6 +191,7 @@ enum ModeFile {
     Sms,
     Telephone,
     Interview,
+    Paper,
 }
 
 /// Attempts by telephone where a step does not say.
@@ -352,6 +353,13 @@ impl StepFile {
         if self.calls.is_some() {
             return Err(ContactPlanError::CallsBySms { step: number, name });
         }
+        if self.mode == ModeFile::Paper {
+            if !self.text.is_empty() {
+                let problem = "a step on paper has no text; the questionnaire is printed";
+                return self.wrong(number, problem);
+            }
+            return Ok(Step { contact: Contact::Paper, name, after, only_if });
+        }
         if self.text.is_empty() {
             return Err(ContactPlanError::NoText { step: number, name });
         }
@@ -475,6 +483,19 @@ text.zh = "【{signature}】{link} 退订回T"
                 && !plan.steps[1].applies_to(&history(true, 2))
                 && !plan.steps[1].applies_to(&history(false, 3))
         );
+    }
+
+    #[test]
+    fn a_step_on_paper_has_no_text_and_reaches_fixed_lines() {
+        let paper = "[[step]]\nname = \"form\"\nmode = \"paper\"\nafter = \"14d\"\nif = \
+            \"!begun\"\n";
+        let plan = PlanFile::parse(&format!("{PLAN}{paper}")).unwrap().check().unwrap();
+        assert!(plan.reaches_fixed_lines() && !plan.has_telephone());
+        assert_eq!(plan.steps[1].mode(), crate::domain::mode::Mode::Paper);
+        assert_eq!(plan.step_from(0, false), Some((1, Duration::from_secs(14 * 86_400))));
+        let with = |more: &str| error_of(|p| format!("{p}{paper}{more}"));
+        assert!(with("text.zh = \"【{signature}】{link}\"\n").contains("step 2 (form)"));
+        assert!(with("calls = 3\n").contains("only a step with mode"));
     }
 
     #[test]

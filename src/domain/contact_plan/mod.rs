@@ -92,13 +92,18 @@ impl ContactPlan {
         self.steps.iter().any(Step::is_telephone)
     }
 
+    /// Returns whether a step reaches people without a mobile number.
+    pub fn reaches_fixed_lines(&self) -> bool {
+        self.steps.iter().any(|step| !step.is_message())
+    }
+
     /// The first step from `from` on that reaches this person (a fixed line gets no messages), and
     /// how long after the step before `from` it comes.
     pub fn step_from(&self, from: u32, gets_sms: bool) -> Option<(u32, Duration)> {
         let mut after = Duration::ZERO;
         for (number, step) in (0..).zip(&self.steps).skip(from as usize) {
             after += step.after;
-            if gets_sms || step.is_telephone() {
+            if gets_sms || !step.is_message() {
                 return Some((number, after));
             }
         }
@@ -113,8 +118,8 @@ impl ContactPlan {
     }
 
     /// The first step of this person in a campaign that is launched at `at`, and when it comes; no
-    /// time: nothing reaches this person, or the hours never open. Who gets no messages is called
-    /// from the beginning.
+    /// time: nothing reaches this person, or the hours never open. Who gets no messages is called, or
+    /// gets a paper form, from the beginning.
     pub fn first_contact(
         &self,
         at: Timestamp,
@@ -160,6 +165,8 @@ pub enum Contact {
     SmsInterviewOffer(BTreeMap<Language, Template>),
     /// The person goes to the interviewers, to be called so often at most.
     Telephone { calls: u32 },
+    /// The person's paper forms are due for printing.
+    Paper,
 }
 
 /// What a step's condition may look at.
@@ -185,13 +192,22 @@ impl Step {
     pub fn texts(&self) -> Option<&BTreeMap<Language, Template>> {
         match &self.contact {
             Contact::Sms(texts) | Contact::SmsInterviewOffer(texts) => Some(texts),
-            Contact::Telephone { .. } => None,
+            Contact::Telephone { .. } | Contact::Paper => None,
         }
     }
 
     /// The mode in which it reaches people.
     pub fn mode(&self) -> Mode {
-        if self.is_telephone() { Mode::Telephone } else { Mode::Sms }
+        match self.contact {
+            Contact::Sms(_) | Contact::SmsInterviewOffer(_) => Mode::Sms,
+            Contact::Telephone { .. } => Mode::Telephone,
+            Contact::Paper => Mode::Paper,
+        }
+    }
+
+    /// Returns whether it is a message to a mobile number.
+    pub fn is_message(&self) -> bool {
+        self.mode() == Mode::Sms
     }
 
     pub fn offers_sms_interview(&self) -> bool {

@@ -17,6 +17,9 @@ const ASSUMED: [f64; BINS] = [0.30, 0.20, 0.12, 0.10, 0.12, 0.07, 0.04, 0.03, 0.
 /// day.
 const ASSUMED_BY_TELEPHONE: [f64; BINS] =
     [0.05, 0.05, 0.08, 0.08, 0.20, 0.20, 0.12, 0.10, 0.06, 0.05, 0.01];
+/// Assumed distribution for paper forms, which go by post both ways.
+const ASSUMED_ON_PAPER: [f64; BINS] =
+    [0.0, 0.0, 0.0, 0.0, 0.01, 0.03, 0.06, 0.15, 0.20, 0.35, 0.20];
 const ASSUMED_WEIGHT: f64 = 20.0;
 
 /// Returns the bin of a delay in hours.
@@ -81,6 +84,7 @@ impl DelayDistribution {
 pub struct DelaysByMode {
     messages: DelayDistribution,
     telephone: DelayDistribution,
+    paper: DelayDistribution,
 }
 
 impl DelaysByMode {
@@ -90,11 +94,16 @@ impl DelaysByMode {
         DelaysByMode {
             messages: DelayDistribution::learn(of(Mode::Sms), &ASSUMED),
             telephone: DelayDistribution::learn(of(Mode::Telephone), &ASSUMED_BY_TELEPHONE),
+            paper: DelayDistribution::learn(of(Mode::Paper), &ASSUMED_ON_PAPER),
         }
     }
 
     pub fn of(&self, mode: Mode) -> &DelayDistribution {
-        if mode == Mode::Telephone { &self.telephone } else { &self.messages }
+        match mode {
+            Mode::Telephone => &self.telephone,
+            Mode::Paper => &self.paper,
+            Mode::Web | Mode::Sms => &self.messages,
+        }
     }
 }
 

@@ -170,12 +170,11 @@ impl<'a> Run<'a> {
             }
             let (step, at) = following?;
             last_contact = Some((step, at));
-            let count = if self.model.mode(step) == Mode::Telephone {
-                &mut self.handed_to_interviewers
-            } else {
-                &mut self.messages
-            };
-            *count += 1;
+            match self.model.mode(step) {
+                Mode::Telephone => self.handed_to_interviewers += 1,
+                Mode::Sms => self.messages += 1,
+                Mode::Web | Mode::Paper => {}
+            }
         }
     }
 

@@ -6,6 +6,7 @@ use super::item::FIXED_COLUMNS;
 use super::{Answer, Choice, Item, ItemKind, Questionnaire, Selection};
 use crate::domain::category::Category;
 use crate::domain::condition::{Condition, Values};
+use crate::domain::mode::Mode;
 use crate::domain::sms_text::measure_parts;
 
 /// Maximum number of combinations of answers that are tried for one condition.
@@ -296,7 +297,7 @@ fn candidate_values<'q>(
     let Some(item) = questionnaire.item(name) else {
         let words: Vec<String> = match name {
             "category" => Category::ALL.map(|category| category.as_str().to_owned()).to_vec(),
-            "mode" => ["web", "sms", "phone"].map(str::to_owned).to_vec(),
+            "mode" => Mode::ALL.map(|mode| mode.as_str().to_owned()).to_vec(),
             _ => literals.iter().cloned().chain(std::iter::once(String::new())).collect(),
         };
         let name = name.to_owned();

@@ -162,6 +162,7 @@ pub fn audit_spec(command: &Command) -> Option<AuditSpec> {
         | Command::Message(MessageCommand::InDoubt { .. } | MessageCommand::Show { .. })
         | Command::Inbox(InboxCommand::List { .. } | InboxCommand::Read { .. })
         | Command::Certificate(_)
+        | Command::Paper(_)
         | Command::Rehearse(_)
         | Command::Gateways(_)
         | Command::User(_)

@@ -215,6 +215,16 @@ fn show(report: &DemoReport) {
         report.sms_questions
     );
     print_line!(
+        "On paper: {} forms printed, {} keyed in, {} of them complete, {} keyed by a second person \
+            with {} difference settled; {} came back without answers",
+        report.paper_printed,
+        report.paper_keyed,
+        report.paper_completes,
+        report.paper_keyed_twice,
+        report.paper_differences,
+        report.paper_returned
+    );
+    print_line!(
         "Datasets: {} files each (CSV, Parquet, XLSX, Flow Results, Triple-S, codebook, report, \
             manifest), signed with the key {}; {} corrected after a consent was taken back",
         report.dataset_files,

@@ -26,6 +26,7 @@ mod inbox;
 mod lists;
 mod message;
 mod output;
+mod paper;
 mod questionnaire;
 mod retention;
 mod simulator;
@@ -92,6 +93,9 @@ enum Command {
     /// Campaigns
     #[command(subcommand)]
     Campaign(campaign::CampaignCommand),
+    /// Paper forms
+    #[command(subcommand)]
+    Paper(paper::PaperCommand),
     /// Simulate a campaign from its first day with random people; sends nothing
     Rehearse(forecast::RehearseArguments),
     /// Quotas at risk and their notifications
@@ -272,6 +276,7 @@ async fn run_with_context(context: Arc<AppContext>, command: Command) -> Result<
         Command::Application(command) => applications::application(&context, command).await,
         Command::List(command) => lists::run(&context, command).await,
         Command::Campaign(command) => campaign::run(&context, command).await,
+        Command::Paper(command) => paper::run(context, command).await,
         Command::Alarm(command) => alarm::run(context, command).await,
         Command::Rehearse(arguments) => forecast::rehearse(&context, arguments).await,
         Command::SigningKey(command) => dataset::signing_key(&context, &command),

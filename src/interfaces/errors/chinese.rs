@@ -16,6 +16,7 @@ use crate::services::deadlines::changes::ChangeError;
 use crate::services::drafts::campaigns::CampaignDraftError;
 use crate::services::drafts::lists::ListDraftError;
 use crate::services::list_import::{ListImportError, ListOptionError, RowReason, TableError};
+use crate::services::paper_forms::PaperFormError;
 use crate::services::programmes::RegistrationError;
 use crate::services::questionnaires::QuestionnaireSourceError;
 use crate::services::response_quality::ResponseQualityError;
@@ -597,6 +598,46 @@ impl LocalizedError for SuppressionError {
             SuppressionError::UnknownProgramme(code) => format!("没有代码为 {code} 的项目"),
             SuppressionError::NoNumbers => "没有填写号码".to_owned(),
             SuppressionError::Database(_) => return None,
+        })
+    }
+}
+
+impl LocalizedError for PaperFormError {
+    fn zh(&self) -> Option<String> {
+        Some(match self {
+            PaperFormError::UnknownCampaign(code) => format!("没有代码为 {code} 的活动"),
+            PaperFormError::NotRunning(code) => {
+                format!("活动 {code} 不在进行中；进行中才能打印问卷")
+            }
+            PaperFormError::UnknownRun(run) => format!("该活动没有打印批次 {run}"),
+            PaperFormError::NumberLength => "问卷编号为十位数字，请再看一遍".to_owned(),
+            PaperFormError::CheckDigit => {
+                "编号有误：有一位录错，或相邻两位颠倒，请再看一遍".to_owned()
+            }
+            PaperFormError::UnknownNumber => "没有此编号的问卷".to_owned(),
+            PaperFormError::AlreadyKeyed(name) => format!("该问卷已由 {name} 录入"),
+            PaperFormError::AlreadyRecorded((zh, _)) => format!("该问卷已登记：{zh}"),
+            PaperFormError::OwnKeying => "该问卷由您录入，须由另一人复录".to_owned(),
+            PaperFormError::CaseClosed(disposition) => {
+                format!("该问卷的个案不再接受回答：{}", disposition.labels().0)
+            }
+            PaperFormError::AnsweredBefore => {
+                "此人先前已用其他方式作答，请看该问卷的页面".to_owned()
+            }
+            PaperFormError::PlacesReserved => "配额余下的名额正由其他人填写，请稍后再录".to_owned(),
+            PaperFormError::NoRoom => "更改后的回答所属的配额已满，未作更改".to_owned(),
+            PaperFormError::Empty => "没有任何回答；空白问卷请登记为空白退回".to_owned(),
+            PaperFormError::Insufficient => "余下的回答过少，未作更改".to_owned(),
+            PaperFormError::Reason => "请填写原因，最多 500 字，不写受访者的姓名和号码".to_owned(),
+            PaperFormError::NothingToSettle => "该问卷没有待裁定的内容".to_owned(),
+            PaperFormError::FilledOn => "填写日期须为不晚于今天的八位日期，如 20260513".to_owned(),
+            PaperFormError::Plan { .. }
+            | PaperFormError::Page(_)
+            | PaperFormError::Random(_)
+            | PaperFormError::Interview(_)
+            | PaperFormError::Database(_)
+            | PaperFormError::Keys(_)
+            | PaperFormError::Seal(_) => return None,
         })
     }
 }

@@ -104,6 +104,7 @@ coded_errors![
     crate::services::list_import::RowReason,
     crate::services::list_import::TableError,
     crate::services::monitoring::MonitoringError,
+    crate::services::paper_forms::PaperFormError,
     crate::services::programmes::RegistrationError,
     crate::services::questionnaires::QuestionnaireSourceError,
     crate::services::questionnaires::XlsFormError,

@@ -1,5 +1,6 @@
-//! The HTTP interface: respondents at `/i/CODE`, applicants at `/applicant/TOKEN`, interviewers at `/interview`, supervisors at
-//! `/supervision`, staff at `/staff` and `/home`, gateways at `/hooks/…`, programs at `/api/v1/…`,
+//! The HTTP interface: respondents at `/i/CODE`, applicants at `/applicant/TOKEN`, interviewers at
+//! `/interview`, paper forms at `/paper`, supervisors at `/supervision`, staff at `/staff` and
+//! `/home`, gateways at `/hooks/…`, programs at `/api/v1/…`,
 //! probes at `/healthz` and `/readyz`, and metrics at `/metrics`.
 //!
 //! A handler parses the request, calls one service and renders the response. URLs, headers, log
@@ -18,6 +19,7 @@ mod framework_errors;
 mod health;
 pub mod interviewer;
 mod items;
+mod keying;
 mod metrics;
 pub mod page_layout;
 mod problem_pages;
@@ -86,6 +88,7 @@ fn staff_routes(app: &Arc<AppState>) -> StaffRouter {
     auth::routes(app)
         .merge(interviewer::routes(app))
         .merge(supervisor::routes(app))
+        .merge(keying::routes(app))
         .merge(console::routes(app))
 }
 

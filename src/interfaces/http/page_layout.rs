@@ -78,7 +78,7 @@ pub struct NavItem {
 }
 
 /// All menu entries: path, permission, and labels in Chinese and English.
-const NAV_ITEMS: [(&str, Permission, (&str, &str)); 11] = [
+const NAV_ITEMS: [(&str, Permission, (&str, &str)); 12] = [
     ("/home", Permission::Read, ("首页", "Home")),
     ("/setup", Permission::Operate, ("准备", "Set up")),
     ("/campaigns", Permission::Read, ("活动", "Campaigns")),
@@ -86,6 +86,7 @@ const NAV_ITEMS: [(&str, Permission, (&str, &str)); 11] = [
     ("/inbox", Permission::Operate, ("回复", "Inbox")),
     ("/deliveries", Permission::Read, ("交付", "Deliveries")),
     ("/interview", Permission::Interview, ("电话访问", "Interviewing")),
+    ("/paper", Permission::Interview, ("问卷录入", "Keying")),
     ("/supervision", Permission::Supervise, ("电话督导", "Supervision")),
     ("/accounts", Permission::ManageAccounts, ("账户", "Accounts")),
     ("/privacy", Permission::ManageAccounts, ("个人信息", "Privacy")),

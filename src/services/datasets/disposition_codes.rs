@@ -35,7 +35,7 @@ pub fn of_rules(version: u32) -> Vec<DispositionCode> {
     let present =
         |d: Disposition| DispositionCode { code: d.code(), name: d.name(), labels: d.labels() };
     let since = |code: &str| match code {
-        "2.111" | "2.1121" | "2.1122" | "2.121" | "2.36" | "2.361" | "3.111" => 4,
+        "2.111" | "2.1121" | "2.1122" | "2.113" | "2.121" | "2.36" | "2.361" | "3.111" => 4,
         code if code.starts_with("3.3") => 3,
         _ => 1,
     };
@@ -64,6 +64,6 @@ mod tests {
         assert!(codes(2).ends_with(&["3.19", "4.1", "4.31", "4.32", "4.33", "4.7", "4.8"]));
         assert_eq!(codes(4), Disposition::ALL.map(Disposition::code));
         let new: Vec<&str> = codes(4).into_iter().filter(|code| !codes(3).contains(code)).collect();
-        assert_eq!(new, ["2.111", "2.1121", "2.1122", "2.121", "2.36", "2.361", "3.111"]);
+        assert_eq!(new, ["2.111", "2.1121", "2.1122", "2.113", "2.121", "2.36", "2.361", "3.111"]);
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::DatasetError;
 use crate::adapters::database::applications::Application;
 use crate::adapters::database::cases::{self, CaseRecord, OutcomeScope};
-use crate::adapters::database::{WriteTx, audit, campaigns, lists, verifications};
+use crate::adapters::database::{WriteTx, audit, campaigns, lists, paper_forms, verifications};
 use crate::domain::audit::Action;
 use crate::domain::contact_plan::{Contact, ContactPlan};
 use crate::domain::ids::AccountId;
@@ -47,6 +47,12 @@ pub struct Fieldwork {
     pub interviewed: u64,
     pub verified: u64,
     pub doubtful: u64,
+    /// Paper forms that a second person keyed again, those of them and of the drawn ones that are
+    /// open, and the items that were compared and that differed.
+    pub keyed_twice: u64,
+    pub second_keying_open: u64,
+    pub items_compared: u64,
+    pub items_different: u64,
 }
 
 /// The rows of a list.
@@ -182,8 +188,7 @@ impl FieldworkTally {
             self.first_complete = Some(self.first_complete.map_or(at, |known| known.min(at)));
             self.last_complete = self.last_complete.max(Some(at));
         }
-        // By SMS nobody knows when a question was read.
-        if let Some(seconds) = seconds.filter(|_| mode != Mode::Sms.as_str()) {
+        if let Some(seconds) = seconds.filter(|_| Mode::parse(mode).is_none_or(Mode::is_timed)) {
             self.seconds.entry(mode.to_owned()).or_default().push(seconds);
         }
         let accounts: BTreeSet<i64> = interviewers.map(|account| account.0).collect();
@@ -228,6 +233,11 @@ impl FieldworkTally {
         }
         (fieldwork.verified, fieldwork.doubtful) =
             verifications::of_application(tx, application.id).await?;
+        let keying = paper_forms::quality_of_application(tx, application.id).await?;
+        fieldwork.keyed_twice = keying.keyed_twice;
+        fieldwork.second_keying_open = keying.open;
+        fieldwork.items_compared = keying.items_compared;
+        fieldwork.items_different = keying.items_different;
         let mut objects = vec![format!("application:{}", application.code)];
         if let Some(id) = application.campaign_id {
             let campaign = campaigns::get(tx, id).await?;
@@ -318,7 +328,7 @@ fn plan_as_run(plan: &ContactPlan, stored: &str) -> PlanAsRun {
         after_hours: step.after.as_secs() / 3_600,
         calls: match step.contact {
             Contact::Telephone { calls } => Some(calls),
-            Contact::Sms(_) | Contact::SmsInterviewOffer(_) => None,
+            Contact::Sms(_) | Contact::SmsInterviewOffer(_) | Contact::Paper => None,
         },
         offers_sms_interview: step.offers_sms_interview(),
         condition: step.condition_source().map(str::to_owned),

@@ -508,13 +508,17 @@ impl GivenAnswers<'_> {
     /// Returns the interviewer of all answers; with several, or a respondent who went on alone, it
     /// is nobody's.
     fn interviewer(&self) -> Option<AccountId> {
-        let mut accounts = self.entries.values().map(|entry| entry.by.account);
+        let by_call =
+            |entry: &AnswerEntry| entry.by.account.filter(|_| entry.by.mode != Mode::Paper);
+        let mut accounts = self.entries.values().map(by_call);
         let first = accounts.next()??;
         accounts.all(|account| account == Some(first)).then_some(first)
     }
 
     fn interviewers(&self) -> impl Iterator<Item = AccountId> {
-        self.entries.values().filter_map(|entry| entry.by.account)
+        // Who keys a paper form in is no interviewer.
+        let by_call = self.entries.values().filter(|entry| entry.by.mode != Mode::Paper);
+        by_call.filter_map(|entry| entry.by.account)
     }
 
     /// Returns the respondent's device; empty if only an interviewer's was used.
@@ -526,7 +530,8 @@ impl GivenAnswers<'_> {
 /// Returns the device that a page was answered on; on the telephone it is the interviewer's, which
 /// says nothing.
 fn respondent_device(visit: &PageVisit) -> &'static str {
-    if visit.mode == Mode::Telephone.as_str() { "" } else { visit.device.as_str() }
+    let is_own = [Mode::Web, Mode::Sms].iter().any(|mode| mode.as_str() == visit.mode);
+    if is_own { visit.device.as_str() } else { "" }
 }
 
 /// Returns the cell for a weight or a probability: plain decimals, without zeros at the end, which

@@ -232,8 +232,9 @@ fn responses<'q>(questionnaire: &'q Questionnaire, metadata: &DatasetMetadata) -
     let (mode, modes, device) = if metadata.has_answers() {
         (
             "mode of the answers; mixed: of several modes, see answers.csv",
-            json!({ "required": true, "enum": ["web", "telephone", "sms", MIXED] }),
-            "kind of the respondent's device, by the last page or message; empty by telephone",
+            json!({ "required": true, "enum": ["web", "telephone", "sms", "paper", MIXED] }),
+            "kind of the respondent's device, by the last page or message; empty by telephone and on \
+                paper",
         )
     } else {
         (
@@ -445,7 +446,7 @@ pub const MIXED: &str = "mixed";
 
 fn answers<'q>() -> Vec<Field<'q>> {
     use FieldKind::{Text, Time};
-    let modes = json!({ "required": true, "enum": ["web", "telephone", "sms"] });
+    let modes = json!({ "required": true, "enum": ["web", "telephone", "sms", "paper"] });
     vec![
         field("case", Text, "pseudonym of the case", json!({ "required": true })),
         field("variable", Text, "variable of the item", json!({ "required": true })),

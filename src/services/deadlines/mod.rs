@@ -289,8 +289,8 @@ async fn assess_responses(
     let mut listed = cases::listed_facts(tx, application.id).await?;
     let responses = responses::of_application(tx, application.id).await?;
     let visits = paradata::of_application(tx, application.id).await?;
-    // By SMS the time to answer is unknown.
-    let is_timed = |response: &responses::Response| response.mode != Mode::Sms.as_str();
+    let is_timed =
+        |response: &responses::Response| Mode::parse(&response.mode).is_some_and(Mode::is_timed);
     let time = |response: &responses::Response| {
         visits
             .get(&response.id)

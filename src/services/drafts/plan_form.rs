@@ -20,7 +20,7 @@ pub const DAYS: [&str; 8] =
 pub struct StepForm {
     pub name: String,
     pub after: String,
-    /// `sms`, `interview` or `telephone`.
+    /// `sms`, `interview`, `telephone` or `paper`.
     pub mode: String,
     pub zh: String,
     pub en: String,
@@ -211,7 +211,7 @@ impl PlanForm {
                     .steps
                     .iter()
                     .rev()
-                    .find(|step| step.mode != "telephone")
+                    .find(|step| !["telephone", "paper"].contains(&step.mode.as_str()))
                     .cloned()
                     .unwrap_or_default();
                 form.steps.push(StepForm {
@@ -274,7 +274,9 @@ impl PlanForm {
         let step = |step: &StepForm| {
             let is_call = step.mode == "telephone";
             let mut value = json!({ "name": step.name, "after": step.after, "mode": if step.mode.is_empty() { "sms" } else { &step.mode } });
-            if is_call {
+            if step.mode == "paper" {
+                // Its text is the questionnaire.
+            } else if is_call {
                 if let Ok(calls) = step.calls.parse::<u32>() {
                     value["calls"] = json!(calls);
                 }

@@ -86,6 +86,7 @@ fn open_export(context: &AppContext, export: SubjectAccessExport) -> Result<Valu
             "segment": case.segment, "list_fields": open_fields(&sealer, case.fields_sealed.as_deref())?, "answers": answers,
             "origin": case.origin.map(|(device, network)| json!({ "device_code": device, "network_code": network })),
             "review": case.review.map(|(verdict, reason)| json!({ "verdict": verdict, "reason": reason })),
+            "paper_form": case.paper_form.map(|(number, state)| json!({ "number": number, "state": state })),
         }));
     }
     let mut replies = Vec::new();
@@ -114,7 +115,7 @@ fn open_export(context: &AppContext, export: SubjectAccessExport) -> Result<Valu
         "number": open_phone(&sealer, &export.phone_sealed)?.e164(), "language": export.language,
         "name": person.name.reveal(), "organisation": person.organisation.reveal(), "job_title": person.job_title.reveal(),
         "email": person.email.reveal(), "remark": person.remark.reveal(), "salutation": person.salutation.reveal(),
-        "other_numbers": person.other_numbers.reveal().lines().collect::<Vec<_>>(),
+        "other_numbers": person.other_numbers.reveal().lines().collect::<Vec<_>>(), "address": person.address.reveal(),
         "cases": cases, "consents": consents.collect::<Vec<_>>(), "messages": messages.collect::<Vec<_>>(), "calls": calls, "replies": replies,
     }))
 }

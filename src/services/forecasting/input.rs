@@ -239,7 +239,7 @@ impl ContactScheduler<'_> {
                     slot,
                 )
             });
-            let is_applied = (contact_schedule.gets_sms || step.is_telephone())
+            let is_applied = (contact_schedule.gets_sms || !step.is_message())
                 && step.applies_to(&contact_schedule.history);
             all.extend(placed.filter(|_| is_applied).map(|placed| (number, placed)));
             at = placed

@@ -3,7 +3,7 @@
 //! In goes the code of a personal link and what a form sent; out comes a [`Screen`]. Looking
 //! changes nothing (message scanners open links); only what a respondent sends does, each in one
 //! transaction that is on disk before anybody is thanked (invariant I5): [`save_page`] takes pages,
-//! [`keep_page`] what stands on a page that is left, [`respondent_requests`] what somebody wants instead. Nothing is asked before the privacy notice
+//! [`keep_page`] what stands on a page that is left, [`paper_answers`] a paper form that staff keyed in, [`respondent_requests`] what somebody wants instead. Nothing is asked before the privacy notice
 //! is agreed to. A respondent's cases are asked one after another, in the order of their
 //! applications' codes. It knows no HTML and sends nothing.
 
@@ -12,6 +12,7 @@ mod invitation_cases;
 mod keep_page;
 mod launched_cache;
 mod lookup;
+mod paper_answers;
 mod respondent_requests;
 mod save_page;
 pub mod sms_conversation;
@@ -19,6 +20,7 @@ pub mod sms_conversation;
 pub use invitation_cases::{
     EndScreen, InterviewCase, InvitationCases, RequestConfirmation, Screen, decode_answers,
 };
+pub use paper_answers::{FormOutcome, SubmittedForm};
 pub use respondent_requests::{CallTime, ReminderTime, withdraw_answers};
 pub use save_page::{AnswerContext, SaveOutcome, SubmittedPage};
 

@@ -46,6 +46,7 @@ impl AnswerContext {
             Mode::Web => DispositionSource::Web,
             Mode::Telephone => DispositionSource::Telephone,
             Mode::Sms => DispositionSource::Reply,
+            Mode::Paper => DispositionSource::Paper,
         }
     }
 }
@@ -251,7 +252,7 @@ impl InterviewService {
 
     /// Decides what the page makes of its case: late, not eligible, complete, turned away by a full
     /// cell, or still under way; counts a complete and sets the disposition.
-    async fn resolve_outcome(
+    pub(super) async fn resolve_outcome(
         &self,
         tx: &mut WriteTx,
         invitation_cases: &InvitationCases,
@@ -324,20 +325,20 @@ fn outcome_in_full_cell(path: &QuestionPath<'_>) -> Disposition {
 /// A submitted page, read.
 pub(super) struct ParsedPage<'q> {
     /// The items with a good answer, in their order.
-    answered: Vec<&'q Item>,
+    pub(super) answered: Vec<&'q Item>,
     /// Items whose answer was taken back.
-    cleared: Vec<String>,
+    pub(super) cleared: Vec<String>,
     pub(super) problems: BTreeMap<String, AnswerProblem>,
     /// All answers of the case, with those of this page.
-    answers: BTreeMap<String, Answer>,
+    pub(super) answers: BTreeMap<String, Answer>,
 }
 
 /// A page whose answers are stored.
-struct SavedPage<'a> {
-    submitted: &'a SubmittedPage<'a>,
-    current: &'a InterviewCase,
-    parsed: &'a ParsedPage<'a>,
-    response: ResponseId,
+pub(super) struct SavedPage<'a> {
+    pub(super) submitted: &'a SubmittedPage<'a>,
+    pub(super) current: &'a InterviewCase,
+    pub(super) parsed: &'a ParsedPage<'a>,
+    pub(super) response: ResponseId,
 }
 
 /// Reads the page's fields by its items. `None`: none of its items is on this case's path.
@@ -384,18 +385,7 @@ pub(super) async fn store_answers(
 ) -> Result<ResponseId, InterviewError> {
     let (case, answer_context) = (current.case.id, submitted.answer_context);
     let mode = answer_context.mode.as_str();
-    let mut stored = Vec::with_capacity(parsed.answered.len());
-    for item in &parsed.answered {
-        let Some(answer) = parsed.answers.get(&item.id) else { continue };
-        let value = match (answer, answer.to_stored()) {
-            (Answer::Open(text), _) => StoredValue::Sealed(
-                sealer.seal(seal_context::OPEN_ANSWER, text.reveal().as_bytes())?,
-            ),
-            (_, stored) => StoredValue::Plain(stored.unwrap_or_default()),
-        };
-        let option_order = option_order_shown(item, case);
-        stored.push(NewAnswer { item: item.id.clone(), value, option_order });
-    }
+    let stored = new_answers(sealer, case, &parsed.answered, &parsed.answers)?;
     // An address can name any language; the interview is in one of the questionnaire.
     let language = current.application.questionnaire.language_for(submitted.language);
     let response = responses::begin(tx, case, language, mode, now).await?;
@@ -403,6 +393,10 @@ pub(super) async fn store_answers(
     let source = AnswerSource { mode: answer_context.mode, account: answer_context.account };
     responses::save_answers(tx, response, &stored, source, now).await?;
     responses::clear_answers(tx, response, &parsed.cleared).await?;
+    // On paper nobody knows when a page was seen.
+    if answer_context.mode == Mode::Paper {
+        return Ok(response);
+    }
     // The form's time comes from the respondent: an impossible one counts as no time on the page.
     let shown_at = submitted
         .shown_at
@@ -418,6 +412,28 @@ pub(super) async fn store_answers(
     };
     paradata::add(tx, response, &visit).await?;
     Ok(response)
+}
+
+/// Converts the answers to these items for the database; open answers are sealed.
+pub(super) fn new_answers(
+    sealer: &Sealer,
+    case: CaseId,
+    items: &[&Item],
+    answers: &BTreeMap<String, Answer>,
+) -> Result<Vec<NewAnswer>, InterviewError> {
+    let mut stored = Vec::with_capacity(items.len());
+    for item in items {
+        let Some(answer) = answers.get(&item.id) else { continue };
+        let value = match (answer, answer.to_stored()) {
+            (Answer::Open(text), _) => StoredValue::Sealed(
+                sealer.seal(seal_context::OPEN_ANSWER, text.reveal().as_bytes())?,
+            ),
+            (_, stored) => StoredValue::Plain(stored.unwrap_or_default()),
+        };
+        let option_order = option_order_shown(item, case);
+        stored.push(NewAnswer { item: item.id.clone(), value, option_order });
+    }
+    Ok(stored)
 }
 
 /// Does the page hold the last question of the path?

@@ -19,6 +19,8 @@ pub enum ListColumn {
     Mobile,
     Phone,
     Email,
+    /// For letters.
+    Address,
     Segment,
     Remark,
     Language,
@@ -45,7 +47,7 @@ impl ListColumn {
 
 /// The header words of each column, normalised as in [`normalize_header`]. The configuration can
 /// add to them.
-const SYNONYMS: [(ListColumn, &str, &[&str]); 10] = [
+const SYNONYMS: [(ListColumn, &str, &[&str]); 11] = [
     (
         ListColumn::Name,
         "name",
@@ -159,6 +161,21 @@ const SYNONYMS: [(ListColumn, &str, &[&str]); 10] = [
         &["邮箱", "电子邮箱", "电子邮件", "email", "mail", "emailaddress"],
     ),
     (
+        ListColumn::Address,
+        "address",
+        &[
+            "地址",
+            "通讯地址",
+            "通信地址",
+            "邮寄地址",
+            "联系地址",
+            "收件地址",
+            "address",
+            "mailingaddress",
+            "postaladdress",
+        ],
+    ),
+    (
         ListColumn::Segment,
         "segment",
         &[
@@ -184,14 +201,13 @@ const SYNONYMS: [(ListColumn, &str, &[&str]); 10] = [
 ];
 
 /// Known headers of columns that are not needed; they help to recognise the header row.
-const IGNORED_HEADERS: [&str; 16] = [
+const IGNORED_HEADERS: [&str; 15] = [
     "原行号",
     "请更正",
     "序号",
     "编号",
     "no",
     "id",
-    "地址",
     "住址",
     "购买日期",
     "使用时间",

@@ -117,6 +117,7 @@ pub fn read_row(
             remark: text(ListColumn::Remark),
             salutation: text(ListColumn::Salutation),
             other_numbers: Personal::new(others.join("\n")),
+            address: text(ListColumn::Address),
         },
         segment: Segment::parse(cell(ListColumn::Segment)),
         language: Language::parse(cell(ListColumn::Language)).unwrap_or_default(),

@@ -8,7 +8,7 @@ use chrono_tz::Tz;
 
 use super::MonitoringError;
 use crate::adapters::database::{
-    DatabaseError, applications, campaign_counts, campaigns, forecasts, programmes,
+    DatabaseError, applications, campaign_counts, campaigns, forecasts, paper_forms, programmes,
 };
 use crate::domain::contact_plan::ContactPlan;
 use crate::domain::mode::Mode;
@@ -32,11 +32,11 @@ pub struct CampaignDetail {
 }
 
 /// A step of the plan with its progress.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct StepProgress {
     pub name: String,
-    pub is_telephone: bool,
-    /// Messages accepted by a gateway, or people handed to the interviewers.
+    pub mode: Mode,
+    /// Messages accepted by a gateway, people handed to the interviewers, or due for printing so far.
     pub sent: u64,
     pub delivered: u64,
     pub failed: u64,
@@ -75,8 +75,13 @@ pub async fn campaign_detail(
         .iter()
         .map(|step| StepProgress {
             name: step.name.clone(),
-            is_telephone: step.mode() == Mode::Telephone,
-            ..StepProgress::default()
+            mode: step.mode(),
+            sent: 0,
+            delivered: 0,
+            failed: 0,
+            in_doubt: 0,
+            calls: 0,
+            pending: 0,
         })
         .collect();
     for (step, state, count) in
@@ -104,6 +109,11 @@ pub async fn campaign_detail(
     {
         if let Some(step) = steps.get_mut(step as usize) {
             (step.sent, step.pending, step.calls) = (handed_over, step.pending + queued, calls);
+        }
+    }
+    for (step, due, waiting) in paper_forms::by_step(&mut connection, campaign.id).await? {
+        if let Some(step) = steps.get_mut(step as usize) {
+            (step.sent, step.pending) = (due, step.pending + waiting);
         }
     }
     let mut progress = BTreeMap::new();

@@ -14,7 +14,7 @@ use super::prepare::{PreparedMessage, prepare_message};
 use super::{DispatchError, DispatchJob};
 use crate::adapters::database::invitations::{self, DueInvitation, NextContact};
 use crate::adapters::database::messages::{self, NewMessage};
-use crate::adapters::database::{WriteTx, call_queue, campaigns};
+use crate::adapters::database::{WriteTx, call_queue, campaigns, paper_forms};
 use crate::adapters::sms::OutgoingMessage;
 use crate::domain::contact_plan::{Contact, ContactPlan, MessageKind, MessageSlot, Step, Upcoming};
 use crate::domain::ids::{InvitationId, MessageKey};
@@ -75,6 +75,8 @@ struct ClaimDecisions {
     stopped: Vec<InvitationId>,
     /// For the interviewers.
     to_call: Vec<call_queue::NewQueueEntry>,
+    /// Due for a paper form, with the step.
+    to_print: Vec<(InvitationId, u32)>,
 }
 
 /// What is decided about one invitation.
@@ -111,7 +113,7 @@ pub async fn claim(
         due.iter().map(|invitation| (invitation.id, invitation.upcoming.slot)).collect();
     decisions.keep_claimed(&invitations::lock_due(&mut tx, engine, &seen, now).await?);
     let out_of_budget = enforce_budget(job, &mut tx, &mut decisions, now).await?;
-    let ClaimDecisions { mut prepared, next, stopped, to_call } = decisions;
+    let ClaimDecisions { mut prepared, next, stopped, to_call, to_print } = decisions;
     let moved = (next.len() - prepared.len() + stopped.len()) as u64 + u64::from(out_of_budget);
     mark_submitting(&mut tx, &mut prepared, now).await?;
     if job.campaign.budget_micros.is_some() {
@@ -125,6 +127,7 @@ pub async fn claim(
     invitations::set_next_contacts(&mut tx, &next).await?;
     invitations::cancel_next_contacts(&mut tx, &stopped).await?;
     call_queue::enqueue(&mut tx, job.campaign.id, &to_call, now).await?;
+    paper_forms::enqueue(&mut tx, job.campaign.id, &to_print, now).await?;
     tx.commit().await?;
     if out_of_budget {
         tracing::error!(
@@ -163,6 +166,7 @@ impl ClaimDecisions {
         self.next.retain(|next| taken.contains(&next.id));
         self.stopped.retain(|id| taken.contains(id));
         self.to_call.retain(|entry| taken.contains(&entry.invitation));
+        self.to_print.retain(|(invitation, _)| taken.contains(invitation));
     }
 
     /// Records one decision: prepares the message, queues the call, or sets the next contact.
@@ -188,8 +192,9 @@ impl ClaimDecisions {
         match decision {
             ContactDecision::Stop => self.stopped.push(invitation.id),
             ContactDecision::PostponeUntil(at) => self.next.push(retry_at(at)),
-            ContactDecision::Call => {
+            ContactDecision::HandOver => {
                 self.to_call.extend(queue_entry(plan, invitation));
+                self.to_print.extend(paper_entry(plan, invitation));
                 self.next.push(next_contact_after(plan, invitation, &zones, gets_sms, now));
             }
             ContactDecision::Send => {
@@ -238,19 +243,19 @@ fn decide_one(
     let history = facts.history(invitation);
     // A fixed line gets no messages.
     let is_skipped =
-        |step: &Step| !step.applies_to(&history) || (history.fixed_line && !step.is_telephone());
+        |step: &Step| !step.applies_to(&history) || (history.fixed_line && step.is_message());
     if step.is_some_and(is_skipped) {
         return Decision::Skip;
     }
     // A reply to any other message would be taken for an answer to the interview's question.
     if facts.is_interviewed_elsewhere(invitation)
         && !slot.kind.is_acknowledgement()
-        && !step.is_some_and(Step::is_telephone)
+        && step.is_none_or(Step::is_message)
     {
         return Decision::Contact(ContactDecision::PostponeUntil(now + RECHECK_AFTER_INTERVIEW));
     }
     if slot.kind.waits_for_reader()
-        && !step.is_some_and(Step::is_telephone)
+        && step.is_none_or(Step::is_message)
         && let Some(arrived_at) = facts.unread_reply(invitation)
     {
         let ends_at = arrived_at + plan.unread_reply_hold;
@@ -270,7 +275,9 @@ fn decide_one(
         (MessageKind::Step, Some(Contact::Sms(_) | Contact::SmsInterviewOffer(_))) => {
             decide_message(&input, plan, &job.context.config.caps, now)
         }
-        (MessageKind::Step, Some(Contact::Telephone { .. })) => decide_handover(&input, now),
+        (MessageKind::Step, Some(Contact::Telephone { .. } | Contact::Paper)) => {
+            decide_handover(&input, now)
+        }
         (MessageKind::Step, None) => ContactDecision::Stop,
         (kind, _) if kind.is_acknowledgement() => decide_confirmation(&input, plan, now),
         _ => decide_link(&input, plan, now),
@@ -289,6 +296,12 @@ fn queue_entry(
         max_calls: calls,
         language: invitation.language,
     })
+}
+
+fn paper_entry(plan: &ContactPlan, invitation: &DueInvitation) -> Option<(InvitationId, u32)> {
+    let step = invitation.upcoming.slot.plan_step()?;
+    let is_paper = matches!(plan.steps.get(step as usize)?.contact, Contact::Paper);
+    is_paper.then_some((invitation.id, step))
 }
 
 /// Drops the messages that the campaign's budget has no money for, and pauses the campaign before

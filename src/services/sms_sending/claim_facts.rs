@@ -66,7 +66,7 @@ pub async fn load_facts(
     };
     let interviews =
         sms_interviews::under_way(connection, &hashes, now - INTERVIEW_IS_STALE).await?;
-    let needs_history = plan.has_telephone() || plan.steps.iter().any(Step::has_condition);
+    let needs_history = plan.reaches_fixed_lines() || plan.steps.iter().any(Step::has_condition);
     let histories = match needs_history {
         true => calls::contact_facts(connection, &ids).await?,
         false => HashMap::new(),

@@ -13,8 +13,8 @@ use crate::domain::zones::Zones;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ContactDecision {
     Send,
-    /// To the interviewers.
-    Call,
+    /// To the interviewers, or to be printed.
+    HandOver,
     /// Not now; ask again then.
     PostponeUntil(Timestamp),
     /// Never again.
@@ -54,8 +54,8 @@ fn may_be_contacted_if_released(case: &InvitedCase) -> bool {
     case.is_open && case.in_field && case.full_cell_mask == 0
 }
 
-/// May this person be handed to the interviewers? Hours and caps are looked at when somebody is
-/// about to call.
+/// May this person be handed to the interviewers, or get a paper form? Hours and caps are looked at
+/// when somebody is about to call; when forms are printed, the other rules are looked at again.
 pub fn decide_handover(input: &EligibilityInput<'_>, now: Timestamp) -> ContactDecision {
     match (input.suppressed, find_blocker(input, now)) {
         (SuppressionStatus::Forever, _) => ContactDecision::Stop,
@@ -63,7 +63,7 @@ pub fn decide_handover(input: &EligibilityInput<'_>, now: Timestamp) -> ContactD
         (SuppressionStatus::Until(until), None) if until > now => {
             ContactDecision::PostponeUntil(until)
         }
-        _ => ContactDecision::Call,
+        _ => ContactDecision::HandOver,
     }
 }
 
@@ -249,7 +249,7 @@ mod tests {
                 };
                 let input = EligibilityInput { cases: std::slice::from_ref(&case), suppressed, contacts: &sent, zones: &zones, phone_hash: "hash", slot: MessageSlot::step(step) };
                 match decide_message(&input, &plan, &caps, now) {
-                    ContactDecision::Stop | ContactDecision::Call => break,
+                    ContactDecision::Stop | ContactDecision::HandOver => break,
                     ContactDecision::PostponeUntil(later) => {
                         prop_assert!(later > now, "it would turn in circles");
                         next = Some(later);

@@ -14,7 +14,7 @@ pub async fn dispose_known_at_launch(
     tx: &mut WriteTx,
     campaign: CampaignId,
     programme_code: &str,
-    has_telephone: bool,
+    covers_fixed_lines: bool,
     now: Timestamp,
 ) -> Result<(), DatabaseError> {
     let source = DispositionSource::Launch;
@@ -36,7 +36,7 @@ pub async fn dispose_known_at_launch(
     ended.sort_unstable();
     ended.dedup();
     invitations::cancel_next_contacts(tx, &ended).await?;
-    if !has_telephone {
+    if !covers_fixed_lines {
         let fixed = invitations::cases_on_fixed_lines(tx, campaign).await?;
         let before = [Disposition::NotAttempted];
         cases::set_disposition(tx, &fixed, Disposition::NotCovered, &before, source, now).await?;

@@ -226,6 +226,8 @@ fn load_config(folder: &Path, web: SocketAddr, simulator: SocketAddr) -> Result<
         ("WEB__LISTEN", web.to_string()),
         ("WEB__PUBLIC_URL", format!("http://{web}")),
         ("DATASET__FOLDER", path("datasets")),
+        // A handful of paper forms: all are keyed twice.
+        ("PAPER__SECOND_KEYING", "1".to_owned()),
         // Hourly forecasts over three months would dominate the demo's run time.
         ("FORECAST__EVERY", "4d".to_owned()),
         // The duty officer's telephone; a fictitious number that is on no list.

@@ -23,7 +23,7 @@ use crate::services::interviews::{
     AnswerContext, InterviewService, SaveOutcome, Screen, SubmittedPage,
 };
 
-const NAMES: [&str; 2] = ["interviewer-1", "interviewer-2"];
+pub const NAMES: [&str; 2] = ["interviewer-1", "interviewer-2"];
 const CALL_DURATION: Duration = Duration::from_secs(90);
 const PAGE_DURATION: Duration = Duration::from_secs(40);
 /// Interval of checking the queue while nobody can be called.

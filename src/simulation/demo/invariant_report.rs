@@ -127,6 +127,15 @@ pub struct DemoReport {
     /// Completed SMS interviews, and the messages with their questions.
     pub sms_interviews: u64,
     pub sms_questions: u64,
+    /// Paper forms: printed, keyed in, returned without answers, come after an answer in another mode,
+    /// completed, keyed a second time, and the items that two keyers keyed differently.
+    pub paper_printed: u64,
+    pub paper_keyed: u64,
+    pub paper_returned: u64,
+    pub paper_came_after: u64,
+    pub paper_completes: u64,
+    pub paper_keyed_twice: u64,
+    pub paper_differences: u64,
     /// Of an application form as a Word document: the applications that it declares, the people on
     /// its list, and the fields that their categories require and it lacks.
     pub form_applications: u64,
@@ -333,6 +342,17 @@ pub async fn invariant_report(
             Mode::Sms,
         )
         .await?,
+        paper_printed: simulated.paper.printed,
+        paper_keyed: simulated.paper.keyed,
+        paper_returned: simulated.paper.returned,
+        paper_came_after: simulated.paper.came_after,
+        paper_completes: responses::completed_in(
+            &mut *fixture.context.database.read().await?,
+            Mode::Paper,
+        )
+        .await?,
+        paper_keyed_twice: simulated.paper.keyed_twice,
+        paper_differences: simulated.paper.differences,
         sms_questions: messages::questions_asked(&mut *fixture.context.database.read().await?)
             .await?,
         deadline_changes: application_events::count_deadline_changes(

@@ -13,6 +13,7 @@ mod forms;
 mod interview;
 mod interviewers;
 mod invariant_report;
+mod paper;
 mod simulate;
 mod webhook_receiver;
 

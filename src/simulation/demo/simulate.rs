@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 
 use super::fixture::Fixture;
 use super::interviewers::Interviewers;
+use super::paper::{PaperCounts, PaperForms};
 use crate::adapters::database::campaigns;
 use crate::domain::audit::Actor;
 use crate::domain::origin::SharedPlace;
@@ -25,6 +26,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(86_400);
 pub struct SimulationOutcome {
     /// Messages in doubt that a query settled.
     pub settled: u64,
+    pub paper: PaperCounts,
 }
 
 /// Simulates until every campaign is closed. `progress` is called with elapsed and total days.
@@ -35,6 +37,7 @@ pub async fn simulate(
 ) -> Result<SimulationOutcome> {
     let dispatcher = Dispatcher::new(fixture.context.clone());
     let mut interviewers = Interviewers::create(fixture, seed).await?;
+    let mut paper_forms = PaperForms::new(fixture);
     let last_day = deadlines::last_closing_at(&fixture.context).await?.unwrap_or(fixture.now());
     let days = |until: Timestamp| until.since(fixture.began_at).as_secs() / 86_400;
     let (mut settled, mut looked_at) = (0, fixture.now());
@@ -47,7 +50,8 @@ pub async fn simulate(
         let has_called = interviewers.next_at().is_some_and(|at| at <= fixture.now())
             && interviewers.advance(fixture).await?;
         // The actions of people may have filled a cell.
-        let has_changed = fixture.simulator.tick().await > 0 || has_called;
+        let has_keyed = paper_forms.advance(fixture).await?;
+        let has_changed = fixture.simulator.tick().await > 0 || has_called || has_keyed;
         let next_deadline = deadlines::next_due(&fixture.context).await?;
         if has_changed || next_deadline.is_some_and(|at| at <= fixture.now()) {
             deadlines::tick(&fixture.context).await?;
@@ -71,6 +75,7 @@ pub async fn simulate(
             fixture.simulator.next_event_at(),
             next_deadline,
             interviewers.next_at(),
+            paper_forms.next_at(),
         ];
         let Some(next) = next_checks.into_iter().chain(next).flatten().min() else {
             bail!("nothing is planned, and the field is still open")
@@ -82,7 +87,7 @@ pub async fn simulate(
         progress(days(fixture.now()), days(last_day));
     }
     datasets::write_pending(&fixture.context).await?;
-    Ok(SimulationOutcome { settled })
+    Ok(SimulationOutcome { settled, paper: paper_forms.counts })
 }
 
 /// Once a day staff look at responses that came from one device: called back, nobody has answered

@@ -19,6 +19,7 @@ use super::home::{chance_class, percent, state_label};
 use super::{ZONE, csv_download};
 use crate::adapters::database::campaigns::{self, Campaign, CampaignState};
 use crate::domain::disposition::Disposition;
+use crate::domain::mode::Mode;
 use crate::domain::role::Permission;
 use crate::services;
 use crate::services::campaigns::{ApplicationStatus, CampaignError, GroupRates};

@@ -47,6 +47,8 @@ struct CasesPage<'a> {
     rows: Vec<CaseRow>,
     /// URL of the next page.
     next: Option<String>,
+    /// The campaign of the cases on the page, whose paper forms can be printed.
+    print_campaign: Option<String>,
 }
 
 fn format_time(at: Timestamp) -> String {
@@ -77,6 +79,7 @@ pub async fn show(
             heading: String::new(),
             rows: Vec::new(),
             next: None,
+            print_campaign: None,
         };
         return Ok(render_page(StatusCode::OK, &template));
     }
@@ -100,6 +103,7 @@ pub async fn show(
         )
     });
     let heading = format!("{application} {disposition}");
+    let print_campaign = found.first().and_then(|found| found.case.campaign.clone());
     Ok(render_page(
         StatusCode::OK,
         &CasesPage {
@@ -108,6 +112,7 @@ pub async fn show(
             heading,
             rows: rows(staff.tr, found),
             next,
+            print_campaign,
         },
     ))
 }
@@ -125,6 +130,7 @@ pub async fn search(
         heading: String::new(),
         rows: rows(staff.tr, found),
         next: None,
+        print_campaign: None,
     };
     Ok(render_page(StatusCode::OK, &template))
 }

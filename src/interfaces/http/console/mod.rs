@@ -17,6 +17,7 @@ mod home;
 mod home_stream;
 mod inbox;
 mod lists;
+mod paper;
 mod privacy;
 mod questionnaires;
 mod responses;
@@ -54,6 +55,9 @@ pub fn routes(app: &Arc<AppState>) -> StaffRouter {
         .background_page("/home/live", READ, home_stream::home)
         .page("/campaigns", READ, campaigns::list)
         .page("/campaigns/{code}", READ, campaigns::show)
+        .page("/campaigns/{code}/paper", READ, paper::show)
+        .form("/campaigns/{code}/paper/print", Permission::Reveal, paper::make_run)
+        .form("/campaigns/{code}/paper/runs/{run}", Permission::Reveal, paper::document)
         .audited_form(
             "/campaigns/{code}/state",
             OPERATE,

@@ -58,7 +58,7 @@ pub fn find_route(
         let Some(gateway) = context.gateways.get(name) else { continue };
         let link = plan.has_telephone().then(|| plan.link_texts().map(|(name, _)| name)).flatten();
         let messages =
-            plan.steps.iter().filter(|step| !step.is_telephone()).map(|step| step.name.as_str());
+            plan.steps.iter().filter(|step| step.is_message()).map(|step| step.name.as_str());
         let asks = plan.steps.iter().any(|step| step.offers_sms_interview()).then_some(QUESTION);
         for step in messages.chain(confirms.into_iter().flatten()).chain(link).chain(asks) {
             gateway.check_step(step).map_err(|problem| LaunchError::GatewayStep {

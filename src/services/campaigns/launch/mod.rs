@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::schedule;
 use crate::adapters::crypto::{KeyRingError, SealError};
 use crate::adapters::database::{DatabaseError, WriteTx, campaigns, lists};
-use crate::domain::contact_plan::{ContactPlan, ContactPlanError, PlanFile, Step};
+use crate::domain::contact_plan::{ContactPlan, ContactPlanError, PlanFile};
 use crate::domain::ids::ApplicationId;
 use crate::domain::programme::is_code;
 use crate::domain::quota::QuotaError;
@@ -264,8 +264,8 @@ pub async fn prepare_launch(
     let campaign = store_campaign(&job, &mut tx).await?;
     let draw =
         store_invitations(&job, &mut tx, campaign, &people, &mut prepared.invitations).await?;
-    let has_telephone = plan.steps.iter().any(Step::is_telephone);
-    dispose_known_at_launch(&mut tx, campaign, &programme.code, has_telephone, now).await?;
+    let covers_fixed_lines = plan.reaches_fixed_lines();
+    dispose_known_at_launch(&mut tx, campaign, &programme.code, covers_fixed_lines, now).await?;
     let parts = &prepared.parts;
     let formatted = |at: Timestamp| at.rfc3339(programme.time_zone);
     let steps =

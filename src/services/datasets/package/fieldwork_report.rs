@@ -118,6 +118,7 @@ pub(super) fn word(code: &str) -> &str {
         "web" => "网页 web",
         "telephone" => "电话 telephone",
         "sms" => "短信 SMS",
+        "paper" => "纸质问卷 paper",
         "mixed" => "多种方式 mixed",
         "zh" => "中文 Chinese",
         "en" => "英文 English",

@@ -87,6 +87,7 @@ fn mode_label(mode: Mode) -> (&'static str, &'static str, &'static str) {
         Mode::Web => (mode.as_str(), "网页", "web"),
         Mode::Telephone => (mode.as_str(), "电话", "telephone"),
         Mode::Sms => (mode.as_str(), "短信", "SMS"),
+        Mode::Paper => (mode.as_str(), "纸质问卷", "paper"),
     }
 }
 
@@ -202,7 +203,7 @@ impl<'a> Wording<'a> {
                 known.into_iter().chain(others).collect()
             }
             ("mode", _) => {
-                let modes = [Mode::Web, Mode::Telephone, Mode::Sms].map(mode_label);
+                let modes = Mode::ALL.map(mode_label);
                 labels(modes.into_iter().chain([(MIXED, "多种方式", "mixed")]))
             }
             ("device", _) => labels(DeviceClass::ALL.map(device_label)),

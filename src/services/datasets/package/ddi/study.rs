@@ -128,7 +128,7 @@ fn describe_method(xml: &mut Xml, metadata: &DatasetMetadata) {
                 let text = format!("{} {what}{days}: {}", deviation.at, deviation.reason);
                 xml.leaf("deviat", &[], &text);
             }
-            for mode in [Mode::Web, Mode::Sms, Mode::Telephone] {
+            for mode in [Mode::Web, Mode::Sms, Mode::Telephone, Mode::Paper] {
                 if metadata.modes.contains_key(mode.as_str()) {
                     xml.both("collMode", &[], &wording::mode_words(mode));
                 }
