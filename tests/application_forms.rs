@@ -157,6 +157,23 @@ async fn a_form_becomes_a_draft_that_is_looked_through_and_registered() {
     }
 }
 
+/// A list that a conversion has torn apart is named; nobody is left out unseen.
+#[tokio::test]
+async fn a_list_that_has_lost_its_cells_is_said() {
+    let app = TestApp::on_sqlite(Scenario::faultless(1, 50), &[]).await;
+    let form: (&str, &[&[&str]]) = (
+        "申请书",
+        &[&["企业/机构名称", "甲公司"], &["申请类别", "☑品牌"], &["申报品牌名称", "1、远帆"]],
+    );
+    let torn = "被访者信息登记表（品牌类）\n序号姓名联系电话1陈磊158 6697 25102张磊138 4646 8695";
+    let read = async |tables: &[(&str, &[&[&str]])]| {
+        let created = create(&app, vec![document("a.docx", word(tables))]).await;
+        created[0].reading.documents[0].1.clone()
+    };
+    assert_eq!(read(&[form, ("被访者信息登记表", &[])]).await, None);
+    assert!(read(&[form, (torn, &[])]).await.unwrap().contains("docx"));
+}
+
 #[tokio::test]
 async fn the_attachments_of_an_e_mail_are_put_together() {
     let app = TestApp::on_sqlite(Scenario::faultless(1, 50), &[]).await;

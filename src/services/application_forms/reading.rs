@@ -158,6 +158,20 @@ impl ApplicationReading {
     }
 }
 
+/// What to do about a list whose cells are lost.
+const LOST_LIST: &str = "最后一份名单的表格已散开，请另存为 .docx 后再读取 (its last list has lost its cells; \
+    save it as .docx and read that)";
+
+/// Whether a heading of a list is followed by numbers and no table: LibreOffice takes the cells away
+/// from a table that ends a document of Word 97 without a paragraph behind it. Said, so that nobody
+/// is left out unseen.
+fn is_lost_list(table: &Sheet) -> bool {
+    const OF_TWO_MOBILES: usize = 22;
+    table.rows.is_empty()
+        && table.name.contains("登记表")
+        && table.name.chars().filter(char::is_ascii_digit).count() >= OF_TWO_MOBILES
+}
+
 /// Reads the tables of one document: lists, a form, rows of applications.
 fn read_tables(
     document: &str,
@@ -203,12 +217,13 @@ fn read_tables(
         reading.lists = lists;
         readings.push(reading);
     }
+    let problem = others.iter().any(is_lost_list).then(|| LOST_LIST.to_owned());
     for reading in &mut readings {
-        reading.documents.push((document.to_owned(), None));
+        reading.documents.push((document.to_owned(), problem.clone()));
     }
     if readings.is_empty() {
         readings.push(ApplicationReading {
-            documents: vec![(document.to_owned(), None)],
+            documents: vec![(document.to_owned(), problem)],
             ..ApplicationReading::default()
         });
     }
