@@ -81,6 +81,7 @@
     const rows = () => [...table.tBodies[0].rows];
     const heads = [...table.tHead.rows[0].cells];
     heads.forEach((head, column) => {
+      if (head.dataset.unsorted !== undefined) return;
       const button = document.createElement("button");
       button.type = "button"; button.className = "sort"; button.append(...head.childNodes); head.append(button);
       button.addEventListener("click", () => {
@@ -98,6 +99,8 @@
       label.className = "filter";
       label.append(document.documentElement.lang === "zh" ? "筛选 " : "Filter ", input);
       (table.closest(".scroll") || table).before(label);
+      // The table may stand in a form, which Enter here would send.
+      input.addEventListener("keydown", (event) => { if (event.key === "Enter") event.preventDefault(); });
       input.addEventListener("input", () => {
         const wanted = input.value.trim().toLowerCase();
         rows().forEach((row) => { row.hidden = wanted !== "" && !row.textContent.toLowerCase().includes(wanted); });

@@ -40,6 +40,16 @@ run(async (browser) => {
   const last = await first();
   await qian.$eval("table.data thead button", (button) => button.click());
   check((await first()) !== last, "a table is not sorted");
+  check((await qian.$("table.data thead th[data-unsorted] button")) === null, "ticks are sorted");
+  const filter = await qian.$(".filter input");
+  if (filter) {
+    await filter.type("138");
+    const before = qian.url();
+    await filter.press("Enter");
+    await new Promise((go) => setTimeout(go, 300));
+    check(qian.url() === before, "Enter in the filter prints");
+    await filter.evaluate((field) => { field.value = ""; field.dispatchEvent(new Event("input")); });
+  }
   await qian.type('input[type="search"]', "1.1");
   const shown = await qian.$$eval("table.data tbody tr", (rows) => rows.filter((row) => !row.hidden).length);
   check(shown > 0 && shown < 40, `a table is not filtered: ${shown} rows`);
