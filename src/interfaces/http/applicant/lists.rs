@@ -168,6 +168,28 @@ pub async fn show(
     render(&app, &applicant, id_of(&params)?, StatusCode::OK, (None, None, "")).await
 }
 
+/// Refuses a change of a list that is handed in; another change is noted in the audit log.
+async fn refuse_handed_in(
+    app: &AppState,
+    applicant: &Applicant,
+    id: i64,
+    change: Action,
+) -> Result<Option<Response>, Failure> {
+    let (context, link) = (&app.context, &applicant.link);
+    match own_lists::own_open_list(context, link, id).await {
+        Ok(_) => {
+            let noted = own_lists::note(context, link, change, &format!("list:{id}")).await;
+            noted.map_err(not_found_or)?;
+            Ok(None)
+        }
+        Err(error @ ApplicantPageError::HandedIn) => {
+            let problem = Some(error.localized(applicant.tr.0));
+            render(app, applicant, id, StatusCode::CONFLICT, (None, problem, "")).await.map(Some)
+        }
+        Err(error) => Err(not_found_or(error)),
+    }
+}
+
 pub async fn correct(
     State(app): State<Arc<AppState>>,
     Path(params): Params,
@@ -178,18 +200,9 @@ pub async fn correct(
         Err(response) => return Ok(*response),
     };
     let (context, id) = (&app.context, id_of(&params)?);
-    match own_lists::own_open_list(context, &applicant.link, id).await {
-        Ok(_) => {}
-        Err(error @ ApplicantPageError::HandedIn) => {
-            let problem = Some(error.localized(applicant.tr.0));
-            return render(&app, &applicant, id, StatusCode::CONFLICT, (None, problem, "")).await;
-        }
-        Err(error) => return Err(not_found_or(error)),
+    if let Some(refused) = refuse_handed_in(&app, &applicant, id, Action::ListCorrected).await? {
+        return Ok(refused);
     }
-    let object = format!("list:{id}");
-    own_lists::note(context, &applicant.link, Action::ListCorrected, &object)
-        .await
-        .map_err(not_found_or)?;
     match drafts::correct(context, id, &corrections_of(&form)).await {
         Ok(()) => {
             let done = applicant.tr.t("已更正并重新检查。", "Corrected, and checked again.");
@@ -277,18 +290,9 @@ pub async fn discard(
         Err(response) => return Ok(*response),
     };
     let (context, id) = (&app.context, id_of(&params)?);
-    match own_lists::own_open_list(context, &applicant.link, id).await {
-        Ok(_) => {}
-        Err(error @ ApplicantPageError::HandedIn) => {
-            let problem = Some(error.localized(applicant.tr.0));
-            return render(&app, &applicant, id, StatusCode::CONFLICT, (None, problem, "")).await;
-        }
-        Err(error) => return Err(not_found_or(error)),
+    if let Some(refused) = refuse_handed_in(&app, &applicant, id, Action::ListDiscarded).await? {
+        return Ok(refused);
     }
-    let object = format!("list:{id}");
-    own_lists::note(context, &applicant.link, Action::ListDiscarded, &object)
-        .await
-        .map_err(not_found_or)?;
     drafts::discard_draft(context, id).await.map_err(|error| not_found_or(error.into()))?;
     Ok(applicant.home("discarded"))
 }
