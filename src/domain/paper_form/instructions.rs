@@ -5,6 +5,7 @@
 //! questions it depends; the condition itself is never printed.
 
 use super::{FormLanguage, PaperForm, PaperItem, SpecialAnswer};
+use crate::domain::condition::{Comparison, Expression, Operand, Token, negated, tokens};
 use crate::domain::language::Language;
 use crate::domain::questionnaire::Answer;
 
@@ -126,7 +127,7 @@ impl PaperForm<'_> {
     fn words(&self, conditions: &[&str], language: Language) -> Option<String> {
         let mut all = Vec::new();
         for source in conditions {
-            match self.simplified(&parse(source)?)? {
+            match self.simplified(&Expression::parse(source)?)? {
                 Simplified::Always => {}
                 // It is not printed at all.
                 Simplified::Never => return None,
@@ -149,7 +150,7 @@ impl PaperForm<'_> {
             {
                 Some(Simplified::Depends(expression.clone()))
             }
-            Expression::Compare { name, comparison, value: Value::Text(value) } => {
+            Expression::Compare { name, comparison, value: Operand::Text(value) } => {
                 let fact = match name.as_str() {
                     "category" => &self.facts.category,
                     "segment" => &self.facts.segment,
@@ -235,12 +236,12 @@ impl PaperForm<'_> {
         &self,
         paper: &PaperItem<'_>,
         comparison: Comparison,
-        value: &Value,
+        value: &Operand,
         language: Language,
     ) -> Option<String> {
         let number = paper.number?;
         match (value, comparison) {
-            (Value::Nothing, Comparison::Equal | Comparison::NotEqual) => {
+            (Operand::Nothing, Comparison::Equal | Comparison::NotEqual) => {
                 let is_answered = comparison == Comparison::NotEqual;
                 Some(match (FormLanguage::of(language), is_answered) {
                     (FormLanguage::Zh, true) => format!("第 {number} 题已答"),
@@ -249,11 +250,11 @@ impl PaperForm<'_> {
                     (FormLanguage::En, false) => format!("you left question {number} blank"),
                 })
             }
-            (Value::Text(code), Comparison::Equal | Comparison::NotEqual) => {
+            (Operand::Text(code), Comparison::Equal | Comparison::NotEqual) => {
                 let digits = digits_of(paper, code)?;
                 Some(chosen(number, &digits, comparison == Comparison::Equal, language))
             }
-            (Value::Number(point), _) => Some(compared(number, comparison, point, language)),
+            (Operand::Number(point), _) => Some(compared(number, comparison, point, language)),
             _ => None,
         }
     }
@@ -311,56 +312,6 @@ fn compared(number: u32, comparison: Comparison, value: &str, language: Language
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Comparison {
-    Equal,
-    NotEqual,
-    Less,
-    LessOrEqual,
-    Greater,
-    GreaterOrEqual,
-}
-
-impl Comparison {
-    fn parse(sign: &str) -> Option<Comparison> {
-        Some(match sign {
-            "==" => Comparison::Equal,
-            "!=" => Comparison::NotEqual,
-            "<" => Comparison::Less,
-            "<=" => Comparison::LessOrEqual,
-            ">" => Comparison::Greater,
-            ">=" => Comparison::GreaterOrEqual,
-            _ => return None,
-        })
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Value {
-    Text(String),
-    /// As it is written.
-    Number(String),
-    Nothing,
-}
-
-/// A condition that can be said.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Expression {
-    Compare {
-        name: String,
-        comparison: Comparison,
-        value: Value,
-    },
-    /// An option of several.
-    Contains {
-        name: String,
-        code: String,
-    },
-    Not(Box<Expression>),
-    All(Vec<Expression>),
-    Any(Vec<Expression>),
-}
-
 enum Simplified {
     Always,
     Never,
@@ -370,142 +321,6 @@ enum Simplified {
 impl Simplified {
     fn of(holds: bool) -> Simplified {
         if holds { Simplified::Always } else { Simplified::Never }
-    }
-}
-
-/// The opposite of a comparison with an option. That of «4 or less» is not «above 4»: there may be
-/// no answer.
-fn negated(inner: &Expression) -> Option<Expression> {
-    match inner {
-        Expression::Compare { name, comparison, value } => {
-            let comparison = match comparison {
-                Comparison::Equal => Comparison::NotEqual,
-                Comparison::NotEqual => Comparison::Equal,
-                _ => return None,
-            };
-            Some(Expression::Compare { name: name.clone(), comparison, value: value.clone() })
-        }
-        Expression::Contains { name, code } => Some(Expression::Compare {
-            name: name.clone(),
-            comparison: Comparison::NotEqual,
-            value: Value::Text(code.clone()),
-        }),
-        Expression::Not(inner) => Some((**inner).clone()),
-        Expression::All(_) | Expression::Any(_) => None,
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Token {
-    Name(String),
-    Text(String),
-    Number(String),
-    Sign(String),
-}
-
-/// Splits a condition into its words; `None`: it has others than these.
-fn tokens(source: &str) -> Option<Vec<Token>> {
-    let characters: Vec<char> = source.chars().collect();
-    let (mut found, mut at) = (Vec::new(), 0);
-    while let Some(&c) = characters.get(at) {
-        let rest = &characters[at..];
-        let take = |is_part: &dyn Fn(char) -> bool| -> String {
-            rest.iter().take_while(|c| is_part(**c)).collect()
-        };
-        if c.is_whitespace() {
-            at += 1;
-        } else if c == '"' || c == '\'' {
-            let text: String = rest[1..].iter().take_while(|other| **other != c).collect();
-            if text.contains('\\') {
-                return None;
-            }
-            at += text.chars().count() + 2;
-            found.push(Token::Text(text));
-        } else if c.is_ascii_digit() || (c == '-' && rest.get(1).is_some_and(char::is_ascii_digit))
-        {
-            let digits: String =
-                rest[1..].iter().take_while(|c| c.is_ascii_digit() || **c == '.').collect();
-            at += 1 + digits.chars().count();
-            found.push(Token::Number(format!("{c}{digits}")));
-        } else if c.is_alphabetic() || c == '_' {
-            let name = take(&|c: char| c.is_alphanumeric() || c == '_');
-            at += name.chars().count();
-            found.push(Token::Name(name));
-        } else {
-            let two: String = rest.iter().take(2).collect();
-            let sign = match two.as_str() {
-                "&&" | "||" | "==" | "!=" | "<=" | ">=" => two,
-                _ if "()!<>".contains(c) => c.to_string(),
-                _ => return None,
-            };
-            at += sign.chars().count();
-            found.push(Token::Sign(sign));
-        }
-    }
-    Some(found)
-}
-
-fn parse(source: &str) -> Option<Expression> {
-    let tokens = tokens(source)?;
-    let mut parser = Parser { tokens: &tokens, at: 0 };
-    let expression = parser.any()?;
-    (parser.at == tokens.len()).then_some(expression)
-}
-
-struct Parser<'t> {
-    tokens: &'t [Token],
-    at: usize,
-}
-
-impl Parser<'_> {
-    fn takes(&mut self, sign: &str) -> bool {
-        let is_next = matches!(self.tokens.get(self.at), Some(Token::Sign(s)) if s == sign);
-        self.at += usize::from(is_next);
-        is_next
-    }
-
-    fn any(&mut self) -> Option<Expression> {
-        let mut parts = vec![self.all()?];
-        while self.takes("||") {
-            parts.push(self.all()?);
-        }
-        Some(if parts.len() == 1 { parts.remove(0) } else { Expression::Any(parts) })
-    }
-
-    fn all(&mut self) -> Option<Expression> {
-        let mut parts = vec![self.one()?];
-        while self.takes("&&") {
-            parts.push(self.one()?);
-        }
-        Some(if parts.len() == 1 { parts.remove(0) } else { Expression::All(parts) })
-    }
-
-    fn one(&mut self) -> Option<Expression> {
-        if self.takes("!") {
-            return Some(Expression::Not(Box::new(self.one()?)));
-        }
-        if self.takes("(") {
-            let inner = self.any()?;
-            return self.takes(")").then_some(inner);
-        }
-        match self.tokens.get(self.at..self.at + 3)? {
-            [Token::Text(code), Token::Name(word), Token::Name(name)] if word == "in" => {
-                self.at += 3;
-                Some(Expression::Contains { name: name.clone(), code: code.clone() })
-            }
-            [Token::Name(name), Token::Sign(sign), value] => {
-                let comparison = Comparison::parse(sign)?;
-                let value = match value {
-                    Token::Text(text) => Value::Text(text.clone()),
-                    Token::Number(number) => Value::Number(number.clone()),
-                    Token::Name(word) if word == "null" => Value::Nothing,
-                    _ => return None,
-                };
-                self.at += 3;
-                Some(Expression::Compare { name: name.clone(), comparison, value })
-            }
-            _ => None,
-        }
     }
 }
 

@@ -32,6 +32,33 @@ impl Latent {
             Latent::Loyalty => "loyalty",
         }
     }
+
+    pub const ALL: [Latent; 7] = [
+        Latent::Image,
+        Latent::Expectation,
+        Latent::PerceivedQuality,
+        Latent::PerceivedValue,
+        Latent::Satisfaction,
+        Latent::Complaint,
+        Latent::Loyalty,
+    ];
+
+    pub fn parse(raw: &str) -> Option<Latent> {
+        Latent::ALL.into_iter().find(|latent| latent.as_str() == raw)
+    }
+
+    /// Its name in Chinese, as the standard has it.
+    pub fn chinese(self) -> &'static str {
+        match self {
+            Latent::Image => "形象",
+            Latent::Expectation => "预期质量",
+            Latent::PerceivedQuality => "感知质量",
+            Latent::PerceivedValue => "感知价值",
+            Latent::Satisfaction => "顾客满意度",
+            Latent::Complaint => "顾客抱怨",
+            Latent::Loyalty => "顾客忠诚",
+        }
+    }
 }
 
 /// The columns of every dataset of responses, beside those of the items.

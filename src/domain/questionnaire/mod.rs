@@ -6,7 +6,11 @@
 //! would fail in the field (an item that nobody reaches, a text too long for SMS).
 
 mod answer;
+mod changes;
+mod check;
 mod check_names;
+mod chosen_condition;
+mod edit;
 mod file;
 mod item;
 mod open_text;
@@ -17,8 +21,14 @@ mod review;
 mod review_items;
 
 pub use answer::{Answer, AnswerProblem};
+pub use changes::{Change, changes, kind_words};
+pub use check::{Mistake, Mistakes, QuestionnaireError, Sketch};
 pub use check_names::{ROUTING_FACTS, is_field_name};
-pub use file::QuestionnaireError;
+pub use chosen_condition::{ChosenCondition, Subject, Term, Test};
+pub use edit::{EditError, ItemPlace};
+pub use file::{
+    ItemFile, KindFile, OptionFile, Order, PageFile, QuestionnaireFile, RowFile, ScaleFile,
+};
 pub use item::{
     Choice, ChoiceOption, FIXED_COLUMNS, Item, ItemKind, Latent, MAX_TEXT, Range, Scale, Selection,
 };

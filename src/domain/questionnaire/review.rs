@@ -6,6 +6,7 @@ use super::item::FIXED_COLUMNS;
 use super::{Answer, Choice, Item, ItemKind, Questionnaire, Selection};
 use crate::domain::category::Category;
 use crate::domain::condition::{Condition, Values};
+use crate::domain::language::LocalizedText;
 use crate::domain::mode::Mode;
 use crate::domain::sms_text::measure_parts;
 
@@ -30,13 +31,15 @@ pub struct Finding {
     pub severity: Severity,
     /// `item sat1`, `page 2`, …
     pub place: String,
-    pub what: String,
+    /// In Chinese and English.
+    pub what: LocalizedText,
 }
 
 /// Reviews a questionnaire.
 pub fn review(questionnaire: &Questionnaire) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mut add_finding = |severity, place: &str, what: String| {
+    let mut add_finding = |severity, place: &str, zh: String, en: String| {
+        let what = LocalizedText::zh_en(zh, en);
         findings.push(Finding { severity, place: place.to_owned(), what })
     };
     let mut unreachable: BTreeSet<&str> = BTreeSet::new();
@@ -51,6 +54,7 @@ pub fn review(questionnaire: &Questionnaire) -> Vec<Finding> {
                     add_finding(
                         Severity::Error,
                         &place,
+                        "没有人会被问到：任何答案都不满足显示条件".to_owned(),
                         format!(
                             "nobody is ever asked: no answers make «{}» hold",
                             together.join("» and «")
@@ -61,6 +65,7 @@ pub fn review(questionnaire: &Questionnaire) -> Vec<Finding> {
                     add_finding(
                         Severity::Warning,
                         &place,
+                        "所有人都会被问到，显示条件可以去掉".to_owned(),
                         "everybody is asked; its show_if can go".to_owned(),
                     );
                 }
@@ -72,6 +77,7 @@ pub fn review(questionnaire: &Questionnaire) -> Vec<Finding> {
                 add_finding(
                     Severity::Error,
                     &place,
+                    "没有人会被甄别出去：任何答案都不满足甄别条件".to_owned(),
                     format!(
                         "nobody is ever screened out: no answers make «{}» hold",
                         condition.source()
@@ -86,6 +92,10 @@ pub fn review(questionnaire: &Questionnaire) -> Vec<Finding> {
                         Severity::Warning,
                         &place,
                         format!(
+                            "以短信提问（{}）需 {parts} 条计费短信，请另写简短的短信版",
+                            language.autonym()
+                        ),
+                        format!(
                             "asked by SMS ({language}) it takes {parts} parts; give it a short \
                                 sms wording"
                         ),
@@ -97,18 +107,22 @@ pub fn review(questionnaire: &Questionnaire) -> Vec<Finding> {
             add_finding(
                 Severity::Error,
                 &format!("page {}", number + 1),
+                "此页没有内容".to_owned(),
                 "it holds nothing".to_owned(),
             );
         }
     }
-    for (place, what) in name_clashes(questionnaire) {
-        add_finding(Severity::Error, &place, what);
+    for (place, zh, en) in name_clashes(questionnaire) {
+        add_finding(Severity::Error, &place, zh, en);
     }
     let minutes = questionnaire.minutes();
     if minutes > LONGEST_MINUTES {
         add_finding(
             Severity::Warning,
             "page",
+            format!(
+                "题目最多的答卷约需 {minutes:.1} 分钟，而承诺受访者的是 {LONGEST_MINUTES} 分钟"
+            ),
             format!(
                 "about {minutes:.1} minutes for somebody who is asked as much as can be; \
                     {LONGEST_MINUTES} are promised"
@@ -121,7 +135,7 @@ pub fn review(questionnaire: &Questionnaire) -> Vec<Finding> {
 
 /// Returns names that programs which read the dataset take for one: columns, and options of an item,
 /// that differ only in case, and an option called like «not applicable» or «don't know».
-fn name_clashes(questionnaire: &Questionnaire) -> Vec<(String, String)> {
+fn name_clashes(questionnaire: &Questionnaire) -> Vec<(String, String, String)> {
     let mut found = Vec::new();
     let mut columns: BTreeMap<String, String> =
         FIXED_COLUMNS.iter().map(|name| ((*name).to_owned(), (*name).to_owned())).collect();
@@ -132,6 +146,7 @@ fn name_clashes(questionnaire: &Questionnaire) -> Vec<(String, String)> {
                 if let Some(other) = columns.insert(name.to_lowercase(), name.clone()) {
                     found.push((
                         place.clone(),
+                        format!("列名 {other} 与 {name} 在许多软件中视为同名，请更换其一"),
                         format!(
                             "the columns {other} and {name} are one to many programs; rename one"
                         ),
@@ -151,10 +166,11 @@ fn name_clashes(questionnaire: &Questionnaire) -> Vec<(String, String)> {
         .collect();
         for option in &choice.options {
             if let Some(other) = codes.insert(option.code.to_lowercase(), &option.code) {
-                let what = format!("option {} is easily taken for {other}; rename it", option.code);
+                let zh = format!("选项代码 {} 容易与 {other} 混淆，请更换", option.code);
+                let en = format!("option {} is easily taken for {other}; rename it", option.code);
                 // Columns of several options were named above.
                 if choice.selection == Selection::One || other.contains(' ') {
-                    found.push((place.clone(), what));
+                    found.push((place.clone(), zh, en));
                 }
             }
         }
@@ -406,7 +422,7 @@ mod tests {
         review(&questionnaire)
             .into_iter()
             .filter(|f| f.severity == Severity::Error)
-            .map(|f| format!("{}: {}", f.place, f.what))
+            .map(|f| format!("{}: {}", f.place, f.what.en()))
             .collect()
     }
 
@@ -453,7 +469,9 @@ mod tests {
         let file = FILE.replace("type = \"single\", screen_out_if", na);
         let file = file.replace("code = \"rarely\"", "code = \"NA\"");
         let found = review(&Questionnaire::parse(&file).unwrap());
-        assert!(found.iter().any(|f| f.what.contains("NA is easily taken for not_applicable")));
+        assert!(
+            found.iter().any(|f| f.what.en().contains("NA is easily taken for not_applicable"))
+        );
         assert_eq!(mistakes("use == 'never'", "use == 'sometimes'").len(), 1);
         assert_eq!(mistakes("'price' in why", "'prize' in why").len(), 1);
         assert_eq!(mistakes("'price' in why", "'price' in why && mode == 'fax'").len(), 1);
@@ -491,7 +509,9 @@ mod tests {
         .unwrap();
         let remarks = review(&questionnaire);
         assert!(
-            remarks.iter().any(|f| f.place == "item paid" && f.what.contains("its show_if can go")),
+            remarks
+                .iter()
+                .any(|f| f.place == "item paid" && f.what.en().contains("its show_if can go")),
             "{remarks:?}"
         );
         let long =
@@ -499,7 +519,7 @@ mod tests {
         assert!(
             review(&Questionnaire::parse(&long).unwrap())
                 .iter()
-                .any(|f| f.place == "item sat1" && f.what.contains("2 parts"))
+                .any(|f| f.place == "item sat1" && f.what.en().contains("2 parts"))
         );
     }
 

@@ -49,10 +49,13 @@ fn unknown_names(place: &str, texts: &[&LocalizedText], earlier: &BTreeSet<&str>
         .map(|name| Finding {
             severity: Severity::Error,
             place: place.to_owned(),
-            what: format!(
+            what: LocalizedText::zh_en(format!(
+                "{{{name}}} 在此无所指；可用 {{subject}}（受评对象）、{{applicant}}（申请单位）或前面页面\
+                    题目的 {{answer:题目代码}}"
+            ), format!(
                 "{{{name}}} names nothing here; take {{subject}}, {{applicant}} or {{answer:ID}} \
                     of an item on an earlier page"
-            ),
+            )),
         })
         .collect()
 }
@@ -71,7 +74,10 @@ fn differing_names(place: &str, item: &Item) -> Option<Finding> {
         Some(Finding {
             severity: Severity::Warning,
             place: place.to_owned(),
-            what: format!("the text in {language} has other placeholders than that in {first}"),
+            what: LocalizedText::zh_en(
+                format!("{}文字中的占位符与{}的不同", language.autonym(), first.autonym()),
+                format!("the text in {language} has other placeholders than that in {first}"),
+            ),
         })
     })
 }
@@ -82,9 +88,15 @@ fn unused_languages(place: &str, item: &Item, languages: &[Language]) -> Option<
     Some(Finding {
         severity: Severity::Warning,
         place: place.to_owned(),
-        what: format!(
-            "nobody is asked in {unused}, which this text has: the title or another text lacks it; \
+        what: LocalizedText::zh_en(
+            format!(
+                "此题有{}文字，但问卷没有这种语言：标题或别的文字缺译；请补全，并把它加入问卷语言",
+                unused.autonym()
+            ),
+            format!(
+                "nobody is asked in {unused}, which this text has: the title or another text lacks it; \
                 translate them all, and name it in languages"
+            ),
         ),
     })
 }
@@ -103,9 +115,12 @@ fn names_in_choices(place: &str, item: &Item) -> Option<Finding> {
     Some(Finding {
         severity: Severity::Error,
         place: place.to_owned(),
-        what: format!(
-            "{{{name}}} is not replaced in options, the ends of a scale and units; say it in the \
+        what: LocalizedText::zh_en(
+            format!("{{{name}}} 在选项、标尺两端和单位中不会被替换，请写进题干"),
+            format!(
+                "{{{name}}} is not replaced in options, the ends of a scale and units; say it in the \
                 question"
+            ),
         ),
     })
 }
@@ -115,23 +130,29 @@ fn limits(place: String, item: &Item) -> Option<Finding> {
         ItemKind::Open { max_chars } if !(1..=MAX_TEXT).contains(max_chars) => Some(Finding {
             severity: Severity::Error,
             place,
-            what: format!(
-                "max_chars {max_chars} is not from 1 to {MAX_TEXT}, which is what a cell of a \
+            what: LocalizedText::zh_en(
+                format!("字数上限 {max_chars} 应在 1 至 {MAX_TEXT} 之间（表格单元格的上限）"),
+                format!(
+                    "max_chars {max_chars} is not from 1 to {MAX_TEXT}, which is what a cell of a \
                     worksheet holds; choose a number between, or ask in several items"
+                ),
             ),
         }),
         ItemKind::Number(range) if range.min.is_none() || range.max.is_none() => {
-            let missing = match (range.min, range.max) {
-                (None, None) => "min and max",
-                (None, Some(_)) => "min",
-                _ => "max",
+            let (zh, missing) = match (range.min, range.max) {
+                (None, None) => ("最小值和最大值", "min and max"),
+                (None, Some(_)) => ("最小值", "min"),
+                _ => ("最大值", "max"),
             };
             Some(Finding {
                 severity: Severity::Warning,
                 place,
-                what: format!(
-                    "without {missing}, numbers are taken from -999999 to 999999; set {missing} \
+                what: LocalizedText::zh_en(
+                    format!("未设{zh}，将接受 -999999 至 999999 的数；请设为合理的范围"),
+                    format!(
+                        "without {missing}, numbers are taken from -999999 to 999999; set {missing} \
                         to what can be meant"
+                    ),
                 ),
             })
         }
@@ -154,7 +175,7 @@ mod tests {
             let word = |severity| if severity == Severity::Error { "mistake" } else { "remark" };
             review(&questionnaire)
                 .into_iter()
-                .map(|f| format!("{} {}: {}", word(f.severity), f.place, f.what))
+                .map(|f| format!("{} {}: {}", word(f.severity), f.place, f.what.en()))
                 .collect::<Vec<_>>()
         };
         let before = reviewed(FILE);

@@ -58,7 +58,7 @@ pub fn load_for_category(
     match review(&questionnaire).into_iter().find(|finding| finding.severity == Severity::Error) {
         None => Ok((source, questionnaire)),
         Some(Finding { place, what, .. }) => {
-            Err(QuestionnaireSourceError::Mistake { file: name, place, what })
+            Err(QuestionnaireSourceError::Mistake { file: name, place, what: what.en().to_owned() })
         }
     }
 }

@@ -146,11 +146,16 @@ fn check(
         output::print_json(&json!({
             "questionnaire": questionnaire.code, "version": questionnaire.version, "pages": questionnaire.pages.len(), "items": items,
             "minutes": (questionnaire.minutes() * 10.0).round() / 10.0,
-            "findings": findings.iter().map(|f| json!({ "weight": severity(f.severity), "place": f.place, "what": f.what })).collect::<Vec<_>>(),
+            "findings": findings.iter().map(|f| json!({ "weight": severity(f.severity), "place": f.place, "what": f.what.en() })).collect::<Vec<_>>(),
         }))?;
     } else {
         for finding in &findings {
-            print_line!("{:<8} {:<14} {}", severity(finding.severity), finding.place, finding.what);
+            print_line!(
+                "{:<8} {:<14} {}",
+                severity(finding.severity),
+                finding.place,
+                finding.what.en()
+            );
         }
         let (code, version, pages) =
             (&questionnaire.code, questionnaire.version, questionnaire.pages.len());

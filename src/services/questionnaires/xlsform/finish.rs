@@ -53,7 +53,7 @@ impl Importer {
         let questionnaire = Questionnaire::parse(&toml)?;
         for finding in review(&questionnaire) {
             if finding.severity == Severity::Error {
-                let what = format!("questionnaire check: {}: {}", finding.place, finding.what);
+                let what = format!("questionnaire check: {}: {}", finding.place, finding.what.en());
                 self.findings.remark(Place::survey(0, ""), what, "correct it before the launch");
             }
         }

@@ -8,6 +8,10 @@
 //! none. A comparison of incomparable values (a number with «not applicable», anything with no
 //! answer) does not hold.
 
+mod expression;
+
+pub use expression::{Comparison, Expression, Operand, Token, negated, tokens};
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, LazyLock};
