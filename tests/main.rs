@@ -42,6 +42,7 @@ mod poisoned_loops;
 mod poisoned_rows;
 mod preconditions;
 mod proxies;
+mod questionnaire_editor;
 mod questionnaires;
 mod quotas;
 mod racing_programs;

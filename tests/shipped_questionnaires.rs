@@ -10,7 +10,7 @@ use fieldworkd::domain::questionnaire::{
 };
 use fieldworkd::domain::sms_interview::{Prefix, QuestionMessage, compose_question};
 use fieldworkd::domain::sms_text::measure_parts;
-use fieldworkd::services::questionnaires::load_for_category;
+use fieldworkd::services::questionnaires::load_file;
 
 const LATENT: [Latent; 7] = [
     Latent::Image,
@@ -26,7 +26,7 @@ const LATENT: [Latent; 7] = [
 const FILTER: &str = "complained";
 
 fn shipped() -> impl Iterator<Item = Questionnaire> {
-    Category::ALL.into_iter().map(|category| load_for_category(None, category).unwrap().1)
+    Category::ALL.into_iter().map(|category| load_file(None, category).unwrap().1)
 }
 
 fn scale_of(item: &Item) -> Option<&Scale> {

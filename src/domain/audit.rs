@@ -147,6 +147,10 @@ actions! {
     ListReread "list_reread" "重新读取名单" "read a list again";
     ListCorrected "list_corrected" "更正名单" "corrected a list";
     PlanSaved "plan_saved" "保存联系计划" "saved a contact plan";
+    QuestionnaireStarted "questionnaire_started" "开始编写问卷" "began a questionnaire";
+    QuestionnaireEdited "questionnaire_edited" "修改问卷" "changed a questionnaire";
+    QuestionnaireReleased "questionnaire_released" "发布问卷" "released a questionnaire";
+    QuestionnaireDiscarded "questionnaire_dropped" "放弃编写的问卷" "discarded a questionnaire";
     DraftDiscarded "plan_dropped" "放弃草稿" "discarded a draft";
     TestMessageSent "text_tested" "发送测试短信" "sent a test message";
     LaunchRequested "launch_asked" "申请启动" "requested a launch";

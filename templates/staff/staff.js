@@ -107,4 +107,111 @@
       });
     }
   });
+  // The questionnaire's editor: fields are saved as they are left, the phone shows what is being typed, and a button does its work without loading the page anew. Everything works by forms alone as well.
+  const editor = () => document.getElementById("editor");
+  if (editor()) {
+    let queue = Promise.resolve(), typing = 0;
+    const say = (text, isBad) => { const said = document.getElementById("said"); if (said) { said.textContent = text; said.classList.toggle("bad", isBad); } };
+    // Parts that show what is stored; the fields in hand stay as they are.
+    const refresh = (next) => {
+      next.querySelectorAll("[data-part]").forEach((part) => {
+        const old = editor().querySelector('[data-part="' + CSS.escape(part.dataset.part) + '"]');
+        if (old && !(part.dataset.part === "releasable" && old.contains(document.activeElement))) old.replaceWith(part);
+      });
+      editor().dataset.revision = next.dataset.revision;
+      const undo = document.getElementById("undo"), button = next.querySelector("#undo");
+      if (undo && button) undo.disabled = button.disabled;
+    };
+    const replace = (next, wanted) => {
+      const before = editor().dataset.open, held = document.activeElement ? document.activeElement.id : "";
+      editor().replaceWith(next);
+      const card = next.dataset.open && document.getElementById(next.dataset.open);
+      const fields = (list) => list.find((field) => field && !field.disabled);
+      const first = card && card.querySelector("[data-card] textarea, [data-card] input:not([type=hidden])");
+      const last = wanted && [...next.querySelectorAll(wanted)].pop();
+      const opened = next.dataset.open !== before;
+      const target = fields([last, opened ? first : null, document.getElementById(held), first, card && card.querySelector("a"), next.querySelector("h1 + *, a")]);
+      if (target) target.focus();
+      if (opened && card) card.scrollIntoView({ block: "nearest" });
+    };
+    const send = (form, action, whole) => {
+      queue = queue.then(async () => {
+        const data = new URLSearchParams(new FormData(form));
+        data.set("revision", editor().dataset.revision);
+        if (action) data.set("do", action);
+        try {
+          const sent = await fetch(form.action, { method: "POST", body: data, keepalive: true });
+          const page = new DOMParser().parseFromString(await sent.text(), "text/html"), next = page.getElementById("editor");
+          if (!next) { location.assign(sent.url); return; }
+          if (whole || !sent.ok) {
+            const added = /^(option|row)-add$/.test(action || "") ? 'input[name^="' + (action === "row-add" ? "row" : "opt") + '-"][name*="-text-"]' : null;
+            replace(next, added);
+            if (sent.ok) history.replaceState(null, "", sent.url);
+          } else refresh(next);
+          if (sent.ok) say(editor().dataset.saved, false);
+        } catch (error) { say(editor().dataset.failed, true); }
+      });
+      return queue;
+    };
+    document.addEventListener("submit", (event) => {
+      const form = event.target, by = event.submitter;
+      if (!form.closest("#editor") || !/\/edit(\/undo)?$/.test(new URL(form.action).pathname)) return;
+      event.preventDefault();
+      clearTimeout(typing);
+      send(form, by && by.name === "do" ? by.value : null, true);
+    });
+    document.addEventListener("change", (event) => {
+      const form = event.target.closest("form[data-card]");
+      // A name is changed by its own button; other fields as they are left.
+      if (!form || /^(id|new-language|to-page)$/.test(event.target.name)) return;
+      clearTimeout(typing);
+      send(form, "save", event.target.dataset.reload !== undefined);
+    });
+    document.addEventListener("input", (event) => {
+      const form = event.target.closest("form[data-card]");
+      if (!form) return;
+      clearTimeout(typing);
+      typing = setTimeout(async () => {
+        const sent = await fetch(editor().dataset.phone, { method: "POST", body: new URLSearchParams(new FormData(form)) }).catch(() => null);
+        if (!sent || !sent.ok) return;
+        const part = new DOMParser().parseFromString(await sent.text(), "text/html").querySelector('[data-part="phone"]');
+        const old = editor().querySelector('[data-part="phone"]');
+        if (part && old) old.replaceWith(part);
+      }, 300);
+    });
+    // A link is followed when all is saved.
+    document.addEventListener("click", (event) => {
+      const link = event.target.closest("#editor a[href]");
+      if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+      event.preventDefault();
+      if (document.activeElement && document.activeElement.closest("form[data-card]")) document.activeElement.blur();
+      queue.then(() => location.assign(link.href));
+    });
+    // A card is dragged by its handle: before another card, or to the end of a page.
+    let dragged = null;
+    const over = (event) => {
+      const card = event.target.closest("#editor [data-item]"), page = event.target.closest("#editor [data-page]");
+      document.querySelectorAll(".drop").forEach((place) => place.classList.remove("drop"));
+      const place = card && card.dataset.item !== dragged ? card : page;
+      if (place) place.classList.add("drop");
+      return place;
+    };
+    document.addEventListener("dragstart", (event) => {
+      const handle = event.target.closest ? event.target.closest(".handle") : null;
+      if (!handle) return;
+      dragged = handle.closest("[data-item]").dataset.item;
+      event.dataTransfer.setData("text/plain", dragged);
+      event.dataTransfer.effectAllowed = "move";
+    });
+    document.addEventListener("dragover", (event) => { if (dragged && over(event)) event.preventDefault(); });
+    document.addEventListener("dragend", () => { dragged = null; document.querySelectorAll(".drop").forEach((place) => place.classList.remove("drop")); });
+    document.addEventListener("drop", (event) => {
+      if (!dragged) return;
+      const place = over(event), card = document.querySelector('[data-item="' + CSS.escape(dragged) + '"]');
+      if (!place || !card) return;
+      event.preventDefault();
+      const page = place.closest("[data-page]").dataset.page, before = place.dataset.item || "";
+      send(card.querySelector("form.acts"), "move:" + page + "/" + before, true);
+    });
+  }
 })();

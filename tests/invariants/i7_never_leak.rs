@@ -297,7 +297,7 @@ const STAFF: [(&str, Role); 4] = [
 
 /// Forms without an audit entry ahead of the action: their services write one in the transaction of
 /// the change, or change only the own session or call.
-const AUDITED_BY_SERVICE: [&str; 37] = [
+const AUDITED_BY_SERVICE: [&str; 41] = [
     "/campaigns/{code}/paper/print",
     "/campaigns/{code}/paper/runs/{run}",
     "/paper",
@@ -307,6 +307,10 @@ const AUDITED_BY_SERVICE: [&str; 37] = [
     "/paper/{number}/differences",
     "/paper/{number}/prefer",
     "/paper/{number}/returned",
+    "/questionnaires/{category}/edit",
+    "/questionnaires/{category}/edit/phone",
+    "/questionnaires/{category}/edit/release",
+    "/questionnaires/{category}/edit/undo",
     "/applications/{code}/responses/{case}",
     "/drafts/{code}/test",
     "/accounts",

@@ -44,6 +44,7 @@ pub mod origins;
 pub mod paper_forms;
 pub mod paradata;
 pub mod programmes;
+pub mod questionnaires;
 pub mod quotas;
 pub mod rates;
 pub mod receipts;

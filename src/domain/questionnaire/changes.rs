@@ -268,7 +268,7 @@ impl Comparison<'_> {
         self.add(about, ("变量名", "variable"), (variable(old), variable(new)), true);
         let latent = |item: &ItemFile| {
             item.latent.map_or_else(nothing, |latent| {
-                LocalizedText::zh_en(latent.chinese(), latent.as_str().replace('_', " "))
+                LocalizedText::zh_en(latent.chinese(), latent.english())
             })
         };
         self.add(about, ("潜变量", "latent variable"), (latent(old), latent(new)), true);

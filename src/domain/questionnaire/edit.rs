@@ -23,6 +23,8 @@ pub enum EditError {
     Name,
     #[error("a questionnaire has one language at least")]
     LastLanguage,
+    #[error("this is no language tag (BCP 47), such as pt or zh-Hant")]
+    Language,
 }
 
 /// Where an item stands, from 0.
@@ -310,6 +312,9 @@ impl QuestionnaireFile {
     /// Removes a language with its texts.
     pub fn remove_language(&mut self, language: Language) -> Result<(), EditError> {
         let mut languages = self.all_languages();
+        if !languages.contains(&language) {
+            return Ok(());
+        }
         languages.retain(|other| *other != language);
         let Some(first) = languages.first().copied() else { return Err(EditError::LastLanguage) };
         for (_, text) in self.texts() {

@@ -17,16 +17,15 @@ pub struct QuestionnaireFile {
     pub version: u32,
     /// The languages (BCP 47 tags) that every text has; the first is shown to readers of all others.
     /// If absent, those of the title.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub languages: Vec<Language>,
     pub title: LocalizedText,
     pub introduction: LocalizedText,
     /// List fields used by conditions, besides `category`, `segment` and `mode`; the application
     /// stores them under these names.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub list_fields: Vec<String>,
     /// The ends of every scale that does not set its own.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub scale: Option<ScaleFile>,
     #[serde(rename = "page")]
     pub pages: Vec<PageFile>,
@@ -48,7 +47,7 @@ pub struct PageFile {
     pub title: LocalizedText,
     /// A condition in CEL over items of earlier pages and `category`, `segment`, `mode`:
     /// `sat1 <= 4 && 'price' in why`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub show_if: Option<String>,
     #[serde(rename = "item")]
     pub items: Vec<ItemFile>,
@@ -60,63 +59,63 @@ pub struct ItemFile {
     /// Name in forms and conditions.
     pub id: String,
     /// Column in the dataset; a choice of several options has one column each, `VARIABLE_code`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub variable: Option<String>,
     /// Latent variable that a scale measures.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub latent: Option<Latent>,
     #[serde(rename = "type")]
     pub kind: KindFile,
     pub text: LocalizedText,
     /// Hint for the interviewer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub hint: Option<LocalizedText>,
     /// Short text for SMS.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub sms: Option<LocalizedText>,
-    #[serde(default = "yes", skip_serializing_if = "is_true")]
+    #[serde(default = "yes")]
     pub required: bool,
     /// A response with all core items answered is partial (AAPOR 1.2).
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default)]
     pub core: bool,
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default)]
     pub not_applicable: bool,
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default)]
     pub dont_know: bool,
     /// Whether «rather not say» is offered.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default)]
     pub refused: bool,
     /// The item is asked only if this condition holds; like that of the page.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub show_if: Option<String>,
     /// A respondent for whom this holds is not a user of the subject (AAPOR 4.1); it may also use
     /// this item.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub screen_out_if: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub scale: Option<ScaleFile>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub options: Vec<OptionFile>,
-    #[serde(default, skip_serializing_if = "is_default")]
+    #[serde(default)]
     pub order: Order,
     /// Minimum of a number; for several options, the minimum number of them.
-    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "whole_if_whole")]
+    #[serde(default, serialize_with = "whole_if_whole")]
     pub min: Option<f64>,
-    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "whole_if_whole")]
+    #[serde(default, serialize_with = "whole_if_whole")]
     pub max: Option<f64>,
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default)]
     pub decimals: u32,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub unit: Option<LocalizedText>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub first: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub last: Option<String>,
     /// Longest text, as browsers count it (UTF-16 code units).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     #[schemars(range(min = 1, max = 32767))]
     pub max_chars: Option<usize>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub rows: Vec<RowFile>,
 }
 
@@ -125,7 +124,7 @@ pub struct ItemFile {
 pub struct OptionFile {
     pub code: String,
     pub text: LocalizedText,
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default)]
     pub exclusive: bool,
 }
 
@@ -136,7 +135,7 @@ pub struct RowFile {
     pub id: String,
     pub variable: String,
     pub text: LocalizedText,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub latent: Option<Latent>,
 }
 
@@ -181,22 +180,6 @@ fn yes() -> bool {
     true
 }
 
-fn is_true(value: &bool) -> bool {
-    *value
-}
-
-fn is_false(value: &bool) -> bool {
-    !*value
-}
-
-fn is_zero(value: &u32) -> bool {
-    *value == 0
-}
-
-fn is_default(order: &Order) -> bool {
-    *order == Order::default()
-}
-
 /// Writes `5` rather than `5.0`.
 fn whole_if_whole<S: Serializer>(number: &Option<f64>, serializer: S) -> Result<S::Ok, S::Error> {
     match number {
@@ -215,6 +198,28 @@ impl Questionnaire {
     }
 }
 
+/// Removes what a file says as well without it.
+fn without_defaults(table: &mut toml::Table) {
+    use toml::Value;
+    table.retain(|key, value| match value {
+        // All are false by default, but for «required».
+        Value::Boolean(value) => *value != (key == "required"),
+        Value::Integer(value) => key != "decimals" || *value != 0,
+        Value::String(value) => key != "order" || value != "as_written",
+        Value::Array(values) => !values.is_empty() || ["page", "item"].contains(&key),
+        _ => true,
+    });
+    for (_, value) in table.iter_mut() {
+        match value {
+            Value::Table(inner) => without_defaults(inner),
+            Value::Array(values) => {
+                values.iter_mut().filter_map(Value::as_table_mut).for_each(without_defaults);
+            }
+            _ => {}
+        }
+    }
+}
+
 impl QuestionnaireFile {
     /// Reads a file; what it says is not checked.
     ///
@@ -228,6 +233,8 @@ impl QuestionnaireFile {
     /// Writes the file. Comments of a file that it was read from are not kept.
     pub fn write(&self) -> String {
         // A struct of texts, numbers and lists can always be written as TOML.
-        toml::to_string_pretty(self).unwrap_or_default()
+        let mut table = toml::Table::try_from(self).unwrap_or_default();
+        without_defaults(&mut table);
+        toml::to_string_pretty(&table).unwrap_or_default()
     }
 }

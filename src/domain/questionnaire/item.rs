@@ -47,7 +47,20 @@ impl Latent {
         Latent::ALL.into_iter().find(|latent| latent.as_str() == raw)
     }
 
-    /// Its name in Chinese, as the standard has it.
+    /// Its name in English.
+    pub fn english(self) -> &'static str {
+        match self {
+            Latent::Image => "image",
+            Latent::Expectation => "expectations",
+            Latent::PerceivedQuality => "perceived quality",
+            Latent::PerceivedValue => "perceived value",
+            Latent::Satisfaction => "satisfaction",
+            Latent::Complaint => "complaints",
+            Latent::Loyalty => "loyalty",
+        }
+    }
+
+    /// Its name in Chinese.
     pub fn chinese(self) -> &'static str {
         match self {
             Latent::Image => "形象",

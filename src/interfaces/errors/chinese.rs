@@ -6,6 +6,7 @@ use crate::domain::contact_window::ContactHoursError;
 use crate::domain::language::{ConsoleLanguage, Language};
 use crate::domain::phone::PhoneError;
 use crate::domain::programme::ProgrammeError;
+use crate::domain::questionnaire::{EditError, QuestionnaireError};
 use crate::domain::quota::QuotaError;
 use crate::domain::sms_text::TemplateError;
 use crate::domain::subject::SubjectError;
@@ -19,6 +20,7 @@ use crate::services::list_import::{ListImportError, ListOptionError, RowReason, 
 use crate::services::paper_forms::PaperFormError;
 use crate::services::programmes::RegistrationError;
 use crate::services::questionnaires::QuestionnaireSourceError;
+use crate::services::questionnaires::editor::{EditorError, MAX_SOURCE};
 use crate::services::response_quality::ResponseQualityError;
 use crate::services::suppressions::SuppressionError;
 use crate::services::versions::VersionConflict;
@@ -457,6 +459,41 @@ impl LocalizedError for ListDraftError {
             ListDraftError::Changed => "他人刚刚更正过此名单，请再看一遍".to_owned(),
             ListDraftError::NotFound => "此名单已不存在".to_owned(),
             _ => return None,
+        })
+    }
+}
+
+impl LocalizedError for EditorError {
+    fn zh(&self) -> Option<String> {
+        Some(match self {
+            EditorError::NotFound => "此类别没有正在编写的问卷".to_owned(),
+            EditorError::Exists => "此类别已有正在编写的问卷，请继续编写或先放弃".to_owned(),
+            EditorError::Changed => "他人刚刚改过此问卷，请再看一遍后修改".to_owned(),
+            EditorError::Mistakes => "问卷还有错误，更正后才能发布".to_owned(),
+            EditorError::Unchanged(version) => format!("与第 {version} 版内容相同，无需发布"),
+            EditorError::TooLarge => format!("问卷最多 {} kB", MAX_SOURCE / 1024),
+            EditorError::NoVersion => "没有此版本".to_owned(),
+            EditorError::Edit(error) => match error {
+                EditError::NotFound => "此题或此页已不存在，请重新打开页面".to_owned(),
+                EditError::TooMany => "一份问卷最多 100 页、400 题".to_owned(),
+                EditError::Name => "代码只用字母、数字和“_”，且不能与其他题目重复".to_owned(),
+                EditError::LastLanguage => "问卷至少要有一种语言".to_owned(),
+                EditError::Language => "语言代码无法识别，请用标准代码，如 pt、zh-Hant".to_owned(),
+            },
+            EditorError::File(QuestionnaireError::Toml(error)) => {
+                format!("文件不是有效的问卷（TOML）：{error}")
+            }
+            EditorError::File(QuestionnaireError::Wrong(mistakes)) => {
+                let lines: Vec<String> = mistakes
+                    .0
+                    .iter()
+                    .map(|mistake| format!("{}：{}", mistake.place, mistake.what.zh()))
+                    .collect();
+                lines.join("；")
+            }
+            EditorError::Form(error) => format!("XLSForm 未能导入：{error}"),
+            EditorError::Source(error) => format!("问卷文件有误：{error}"),
+            EditorError::Database(_) => return None,
         })
     }
 }

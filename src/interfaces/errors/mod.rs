@@ -106,6 +106,8 @@ coded_errors![
     crate::services::monitoring::MonitoringError,
     crate::services::paper_forms::PaperFormError,
     crate::services::programmes::RegistrationError,
+    crate::domain::questionnaire::EditError,
+    crate::services::questionnaires::editor::EditorError,
     crate::services::questionnaires::QuestionnaireSourceError,
     crate::services::questionnaires::XlsFormError,
     crate::services::quotas::replicates::ReplicateError,

@@ -78,9 +78,10 @@ pub struct NavItem {
 }
 
 /// All menu entries: path, permission, and labels in Chinese and English.
-const NAV_ITEMS: [(&str, Permission, (&str, &str)); 12] = [
+const NAV_ITEMS: [(&str, Permission, (&str, &str)); 13] = [
     ("/home", Permission::Read, ("首页", "Home")),
     ("/setup", Permission::Operate, ("准备", "Set up")),
+    ("/questionnaires", Permission::Operate, ("问卷", "Questionnaires")),
     ("/campaigns", Permission::Read, ("活动", "Campaigns")),
     ("/cases", Permission::Reveal, ("个案", "Cases")),
     ("/inbox", Permission::Operate, ("回复", "Inbox")),

@@ -1,7 +1,11 @@
-//! Loads the questionnaires of the categories, from the configured folder or else the built-in
-//! ones; imports questionnaires from XLSForm and exports them.
+//! The questionnaires of the categories: their versions ([`library`]), the one that staff are
+//! writing ([`editor`]), and their import from and export to XLSForm.
 
+pub mod editor;
+pub mod library;
 mod xlsform;
+
+pub use library::load_for_category;
 
 pub use xlsform::{
     ExportedForm, Finding as FormFinding, ImportOptions, ImportedQuestionnaire, Refusals,
@@ -11,6 +15,7 @@ pub use xlsform::{
 
 use std::path::Path;
 
+use crate::adapters::database::DatabaseError;
 use crate::domain::category::Category;
 use crate::domain::questionnaire::{Finding, Questionnaire, QuestionnaireError, Severity, review};
 
@@ -23,6 +28,9 @@ pub enum QuestionnaireSourceError {
     Invalid { file: String, error: QuestionnaireError },
     #[error("questionnaire {file}: {place}: {what}")]
     Mistake { file: String, place: String, what: String },
+    #[error(transparent)]
+    #[strum(transparent)]
+    Database(#[from] DatabaseError),
 }
 
 fn built_in(category: Category) -> &'static str {
@@ -35,40 +43,54 @@ fn built_in(category: Category) -> &'static str {
     }
 }
 
-/// Returns the text and the parsed form of a category's questionnaire. The folder need not contain
-/// all five.
-pub fn load_for_category(
+/// Returns the name and the text of a category's file: that of the folder, which need not contain all
+/// five, or else the built-in one.
+fn file_of_category(
     folder: Option<&Path>,
     category: Category,
-) -> Result<(String, Questionnaire), QuestionnaireSourceError> {
+) -> Result<(String, String), QuestionnaireSourceError> {
     let file =
         folder.map(|folder| folder.join(format!("{category}.toml"))).filter(|file| file.exists());
-    let (name, source) = match &file {
-        None => (format!("{category} (built in)"), built_in(category).to_owned()),
-        Some(path) => {
-            let name = path.display().to_string();
-            let source = std::fs::read_to_string(path).map_err(|error| {
-                QuestionnaireSourceError::Unreadable { file: name.clone(), error }
-            })?;
-            (name, source)
-        }
+    let Some(path) = file else {
+        return Ok((format!("{category} (built in)"), built_in(category).to_owned()));
     };
-    let questionnaire = Questionnaire::parse(&source)
-        .map_err(|error| QuestionnaireSourceError::Invalid { file: name.clone(), error })?;
-    match review(&questionnaire).into_iter().find(|finding| finding.severity == Severity::Error) {
-        None => Ok((source, questionnaire)),
-        Some(Finding { place, what, .. }) => {
-            Err(QuestionnaireSourceError::Mistake { file: name, place, what: what.en().to_owned() })
-        }
+    let file = path.display().to_string();
+    match std::fs::read_to_string(&path) {
+        Ok(source) => Ok((file, source)),
+        Err(error) => Err(QuestionnaireSourceError::Unreadable { file, error }),
     }
 }
 
-/// Returns every error in the questionnaires that would be used.
+/// Parses a questionnaire, and refuses one that would fail in the field.
+fn check_source(file: &str, source: &str) -> Result<Questionnaire, QuestionnaireSourceError> {
+    let questionnaire = Questionnaire::parse(source)
+        .map_err(|error| QuestionnaireSourceError::Invalid { file: file.to_owned(), error })?;
+    match review(&questionnaire).into_iter().find(|finding| finding.severity == Severity::Error) {
+        None => Ok(questionnaire),
+        Some(Finding { place, what, .. }) => Err(QuestionnaireSourceError::Mistake {
+            file: file.to_owned(),
+            place,
+            what: what.en().to_owned(),
+        }),
+    }
+}
+
+/// Returns the text and the parsed form of a category's file.
+///
+/// # Errors
+/// If it cannot be read, or has mistakes.
+pub fn load_file(
+    folder: Option<&Path>,
+    category: Category,
+) -> Result<(String, Questionnaire), QuestionnaireSourceError> {
+    let (name, source) = file_of_category(folder, category)?;
+    let questionnaire = check_source(&name, &source)?;
+    Ok((source, questionnaire))
+}
+
+/// Returns every error in the files that would be used.
 pub fn check_all_questionnaires(folder: Option<&Path>) -> Vec<QuestionnaireSourceError> {
-    Category::ALL
-        .into_iter()
-        .filter_map(|category| load_for_category(folder, category).err())
-        .collect()
+    Category::ALL.into_iter().filter_map(|category| load_file(folder, category).err()).collect()
 }
 
 #[cfg(test)]
@@ -79,8 +101,7 @@ mod tests {
     #[test]
     fn the_built_in_questionnaires_hold_what_the_models_ask_for() {
         for category in Category::ALL {
-            let (_, questionnaire) =
-                load_for_category(None, category).unwrap_or_else(|e| panic!("{e}"));
+            let (_, questionnaire) = load_file(None, category).unwrap_or_else(|e| panic!("{e}"));
             let answers = std::collections::BTreeMap::from([("sat1".to_owned(), Answer::Point(9))]);
             let question_count = questionnaire
                 .path(&answers, &RoutingFacts::default())

@@ -149,6 +149,9 @@ pub struct DemoReport {
     /// Lists that an applicant handed in on its own page, and those that were sent back.
     pub applicant_lists_handed_in: u64,
     pub applicant_lists_sent_back: u64,
+    /// The version that was written and released on the console, and its differences.
+    pub questionnaire_version: u64,
+    pub questionnaire_changes: u64,
 }
 
 #[derive(Serialize)]
@@ -331,6 +334,8 @@ pub async fn invariant_report(
         list_rows_to_correct: 0,
         applicant_lists_handed_in: 0,
         applicant_lists_sent_back: 0,
+        questionnaire_version: 0,
+        questionnaire_changes: 0,
         calls: call_counts.calls,
         phone_interviews: call_counts.interviews,
         fixed_line_completes,

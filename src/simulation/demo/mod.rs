@@ -14,6 +14,7 @@ mod interview;
 mod interviewers;
 mod invariant_report;
 mod paper;
+mod questionnaire;
 mod simulate;
 mod webhook_receiver;
 
@@ -57,6 +58,8 @@ pub async fn run(folder: &Path, seed: u64, narrator: &mut dyn Narrator) -> Resul
     narrator.line(&format!("  {}", long_list.line));
     let handed_in = fixture.hand_in_a_list().await?;
     narrator.line(&format!("  {}", handed_in.line));
+    let written = fixture.write_questionnaire().await?;
+    narrator.line(&format!("  {}", written.line));
     narrator.line("\nCampaigns are launched:");
     for line in fixture.launch_campaigns().await? {
         narrator.line(&format!("  {line}"));
@@ -82,6 +85,8 @@ pub async fn run(folder: &Path, seed: u64, narrator: &mut dyn Narrator) -> Resul
     report.form_applications = form.applications;
     report.form_people = form.people;
     report.form_fields_missing = form.missing;
+    report.questionnaire_version = written.version;
+    report.questionnaire_changes = written.changes;
     report.applicant_lists_handed_in = handed_in.lists;
     report.applicant_lists_sent_back = handed_in.sent_back;
     report.list_drawn_from = long_list.drawn_from;

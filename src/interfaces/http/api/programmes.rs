@@ -144,8 +144,11 @@ pub async fn questionnaires(
 ) -> Result<Json<Questionnaires>, Problem> {
     let folder = app.context.config.questionnaires.as_deref();
     let mut items = Vec::new();
+    let mut connection =
+        app.context.database.read().await.map_err(|error| Problem::internal(&error.to_string()))?;
     for category in Category::ALL {
-        let (source, questionnaire) = load_for_category(folder, category)
+        let (source, questionnaire) = load_for_category(&mut connection, folder, category)
+            .await
             .map_err(|error| Problem::internal(&error.to_string()))?;
         items.push(QuestionnaireResponse {
             category: category.as_str(),

@@ -294,7 +294,27 @@ pub fn routes(app: &Arc<AppState>) -> StaffRouter {
             (Action::ListDiscarded, "list:{list}", ""),
             lists::discard,
         )
-        .page("/questionnaires/{category}", OPERATE, questionnaires::show)
+        .page("/questionnaires", OPERATE, questionnaires::overview::show)
+        .page("/questionnaires/{category}", OPERATE, questionnaires::preview::show)
+        .audited_upload(
+            "/questionnaires/{category}/start",
+            OPERATE,
+            (Action::QuestionnaireStarted, "questionnaire:{category}", "{from}"),
+            questionnaires::overview::start,
+        )
+        .page("/questionnaires/{category}/edit", OPERATE, questionnaires::editor::show)
+        .form("/questionnaires/{category}/edit", OPERATE, questionnaires::editor::save)
+        .form("/questionnaires/{category}/edit/phone", OPERATE, questionnaires::editor::try_form)
+        .form("/questionnaires/{category}/edit/undo", OPERATE, questionnaires::editor::undo)
+        .audited_form(
+            "/questionnaires/{category}/edit/discard",
+            OPERATE,
+            (Action::QuestionnaireDiscarded, "questionnaire:{category}", ""),
+            questionnaires::editor::discard,
+        )
+        .form("/questionnaires/{category}/edit/release", OPERATE, questionnaires::editor::release)
+        .page("/questionnaires/{category}/versions", OPERATE, questionnaires::versions::show)
+        .page("/questionnaires/{category}/file/{name}", OPERATE, questionnaires::versions::download)
         .page("/new-campaign", OPERATE, drafts::new)
         .audited_form("/drafts", OPERATE, (Action::PlanSaved, "draft:{code}", ""), drafts::create)
         .page("/drafts/{code}", OPERATE, drafts::show)
@@ -340,7 +360,8 @@ pub fn routes(app: &Arc<AppState>) -> StaffRouter {
 
 /// Returns the routes open to anyone with a signed link.
 pub fn public_routes() -> Router<Arc<AppState>> {
-    Router::new().route("/try/{category}/{until}/{signature}", get(questionnaires::try_out))
+    Router::new()
+        .route("/try/{category}/{until}/{signature}", get(questionnaires::preview::try_out))
 }
 
 impl From<DatabaseError> for Failure {

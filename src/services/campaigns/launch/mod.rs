@@ -23,7 +23,7 @@ use crate::services::context::AppContext;
 use crate::services::questionnaires::QuestionnaireSourceError;
 use crate::services::suppressions::dispose_known_at_launch;
 use checks::LaunchCandidate;
-use people::prepare_people;
+use people::{interview_languages, prepare_people};
 use persist::{store_campaign, store_invitations};
 
 pub struct LaunchRequest<'a> {
@@ -260,7 +260,8 @@ pub async fn prepare_launch(
     );
     checks::check_finishes_in_time(&plan, &windows, &candidates)?;
     let job = LaunchJob { context, request, plan: &plan, candidates: &candidates, now };
-    let mut prepared = prepare_people(&job, &campaign_route.route, &windows, &people)?;
+    let languages = interview_languages(&job, &mut tx).await?;
+    let mut prepared = prepare_people(&job, &languages, &campaign_route.route, &windows, &people)?;
     let campaign = store_campaign(&job, &mut tx).await?;
     let draw =
         store_invitations(&job, &mut tx, campaign, &people, &mut prepared.invitations).await?;

@@ -8,6 +8,7 @@ use super::checks::LaunchCandidate;
 use super::{LaunchError, LaunchJob, LongParameter, ShortenedReport};
 use crate::adapters::config::{Route, RouteDecision};
 use crate::adapters::crypto::Sealer;
+use crate::adapters::database::WriteTx;
 use crate::adapters::database::invitations::NewInvitation;
 use crate::adapters::database::lists::ListedPerson;
 use crate::adapters::sms::TooLong;
@@ -66,6 +67,7 @@ pub struct PreparedPeople {
 /// Prepares everybody. Fails where a step's messages have more parts than the plan allows.
 pub fn prepare_people(
     job: &LaunchJob<'_>,
+    languages: &HashMap<Category, Vec<Language>>,
     route: &Route,
     windows: &[Option<StepWindow>],
     people: &[ListedPerson],
@@ -77,7 +79,6 @@ pub fn prepare_people(
         parts: vec![StepParts::default(); job.plan.steps.len()],
         ..PreparedPeople::default()
     };
-    let languages = interview_languages(job)?;
     for person in people {
         let own_candidates: Vec<&LaunchCandidate> =
             person.applications.iter().filter_map(|id| by_id.get(id).copied()).collect();
@@ -119,15 +120,17 @@ pub fn prepare_people(
 }
 
 /// Returns the languages of each category's questionnaire.
-fn interview_languages(
+pub async fn interview_languages(
     job: &LaunchJob<'_>,
+    tx: &mut WriteTx,
 ) -> Result<HashMap<Category, Vec<Language>>, LaunchError> {
     let mut languages = HashMap::new();
     for candidate in job.candidates {
         let category = candidate.application.category;
         if let Entry::Vacant(entry) = languages.entry(category) {
             let folder = job.context.config.questionnaires.as_deref();
-            let (_, questionnaire) = questionnaires::load_for_category(folder, category)?;
+            let (_, questionnaire) =
+                questionnaires::load_for_category(tx, folder, category).await?;
             entry.insert(questionnaire.languages);
         }
     }

@@ -49,9 +49,11 @@ pub async fn store_campaign(
     let campaign = campaigns::add(tx, &new, now).await?;
     for candidate in candidates {
         let (source, questionnaire) = questionnaires::load_for_category(
+            tx,
             context.config.questionnaires.as_deref(),
             candidate.application.category,
-        )?;
+        )
+        .await?;
         let (code, version) = (questionnaire.code.clone(), questionnaire.version);
         let frozen = campaigns::freeze_questionnaire(
             tx,

@@ -11,13 +11,13 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{Html, IntoResponse, Response};
 
-use super::super::Failure;
-use super::super::auth::Staff;
-use super::super::items::{Field, ItemView, preview_item_view};
-use super::super::page_layout::{PageLayout, render_page};
-use super::super::respondent::{PageLocale, STYLE};
-use super::super::state::AppState;
-use super::setup::category_label;
+use super::super::super::Failure;
+use super::super::super::auth::Staff;
+use super::super::super::items::{Field, ItemView, preview_item_view};
+use super::super::super::page_layout::{PageLayout, render_page};
+use super::super::super::respondent::{PageLocale, STYLE};
+use super::super::super::state::AppState;
+use super::super::setup::category_label;
 use crate::domain::category::Category;
 use crate::domain::language::Language;
 use crate::domain::questionnaire::{Questionnaire, TextPiping};
@@ -26,28 +26,29 @@ use crate::domain::words::Words;
 use crate::services::drafts::trial_signature;
 use crate::services::questionnaires::load_for_category;
 
-struct PageView<'a> {
-    title: Cow<'a, str>,
+pub struct PageView<'a> {
+    pub title: Cow<'a, str>,
     /// The condition under which the page is shown.
     condition: Option<&'a str>,
-    items: Items<'a>,
+    pub items: Items<'a>,
 }
 
 /// A questionnaire as it is shown before anybody has answered.
-struct Preview<'a> {
-    introduction: Cow<'a, str>,
-    pages: Vec<PageView<'a>>,
+pub struct Preview<'a> {
+    pub introduction: Cow<'a, str>,
+    pub pages: Vec<PageView<'a>>,
 }
 
 /// The questions of a page.
 #[derive(Template)]
 #[template(path = "shared/items.html")]
-struct Items<'a> {
+pub struct Items<'a> {
     texts: &'static Words,
     items: Vec<ItemView<'a>>,
 }
 
-fn preview<'a>(
+/// Fills every text for a look before anybody has answered.
+pub fn preview<'a>(
     questionnaire: &'a Questionnaire,
     language: Language,
     texts: &'static Words,
@@ -102,9 +103,13 @@ pub async fn show(
     Query(query): Query<BTreeMap<String, String>>,
 ) -> Result<Response, Failure> {
     let category = Category::parse(&category).ok_or(Failure::NotFound)?;
-    let (_, questionnaire) =
-        load_for_category(app.context.config.questionnaires.as_deref(), category)
-            .map_err(|error| Failure::Internal(error.to_string()))?;
+    let (_, questionnaire) = load_for_category(
+        &mut *app.context.database.read().await?,
+        app.context.config.questionnaires.as_deref(),
+        category,
+    )
+    .await
+    .map_err(|error| Failure::Internal(error.to_string()))?;
     let language = language_of(&query, &questionnaire);
     let texts = Words::of(language);
     let template = QuestionnairePage {
@@ -152,9 +157,13 @@ pub async fn try_out(
         });
     }
     let category = Category::parse(&category).ok_or(Failure::NotFound)?;
-    let (_, questionnaire) =
-        load_for_category(app.context.config.questionnaires.as_deref(), category)
-            .map_err(|error| Failure::Internal(error.to_string()))?;
+    let (_, questionnaire) = load_for_category(
+        &mut *app.context.database.read().await?,
+        app.context.config.questionnaires.as_deref(),
+        category,
+    )
+    .await
+    .map_err(|error| Failure::Internal(error.to_string()))?;
     let language = language_of(&query, &questionnaire);
     let texts = Words::of(language);
     let template = TryPage {
