@@ -8,9 +8,10 @@ use crate::common::TestApp;
 use crate::common::browser::{Browser, add_account};
 use fieldworkd::adapters::database::applications;
 use fieldworkd::domain::category::Category;
+use fieldworkd::domain::language::Language;
 use fieldworkd::domain::role::Role;
 use fieldworkd::services::application_forms::draft::{self, CreatedDraft};
-use fieldworkd::services::application_forms::{ApplicationFormError, Document};
+use fieldworkd::services::application_forms::{ApplicationFormError, Document, DocumentProblem};
 use fieldworkd::services::drafts::lists;
 use fieldworkd::services::erasure;
 use fieldworkd::simulation::Scenario;
@@ -171,7 +172,14 @@ async fn a_list_that_has_lost_its_cells_is_said() {
         created[0].reading.documents[0].1.clone()
     };
     assert_eq!(read(&[form, ("被访者信息登记表", &[])]).await, None);
-    assert!(read(&[form, (torn, &[])]).await.unwrap().contains("docx"));
+    let problem = read(&[form, (torn, &[])]).await.unwrap();
+    for (language, words) in [(Language::ZH, "请另存为 .docx"), (Language::EN, "save it as .docx")]
+    {
+        assert!(problem.in_language(language).contains(words), "{problem:?}");
+    }
+    // Drafts from before hold one text.
+    let kept: DocumentProblem = serde_json::from_str("\"text\"").unwrap();
+    assert_eq!(kept.in_language(Language::ZH), "text");
 }
 
 #[tokio::test]

@@ -461,7 +461,7 @@ async fn the_report_tells_how_the_field_was_done() {
             "<td>pause</td><td>wang</td>",
             "【{signature}】{name}您好，请评价{subject}：{link} 退订回T",
             "您要的链接：{link}",
-            "standard-2",
+            "standard-3",
             "1 名访问员参与完成 1 份；由他人回访核实 1 份（100.0 %）",
             // Who answered on the web stands with the message that brought them, by SMS.
             &format!("<td>invitation</td><td>短信 SMS</td>{}", cells(&["1", "1", "100.0 %"])),

@@ -233,7 +233,7 @@ async fn nothing_is_asked_before_the_present_notice_is_agreed_to() {
             .await
             .unwrap()
         };
-        assert_eq!(consents().await, [("standard-2".to_owned(), 1, 0)]);
+        assert_eq!(consents().await, [("standard-3".to_owned(), 1, 0)]);
 
         // The programme gets its own notice: consent is requested again, and the answers remain.
         let own = |version: &str, text: &str| {
@@ -259,7 +259,7 @@ async fn nothing_is_asked_before_the_present_notice_is_agreed_to() {
         assert!(app.get(&link).await.1.contains("name=\"pq1\""));
         assert_eq!(
             consents().await,
-            [("2026-1".to_owned(), 1, 0), ("standard-2".to_owned(), 1, 0)]
+            [("2026-1".to_owned(), 1, 0), ("standard-3".to_owned(), 1, 0)]
         );
 
         // A refusal after that withdraws the consent.
@@ -267,7 +267,7 @@ async fn nothing_is_asked_before_the_present_notice_is_agreed_to() {
         assert!(app.get(&link).await.1.contains("已撤回同意"));
         assert_eq!(
             consents().await,
-            [("2026-1".to_owned(), 0, 1), ("standard-2".to_owned(), 0, 1)]
+            [("2026-1".to_owned(), 0, 1), ("standard-3".to_owned(), 0, 1)]
         );
     }
 }

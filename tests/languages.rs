@@ -200,7 +200,7 @@ async fn everybody_gets_the_nearest_language_of_the_questionnaire() {
         assert!(page.contains("同意並開始"), "{page}");
         let (_, page) = app.get(&app.link(2).await).await;
         assert!(page.contains("Concordar e começar"), "{page}");
-        assert!(page.contains("Your name and number come from"), "{page}");
+        assert!(page.contains("foram fornecidos por"), "{page}");
         // An address may name any language; the interview is in one of the questionnaire.
         let link = app.link(1).await;
         app.post(&format!("{link}/begin?lang=pt-AO"), CONSENT_FORM).await;
@@ -271,6 +271,58 @@ async fn words_come_from_a_file() {
         .unwrap_err()
         .to_string();
     assert!(error.contains("words.files") && error.contains("sms.scale"), "{error}");
+}
+
+/// The page opens in the language of the message, unless the browser shows that its reader does not
+/// read it (enketo/enketo-express#222: the browser outvotes the form; WordPress/browsehappy#13: a
+/// language that is acceptable at best; globaleaks/globaleaks-whistleblowing-software#4103).
+#[test]
+fn a_browser_counts_where_it_does_not_read_the_language_of_the_message() {
+    let tag = |tag: &str| Language::parse(tag).unwrap();
+    let all = [Language::ZH, Language::ZH_HANT, Language::EN, Language::PT];
+    for (own, accepted, opened) in [
+        ("zh", "", "zh"),
+        ("zh", "zh-CN,zh;q=0.9,en;q=0.8", "zh"),
+        ("zh", "zh-CN", "zh"),
+        ("zh", "en-US,en;q=0.9", "en"),
+        ("zh", "en-US,en;q=0.9,zh;q=0.1", "zh"),
+        ("zh", "zh-HK,zh;q=0.9,en;q=0.8", "zh-Hant"),
+        ("zh", "zh-TW", "zh-Hant"),
+        ("zh-Hant", "zh-CN,zh;q=0.9", "zh"),
+        ("zh", "pt-PT,pt;q=0.9,en;q=0.5", "pt"),
+        ("zh", "en;q=0.3, pt;q=0.8", "pt"),
+        ("zh", "fr-FR,fr;q=0.9", "zh"),
+        ("zh", "fr, en;q=0.1", "en"),
+        ("zh", "*", "zh"),
+        ("zh", "en;q=0", "zh"),
+        ("en", "zh-CN,zh;q=0.9", "zh"),
+        ("en", "en-GB", "en"),
+        ("zh", "en;q=x,;;,=", "zh"),
+        ("zh", "\u{0}", "zh"),
+    ] {
+        assert_eq!(tag(own).for_browser(accepted, &all), tag(opened), "{own} {accepted}");
+    }
+    assert_eq!(Language::ZH.for_browser("en", &[Language::ZH]), Language::ZH);
+    assert_eq!(Language::ZH.for_browser("zh-TW", &[Language::ZH, Language::EN]), Language::ZH);
+    let long = "en-US,".repeat(100_000);
+    assert_eq!(Language::ZH.for_browser(&long, &all), Language::EN);
+}
+
+#[tokio::test]
+async fn a_link_opens_in_the_language_of_its_reader() {
+    for app in TestApp::on_each_engine(Scenario::faultless(1, 50), &[]).await {
+        app.launch_with_people(1, "").await;
+        app.dispatcher.tick().await.unwrap();
+        let link = app.link(0).await;
+        let opened = async |accepted: &str, query: &str| {
+            let request =
+                app.http.get(format!("{link}{query}")).header("accept-language", accepted);
+            request.send().await.unwrap().text().await.unwrap()
+        };
+        assert!(opened("zh-CN,zh;q=0.9", "").await.contains("<html lang=\"zh\""));
+        assert!(opened("en-US,en;q=0.9", "").await.contains("<html lang=\"en\""));
+        assert!(opened("en-US,en;q=0.9", "?lang=zh").await.contains("<html lang=\"zh\""));
+    }
 }
 
 /// A text that lacks a language of the questionnaire would be blank for its readers

@@ -332,9 +332,9 @@ async fn pages_live_updates_and_large_lists_come_through() {
         let page = http.get(proxy.url(link)).send().await.unwrap();
         assert_eq!(page.status().as_u16(), 200, "{product:?}");
         assert_eq!(page.headers()[STRICT_TRANSPORT_SECURITY], "max-age=31536000", "{product:?}");
-        assert!(page.text().await.unwrap().contains("standard-2"), "{product:?}");
+        assert!(page.text().await.unwrap().contains("standard-3"), "{product:?}");
         let page_of = format!("{link}?lang=zh");
-        let consent = [("notice", "standard-2")];
+        let consent = [("notice", "standard-3")];
         let begun = post(&http, proxy.url(&format!("{link}/begin")), &consent).await.unwrap();
         assert_eq!((begun.status().as_u16(), location(&begun)), (303, page_of.as_str()));
         let form = answers(0, 0, "7");
@@ -463,7 +463,7 @@ async fn links_and_secrets_are_in_no_log_of_the_proxy() {
             for path in &paths {
                 let _ = http.get(proxy.url(path)).send().await;
                 let _ = post(&http, proxy.url(path), &[("a", "b")]).await;
-                let consent = [("notice", "standard-2")];
+                let consent = [("notice", "standard-3")];
                 let _ = post(&http, proxy.url(&format!("{path}/begin")), &consent).await;
                 let large = "a=".to_owned() + &"b".repeat(3 << 20);
                 let _ = http.post(proxy.url(path)).body(large).send().await;
@@ -550,7 +550,7 @@ async fn slow_clients_keep_no_respondent_out() {
             for page in 0..4 {
                 let began = Instant::now();
                 let (path, form) = match page {
-                    0 => ("begin", vec![("notice", "standard-2")]),
+                    0 => ("begin", vec![("notice", "standard-3")]),
                     page => ("answers", answers(0, page - 1, "7")),
                 };
                 let saved = post(&http, proxy.url(&format!("{link}/{path}")), &form).await;

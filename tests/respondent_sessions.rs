@@ -205,7 +205,7 @@ async fn each_request_stands_alone_without_cookies_and_in_a_private_window() {
     assert!(status == 200 && page.contains("同意并开始"), "{page}");
     let send =
         async |to: &str, body: &str| stranger("POST", &format!("{link}/{to}"), body.into()).await;
-    assert_eq!(send("begin", "notice=standard-2").await.0, 303);
+    assert_eq!(send("begin", "notice=standard-3").await.0, 303);
     let (status, to, _) = send("answers", "case=0&page=0&use=daily&mark=4&note=hello").await;
     assert_eq!(status, 303);
     // A private window next to it goes on where the first one is, and is asked for no consent.

@@ -289,6 +289,37 @@ fn bracketed(name: &str) -> Option<&str> {
     is_tag.then_some(tag)
 }
 
+impl Language {
+    /// Returns the language in which a page opens for somebody who was written to in one, by what
+    /// their browser accepts (RFC 9110, section 12.5.4). It stays the language of the message, in the
+    /// characters that they read, unless the browser does not name it and names another that there
+    /// is: then they are somebody who was taken for a reader of it.
+    pub fn for_browser(self, accepted: &str, among: &[Language]) -> Language {
+        let mut read: Vec<(Language, f32)> = Vec::new();
+        // What browsers send is short.
+        for part in accepted.split(',').take(20) {
+            let (tag, weight) = part.split_once(';').unwrap_or((part, ""));
+            let weight = weight.trim().strip_prefix("q=").map_or(Some(1.0), |q| q.parse().ok());
+            let weight: f32 = weight.unwrap_or(0.0);
+            if let Some(language) = Language::from_tag(tag.trim())
+                && weight > 0.0
+            {
+                read.push((language, weight));
+            }
+        }
+        read.sort_by(|(_, one), (_, other)| other.total_cmp(one));
+        let choice = |language: Language| language.choose_own(among.iter().copied());
+        let is_own = |language: &Language| {
+            language.base() == self.base() || language.is_chinese() && self.is_chinese()
+        };
+        let mut same = read.iter().filter(|(language, _)| is_own(language));
+        match same.next() {
+            Some((language, _)) => choice(*language).unwrap_or(self),
+            None => read.iter().find_map(|(language, _)| choice(*language)).unwrap_or(self),
+        }
+    }
+}
+
 impl Default for Language {
     fn default() -> Language {
         Language::ZH

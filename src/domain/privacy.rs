@@ -39,6 +39,12 @@ impl PrivacyNotice {
             .then_some(("privacy.text", "must not be empty, at most 3,000 characters each"))
     }
 
+    /// Returns whether a consent to a version is one to this notice: to the version itself, or to one
+    /// whose text is the same in every language that it had.
+    pub fn is_agreed_by(&self, version: &str) -> bool {
+        version == self.version || self.version == STANDARD && version == STANDARD_BEFORE
+    }
+
     /// Returns the paragraphs with their placeholders replaced.
     pub fn paragraphs(
         &self,
@@ -62,16 +68,27 @@ impl PrivacyNotice {
 impl Default for PrivacyNotice {
     fn default() -> PrivacyNotice {
         PrivacyNotice {
-            version: "standard-2".to_owned(),
+            version: STANDARD.to_owned(),
             records_origin: true,
             panel: false,
-            text: LocalizedText::zh_en(
-                "您的姓名和电话由{applicant}提供，只用于邀请您参加「{programme}」。\n\
+            text: standard_text(),
+        }
+    }
+}
+
+/// The version of the standard notice.
+const STANDARD: &str = "standard-3";
+/// The version before, whose Chinese and English texts are the same; it had no others.
+const STANDARD_BEFORE: &str = "standard-2";
+
+fn standard_text() -> LocalizedText {
+    let text = LocalizedText::zh_en(
+        "您的姓名和电话由{applicant}提供，只用于邀请您参加「{programme}」。\n\
                      我们记录您的回答、作答时间和所用设备的种类（手机或电脑）；交付评分的数据不含姓名和电话，只用于统计。\n\
                      为识别他人代答，我们把浏览器和网络换算成无法还原的代码进行比对，不保存网络地址，也不用于其他目的。\n\
                      个人信息加密保存，查看均有记录，评价结束后删除。\n\
                      参加完全自愿。您可以随时停止或撤回同意，撤回后您的回答不再使用，我们也不再联系您。",
-                "Your name and number come from {applicant} and are used only to invite you \
+        "Your name and number come from {applicant} and are used only to invite you \
                     to “{programme}”.\n\
                      We record your answers, the time they took and the kind of your device \
                      (phone or computer). What is handed to scoring holds no name and no number \
@@ -83,9 +100,35 @@ impl Default for PrivacyNotice {
                      are deleted when the rating is over.\n\
                      Taking part is voluntary. You can stop or withdraw your consent at any \
                      time; your answers are then not used and we do not contact you again.",
-            ),
-        }
-    }
+    );
+    let others = [
+        (
+            Language::ZH_HANT,
+            "您的姓名和電話由{applicant}提供，只用於邀請您參加「{programme}」。\n\
+                我們記錄您的回答、作答時間和所用裝置的種類（手機或電腦）；交付評分的資料不含姓名和電話，只用於統計。\n\
+                為識別他人代答，我們把瀏覽器和網絡轉換成無法還原的代碼作比對，不保存網絡位址，也不用於其他目的。\n\
+                個人資料加密保存，每次查閱均有記錄，評價結束後刪除。\n\
+                參加完全自願。您可以隨時停止或撤回同意，撤回後您的回答不再使用，我們也不再聯絡您。",
+        ),
+        (
+            Language::PT,
+            "O seu nome e o seu número de telefone foram fornecidos por {applicant} e servem apenas \
+                para o(a) convidar a participar em «{programme}».\n\
+                Registamos as suas respostas, o tempo que demoraram e o tipo do seu dispositivo \
+                (telemóvel ou computador). O que é entregue para a classificação não contém nome \
+                nem número e serve apenas para fins estatísticos.\n\
+                Para detetar respostas dadas por outra pessoa, o seu navegador e a sua rede são \
+                convertidos num código irreversível, que é comparado com outros; nenhum endereço é \
+                guardado e o código não serve para mais nada.\n\
+                Os dados pessoais são guardados cifrados, cada consulta fica registada, e são \
+                apagados quando a avaliação termina.\n\
+                A participação é voluntária. Pode parar ou retirar o seu consentimento em qualquer \
+                altura: as suas respostas deixam de ser usadas e não voltamos a contactá-lo(a).",
+        ),
+    ];
+    let all = text.iter().map(|(language, text)| (language, text.to_owned()));
+    let others = others.into_iter().map(|(language, text)| (language, text.to_owned()));
+    LocalizedText::new(all.chain(others)).unwrap_or(text)
 }
 
 #[cfg(test)]
@@ -105,10 +148,15 @@ mod tests {
             "{paragraphs:?}"
         );
         assert!(!notice.paragraphs(Language::EN, "A", &programme).join("").contains('{'));
-        let portuguese = notice.paragraphs(Language::PT, "A", &programme);
-        assert_eq!(portuguese, notice.paragraphs(Language::EN, "A", &programme));
-        let traditional = notice.paragraphs(Language::ZH_HANT, "A", &programme);
-        assert_eq!(traditional, notice.paragraphs(Language::ZH, "A", &programme));
+        for (language, word) in [(Language::ZH_HANT, "邀請"), (Language::PT, "consentimento")] {
+            let paragraphs = notice.paragraphs(language, "A", &programme);
+            assert!(paragraphs.len() == 5 && paragraphs.concat().contains(word), "{paragraphs:?}");
+            assert!(!paragraphs.concat().contains('{'));
+        }
+        let french = notice.paragraphs(Language::parse("fr").unwrap(), "A", &programme);
+        assert_eq!(french, notice.paragraphs(Language::EN, "A", &programme));
+        assert!(notice.is_agreed_by("standard-3") && notice.is_agreed_by("standard-2"));
+        assert!(!notice.is_agreed_by("standard-1"));
         let without = PrivacyNotice { version: "two words".into(), ..PrivacyNotice::default() };
         assert_eq!(without.problem().map(|(key, _)| key), Some("privacy.version"));
     }

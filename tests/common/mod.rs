@@ -443,7 +443,7 @@ pub fn list_of(people: std::ops::Range<usize>) -> String {
 }
 
 /// The form of the welcome page: consent to the notice of a programme without a notice of its own.
-pub const CONSENT_FORM: &[(&str, &str)] = &[("notice", "standard-2")];
+pub const CONSENT_FORM: &[(&str, &str)] = &[("notice", "standard-3")];
 
 /// Returns the form of a page of the shipped brand questionnaire, as filled in by somebody who has
 /// not complained.

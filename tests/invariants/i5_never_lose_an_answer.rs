@@ -279,7 +279,7 @@ async fn what_people_were_thanked_for_survives_a_kill() {
                     .await
                     .is_ok()
             };
-            post("begin", "notice=standard-2".to_owned()).await;
+            post("begin", "notice=standard-3".to_owned()).await;
             for page in 0..4 {
                 let body = form_urlencoded::Serializer::new(String::new())
                     .extend_pairs(common::answers(0, page, "7"))

@@ -10,6 +10,7 @@ use serde_json::json;
 use super::{output, read_file, read_text};
 use crate::adapters::database::applications::{self, ApplicationState};
 use crate::adapters::database::{application_events, lists, programmes};
+use crate::domain::language::Language;
 use crate::services;
 use crate::services::application_forms::draft::CreatedDraft;
 use crate::services::application_forms::{self, Document, ReadApplication, ReadList};
@@ -274,7 +275,7 @@ async fn import_forms(
         }
         for (document, problem) in &reading.documents {
             if let Some(problem) = problem {
-                print_line!("  {document}: not read: {problem}");
+                print_line!("  {document}: not read: {}", problem.in_language(Language::EN));
             }
         }
         match (id, known) {
@@ -327,7 +328,11 @@ fn reading_json(created: &CreatedDraft, dry_run: bool) -> serde_json::Value {
         "publicity": reading.publicity,
         "applications": reading.applications.iter().map(application).collect::<Vec<_>>(),
         "lists": reading.lists.iter().map(list).collect::<Vec<_>>(),
-        "documents": documents.map(|(name, problem)| json!({ "name": name, "problem": problem })).collect::<Vec<_>>(),
+        "documents": documents.map(|(name, problem)| json!({
+            "name": name,
+            "problem": problem.as_ref().map(|problem| problem.in_language(Language::EN)),
+            "problem_zh": problem.as_ref().map(|problem| problem.in_language(Language::ZH)),
+        })).collect::<Vec<_>>(),
         "draft": id, "already": known.is_some(), "dry_run": dry_run,
     })
 }

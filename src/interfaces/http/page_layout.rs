@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::super::http::Failure;
 use super::auth::Staff;
-use crate::domain::language::ConsoleLanguage;
+use crate::domain::language::{ConsoleLanguage, Language};
 use crate::domain::role::Permission;
 
 pub const STYLE: &str = include_str!("../../../templates/staff/staff.css");
@@ -45,6 +45,11 @@ impl Translator {
 
     pub fn pair<'a>(&self, (zh, en): (&'a str, &'a str)) -> &'a str {
         self.t(zh, en)
+    }
+
+    /// The language of texts that have several.
+    pub fn language(&self) -> Language {
+        Language::from(self.0)
     }
 
     pub fn tag(&self) -> &'static str {

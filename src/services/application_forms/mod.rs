@@ -17,7 +17,7 @@ mod subjects;
 
 pub use documents::Document;
 pub use form::ReadCell;
-pub use reading::{ApplicationReading, ReadApplication, ReadList, read_documents};
+pub use reading::{ApplicationReading, DocumentProblem, ReadApplication, ReadList, read_documents};
 
 use crate::adapters::crypto::{KeyRingError, SealError};
 use crate::adapters::database::DatabaseError;

@@ -11,6 +11,7 @@ use super::form::{ReadCell, ReadForm};
 use super::{ApplicationFormError, form, rows, subjects};
 use crate::adapters::spreadsheets::Sheet;
 use crate::domain::category::Category;
+use crate::domain::language::{Language, LocalizedText};
 use crate::services::list_import::find::{categories_named, people_in};
 
 /// What was read of the documents of one applicant. All of it may be personal data.
@@ -27,7 +28,7 @@ pub struct ApplicationReading {
     /// The cells as they stood in the documents, with the fields they went to.
     pub cells: Vec<ReadCell>,
     /// The documents, with what is wrong with those that could not be read.
-    pub documents: Vec<(String, Option<String>)>,
+    pub documents: Vec<(String, Option<DocumentProblem>)>,
 }
 
 /// An application for one subject.
@@ -49,6 +50,29 @@ impl ReadApplication {
     /// The fields that the category requires and that are not there.
     pub fn missing(&self) -> Vec<&'static str> {
         subjects::missing(self.category, &self.fields)
+    }
+}
+
+/// Why a document, or a part of it, could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum DocumentProblem {
+    /// In Chinese and English.
+    Localized(LocalizedText),
+    /// In one language, as drafts have kept it.
+    Plain(String),
+}
+
+impl DocumentProblem {
+    fn new((zh, en): (impl Into<String>, impl Into<String>)) -> DocumentProblem {
+        DocumentProblem::Localized(LocalizedText::zh_en(zh, en))
+    }
+
+    pub fn in_language(&self, language: Language) -> &str {
+        match self {
+            DocumentProblem::Localized(text) => text.in_language(language),
+            DocumentProblem::Plain(text) => text,
+        }
     }
 }
 
@@ -83,7 +107,7 @@ pub fn read_documents(
         let ReadDocument { name, tables } = read(document);
         match tables {
             Err(error) => {
-                unread.push((name.clone(), Some(error.to_string())));
+                unread.push((name.clone(), Some(DocumentProblem::new(error.labels()))));
                 first_error.get_or_insert((name, error));
             }
             Ok(tables) => {
@@ -159,8 +183,10 @@ impl ApplicationReading {
 }
 
 /// What to do about a list whose cells are lost.
-const LOST_LIST: &str = "最后一份名单的表格已散开，请另存为 .docx 后再读取 (its last list has lost its cells; \
-    save it as .docx and read that)";
+const LOST_LIST: (&str, &str) = (
+    "最后一份名单的表格已散开，请另存为 .docx 后再读取",
+    "its last list has lost its cells; save it as .docx and read that",
+);
 
 /// Whether a heading of a list is followed by numbers and no table: LibreOffice takes the cells away
 /// from a table that ends a document of Word 97 without a paragraph behind it. Said, so that nobody
@@ -217,7 +243,7 @@ fn read_tables(
         reading.lists = lists;
         readings.push(reading);
     }
-    let problem = others.iter().any(is_lost_list).then(|| LOST_LIST.to_owned());
+    let problem = others.iter().any(is_lost_list).then(|| DocumentProblem::new(LOST_LIST));
     for reading in &mut readings {
         reading.documents.push((document.to_owned(), problem.clone()));
     }

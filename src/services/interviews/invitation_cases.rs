@@ -349,7 +349,8 @@ impl InvitationCases {
 
     /// Does the consent stand, to the privacy notice as it is now?
     pub fn has_current_consent(&self) -> bool {
-        self.invitation.consent.as_ref() == Some(&self.programme.privacy.version)
+        let consent = self.invitation.consent.as_ref();
+        consent.is_some_and(|version| self.programme.privacy.is_agreed_by(version))
     }
 
     /// Returns the language in which the respondent is interviewed unless they choose another.

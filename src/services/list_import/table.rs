@@ -58,6 +58,31 @@ pub enum TableError {
     Unreadable(String),
 }
 
+impl TableError {
+    /// What it is, in Chinese and English.
+    pub fn labels(&self) -> (String, String) {
+        let zh = match self {
+            TableError::Empty => "文件是空的，名单至少要有一行".to_owned(),
+            TableError::TooLarge(_) => {
+                "文件过大（或解压后过大）；更大的名单请存为 CSV，或检查是否选错文件".to_owned()
+            }
+            TableError::Encoding => "文字编码无法识别，请另存为 UTF-8 的 CSV 或 XLSX".to_owned(),
+            TableError::Spreadsheet(problem) => {
+                format!("表格无法打开（{problem}），请另存为不带密码和宏的 XLSX")
+            }
+            TableError::Foreign(kind) => kind.labels().0.to_owned(),
+            TableError::NotConverted(problem) => problem.labels().0,
+            TableError::Row { row, .. } => format!("第 {row} 行无法读取，请检查引号"),
+            TableError::NoNumbers => "没有电话号码列，请在表头写“手机”，或指明是哪一列".to_owned(),
+            TableError::NoSheet { wanted, known } => {
+                format!("没有工作表“{wanted}”；现有：{known}")
+            }
+            TableError::Unreadable(problem) => format!("无法读取：{problem}"),
+        };
+        (zh, self.to_string())
+    }
+}
+
 impl From<SpreadsheetError> for TableError {
     fn from(error: SpreadsheetError) -> TableError {
         match error {

@@ -16,6 +16,7 @@ use super::super::upload::UploadedFile;
 use super::{Applicant, Noted, Params, Visitor, form_of, session_cookie, sign_in_page};
 use crate::adapters::database::applications::Application;
 use crate::adapters::database::programmes;
+use crate::domain::language::Language;
 use crate::interfaces::errors::LocalizedError;
 use crate::services::applicant_pages::lists::{self, OwnList};
 use crate::services::applicant_pages::totals::{self, Totals};
@@ -131,7 +132,14 @@ pub async fn upload_documents(
     match created.await {
         Ok(created) => {
             let documents = created.into_iter().flat_map(|created| created.reading.documents);
-            let read = documents.map(|(name, problem)| ReadDocument { name, problem }).collect();
+            let read = documents
+                .map(|(name, problem)| ReadDocument {
+                    name,
+                    problem: problem.map(|problem| {
+                        problem.in_language(Language::from(applicant.tr.0)).to_owned()
+                    }),
+                })
+                .collect();
             render(&app, &applicant, StatusCode::OK, (None, None), read).await
         }
         Err(error) => {

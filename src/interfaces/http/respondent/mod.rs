@@ -16,7 +16,7 @@ use std::sync::{Arc, LazyLock};
 use askama::Template;
 use axum::Router;
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{MethodRouter, get, post};
 use data_encoding::BASE64;
@@ -81,6 +81,7 @@ async fn show(
     State(app): State<Arc<AppState>>,
     Path(code): Path<String>,
     Query(query): Query<Fields>,
+    headers: HeaderMap,
 ) -> Result<Response, Failure> {
     let failure = |error| Failure::from_interview_error(&app, error);
     let invitation_cases = app
@@ -88,7 +89,12 @@ async fn show(
         .open_invitation(parse_code(&code)?, Mode::Web)
         .await
         .map_err(failure)?;
-    let language = language_of(&query).unwrap_or(invitation_cases.language());
+    let language = language_of(&query).unwrap_or_else(|| {
+        let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+        invitation_cases
+            .language()
+            .for_browser(accepted.unwrap_or_default(), &invitation_cases.languages())
+    });
     let wanted = query.get("page").and_then(|page| page.parse().ok());
     let paths = invitation_cases.paths();
     let screen =
