@@ -269,7 +269,17 @@ async fn codes_links_and_sessions_are_limited() {
         app.clock.advance_to(app.clock_now() + Duration::from_secs(2 * 3_600));
         assert!(!applicant.get(&link).await.2.contains("上传被访者名单"), "{}", app.engine);
         app.clock.advance_to(app.clock_now() + Duration::from_secs(86_400));
+        // Who signs out is out in every browser, also with a cookie that was kept; and can come back.
         let applicant = sign_in(&app, &link).await;
+        let page = applicant.get(&link).await.2;
+        assert!(page.contains("上传被访者名单"), "{}: {page}", app.engine);
+        let token = applicant.token(&link).await;
+        let out = applicant.post(&format!("{link}/sign-out"), &[("token", &token)]).await;
+        assert_eq!(out.0, 303, "{}: {}", app.engine, out.2);
+        assert!(!applicant.get(&link).await.2.contains("上传被访者名单"), "{}", app.engine);
+        app.clock.advance_to(app.clock_now() + Duration::from_secs(61));
+        let applicant = sign_in(&app, &link).await;
+        assert!(applicant.get(&link).await.2.contains("上传被访者名单"), "{}", app.engine);
         let qian = Browser::signed_in(&app, "qian").await;
         let page = qian.get("/applications/A1").await.2;
         let revoke = page.split("/links/").nth(1).unwrap().split('/').next().unwrap().to_owned();

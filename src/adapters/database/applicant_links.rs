@@ -30,12 +30,14 @@ pub struct ApplicantLink {
     pub codes_sent: u32,
     pub counted_since: Timestamp,
     pub signed_in_at: Option<Timestamp>,
+    /// Sessions that began before, or then, have ended.
+    pub sessions_ended_at: Option<Timestamp>,
 }
 
 const SELECT: &str = "SELECT l.id, l.applicant_id, a.code AS applicant_code, \
     a.name AS applicant_name, a.programme_id, a.key_id, l.mobile_sealed, l.created_by, \
     l.created_at, l.expires_at, l.revoked_at, l.code_hash, l.code_sent_at, l.wrong_codes, \
-    l.codes_sent, l.counted_since, l.signed_in_at
+    l.codes_sent, l.counted_since, l.signed_in_at, l.sessions_ended_at
     FROM applicant_link l JOIN applicant a ON a.id = l.applicant_id";
 
 fn read(row: &AnyRow) -> Result<ApplicantLink> {
@@ -63,6 +65,7 @@ fn read(row: &AnyRow) -> Result<ApplicantLink> {
         codes_sent: count("codes_sent")?,
         counted_since: time("counted_since")?,
         signed_in_at: maybe("signed_in_at")?,
+        sessions_ended_at: maybe("sessions_ended_at")?,
     })
 }
 
@@ -168,6 +171,16 @@ pub async fn use_code(
         code_hash = $2";
     let done = sqlx::query(sql).bind(id).bind(code_hash.to_owned()).bind(now.0).execute(tx).await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// Ends every session of a link.
+pub async fn end_sessions(tx: &mut AnyConnection, id: i64, now: Timestamp) -> Result<()> {
+    sqlx::query("UPDATE applicant_link SET sessions_ended_at = $2 WHERE id = $1")
+        .bind(id)
+        .bind(now.0)
+        .execute(tx)
+        .await?;
+    Ok(())
 }
 
 /// Counts the people of an application who were sent a message or called.

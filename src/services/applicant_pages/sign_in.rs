@@ -130,7 +130,9 @@ pub async fn sign_in(
     let actor = Actor::applicant(&link.applicant_code);
     let object = format!("applicant:{}", link.applicant_code);
     context.audit_before(&actor, Action::ApplicantSignedIn, &object, "").await?;
-    let ends = now + SESSION_LIFETIME;
+    // A session that begins in the moment in which others ended is none of those.
+    let begins = link.sessions_ended_at.map_or(now, |ended| now.max(Timestamp(ended.0 + 1)));
+    let ends = begins + SESSION_LIFETIME;
     Ok(Personal::new(format!("{}.{}", ends.0, session_hash(context, link.id, ends))))
 }
 
@@ -146,7 +148,19 @@ pub fn is_signed_in(context: &AppContext, link: &ApplicantLink, session: &Person
     // Hashed once more, so that the time of the comparison tells nothing.
     let again = |text: &str| context.keys.hasher().fingerprint(text.as_bytes());
     let is_signed = again(&session_hash(context, link.id, ends)) == again(hash);
-    is_signed && ends > context.clock.now()
+    let has_ended = |ended: Timestamp| ended + SESSION_LIFETIME >= ends;
+    is_signed && ends > context.clock.now() && !link.sessions_ended_at.is_some_and(has_ended)
+}
+
+/// Ends the session, and all others of its link.
+pub async fn sign_out(
+    context: &AppContext,
+    link: &ApplicantLink,
+) -> Result<(), ApplicantPageError> {
+    let mut tx = context.database.write().await?;
+    applicant_links::end_sessions(&mut tx, link.id, context.clock.now()).await?;
+    tx.commit().await?;
+    Ok(())
 }
 
 /// The token that every form of a session must carry.

@@ -19,6 +19,7 @@ use crate::adapters::database::programmes;
 use crate::domain::language::Language;
 use crate::interfaces::errors::LocalizedError;
 use crate::services::applicant_pages::lists::{self, OwnList};
+use crate::services::applicant_pages::sign_in;
 use crate::services::applicant_pages::totals::{self, Totals};
 use crate::services::application_forms::Document;
 
@@ -158,6 +159,9 @@ pub async fn sign_out(
         Ok((applicant, ..)) => applicant,
         Err(response) => return Ok(*response),
     };
+    sign_in::sign_out(&app.context, &applicant.link)
+        .await
+        .map_err(|error| Failure::Internal(error.to_string()))?;
     let cookie = new_cookie(&app, session_cookie(&app), String::new(), Some(0));
     let to = Redirect::to(&format!("/applicant/{}", applicant.token));
     Ok(([(header::SET_COOKIE, cookie)], to).into_response())
