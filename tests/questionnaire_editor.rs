@@ -330,6 +330,12 @@ async fn conditions_follow_what_they_look_at_or_it_is_told() {
         told("sat1", "错误：缺少English文字").await;
         let (_, _, page) = browser.get(&format!("{EDIT}?open=item-sat1")).await;
         assert!(page.contains("<details open><summary>更多"), "{page}");
+        // Messages of the item's own (kept from an XLSForm's `required_message`).
+        begin().await;
+        let messages = [("missing-zh", "请给一个分数"), ("missing-en", "Please give a mark")];
+        fill(&browser, "item-sat1", "save", &messages).await;
+        let message = written(&app).await.item("sat1").unwrap().missing_answer.clone();
+        assert_eq!(message.unwrap().zh(), "请给一个分数");
         // A condition that is written by hand stays as it is when the rest of its card changes.
         begin().await;
         let source = "size(['a']) == 1 && sat1 <= 4";

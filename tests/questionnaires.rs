@@ -36,6 +36,36 @@ fn page<'a>(number: &'a str, fields: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a
     [("case", "0"), ("page", number)].into_iter().chain(fields.iter().copied()).collect()
 }
 
+/// What an item says itself of a wrong or a missing answer stands where the fixed words would.
+#[tokio::test]
+async fn an_item_says_in_its_own_words_what_is_wrong() {
+    let file = EVERY_KIND.replacen(
+        "id = \"sat1\",",
+        "id = \"sat1\", missing_answer = { zh = \"请给一个分数\", en = \"A mark, please\" }, \
+         wrong_answer = { zh = \"没有这个分数\", en = \"No such mark\" },",
+        1,
+    );
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("brand.toml"), file).unwrap();
+    let settings = [("QUESTIONNAIRES__FOLDER", folder.path().to_str().unwrap())];
+    for app in TestApp::on_each_engine(Scenario::faultless(1, 50), &settings).await {
+        app.launch_with_people(1, "").await;
+        app.dispatcher.tick().await.unwrap();
+        let link = app.link(0).await;
+        app.post(&format!("{link}/begin?lang=en"), common::CONSENT_FORM).await;
+        for (language, missing, wrong) in
+            [("zh", "请给一个分数", "没有这个分数"), ("en", "A mark, please", "No such mark")]
+        {
+            let answers = format!("{link}/answers?lang={language}");
+            app.post(&answers, &page("0", &[("use", "daily")])).await;
+            let (status, _, again) = app.post(&answers, &page("1", &[("g1", "4")])).await;
+            assert!(status == 422 && again.contains(missing), "{status} {again}");
+            let (_, _, again) = app.post(&answers, &page("1", &[("sat1", "99")])).await;
+            assert!(again.contains(wrong), "{again}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn routing_follows_the_answers_and_answers_off_the_route_are_dropped() {
     for (app, _folder) in apps(3).await {

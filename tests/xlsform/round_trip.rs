@@ -246,7 +246,19 @@ impl Generator {
             self.toml,
             "[[page.item]]\nid = \"{id}\"\nvariable = \"{variable}\"\n{body}{keys}text = {text}\n"
         );
+        self.messages();
         self.finish_item();
+    }
+
+    fn messages(&mut self) {
+        for key in ["wrong_answer", "missing_answer"] {
+            if self.chance(4) {
+                // Names in braces are not replaced in messages.
+                let message =
+                    text(&mut self.random, key).replace("{subject}", "").replace("{applicant}", "");
+                let _ = writeln!(self.toml, "{key} = {message}");
+            }
+        }
     }
 
     fn grid(&mut self, id: &str, body: &str, keys: &str) {
@@ -265,6 +277,7 @@ impl Generator {
             "[[page.item]]\nid = \"{id}\"\ntype = \"grid\"\n{body}{keys}text = {heading}\n\
              rows = [\n{rows}]\n"
         );
+        self.messages();
         self.finish_item();
     }
 

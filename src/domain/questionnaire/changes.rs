@@ -264,6 +264,10 @@ impl Comparison<'_> {
         self.text(about, ("题目", "text"), Some(&old.text), Some(&new.text));
         self.text(about, ("访员提示", "hint"), old.hint.as_ref(), new.hint.as_ref());
         self.text(about, ("短信版", "short text"), old.sms.as_ref(), new.sms.as_ref());
+        let wrong = (old.wrong_answer.as_ref(), new.wrong_answer.as_ref());
+        self.text(about, ("答案不符时的提示", "message for a wrong answer"), wrong.0, wrong.1);
+        let missing = (old.missing_answer.as_ref(), new.missing_answer.as_ref());
+        self.text(about, ("漏答时的提示", "message for a missing answer"), missing.0, missing.1);
         let variable = |item: &ItemFile| same(item.variable.clone().unwrap_or_default());
         self.add(about, ("变量名", "variable"), (variable(old), variable(new)), true);
         let latent = |item: &ItemFile| {

@@ -236,6 +236,8 @@ impl ItemFile {
         std::iter::once(&mut self.text)
             .chain(&mut self.hint)
             .chain(&mut self.sms)
+            .chain(&mut self.wrong_answer)
+            .chain(&mut self.missing_answer)
             .chain(&mut self.unit)
             .chain(self.options.iter_mut().map(|option| &mut option.text))
             .chain(self.scale.iter_mut().flat_map(ScaleFile::texts))
@@ -322,6 +324,8 @@ impl ItemInFile {
             text: file.text,
             hint: file.hint,
             sms: file.sms,
+            wrong_answer: file.wrong_answer,
+            missing_answer: file.missing_answer,
             core: file.core,
             not_applicable: file.not_applicable,
             dont_know: file.dont_know,

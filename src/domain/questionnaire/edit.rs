@@ -110,6 +110,8 @@ impl QuestionnaireFile {
             text: self.blank_text(),
             hint: None,
             sms: None,
+            wrong_answer: None,
+            missing_answer: None,
             required: kind != KindFile::Text,
             core: false,
             not_applicable: false,
@@ -184,6 +186,7 @@ impl QuestionnaireFile {
             (item.core, item.not_applicable, item.dont_know, item.refused) =
                 (false, false, false, false);
             (item.sms, item.screen_out_if, item.latent) = (None, None, None);
+            (item.wrong_answer, item.missing_answer) = (None, None);
         } else if item.variable.is_none() && kind != KindFile::Grid {
             item.variable = Some(self.new_variable(&item.id));
         }

@@ -73,6 +73,12 @@ pub struct ItemFile {
     /// Short text for SMS.
     #[serde(default)]
     pub sms: Option<LocalizedText>,
+    /// Shown instead of the fixed words if an answer is not taken; not by SMS.
+    #[serde(default)]
+    pub wrong_answer: Option<LocalizedText>,
+    /// Shown instead of the fixed words if a required answer is missing; not by SMS.
+    #[serde(default)]
+    pub missing_answer: Option<LocalizedText>,
     #[serde(default = "yes")]
     pub required: bool,
     /// A response with all core items answered is partial (AAPOR 1.2).

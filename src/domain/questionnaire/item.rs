@@ -3,6 +3,7 @@
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
+use super::AnswerProblem;
 use crate::domain::condition::Condition;
 use crate::domain::language::LocalizedText;
 use crate::domain::seeded_random::seeded_fraction;
@@ -117,6 +118,10 @@ pub struct Item {
     pub hint: Option<LocalizedText>,
     /// Short text for SMS.
     pub sms: Option<LocalizedText>,
+    /// What is said instead of the fixed words if an answer is not taken; not by SMS.
+    pub wrong_answer: Option<LocalizedText>,
+    /// What is said instead of the fixed words if a required answer is missing; not by SMS.
+    pub missing_answer: Option<LocalizedText>,
     pub required: bool,
     /// A response with all core items answered counts as partial (AAPOR 1.2).
     pub core: bool,
@@ -234,6 +239,14 @@ impl Item {
                 codes.map(|code| (format!("{}_{code}", self.variable), Some(code))).collect()
             }
             _ => vec![(self.variable.clone(), None)],
+        }
+    }
+
+    /// Returns the item's own words for a problem with its answer.
+    pub fn own_message(&self, problem: AnswerProblem) -> Option<&LocalizedText> {
+        match problem {
+            AnswerProblem::Missing => self.missing_answer.as_ref(),
+            _ => self.wrong_answer.as_ref(),
         }
     }
 

@@ -101,14 +101,16 @@ fn unused_languages(place: &str, item: &Item, languages: &[Language]) -> Option<
     })
 }
 
-/// Returns names in braces where texts are shown as they stand: options, the ends of a scale, units.
+/// Returns names in braces where texts are shown as they stand: options, the ends of a scale, units,
+/// messages.
 fn names_in_choices(place: &str, item: &Item) -> Option<Finding> {
-    let texts: Vec<&LocalizedText> = match &item.kind {
+    let mut texts: Vec<&LocalizedText> = match &item.kind {
         ItemKind::Choice(choice) => choice.options.iter().map(|option| &option.text).collect(),
         ItemKind::Scale(scale) => vec![&scale.low, &scale.high],
         ItemKind::Number(range) => range.unit.iter().collect(),
         ItemKind::Date { .. } | ItemKind::Open { .. } | ItemKind::Info => Vec::new(),
     };
+    texts.extend(item.wrong_answer.iter().chain(&item.missing_answer));
     let is_ours =
         |name: &&str| matches!(*name, "subject" | "applicant") || name.starts_with("answer:");
     let name = texts.into_iter().flat_map(names_of).find(is_ours)?;
@@ -116,9 +118,9 @@ fn names_in_choices(place: &str, item: &Item) -> Option<Finding> {
         severity: Severity::Error,
         place: place.to_owned(),
         what: LocalizedText::zh_en(
-            format!("{{{name}}} 在选项、标尺两端和单位中不会被替换，请写进题干"),
+            format!("{{{name}}} 在选项、标尺两端、单位和提示中不会被替换，请写进题干"),
             format!(
-                "{{{name}}} is not replaced in options, the ends of a scale and units; say it in the \
+                "{{{name}}} is not replaced in options, the ends of a scale, units and messages; say it in the \
                 question"
             ),
         ),

@@ -156,7 +156,7 @@ pub fn item_view<'a>(
         is_optional: item.is_question() && !item.required,
         problem: rejected
             .and_then(|a| a.problems.get(&item.id))
-            .map(|problem| texts.problem(item, *problem)),
+            .map(|problem| problem_text(item, *problem, language, texts)),
         value: rejected.and_then(|a| a.value_of(&item.id)).unwrap_or(stored),
         not_applicable: item.not_applicable,
         dont_know: item.dont_know,
@@ -165,6 +165,19 @@ pub fn item_view<'a>(
         dont_know_form: Answer::dont_know_form(item),
         refused_form: Answer::refused_form(item),
         field: field_of(item, case.case.id.0, language),
+    }
+}
+
+/// What is wrong with an answer: in the item's own words, if it has some.
+fn problem_text(
+    item: &Item,
+    problem: AnswerProblem,
+    language: Language,
+    texts: &'static Words,
+) -> String {
+    match item.own_message(problem) {
+        Some(message) => message.in_language(language).to_owned(),
+        None => texts.problem(item, problem),
     }
 }
 
@@ -184,7 +197,7 @@ pub fn standalone_item_view<'a>(
         is_optional: item.is_question() && !item.required,
         problem: rejected
             .and_then(|a| a.problems.get(&item.id))
-            .map(|problem| texts.problem(item, *problem)),
+            .map(|problem| problem_text(item, *problem, language, texts)),
         value: rejected.and_then(|a| a.value_of(&item.id)).unwrap_or_default(),
         not_applicable: item.not_applicable,
         dont_know: item.dont_know,

@@ -127,6 +127,13 @@ impl Importer {
             looks_at.extend(text_names(&hint));
             item.insert("hint".to_owned(), hint.into_value());
         }
+        for (key, column) in
+            [("wrong_answer", "constraint_message"), ("missing_answer", "required_message")]
+        {
+            if is_question && let Some(message) = self.message(draft, key, column) {
+                item.insert(key.to_owned(), message.into_value());
+            }
+        }
         for (key, column) in [("sms", "sms"), ("unit", "unit")] {
             let text = raw_texts(row, column, self.languages.same(""));
             if !text.has_gap() {
@@ -156,6 +163,24 @@ impl Importer {
                 None
             }
         }
+    }
+
+    /// A message of the form's own. It is shown as it stands, so names of questions in it become
+    /// their labels.
+    fn message(&mut self, draft: &Draft, key: &str, column: &str) -> Option<Texts> {
+        let row = draft.row;
+        let blank = self.languages.same("");
+        let plain = self.languages.text(row, column);
+        if blank.is_exact(row, key) {
+            return Some(raw_texts(row, key, plain.unwrap_or(blank)));
+        }
+        let message = plain?.map(|text| pipe(text, &self.scope, &draft.suffix)).ok()?;
+        let names_nothing = text_names(&message).is_empty();
+        if !names_nothing {
+            let what = format!("the {column} of {} shows an answer; ours is shown", draft.name);
+            self.findings.remark(Place::survey(row.number, column), what, "");
+        }
+        names_nothing.then_some(message)
     }
 
     /// Places a group's label as a text between questions.

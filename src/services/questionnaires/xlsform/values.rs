@@ -80,12 +80,7 @@ impl Importer {
         };
         for (columns, what, remedy) in [
             (
-                &["constraint_message", "required_message"][..],
-                "own messages are not shown; ours say what is wanted",
-                "",
-            ),
-            (
-                &["image", "audio", "video", "big-image"],
+                &["image", "audio", "video", "big-image"][..],
                 "pictures, sounds and films are not shown",
                 "say in the label what they show",
             ),

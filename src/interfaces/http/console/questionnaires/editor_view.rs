@@ -386,6 +386,18 @@ fn item_form(file: &QuestionnaireFile, item: &ItemFile, page: usize, tr: Transla
                 item.hint.as_ref(),
             ),
             field(tr.t("短信问答用的简短题目", "Short text for SMS"), "sms", 2, item.sms.as_ref()),
+            field(
+                tr.t("答案不符时的提示", "Message for a wrong answer"),
+                "wrong",
+                1,
+                item.wrong_answer.as_ref(),
+            ),
+            field(
+                tr.t("漏答时的提示", "Message for a missing answer"),
+                "missing",
+                1,
+                item.missing_answer.as_ref(),
+            ),
         ],
         options: options.collect(),
         rows: rows.collect(),
@@ -405,7 +417,10 @@ fn item_form(file: &QuestionnaireFile, item: &ItemFile, page: usize, tr: Transla
         subjects: names(&subjects),
         screen_out: ConditionForm::new("out", item.screen_out_if.as_ref(), &own, tr.0),
         screen_out_subjects: names(&own),
-        has_more: item.hint.is_some() || item.sms.is_some() || item.screen_out_if.is_some(),
+        has_more: [&item.hint, &item.sms, &item.wrong_answer, &item.missing_answer]
+            .into_iter()
+            .any(Option::is_some)
+            || item.screen_out_if.is_some(),
         item: item.clone(),
     }
 }

@@ -265,6 +265,8 @@ impl<'f> SentForm<'f> {
         item.text = self.text("text", Some(&item.text));
         item.hint = self.optional_text("hint", item.hint.as_ref());
         item.sms = self.optional_text("sms", item.sms.as_ref());
+        item.wrong_answer = self.optional_text("wrong", item.wrong_answer.as_ref());
+        item.missing_answer = self.optional_text("missing", item.missing_answer.as_ref());
         if let Ok(kind) = self.raw("kind").parse::<KindFile>() {
             item.kind = kind;
         }

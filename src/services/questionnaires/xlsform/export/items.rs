@@ -259,6 +259,14 @@ impl<'q> Exporter<'q> {
         if let Some(sms) = &item.sms {
             set_both(&mut row, "sms", sms);
         }
+        for (column, key, message) in [
+            ("constraint_message", "wrong_answer", &item.wrong_answer),
+            ("required_message", "missing_answer", &item.missing_answer),
+        ] {
+            if let Some(message) = message {
+                self.add_text(&mut row, column, key, message);
+            }
+        }
         if item.required {
             set(&mut row, "required", "yes");
         }
@@ -345,7 +353,10 @@ fn is_row_of(item: &Item, first: &Item) -> bool {
         let source =
             |condition: &Option<Condition>| condition.as_ref().map(|c| c.source().to_owned());
         (
-            format!("{:?} {:?} {:?}", item.kind, item.hint, item.sms),
+            format!(
+                "{:?} {:?} {:?} {:?} {:?}",
+                item.kind, item.hint, item.sms, item.wrong_answer, item.missing_answer
+            ),
             [item.required, item.core, item.not_applicable, item.dont_know, item.refused],
             source(&item.show_if),
             source(&item.screen_out_if),
