@@ -55,6 +55,35 @@ async fn with_application(app: &TestApp) {
     assert_eq!(qian.submit("/applications", &brand).await.1, "/applications/A1");
 }
 
+/// A page between the draft and its launch says what the launch does, and what is unusual; a draft
+/// without the signature that its messages show cannot be launched.
+#[tokio::test]
+async fn a_launch_is_confirmed_and_never_without_a_signature() {
+    for app in TestApp::on_each_engine(Scenario::faultless(1, 50), &[]).await {
+        with_application(&app).await;
+        app.import(&["A1"], list_of(0..12).as_bytes()).await.unwrap();
+        let qian = Browser::signed_in(&app, "qian").await;
+        let draft = [("code", "C1"), ("gateway", "simulator"), ("application-A1", "on")];
+        qian.submit("/drafts", &draft).await;
+        let page = qian.get("/drafts/C1").await.2;
+        assert!(page.contains("href=\"/drafts/C1/launch\""), "{page}");
+        let confirmation = qian.get("/drafts/C1/launch").await.2;
+        for words in ["12 人", "至多", "首条发出", "达标把握 A1", "先不启动"] {
+            assert!(confirmation.contains(words), "{words}: {confirmation}");
+        }
+        let sql = "UPDATE campaign_draft SET plan = REPLACE(plan, '\"signature\":\"质量协会\"', \
+            '\"signature\":\"\"')";
+        app.execute_sql(sql).await.unwrap();
+        let page = qian.get("/drafts/C1").await.2;
+        assert!(
+            page.contains("短信签名为空") && !page.contains("href=\"/drafts/C1/launch\""),
+            "{page}"
+        );
+        let (status, to, _) = qian.get("/drafts/C1/launch").await;
+        assert_eq!((status, to.as_str()), (303, "/drafts/C1"));
+    }
+}
+
 #[tokio::test]
 async fn a_new_operator_gets_from_nothing_to_a_launched_campaign() {
     for app in TestApp::on_each_engine(silent(), &[]).await {
@@ -233,7 +262,8 @@ async fn a_new_operator_gets_from_nothing_to_a_launched_campaign() {
             app.engine
         );
         // Exactly the reviewed draft is launched.
-        let seen = page
+        let confirmation = qian.get("/drafts/C1/launch").await.2;
+        let seen = confirmation
             .split("name=\"seen\" value=\"")
             .nth(1)
             .and_then(|rest| rest.split('"').next())

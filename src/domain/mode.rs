@@ -28,6 +28,16 @@ impl Mode {
         matches!(self, Mode::Web | Mode::Telephone)
     }
 
+    /// Its name in Chinese and English, as a way of answering.
+    pub fn labels(self) -> (&'static str, &'static str) {
+        match self {
+            Mode::Web => ("网页", "web"),
+            Mode::Sms => ("短信问答", "SMS"),
+            Mode::Telephone => ("电话", "telephone"),
+            Mode::Paper => ("纸质问卷", "paper"),
+        }
+    }
+
     pub fn as_str(self) -> &'static str {
         match self {
             Mode::Web => "web",

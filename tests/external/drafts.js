@@ -88,6 +88,11 @@ run(async (browser) => {
   await fill({ number: "13812345678" });
   await press(qian, 'form[action$="/test"] button');
   check((await text(qian)).includes("测试短信已发出"), `no test: ${(await text(qian)).slice(0, 300)}`);
+  // A launch is confirmed on a page that says what it does.
+  await press(qian, 'a[href$="/launch"]');
+  const confirmation = await text(qian);
+  for (const word of ["受访者", "费用", "首条发出", "末条最迟", "达标把握"]) check(confirmation.includes(word), `the confirmation does not say ${word}`);
+  await look(qian, "launch");
   await press(qian, 'form[action$="/launch"] button');
   check(qian.url().includes("/campaigns/QH-2026"), `launched, and led to ${qian.url()}`);
   done.seconds = (Date.now() - began) / 1000;

@@ -288,7 +288,7 @@ impl QuestionnaireFile {
                     ("访问方式", "mode"),
                     Mode::ALL
                         .iter()
-                        .map(|mode| (mode.as_str().to_owned(), word(mode_words(*mode))))
+                        .map(|mode| (mode.as_str().to_owned(), word(mode.labels())))
                         .collect(),
                 ),
                 _ => (("用户类型", "segment"), Vec::new()),
@@ -379,16 +379,6 @@ fn shortened(text: &str) -> String {
 
 fn quoted(text: &str, zh: bool) -> String {
     if zh { format!("“{text}”") } else { format!("«{text}»") }
-}
-
-/// A mode in Chinese and English.
-fn mode_words(mode: Mode) -> (&'static str, &'static str) {
-    match mode {
-        Mode::Web => ("网页", "web"),
-        Mode::Sms => ("短信问答", "SMS"),
-        Mode::Telephone => ("电话", "telephone"),
-        Mode::Paper => ("纸质问卷", "paper"),
-    }
 }
 
 #[cfg(test)]

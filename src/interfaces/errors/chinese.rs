@@ -70,6 +70,9 @@ impl LocalizedError for LaunchError {
             LaunchError::InvalidCode(code) => {
                 format!("活动代码“{code}”：请用字母、数字、- 和 _，最多 40 个")
             }
+            LaunchError::NoSignature(step) => {
+                format!("短信签名为空，而步骤“{step}”的短信要显示签名，请填写签名")
+            }
             LaunchError::CodeTaken(code) => format!("活动 {code} 已存在，请另取代码"),
             LaunchError::Plan(error) => return error.zh().map(|plan| format!("联系计划：{plan}")),
             LaunchError::UnknownGateway { name, known } => {

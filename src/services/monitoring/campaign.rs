@@ -36,10 +36,14 @@ pub struct CampaignDetail {
 pub struct StepProgress {
     pub name: String,
     pub mode: Mode,
-    /// Messages accepted by a gateway, people handed to the interviewers, or due for printing so far.
+    /// Messages handed to a gateway, people handed to the interviewers, or due for printing so far.
+    /// Of messages it is the sum of delivered, failed, awaited and in doubt.
     pub sent: u64,
     pub delivered: u64,
+    /// Not delivered, or refused by the gateway.
     pub failed: u64,
+    /// Messages that a gateway has taken, and whose receipt has not come.
+    pub awaited: u64,
     pub in_doubt: u64,
     /// The number of calls made.
     pub calls: u64,
@@ -79,6 +83,7 @@ pub async fn campaign_detail(
             sent: 0,
             delivered: 0,
             failed: 0,
+            awaited: 0,
             in_doubt: 0,
             calls: 0,
             pending: 0,
@@ -88,16 +93,15 @@ pub async fn campaign_detail(
         campaign_counts::messages_by_step(&mut connection, campaign.id).await?
     {
         let Some(step) = steps.get_mut(step as usize) else { continue };
-        match state.as_str() {
-            "delivered" => {
-                (step.sent, step.delivered) = (step.sent + count, step.delivered + count)
-            }
-            "accepted" => step.sent += count,
-            "undelivered" => (step.sent, step.failed) = (step.sent + count, step.failed + count),
-            "in_doubt" => step.in_doubt += count,
-            "refused" | "failed" => step.failed += count,
-            _ => {}
-        }
+        let outcome = match state.as_str() {
+            "delivered" => &mut step.delivered,
+            "accepted" => &mut step.awaited,
+            "in_doubt" => &mut step.in_doubt,
+            "undelivered" | "refused" | "failed" => &mut step.failed,
+            _ => continue,
+        };
+        *outcome += count;
+        step.sent += count;
     }
     for (step, count) in campaign_counts::pending_by_step(&mut connection, campaign.id).await? {
         if let Some(step) = steps.get_mut(step as usize) {

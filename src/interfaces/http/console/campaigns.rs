@@ -80,6 +80,8 @@ struct Bar {
 
 struct RateRow<'a> {
     group: &'a GroupRates,
+    /// The group in words.
+    name: &'a str,
     rates: Vec<String>,
 }
 
@@ -90,11 +92,52 @@ struct ApplicationView<'a> {
     chance: String,
     funnel: Vec<Bar>,
     curve: Option<Curve>,
+    /// What stands in the way of the target, whatever else is done.
+    matters: Vec<String>,
     interventions: Vec<String>,
     dispositions: Vec<(&'a str, &'static str, u64)>,
 }
 
-const RATES: [&str; 5] = ["RR1", "RR3", "COOP1", "REF1", "CON1"];
+/// The rates that are shown: their names by AAPOR, in words, and what they say.
+const RATES: [(&str, (&str, &str), (&str, &str)); 5] = [
+    (
+        "RR1",
+        ("最低应答率", "minimum response rate"),
+        (
+            "完成数 ÷（完成、部分完成、拒访、未接触、其他及资格不明的全部个案）",
+            "completes of all cases that are eligible or whose eligibility is not known",
+        ),
+    ),
+    (
+        "RR3",
+        ("应答率", "response rate"),
+        (
+            "同上，但资格不明的个案只按估计的合格比例计入",
+            "the same, but of cases of unknown eligibility only the estimated eligible share",
+        ),
+    ),
+    (
+        "COOP1",
+        ("合作率", "cooperation rate"),
+        ("完成数 ÷ 接触到的合格个案", "completes of the eligible cases that were reached"),
+    ),
+    (
+        "REF1",
+        ("拒访率", "refusal rate"),
+        (
+            "拒访和中断 ÷ 全部可能合格的个案",
+            "refusals and break-offs of all possibly eligible cases",
+        ),
+    ),
+    (
+        "CON1",
+        ("接触率", "contact rate"),
+        (
+            "接触到的个案 ÷ 全部可能合格的个案",
+            "cases that were reached of all possibly eligible cases",
+        ),
+    ),
+];
 
 #[derive(Template)]
 #[template(path = "console/campaign.html")]
@@ -127,15 +170,67 @@ fn rate_row<'a>(tr: Translator) -> impl Fn(&'a GroupRates) -> RateRow<'a> {
     move |group| RateRow {
         rates: RATES
             .iter()
-            .map(|name| {
-                group.rates.get(name).copied().flatten().map_or_else(
+            .map(|(name, ..)| {
+                group.rates.get(*name).copied().flatten().map_or_else(
                     || tr.t("无", "n/a").to_owned(),
                     |rate| format!("{:.1} %", rate * 100.0),
                 )
             })
             .collect(),
+        name: group_name(tr, &group.group),
         group,
     }
+}
+
+/// A mode, or a step's name, in words.
+fn group_name(tr: Translator, group: &str) -> &str {
+    match (group, Mode::parse(group)) {
+        ("all", _) => tr.t("合计", "all"),
+        ("none", _) => tr.t("未联系", "not contacted"),
+        (_, Some(mode)) => tr.pair(mode.labels()),
+        (name, None) => name,
+    }
+}
+
+/// What the numbers themselves say against the target.
+fn matters(tr: Translator, status: &ApplicationStatus) -> Vec<String> {
+    let mut found = Vec::new();
+    let (names, target) = (status.names, u64::from(status.target));
+    if target > 0 && target >= names && status.completed < target {
+        found.push(match tr.tag() {
+            "zh" => format!(
+                "目标 {target} 份，名单只有 {names} 人：须人人作答才能达标。请补充名单，或把目标调低。"
+            ),
+            _ => format!(
+                "the target is {target} and the list has {names} people: every one of them would \
+                    have to answer; add people, or lower the target"
+            ),
+        });
+    }
+    let lost = status.invited.saturating_sub(status.delivered);
+    if status.invited >= 20 && lost * 2 > status.invited {
+        found.push(match tr.tag() {
+            "zh" => format!(
+                "已邀请 {} 人，仅 {} 人收到：请检查网关回执、短信模板和号码。",
+                status.invited, status.delivered
+            ),
+            _ => format!(
+                "{} people are invited and {} were reached: look at the gateway's receipts, the \
+                    template and the numbers",
+                status.invited, status.delivered
+            ),
+        });
+    }
+    if status.held_since.is_some() {
+        found.push(
+            tr.t(
+                "此申报已暂停，期间不发送也不拨打。",
+                "it is on hold: nothing is sent and nobody is called",
+            )
+            .to_owned(),
+        );
+    }
+    found
 }
 
 fn application_view<'a>(
@@ -168,8 +263,10 @@ fn application_view<'a>(
         });
     let disposition = |(code, cases): &'a (String, u64)| {
         (
-            code.as_str(),
-            Disposition::from_code(code).map_or("", |disposition| tr.pair(disposition.labels())),
+            // The status names it beside its code: «1.1 complete».
+            code.split(' ').next().unwrap_or_default(),
+            Disposition::from_code(code.split(' ').next().unwrap_or_default())
+                .map_or("", |disposition| tr.pair(disposition.labels())),
             *cases,
         )
     };
@@ -184,6 +281,7 @@ fn application_view<'a>(
         chance: status.chance.filter(|_| is_open).map(percent).unwrap_or_default(),
         funnel: funnel.into_iter().map(bar).collect(),
         curve: curve(&progress.days, &bands, status.target),
+        matters: if is_open { matters(tr, status) } else { Vec::new() },
         interventions: interventions.collect(),
         dispositions: status.dispositions.iter().map(disposition).collect(),
     }

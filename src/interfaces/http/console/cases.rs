@@ -102,7 +102,9 @@ pub async fn show(
             encoded(disposition)
         )
     });
-    let heading = format!("{application} {disposition}");
+    let words = Disposition::from_code(disposition)
+        .map_or("", |disposition| staff.tr.pair(disposition.labels()));
+    let heading = format!("{application} {disposition} {words}");
     let print_campaign = found.first().and_then(|found| found.case.campaign.clone());
     Ok(render_page(
         StatusCode::OK,

@@ -351,7 +351,7 @@ pub async fn show(
     render(&app, &staff, &code, StatusCode::OK, flash, None).await
 }
 
-async fn draft_of(app: &AppState, code: &str) -> Result<CampaignDraft, Failure> {
+pub async fn draft_of(app: &AppState, code: &str) -> Result<CampaignDraft, Failure> {
     match drafts::find(&app.context, code).await {
         Ok(draft) => Ok(draft),
         Err(CampaignDraftError::NotFound) => Err(Failure::NotFound),

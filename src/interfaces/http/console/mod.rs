@@ -16,6 +16,7 @@ mod drafts;
 mod home;
 mod home_stream;
 mod inbox;
+mod launch;
 mod lists;
 mod paper;
 mod privacy;
@@ -331,6 +332,7 @@ pub fn routes(app: &Arc<AppState>) -> StaffRouter {
             (Action::LaunchRequested, "draft:{code}", ""),
             drafts::ask,
         )
+        .page("/drafts/{code}/launch", OPERATE, launch::confirm)
         .audited_form(
             "/drafts/{code}/launch",
             OPERATE,

@@ -18,6 +18,7 @@ use crate::domain::contact_plan::{ContactPlan, ContactPlanError, PlanFile};
 use crate::domain::ids::ApplicationId;
 use crate::domain::programme::is_code;
 use crate::domain::quota::QuotaError;
+use crate::domain::sms_text::Placeholder;
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
 use crate::services::questionnaires::QuestionnaireSourceError;
@@ -105,6 +106,10 @@ pub struct LaunchedApplication {
 pub enum LaunchError {
     #[error("campaign code «{0}»: use letters, digits, «-» and «_», at most 40")]
     InvalidCode(String),
+    #[error(
+        "contact plan: signature is empty, and the message of step {0} shows it; say who writes"
+    )]
+    NoSignature(String),
     #[error("a campaign {0} exists already; choose another code")]
     CodeTaken(String),
     #[error("contact plan: {0}")]
@@ -227,6 +232,17 @@ pub async fn prepare_launch(
     let now = context.clock.now();
     let plan = request.plan.check()?;
     let campaign_route = checks::find_route(context, request, &plan)?;
+    // A plan that runs is never stopped by this: it is looked at before the launch only.
+    let shows_signature = |step: &&crate::domain::contact_plan::Step| {
+        step.texts().is_some_and(|texts| {
+            texts.values().any(|template| template.uses(Placeholder::Signature))
+        })
+    };
+    if plan.signature.trim().is_empty()
+        && let Some(step) = plan.steps.iter().find(shows_signature)
+    {
+        return Err(LaunchError::NoSignature(step.name.clone()));
+    }
     if !is_code(request.code) {
         return Err(LaunchError::InvalidCode(request.code.to_owned()));
     }
