@@ -351,7 +351,7 @@ fn form_of(page: &str) -> Vec<(String, String)> {
             fields.push((name, text(rest)));
         } else if head.starts_with("select") {
             let select = form
-                .split(&format!("name=\"{name}\">"))
+                .split(&format!("name=\"{name}\""))
                 .nth(1)
                 .unwrap()
                 .split("</select>")

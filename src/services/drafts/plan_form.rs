@@ -45,6 +45,72 @@ pub struct PlanForm {
     pub link: [String; 2],
 }
 
+/// For whom a step is, as it can be chosen.
+pub struct StepAudience {
+    /// Value of the form's field.
+    pub code: &'static str,
+    /// The condition of the plan.
+    pub only_if: &'static str,
+    /// In Chinese and English.
+    pub words: (&'static str, &'static str),
+}
+
+const fn audience(
+    code: &'static str,
+    only_if: &'static str,
+    words: (&'static str, &'static str),
+) -> StepAudience {
+    StepAudience { code, only_if, words }
+}
+
+/// The audiences of steps; any other is written as a condition. Who has completed, refused or opted
+/// out is never contacted again, whatever the step says.
+pub const STEP_AUDIENCES: [StepAudience; 8] = [
+    audience("everyone", "", ("所有未完成的人", "everybody who has not completed")),
+    audience("not_begun", "!begun", ("尚未开始作答的人", "who has not begun")),
+    audience("begun", "begun", ("已开始、未答完的人", "who has begun and not finished")),
+    audience(
+        "delivered_not_begun",
+        "delivered && !begun",
+        ("短信已送达、尚未开始的人", "whom a message has reached and who has not begun"),
+    ),
+    audience("not_delivered", "!delivered", ("短信未送达的人", "whom no message has reached")),
+    audience("not_reached", "!reached", ("电话未接通的人", "whom no call has reached")),
+    audience("fixed_line", "fixed_line", ("只有固定电话的人", "on a fixed line")),
+    audience("mobile", "!fixed_line", ("有手机的人", "with a mobile")),
+];
+
+impl StepForm {
+    /// The audience that its condition says; `None`: it is written by hand.
+    pub fn audience(&self) -> Option<&'static StepAudience> {
+        STEP_AUDIENCES.iter().find(|audience| audience.only_if == self.only_if)
+    }
+
+    /// The time after the step before it, as a number and its unit; a time of several units stands
+    /// in the first, and the unit is empty.
+    pub fn after_parts(&self) -> (&str, &str) {
+        let split = self.after.len().saturating_sub(1);
+        match self.after.split_at_checked(split) {
+            Some((number, unit @ ("d" | "h" | "m")))
+                if !number.is_empty() && number.chars().all(|c| c.is_ascii_digit()) =>
+            {
+                (number, unit)
+            }
+            _ => (&self.after, ""),
+        }
+    }
+}
+
+/// The lengths over which messages are spread that can be chosen, in Chinese and English.
+pub const SPREADS: [(&str, (&str, &str)); 6] = [
+    ("window", ("整个联系时段", "all of the contact hours")),
+    ("1h", ("1 小时", "1 hour")),
+    ("2h", ("2 小时", "2 hours")),
+    ("4h", ("4 小时", "4 hours")),
+    ("8h", ("8 小时", "8 hours")),
+    ("0s", ("不分批", "not spread")),
+];
+
 impl PlanForm {
     /// Returns every field with its name on the page, to compare two forms.
     pub fn labelled(&self, language: ConsoleLanguage) -> Vec<(String, String)> {
@@ -69,7 +135,7 @@ impl PlanForm {
             (t("名称", "Name"), name),
             (t("短信签名", "Signature"), signature),
             (t("每条至多计费条数", "Parts of a message, at most"), max_parts),
-            (t("分散", "Spread"), spread),
+            (t("分批发送时长", "Spread"), spread),
             (t("节假日", "Holidays"), holidays),
             (t("调休上班日", "Make-up working days"), workdays),
             (t("退订确认（中文）", "After an opt-out, in Chinese"), &confirmation[0]),
@@ -89,7 +155,7 @@ impl PlanForm {
             let StepForm { name, after, mode, only_if, calls, zh, en, others } = step;
             let fields = [
                 (t("名称", "name"), name),
-                (t("距上一步", "after"), after),
+                (t("与上一步间隔", "after"), after),
                 (t("方式", "mode"), mode),
                 (t("条件", "condition"), only_if),
                 (t("至多拨打", "calls at most"), calls),
@@ -167,14 +233,19 @@ impl PlanForm {
             |name: &str| fields.get(name).map(|text| text.trim().to_owned()).unwrap_or_default();
         let step = |n: usize| {
             let of = |field: &str| text(&format!("step-{n}-{field}"));
+            // Whom the step is for is chosen; only under «advanced» it is written.
+            let chosen = STEP_AUDIENCES.iter().find(|audience| audience.code == of("who"));
+            let unit = of("after-unit");
+            let after = of("after");
+            let is_number = !after.is_empty() && after.chars().all(|c| c.is_ascii_digit());
             StepForm {
                 name: of("name"),
-                after: of("after"),
+                after: if is_number { format!("{after}{unit}") } else { after },
                 mode: of("mode"),
                 zh: of("zh"),
                 en: of("en"),
                 calls: of("calls"),
-                only_if: of("if"),
+                only_if: chosen.map_or_else(|| of("if"), |chosen| chosen.only_if.to_owned()),
                 others: {
                     let start = format!("step-{n}-text-");
                     let tagged = fields.range(start.clone()..);
@@ -339,6 +410,39 @@ mod tests {
             (&after["name"], after["step"].as_array().unwrap().len()),
             (&json!(PlanForm::standard().name), PlanForm::standard().steps.len())
         );
+    }
+
+    /// Whom a step is for and when it comes is chosen without syntax; what is no choice is kept.
+    #[test]
+    fn audiences_and_intervals_are_chosen_and_others_kept() {
+        let step = |who: &str, written: &str, after: &str, unit: &str| {
+            let fields = BTreeMap::from(
+                [
+                    ("name", "a"),
+                    ("who", who),
+                    ("if", written),
+                    ("after", after),
+                    ("after-unit", unit),
+                ]
+                .map(|(field, value)| (format!("step-0-{field}"), value.to_owned())),
+            );
+            PlanForm::from_fields(&fields).steps.remove(0)
+        };
+        for audience in &STEP_AUDIENCES {
+            let chosen = step(audience.code, "calls > 3", "7", "d");
+            assert_eq!((chosen.only_if.as_str(), chosen.after.as_str()), (audience.only_if, "7d"));
+            assert_eq!(chosen.audience().map(|own| own.code), Some(audience.code));
+            // Each is a condition that a plan takes.
+            let plan = PlanForm { steps: vec![chosen], ..PlanForm::standard() };
+            let mut stored = plan.to_json();
+            stored["step"][0]["text"] = json!({ "zh": "【{signature}】{link} 退订回T" });
+            stored["step"][0]["mode"] = json!("sms");
+            serde_json::from_value::<PlanFile>(stored).unwrap().check().unwrap();
+        }
+        let written = step("advanced", "calls > 3", "3d12h", "d");
+        assert_eq!((written.only_if.as_str(), written.audience().is_none()), ("calls > 3", true));
+        assert_eq!((written.after.as_str(), written.after_parts()), ("3d12h", ("3d12h", "")));
+        assert_eq!(step("everyone", "", "12", "h").after_parts(), ("12", "h"));
     }
 
     #[test]

@@ -24,7 +24,9 @@ use crate::services::campaigns::LaunchError;
 use crate::services::drafts::campaigns::{
     self as drafts, CalendarDay, CampaignDraftError, DraftCheck, EnteredDraft, draft_version,
 };
-use crate::services::drafts::plan_form::{DAYS, PlanForm};
+use crate::services::drafts::plan_form::{
+    DAYS, PlanForm, SPREADS, STEP_AUDIENCES, StepAudience, StepForm,
+};
 use crate::services::drafts::trial_link;
 use crate::services::sms_sending::one_off::OneOffResult;
 use crate::services::versions::ExpectedVersion;
@@ -176,6 +178,15 @@ struct DraftPage<'a> {
 }
 
 impl DraftPage<'_> {
+    fn has_audience(&self, step: &StepForm, audience: &StepAudience) -> bool {
+        step.audience().is_some_and(|own| own.code == audience.code)
+    }
+
+    /// Whether the plan's spread is one that can be chosen.
+    fn is_known_spread(&self) -> bool {
+        SPREADS.iter().any(|(code, _)| *code == self.plan.spread)
+    }
+
     fn day_key(&self, at: &usize) -> &'static str {
         DAYS.get(*at).copied().unwrap_or_default()
     }

@@ -152,7 +152,7 @@ async fn render_conflict(
             "waits_for_list" => (tr.t("上传名单", "upload its list"), link),
             "waits_for_fee" => (tr.t("登记费用", "write down its fee"), link),
             _ => (
-                tr.t("拟定活动", "draw up its campaign"),
+                tr.t("新建活动", "draw up its campaign"),
                 format!("/new-campaign?application={}", overview.application),
             ),
         };
