@@ -70,6 +70,15 @@
     const wrong = keying.querySelector("[aria-invalid]") || keying.querySelector("input[autofocus]");
     if (wrong) wrong.focus();
   }
+  // A button copies a text; without a clipboard (no TLS) the text is marked and copied as of old.
+  document.querySelectorAll("button[data-copy]").forEach((button) => {
+    const text = document.getElementById(button.dataset.copy);
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      try { await navigator.clipboard.writeText(text.value); } catch (error) { text.select(); document.execCommand("copy"); }
+      button.textContent = button.dataset.copied;
+    });
+  });
   // The home page goes on telling.
   const live = document.querySelector("[data-live]");
   if (live && window.EventSource) {

@@ -17,6 +17,7 @@ use super::ZONE;
 use crate::adapters::database::{alarms, applications};
 use crate::domain::role::Permission;
 use crate::domain::time::Timestamp;
+use crate::services::accounts::colleagues::Colleagues;
 use crate::services::deadlines::ApplicationOverview;
 use crate::services::monitoring::overview::{self, SystemOverview};
 
@@ -50,6 +51,7 @@ pub struct HomeLive<'a> {
     pub may_operate: bool,
     pub at: String,
     pub overview: &'a SystemOverview,
+    pub colleagues: &'a Colleagues,
     pub programmes: Vec<ProgrammeView<'a>>,
     pub gateways: Vec<GatewayView<'a>>,
 }
@@ -94,7 +96,7 @@ impl<'a> HomeLive<'a> {
         tr: Translator,
         token: &'a str,
         may_operate: bool,
-        overview: &'a SystemOverview,
+        (overview, colleagues): (&'a SystemOverview, &'a Colleagues),
     ) -> HomeLive<'a> {
         let row = |overview: &'a ApplicationOverview| ApplicationRow {
             overview,
@@ -135,7 +137,13 @@ impl<'a> HomeLive<'a> {
                 .collect(),
             gateways: overview.gateways.iter().map(gateway).collect(),
             overview,
+            colleagues,
         }
+    }
+
+    /// Returns the real name behind an account.
+    fn name(&self, account: &str) -> String {
+        self.colleagues.name(account).reveal().to_owned()
     }
 
     fn chance(&self, chance: &f64) -> String {
@@ -183,8 +191,15 @@ pub async fn show(
 ) -> Result<Response, Failure> {
     let overview = overview::system_overview(&app.context).await?;
     let flash = query.get("noted").and_then(|what| flash_text(staff.tr, what));
-    let live =
-        HomeLive::new(staff.tr, &staff.form_token, staff.may(Permission::Operate), &overview);
+    let colleagues = Colleagues::load(&app.context)
+        .await
+        .map_err(|error| Failure::Internal(error.to_string()))?;
+    let live = HomeLive::new(
+        staff.tr,
+        &staff.form_token,
+        staff.may(Permission::Operate),
+        (&overview, &colleagues),
+    );
     Ok(render_page(
         StatusCode::OK,
         &HomePage { layout: PageLayout::for_staff(&staff), flash, live },

@@ -20,6 +20,7 @@ use crate::adapters::database::verifications;
 use crate::domain::audit::Action;
 use crate::domain::ids::InvitationId;
 use crate::domain::role::Permission;
+use crate::services::accounts::colleagues::Colleagues;
 use crate::services::call_center::supervision::{assign, interviewers, supervision_dashboard};
 use crate::services::call_center::verification::{
     self, VerificationRefusal, VerificationResult, current_task,
@@ -69,10 +70,21 @@ async fn show(
     .await;
     let verifications = verifications.map_err(CallCenterError::from)?;
     let flash = query.get("noted").map(String::as_str).unwrap_or_default();
-    Ok(render_page(
-        StatusCode::OK,
-        &SupervisionPage::new(&staff, flash, &dashboard, &qualities, &names, &verifications, now),
-    ))
+    let colleagues = colleagues(&app).await?;
+    let shown = SupervisionPage::new(
+        (&staff, &colleagues),
+        flash,
+        &dashboard,
+        &qualities,
+        &names,
+        &verifications,
+        now,
+    );
+    Ok(render_page(StatusCode::OK, &shown))
+}
+
+async fn colleagues(app: &AppState) -> Result<Colleagues, Failure> {
+    Colleagues::load(&app.context).await.map_err(|error| Failure::Internal(error.to_string()))
 }
 
 async fn assign_invitation(
@@ -136,7 +148,10 @@ async fn verify(
     Path(id): Path<i64>,
 ) -> Result<Response, Failure> {
     match current_task(&app.context, &staff.session.account, id).await? {
-        Some(task) => Ok(render_page(StatusCode::OK, &VerificationPage::new(&staff, &task, None))),
+        Some(task) => {
+            let names = (&staff, &colleagues(&app).await?);
+            Ok(render_page(StatusCode::OK, &VerificationPage::new(names, &task, None)))
+        }
         None => Ok(Redirect::to("/supervision?noted=gone").into_response()),
     }
 }
@@ -162,7 +177,7 @@ async fn finish(
                 super::items::RejectedAnswers { problems, fields: form.0.clone(), is_whole: true };
             render_page(
                 StatusCode::UNPROCESSABLE_ENTITY,
-                &VerificationPage::new(&staff, &task, Some(&rejected)),
+                &VerificationPage::new((&staff, &colleagues(&app).await?), &task, Some(&rejected)),
             )
         }
     })

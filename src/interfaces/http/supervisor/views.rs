@@ -6,8 +6,10 @@ use super::super::auth::Staff;
 use super::super::items::{Field, ItemView, RejectedAnswers, standalone_item_view};
 use super::super::page_layout::{PageLayout, Translator};
 use crate::adapters::database::verifications::Verification;
+use crate::domain::personal::Personal;
 use crate::domain::time::Timestamp;
 use crate::domain::words::Words;
+use crate::services::accounts::colleagues::Colleagues;
 use crate::services::call_center::quality::{InterviewerQuality, ObservedShare};
 use crate::services::call_center::supervision::{QueueDashboardRow, SupervisionDashboard};
 use crate::services::call_center::verification::{VerificationTask, questionnaire};
@@ -67,11 +69,17 @@ pub struct SupervisionPage<'a> {
     qualities: Vec<QualityRow<'a>>,
     names: &'a [String],
     verifications: Vec<VerificationRow<'a>>,
+    colleagues: &'a Colleagues,
 }
 
 impl<'a> SupervisionPage<'a> {
+    /// Returns the real name behind an account.
+    fn name(&self, account: &str) -> String {
+        self.colleagues.name(account).reveal().to_owned()
+    }
+
     pub fn new(
-        staff: &'a Staff,
+        (staff, colleagues): (&'a Staff, &'a Colleagues),
         what: &str,
         dashboard: &'a SupervisionDashboard,
         qualities: &'a [InterviewerQuality],
@@ -131,6 +139,7 @@ impl<'a> SupervisionPage<'a> {
                 })
                 .collect(),
             names,
+            colleagues,
             verifications: verifications
                 .iter()
                 .map(|verification| VerificationRow {
@@ -148,6 +157,8 @@ impl<'a> SupervisionPage<'a> {
 pub struct VerificationPage<'a> {
     layout: PageLayout<'a>,
     task: &'a VerificationTask,
+    /// The real name of who interviewed.
+    interviewer: Personal,
     introduction: &'a str,
     texts: &'static Words,
     items: Vec<ItemView<'a>>,
@@ -157,7 +168,7 @@ pub struct VerificationPage<'a> {
 
 impl<'a> VerificationPage<'a> {
     pub fn new(
-        staff: &'a Staff,
+        (staff, colleagues): (&'a Staff, &Colleagues),
         task: &'a VerificationTask,
         rejected: Option<&'a RejectedAnswers>,
     ) -> VerificationPage<'a> {
@@ -165,6 +176,7 @@ impl<'a> VerificationPage<'a> {
         VerificationPage {
             layout: PageLayout::for_staff(staff),
             task,
+            interviewer: colleagues.name(&task.verification.interviewer_name),
             introduction: questionnaire().introduction.in_language(language),
             texts,
             items: questionnaire()
