@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 
 use super::super::Failure;
 use super::super::auth::{FormFields, Staff};
+use super::super::download::content_disposition;
 use super::super::page_layout::{PageLayout, Translator, render_page};
 use super::super::state::AppState;
 use super::super::upload::UploadedFile;
@@ -445,16 +446,12 @@ pub async fn template(
 
 /// A workbook as a download (RFC 6266, with the name in RFC 8187).
 pub fn workbook(name: &str, content: Vec<u8>) -> Response {
-    let name = percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC);
     let headers = [
         (
             header::CONTENT_TYPE,
             "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet".to_owned(),
         ),
-        (
-            header::CONTENT_DISPOSITION,
-            format!("attachment; filename=\"list.xlsx\"; filename*=UTF-8''{name}"),
-        ),
+        (header::CONTENT_DISPOSITION, content_disposition(name)),
     ];
     (headers, content).into_response()
 }

@@ -136,6 +136,19 @@ pub fn routes(app: &Arc<AppState>) -> StaffRouter {
             suppressions::add,
         )
         .page("/deliveries", READ, deliveries::show)
+        .page("/deliveries/{application}/{version}", Permission::Datasets, deliveries::files)
+        .audited_download(
+            "/deliveries/{application}/{version}/package",
+            Permission::Datasets,
+            (Action::DatasetDownloaded, "application:{application}", "{version} package"),
+            deliveries::package,
+        )
+        .audited_download(
+            "/deliveries/{application}/{version}/files/{file}",
+            Permission::Datasets,
+            (Action::DatasetDownloaded, "application:{application}", "{version} {file}"),
+            deliveries::file,
+        )
         .audited_form(
             "/deliveries/{application}/{version}/redeliver",
             OPERATE,
