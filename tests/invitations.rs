@@ -195,7 +195,7 @@ async fn a_supervisor_sees_the_work_and_neither_sets_up_nor_exports() {
     let named = accounts::colleagues::Colleague::parse(&app.context, "吴桐", "").unwrap();
     accounts::colleagues::set(&app.context, &us, "wu", &named).await.unwrap();
     let zheng = Browser::signed_in(&app, "zheng").await;
-    for open in ["/home", "/campaigns", "/supervision", "/interview"] {
+    for open in ["/home", "/campaigns", "/supervision", "/supervision/appointments", "/interview"] {
         assert!([200, 303].contains(&zheng.get(open).await.0), "{open}");
     }
     for closed in ["/setup", "/cases", "/accounts", "/privacy", "/audit", "/inbox", "/new-campaign"]

@@ -298,7 +298,7 @@ const STAFF: [(&str, Role); 5] = [
 
 /// Forms without an audit entry ahead of the action: their services write one in the transaction of
 /// the change, or change only the own session or call.
-const AUDITED_BY_SERVICE: [&str; 39] = [
+const AUDITED_BY_SERVICE: [&str; 40] = [
     "/campaigns/{code}/paper/print",
     "/campaigns/{code}/paper/runs/{run}",
     "/paper",
@@ -330,6 +330,7 @@ const AUDITED_BY_SERVICE: [&str; 39] = [
     "/staff/language",
     "/staff/sign-out",
     "/supervision/assign",
+    "/supervision/names",
     "/supervision/verifications/{id}/call",
     "/tokens",
     "/tokens/{name}/revoke",
