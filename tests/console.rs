@@ -60,7 +60,8 @@ async fn operators_see_who_is_in_danger_and_do_something_about_it() {
         assert!(
             home.contains("配额告急")
                 && home.contains("/applications/A1/alarm")
-                && home.contains("名单有误: D1"),
+                && home.contains("名单有误: <a href=\"/applications/D1\">D1</a>")
+                && home.contains("href=\"/campaigns/C1#a-A1\""),
             "{home}"
         );
         assert_eq!(qian.submit("/applications/A1/alarm", &[]).await.1, "/home?noted=taken");
@@ -412,6 +413,65 @@ async fn the_home_page_goes_on_telling_until_the_session_ends() {
         text += &String::from_utf8_lossy(&more);
     }
     assert_eq!(qian.status("/home").await, 303);
+}
+
+/// The alarm of a campaign that is over is not to be acted on: it goes with the campaign, not with
+/// the next look at all alarms.
+#[tokio::test]
+async fn the_alarms_of_a_closed_campaign_leave_the_home_page_at_once() {
+    for app in TestApp::on_each_engine(people(), &EARLY_ALARMS).await {
+        advance_ten_days(&app).await;
+        let qian = Browser::signed_in(&app, "qian").await;
+        assert!(qian.get("/home").await.2.contains("配额告急"), "{}", app.engine);
+        app.execute_sql("UPDATE campaign SET state = 'closed'").await.unwrap();
+        assert!(!qian.get("/home").await.2.contains("配额告急"), "{}", app.engine);
+        // An auditor gets no link that is closed to it.
+        let li = Browser::signed_in(&app, "li").await;
+        let home = li.get("/home").await.2;
+        for closed in ["/inbox", "/applications/D1", "/setup", "/webhooks"] {
+            assert!(!home.contains(&format!("href=\"{closed}")), "{}: {closed}", app.engine);
+        }
+    }
+}
+
+/// An empty installation says what comes first, until something is launched.
+#[tokio::test]
+async fn an_empty_home_leads_to_the_first_launch() {
+    for app in TestApp::on_each_engine(people(), &[]).await {
+        for (name, role) in [("zhao", Role::Administrator), ("li", Role::Auditor)] {
+            add_account(&app, name, role).await;
+        }
+        let zhao = Browser::signed_in(&app, "zhao").await;
+        let done = async || zhao.get("/home").await.2.matches("✓").count();
+        let home = zhao.get("/home").await.2;
+        assert!(home.contains("六步") && home.contains("href=\"/setup\""), "{home}");
+        // The second account counts, as does the programme that the tests begin with.
+        let at_first = done().await;
+        app.register_brand("A1", "a", "").await;
+        app.import(&["A1"], list_of(0..5).as_bytes()).await.unwrap();
+        assert!(done().await > at_first, "{}: the list is there", app.engine);
+        assert!(zhao.get("/home").await.2.contains("href=\"/new-campaign\""));
+        let li = Browser::signed_in(&app, "li").await;
+        assert!(!li.get("/home").await.2.contains("六步"), "{}: not for auditors", app.engine);
+        app.launch("C1", &["A1"], PLAN).await.unwrap();
+        assert!(!zhao.get("/home").await.2.contains("六步"), "{}: it is launched", app.engine);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_next_is_said_in_a_browser() {
+    let app = TestApp::on_sqlite(people(), &[]).await;
+    add_account(&app, "zhao", Role::Administrator).await;
+    let look = async |pages: serde_json::Value| {
+        let task = json!({ "base": app.base, "account": "zhao", "pages": pages });
+        run_in_chromium("tests/external/pages.js", task).await
+    };
+    look(json!([["/home", "home-empty", "六步"]])).await;
+    app.register_brand("A1", "a", "").await;
+    let zhao = Browser::signed_in(&app, "zhao").await;
+    zhao.upload("/applications/A1/list", &[], "名单.csv", list_of(0..5).as_bytes()).await;
+    app.import(&["A1"], list_of(0..5).as_bytes()).await.unwrap();
+    app.launch("C1", &["A1"], PLAN).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -16,7 +16,6 @@ use tokio::time::Instant;
 use super::super::auth::Staff;
 use super::super::state::AppState;
 use super::home::HomeLive;
-use crate::domain::role::Permission;
 use crate::services::accounts;
 use crate::services::accounts::colleagues::Colleagues;
 use crate::services::context::AppContext;
@@ -64,7 +63,7 @@ pub async fn home(
             let live = HomeLive::new(
                 staff.tr,
                 &staff.form_token,
-                staff.may(Permission::Operate),
+                staff.session.account.role,
                 (&overview, &colleagues),
             )
             .render()
