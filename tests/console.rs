@@ -458,6 +458,49 @@ async fn an_empty_home_leads_to_the_first_launch() {
     }
 }
 
+#[tokio::test]
+async fn lists_that_cannot_be_imported_any_more_leave_what_is_next_and_go_together() {
+    for app in TestApp::on_each_engine(people(), &[]).await {
+        add_account(&app, "qian", Role::Operator).await;
+        for code in ["A1", "B1"] {
+            app.register_brand(code, code, "").await;
+        }
+        let qian = Browser::signed_in(&app, "qian").await;
+        for (code, file) in [("A1", "one.csv"), ("A1", "two.csv"), ("B1", "three.csv")] {
+            let path = format!("/applications/{code}/list");
+            let list = list_of(0..5);
+            assert_eq!(qian.upload(&path, &[], file, list.as_bytes()).await.0, 303);
+        }
+        let next = qian.get("/setup").await.2;
+        assert_eq!(
+            next.matches("未导入的名单</strong>").count() + next.matches("查看并导入").count(),
+            3
+        );
+        assert!(!next.contains("不能再导入"), "{}: {next}", app.engine);
+        app.import(&["A1"], list_of(0..5).as_bytes()).await.unwrap();
+        app.launch("C1", &["A1"], PLAN).await.unwrap();
+        let next = qian.get("/setup").await.2;
+        assert_eq!(next.matches("查看并导入").count(), 1, "{}: {next}", app.engine);
+        assert!(next.contains("不能再导入的名单") && next.contains("two.csv"), "{next}");
+        let picks: Vec<String> = next
+            .split("name=\"pick-")
+            .skip(1)
+            .filter(|rest| rest.split('>').next().unwrap_or_default().contains("checked"))
+            .map(|rest| format!("pick-{}", rest.split('"').next().unwrap()))
+            .collect();
+        assert_eq!(picks.len(), 2, "{}: {next}", app.engine);
+        let fields: Vec<(&str, &str)> = picks.iter().map(|pick| (pick.as_str(), "1")).collect();
+        let discard = async || qian.submit("/lists/discard", &fields).await.1;
+        assert_eq!(discard().await, "/setup?noted=lists-dropped", "{}", app.engine);
+        assert_eq!(discard().await, "/setup?noted=no-list#lists", "{}: once", app.engine);
+        let next = qian.get("/setup").await.2;
+        assert!(!next.contains("two.csv") && next.contains("three.csv"), "{next}");
+        let dropped = entries(&app, "qian").await;
+        let dropped = dropped.iter().filter(|(action, ..)| *action == Action::ListDiscarded);
+        assert_eq!(dropped.count(), 2, "{}: each is written down", app.engine);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_next_is_said_in_a_browser() {
     let app = TestApp::on_sqlite(people(), &[]).await;
@@ -472,6 +515,7 @@ async fn what_is_next_is_said_in_a_browser() {
     zhao.upload("/applications/A1/list", &[], "名单.csv", list_of(0..5).as_bytes()).await;
     app.import(&["A1"], list_of(0..5).as_bytes()).await.unwrap();
     app.launch("C1", &["A1"], PLAN).await.unwrap();
+    look(json!([["/setup", "setup-unusable", "不能再导入"]])).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -298,7 +298,7 @@ const STAFF: [(&str, Role); 5] = [
 
 /// Forms without an audit entry ahead of the action: their services write one in the transaction of
 /// the change, or change only the own session or call.
-const AUDITED_BY_SERVICE: [&str; 40] = [
+const AUDITED_BY_SERVICE: [&str; 41] = [
     "/campaigns/{code}/paper/print",
     "/campaigns/{code}/paper/runs/{run}",
     "/paper",
@@ -310,6 +310,7 @@ const AUDITED_BY_SERVICE: [&str; 40] = [
     "/paper/{number}/returned",
     "/applications/{code}/responses/{case}",
     "/drafts/{code}/test",
+    "/lists/discard",
     "/accounts",
     "/accounts/{name}/disable",
     "/accounts/{name}/link",

@@ -26,7 +26,7 @@ use crate::services::applicant_pages::lists::{
 };
 use crate::services::drafts::lists::{
     self, LeaveOut, ListDraftError, Preview, PreviewRow, choose_columns,
-    correct as apply_corrections, create_list_draft, discard_draft, preview,
+    correct as apply_corrections, create_list_draft, discard_all, discard_draft, preview,
 };
 use crate::services::list_import::correction_sheet::request_for;
 use crate::services::list_import::headers::ListColumn;
@@ -475,6 +475,24 @@ pub async fn send_back(
         Err(ApplicantPageError::List(error)) => not_found_or(error),
         Err(error) => Err(Failure::Internal(error.to_string())),
     }
+}
+
+/// Discards the ticked lists.
+pub async fn discard_ticked(
+    State(app): State<Arc<AppState>>,
+    Extension(staff): Extension<Staff>,
+    Extension(form): Extension<FormFields>,
+) -> Result<Redirect, Failure> {
+    let ticked = form.0.keys().filter_map(|field| field.strip_prefix("pick-")?.parse().ok());
+    let ids: Vec<i64> = ticked.collect();
+    let discarded = discard_all(&app.context, &staff.session.actor(), &ids)
+        .await
+        .map_err(|error| Failure::Internal(error.to_string()))?;
+    Ok(Redirect::to(if discarded > 0 {
+        "/setup?noted=lists-dropped"
+    } else {
+        "/setup?noted=no-list#lists"
+    }))
 }
 
 pub async fn discard(

@@ -301,6 +301,7 @@ pub fn routes(app: &Arc<AppState>) -> StaffRouter {
             (Action::ListImported, "list:{list}", ""),
             lists::import,
         )
+        .form("/lists/discard", OPERATE, lists::discard_ticked)
         .audited_form(
             "/lists/{list}/discard",
             OPERATE,
