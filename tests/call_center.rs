@@ -751,7 +751,7 @@ async fn supervisors_hand_over_in_bulk_and_see_appointments_and_no_closed_campai
             ..AuditFilter::default()
         };
         let written =
-            audit::entries(&mut *app.context.database.read().await.unwrap(), &filter, 100).await;
+            audit::entries(&mut app.context.database.read().await.unwrap(), &filter, 100).await;
         assert_eq!(written.unwrap().len(), 10, "{}", app.engine);
         // A campaign that is paused calls nobody now; one that is closed counts nobody.
         assert_eq!(qian.submit("/campaigns/C1/state", &[("to", "paused")]).await.0, 303);

@@ -289,6 +289,17 @@ async fn people_get_what_is_held_of_them_and_are_deleted_and_applicants_are_held
             "{}: {held}",
             app.engine
         );
+        // The same in words, to be printed; the codes of the program stay in the JSON.
+        let document = qian.submit(&format!("/cases/{case}/export"), &[("as", "document")]).await.2;
+        for said in ["依据《个人信息保护法》第四十五条", "姓名", "发给此人的短信", "已送达"]
+        {
+            assert!(document.contains(said), "{}: {said}: {document}", app.engine);
+        }
+        for code in ["delivered", "\"messages\"", "job_title", "answers_in_words"] {
+            let main = document.split("<main>").nth(1).unwrap().split("<script>").next().unwrap();
+            assert!(!main.contains(code), "{}: {code}: {main}", app.engine);
+        }
+        assert!(document.contains(&number(3)), "{}", app.engine);
         let erase = format!("/cases/{case}/erase");
         assert_eq!(
             qian.submit(&erase, &[("sure", "no"), ("reason", "asked")]).await.0,
@@ -455,6 +466,44 @@ async fn an_empty_home_leads_to_the_first_launch() {
         assert!(!li.get("/home").await.2.contains("六步"), "{}: not for auditors", app.engine);
         app.launch("C1", &["A1"], PLAN).await.unwrap();
         assert!(!zhao.get("/home").await.2.contains("六步"), "{}: it is launched", app.engine);
+    }
+}
+
+/// The audit log and a case's timeline are in words; the export of the log keeps the codes.
+#[tokio::test]
+async fn the_audit_log_and_timelines_are_in_words() {
+    for app in TestApp::on_each_engine(people(), &[]).await {
+        advance_ten_days(&app).await;
+        let (qian, zhao) =
+            (Browser::signed_in(&app, "qian").await, Browser::signed_in(&app, "zhao").await);
+        assert_eq!(qian.submit("/cases/1/reveal", &[]).await.0, 200);
+        qian.submit("/campaigns/C1/state", &[("to", "paused")]).await;
+        let named = [("full_name", "钱敏"), ("phone", "")];
+        assert_eq!(zhao.submit("/accounts/qian/person", &named).await.0, 303);
+        let log = zhao.get("/audit").await.2;
+        let rows = log.split("<tbody>").nth(1).unwrap();
+        for said in ["网页", "命令行", "个案 1", "账户 钱敏 (qian)", ">暂停<", "钱敏 (qian)"]
+        {
+            assert!(rows.contains(said), "{}: {said}: {rows}", app.engine);
+        }
+        for code in ["console", "command", "case:1", "account:"] {
+            assert!(!rows.contains(code), "{}: {code}: {rows}", app.engine);
+        }
+        assert!(rows.contains("href=\"/cases/1\""), "{}: {rows}", app.engine);
+        let li = Browser::signed_in(&app, "li").await;
+        let of_li = li.get("/audit?object=%E4%B8%AA%E6%A1%88+1").await.2;
+        let rows = of_li.split("<tbody>").nth(1).unwrap();
+        assert!(rows.contains("查看受访者") && !rows.contains("href=\"/cases/"), "{rows}");
+        let csv = zhao.get("/audit?format=csv").await.2;
+        assert!(csv.contains("case:1,") && csv.contains(",console,"), "{}: {csv}", app.engine);
+        let case = qian.get("/cases/1").await.2;
+        assert!(
+            case.contains("(短信网关)") && !case.contains("(gateway)"),
+            "{}: {case}",
+            app.engine
+        );
+        let talk = case.split("与网关的对话").next().unwrap();
+        assert!(!talk.contains("simulator ·"), "{}: the gateway's talk is folded", app.engine);
     }
 }
 

@@ -409,7 +409,7 @@ async fn interim_versions_are_frozen_by_the_calendar() {
 async fn staff_download_files_and_packages_and_each_is_written_down() {
     for app in TestApp::on_each_engine(Scenario::faultless(1, 100), &[]).await {
         close_field(&app).await;
-        let all = datasets::all(&mut *app.context.database.read().await.unwrap()).await.unwrap();
+        let all = datasets::all(&mut app.context.database.read().await.unwrap()).await.unwrap();
         let folder = std::path::PathBuf::from(all[0].folder.clone().unwrap());
         for (name, role) in [("qian", Role::Operator), ("zheng", Role::Supervisor)] {
             add_account(&app, name, role).await;

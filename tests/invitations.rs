@@ -160,7 +160,7 @@ async fn a_pasted_list_invites_everybody_or_nobody() {
         // A name that is taken leaves nobody.
         let more = "赵云，，访问员\n钱多，，访问员，dd01\n";
         assert_eq!(zhao.submit("/accounts", &[("people", more)]).await.0, 422);
-        let all = stored::all(&mut *app.context.database.read().await.unwrap()).await.unwrap();
+        let all = stored::all(&mut app.context.database.read().await.unwrap()).await.unwrap();
         assert_eq!(all.len(), 4, "{}: none of the two", app.engine);
         // The real names are nowhere in the database, nor in the log.
         let read = "SELECT 1 / CASE WHEN count(*) = 0 THEN 1 ELSE 0 END FROM audit_entry WHERE \
@@ -180,7 +180,7 @@ async fn a_pasted_list_invites_everybody_or_nobody() {
         assert!(matches!(refused, Err(AccountError::ScopeNotHeld(_))), "{}", app.engine);
         let us = Actor::command("test");
         accounts::disable(&app.context, &us, "dd01", TokensOfDisabled::Revoke).await.unwrap();
-        let all = stored::all(&mut *app.context.database.read().await.unwrap()).await.unwrap();
+        let all = stored::all(&mut app.context.database.read().await.unwrap()).await.unwrap();
         let chen = all.iter().find(|account| account.name == "dd01").unwrap();
         assert!(chen.phone_sealed.is_none() && chen.full_name_sealed.is_some(), "{}", app.engine);
     }

@@ -37,6 +37,18 @@ impl Via {
         }
     }
 
+    /// Returns the label in Chinese and in English.
+    pub fn labels(self) -> (&'static str, &'static str) {
+        match self {
+            Via::Console => ("网页", "web page"),
+            Via::Api => ("接口", "API"),
+            Via::Command => ("命令行", "command line"),
+            Via::Reply => ("受访者回复", "a respondent's reply"),
+            Via::Applicant => ("申报单位页面", "an applicant's page"),
+            Via::Legacy => ("旧记录", "an earlier version"),
+        }
+    }
+
     pub fn parse(raw: &str) -> Option<Via> {
         Via::ALL.into_iter().find(|via| via.as_str() == raw)
     }

@@ -79,6 +79,7 @@
       button.textContent = button.dataset.copied;
     });
   });
+  document.querySelectorAll("button[data-print]").forEach((button) => { button.hidden = false; button.addEventListener("click", () => window.print()); });
   // The home page goes on telling.
   const live = document.querySelector("[data-live]");
   if (live && window.EventSource) {

@@ -24,6 +24,12 @@ pub struct Colleague {
     pub phone: Option<Phone>,
 }
 
+/// The same as it is stored.
+pub(super) struct SealedColleague {
+    pub full_name: Option<Vec<u8>>,
+    pub phone: Option<Vec<u8>>,
+}
+
 impl Colleague {
     /// Parses what somebody typed. An empty `phone` is none; numbers without a country are of the
     /// installation's region.
@@ -50,7 +56,7 @@ impl Colleague {
         &self,
         context: &AppContext,
         account: &str,
-    ) -> Result<(Option<Vec<u8>>, Option<Vec<u8>>), SealError> {
+    ) -> Result<SealedColleague, SealError> {
         let sealer = context.keys.staff_sealer();
         let name = sealer.seal(
             &bound_to(seal_context::STAFF_NAME, account),
@@ -59,7 +65,7 @@ impl Colleague {
         let phone = self.phone.as_ref().map(|phone| {
             sealer.seal(&bound_to(seal_context::STAFF_PHONE, account), phone.e164().as_bytes())
         });
-        Ok((Some(name), phone.transpose()?))
+        Ok(SealedColleague { full_name: Some(name), phone: phone.transpose()? })
     }
 }
 
@@ -78,9 +84,9 @@ pub async fn set(
     account: &str,
     colleague: &Colleague,
 ) -> Result<(), AccountError> {
-    let (name, phone) = colleague.seal(context, account)?;
+    let sealed = colleague.seal(context, account)?;
     let mut tx = context.database.write().await?;
-    if !accounts::set_person(&mut tx, account, name, phone).await? {
+    if !accounts::set_person(&mut tx, account, sealed.full_name, sealed.phone).await? {
         return Err(AccountError::Unknown(account.to_owned()));
     }
     let object = format!("account:{account}");

@@ -189,8 +189,8 @@ pub async fn invite(
         if !accounts::add(&mut tx, &name, person.role, &person.languages, "", now).await? {
             return Err(AccountError::Taken(name));
         }
-        let (full_name, phone) = person.colleague.seal(context, &name)?;
-        accounts::set_person(&mut tx, &name, full_name, phone).await?;
+        let sealed = person.colleague.seal(context, &name)?;
+        accounts::set_person(&mut tx, &name, sealed.full_name, sealed.phone).await?;
         let added = accounts::find_credentials(&mut tx, &name)
             .await?
             .ok_or_else(|| AccountError::Unknown(name.clone()))?;
