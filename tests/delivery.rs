@@ -450,7 +450,8 @@ async fn staff_download_files_and_packages_and_each_is_written_down() {
             assert_eq!(read, *content, "{}: {name}", app.engine);
         }
         // What is not there, and who may not.
-        for path in ["files/..%2F..%2Fkey", "files/.hidden", "files/none.csv"] {
+        std::fs::write(folder.parent().unwrap().join("secret.txt"), "no").unwrap();
+        for path in ["files/..%2Fsecret.txt", "files/..%2Fv1%2Fdataset.xlsx", "files/none.csv"] {
             assert_eq!(qian.get(&format!("/deliveries/A1/v1/{path}")).await.0, 404, "{path}");
         }
         assert_eq!(qian.get("/deliveries/A1/v9/package").await.0, 404);
