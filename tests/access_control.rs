@@ -303,25 +303,30 @@ async fn a_second_factor_asks_for_a_code_once_and_recovery_codes_open_once() {
     }
 }
 
+/// Returns the paths of the invitations' links on a page.
+pub(crate) fn link_in(page: &str) -> Vec<String> {
+    let token = |rest: &str| {
+        let token = |c: &char| c.is_ascii_alphanumeric() || "-_".contains(*c);
+        format!("/staff/invitation/{}", rest.chars().take_while(token).collect::<String>())
+    };
+    page.split("/staff/invitation/").skip(1).map(token).collect()
+}
+
 #[tokio::test]
 async fn administrators_make_accounts_and_tokens_and_others_change_their_own_password() {
     let app = TestApp::on_sqlite(silent(), &[]).await;
     add_account(&app, "zhao", Role::Administrator).await;
     let zhao = Browser::signed_in(&app, "zhao").await;
-    let made = zhao
-        .submit("/accounts", &[("name", "sun"), ("role", "operator"), ("languages", "zh en")])
-        .await
-        .2;
-    let password = text_between(&made, "<code>", "</code>").to_owned();
-    assert_eq!(
-        zhao.submit("/accounts", &[("name", "sun"), ("role", "operator")]).await.0,
-        422,
-        "the name is taken"
-    );
-    assert_eq!(
-        zhao.submit("/accounts", &[("name", "<script>"), ("role", "operator")]).await.0,
-        422
-    );
+    let of = |name: &'static str| {
+        [("full_name", "孙一"), ("name", name), ("role", "operator"), ("languages", "zh en")]
+    };
+    let made = zhao.submit("/accounts", &of("sun")).await.2;
+    let link = link_in(&made).remove(0);
+    assert_eq!(zhao.submit("/accounts", &of("sun")).await.0, 422, "the name is taken");
+    assert_eq!(zhao.submit("/accounts", &of("<script>")).await.0, 422);
+    let password = "a word that sun alone knows".to_owned();
+    let fields = [("password", password.as_str()), ("again", password.as_str())];
+    assert_eq!(Browser::new(&app).post(&link, &fields).await.0, 303);
     assert_eq!(
         zhao.submit("/accounts/zhao/disable", &[]).await.0,
         422,

@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::common::{PLAN, TestApp, list_of, local, number};
+use fieldworkd::adapters::clock::Clock;
 use fieldworkd::adapters::database::audit::{self, AuditFilter};
 use fieldworkd::domain::audit::{Action, Actor, Via};
 use fieldworkd::domain::contact_plan::PlanFile;
@@ -795,7 +796,19 @@ async fn schemathesis_finds_no_error_and_no_undocumented_answer() {
             .output()
             .unwrap()
     });
+    // Each operation is tried with a wrong token, more of them than are let through at once: time goes
+    // on, as it does for a client.
+    let time = tokio::spawn({
+        let clock = app.clock.clone();
+        async move {
+            loop {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                clock.advance_to(clock.now() + Duration::from_secs(1));
+            }
+        }
+    });
     let output = output.await.unwrap();
+    time.abort();
     let said = String::from_utf8_lossy(&output.stdout);
     let tail: Vec<&str> = said.lines().collect();
     assert!(

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
+use crate::common::browser::{Browser, add_account, run_in_chromium};
 use crate::common::interviewers::{
     PASSWORD, add_interviewer, answer_context, ask_all_pages, mixed_plan, next_call,
     record_outcome, send_page,
@@ -12,11 +13,12 @@ use crate::common::interviewers::{
 use crate::common::{self, CONSENT_FORM, TestApp, answers, list_of, local, number};
 use fieldworkd::adapters::clock::Clock;
 use fieldworkd::adapters::database::accounts::Account;
+use fieldworkd::adapters::database::audit::{self, AuditFilter};
 use fieldworkd::adapters::database::responses::AnswerSource;
 use fieldworkd::adapters::database::{
     accounts as stored, applications, calls, cases, responses, verifications,
 };
-use fieldworkd::domain::audit::Actor;
+use fieldworkd::domain::audit::{Action, Actor};
 use fieldworkd::domain::ids::InvitationId;
 use fieldworkd::domain::language::Language;
 use fieldworkd::domain::mode::Mode;
@@ -683,4 +685,111 @@ async fn what_interviewers_noted_is_shown_to_its_person_and_forgotten() {
             .is_none()
         );
     }
+}
+
+/// Supervisors hand several people over at once, see appointments by week and interviewer, and count
+/// nobody of a campaign that is over.
+#[tokio::test]
+async fn supervisors_hand_over_in_bulk_and_see_appointments_and_no_closed_campaign() {
+    for app in TestApp::on_each_engine(silent(), &[]).await {
+        let (wu, _) = launch_mixed_plan(&app, 0, 10).await;
+        add_account(&app, "qian", Role::Operator).await;
+        add_account(&app, "sun", Role::Supervisor).await;
+        app.advance_until(local("2026-03-02T10:00:00")).await;
+        let call_screen = next_call(&app, &wu).await.unwrap();
+        let promised = local("2026-03-04T14:30:00");
+        let report = CallReport { call_back_at: Some(promised), ..CallReport::default() };
+        let lease = call_screen.lease;
+        outcome::record_outcome(&app.context, &wu, lease, CallOutcome::CallBack, &report)
+            .await
+            .unwrap();
+        let sun = Browser::signed_in(&app, "sun").await;
+        let rows = supervision::supervision_dashboard(&app.context).await.unwrap().rows;
+        let others = rows.iter().filter(|row| row.promised_at.is_none());
+        let ids: Vec<i64> = others.map(|row| row.invitation.0).collect();
+        let (one, two) = (format!("pick-{}", ids[0]), format!("pick-{}", ids[1]));
+        let promise = format!("pick-{}", lease.invitation.0);
+        let fields = [(one.as_str(), "1"), (two.as_str(), "1"), ("pick-99999", "1")];
+        let with = |to: &'static str| [&fields[..], &[("to", to)]].concat();
+        assert_eq!(
+            sun.submit("/supervision/assign", &with("zheng")).await.1,
+            "/supervision?noted=assigned&done=2&of=3",
+            "{}",
+            app.engine
+        );
+        assert!(sun.submit("/supervision/assign", &with("nobody")).await.1.contains("unknown"));
+        assert!(sun.submit("/supervision/assign", &[("to", "zheng")]).await.1.contains("nobody"));
+        let rows = supervision::supervision_dashboard(&app.context).await.unwrap().rows;
+        let of_zheng =
+            |row: &&supervision::QueueDashboardRow| row.assigned_to.as_deref() == Some("zheng");
+        assert_eq!(rows.iter().filter(of_zheng).count(), 2, "{}", app.engine);
+        // The appointment stands in its week, and goes to another interviewer from there.
+        let week = sun.get("/supervision/appointments").await.2;
+        assert!(week.contains("周三 03-04") && week.contains("14:30"), "{}: {week}", app.engine);
+        assert!(week.contains("未指定访问员") && !week.contains("href=\"/cases/"), "{week}");
+        let moved = [(promise.as_str(), "1"), ("to", "zheng"), ("week", "2026-03-02")];
+        assert_eq!(
+            sun.submit("/supervision/assign", &moved).await.1,
+            "/supervision/appointments?noted=assigned&done=1&of=1&week=2026-03-02"
+        );
+        let week = sun.get("/supervision/appointments?week=2026-03-08").await.2;
+        assert!(week.contains("<h2>zheng") && !week.contains("未指定访问员"), "{week}");
+        for odd in ["2026-03-09", "9999-12-31", "262142-12-31", "nonsense"] {
+            assert_eq!(sun.get(&format!("/supervision/appointments?week={odd}")).await.0, 200);
+        }
+        assert!(sun.get("/supervision/appointments?week=2026-03-09").await.2.contains("更早 1"));
+        // Names: for those who may see people, and each is in the audit log.
+        assert_eq!(sun.submit("/supervision/names", &[]).await.0, 403, "{}", app.engine);
+        let qian = Browser::signed_in(&app, "qian").await;
+        let page = qian.get("/supervision").await.2;
+        let person = call_screen.person.name.reveal();
+        assert!(page.contains("href=\"/cases/") && !page.contains(person), "{page}");
+        assert!(qian.submit("/supervision/names", &[]).await.2.contains(person));
+        let filter = AuditFilter {
+            actor: "qian".into(),
+            action: Some(Action::CasePersonViewed),
+            ..AuditFilter::default()
+        };
+        let written =
+            audit::entries(&mut app.context.database.read().await.unwrap(), &filter, 100).await;
+        assert_eq!(written.unwrap().len(), 10, "{}", app.engine);
+        // A campaign that is paused calls nobody now; one that is closed counts nobody.
+        assert_eq!(qian.submit("/campaigns/C1/state", &[("to", "paused")]).await.0, 303);
+        let dashboard = supervision::supervision_dashboard(&app.context).await.unwrap();
+        assert_eq!((dashboard.queued, dashboard.due), (10, 0), "{}: paused", app.engine);
+        app.execute_sql("UPDATE campaign SET state = 'closed'").await.unwrap();
+        let dashboard = supervision::supervision_dashboard(&app.context).await.unwrap();
+        assert_eq!(
+            (dashboard.queued, dashboard.promised, dashboard.rows.len()),
+            (0, 0, 0),
+            "{}: closed",
+            app.engine
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_calendar_of_appointments_fits_a_telephone() {
+    let app = TestApp::on_sqlite(silent(), &[]).await;
+    let (wu, _) = launch_mixed_plan(&app, 0, 12).await;
+    add_account(&app, "qian", Role::Operator).await;
+    app.advance_until(local("2026-03-02T10:00:00")).await;
+    for day in ["03", "03", "04", "06"] {
+        let call_screen = next_call(&app, &wu).await.unwrap();
+        let at = local(&format!("2026-03-{day}T15:00:00"));
+        let report = CallReport { call_back_at: Some(at), ..CallReport::default() };
+        let lease = call_screen.lease;
+        let taken =
+            outcome::record_outcome(&app.context, &wu, lease, CallOutcome::CallBack, &report);
+        taken.await.unwrap();
+        let us = Actor::console("qian");
+        if day == "04" {
+            supervision::assign(&app.context, &us, lease.invitation, "zheng").await.unwrap();
+        }
+    }
+    let task = serde_json::json!({ "base": app.base, "account": "qian", "pages": [
+        ["/supervision", "supervision-queue", "转交所选"],
+        ["/supervision/appointments", "appointments", "周二 03-03"],
+    ] });
+    run_in_chromium("tests/external/pages.js", task).await;
 }

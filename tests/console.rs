@@ -60,7 +60,8 @@ async fn operators_see_who_is_in_danger_and_do_something_about_it() {
         assert!(
             home.contains("配额告急")
                 && home.contains("/applications/A1/alarm")
-                && home.contains("名单有误: D1"),
+                && home.contains("名单有误: <a href=\"/applications/D1\">D1</a>")
+                && home.contains("href=\"/campaigns/C1#a-A1\""),
             "{home}"
         );
         assert_eq!(qian.submit("/applications/A1/alarm", &[]).await.1, "/home?noted=taken");
@@ -288,6 +289,17 @@ async fn people_get_what_is_held_of_them_and_are_deleted_and_applicants_are_held
             "{}: {held}",
             app.engine
         );
+        // The same in words, to be printed; the codes of the program stay in the JSON.
+        let document = qian.submit(&format!("/cases/{case}/export"), &[("as", "document")]).await.2;
+        for said in ["依据《个人信息保护法》第四十五条", "姓名", "发给此人的短信", "已送达"]
+        {
+            assert!(document.contains(said), "{}: {said}: {document}", app.engine);
+        }
+        for code in ["delivered", "\"messages\"", "job_title", "answers_in_words"] {
+            let main = document.split("<main>").nth(1).unwrap().split("<script>").next().unwrap();
+            assert!(!main.contains(code), "{}: {code}: {main}", app.engine);
+        }
+        assert!(document.contains(&number(3)), "{}", app.engine);
         let erase = format!("/cases/{case}/erase");
         assert_eq!(
             qian.submit(&erase, &[("sure", "no"), ("reason", "asked")]).await.0,
@@ -412,6 +424,147 @@ async fn the_home_page_goes_on_telling_until_the_session_ends() {
         text += &String::from_utf8_lossy(&more);
     }
     assert_eq!(qian.status("/home").await, 303);
+}
+
+/// The alarm of a campaign that is over is not to be acted on: it goes with the campaign, not with
+/// the next look at all alarms.
+#[tokio::test]
+async fn the_alarms_of_a_closed_campaign_leave_the_home_page_at_once() {
+    for app in TestApp::on_each_engine(people(), &EARLY_ALARMS).await {
+        advance_ten_days(&app).await;
+        let qian = Browser::signed_in(&app, "qian").await;
+        assert!(qian.get("/home").await.2.contains("配额告急"), "{}", app.engine);
+        app.execute_sql("UPDATE campaign SET state = 'closed'").await.unwrap();
+        assert!(!qian.get("/home").await.2.contains("配额告急"), "{}", app.engine);
+        // An auditor gets no link that is closed to it.
+        let li = Browser::signed_in(&app, "li").await;
+        let home = li.get("/home").await.2;
+        for closed in ["/inbox", "/applications/D1", "/setup", "/webhooks"] {
+            assert!(!home.contains(&format!("href=\"{closed}")), "{}: {closed}", app.engine);
+        }
+    }
+}
+
+/// An empty installation says what comes first, until something is launched.
+#[tokio::test]
+async fn an_empty_home_leads_to_the_first_launch() {
+    for app in TestApp::on_each_engine(people(), &[]).await {
+        for (name, role) in [("zhao", Role::Administrator), ("li", Role::Auditor)] {
+            add_account(&app, name, role).await;
+        }
+        let zhao = Browser::signed_in(&app, "zhao").await;
+        let done = async || zhao.get("/home").await.2.matches("✓").count();
+        let home = zhao.get("/home").await.2;
+        assert!(home.contains("六步") && home.contains("href=\"/setup\""), "{home}");
+        // The second account counts, as does the programme that the tests begin with.
+        let at_first = done().await;
+        app.register_brand("A1", "a", "").await;
+        app.import(&["A1"], list_of(0..5).as_bytes()).await.unwrap();
+        assert!(done().await > at_first, "{}: the list is there", app.engine);
+        assert!(zhao.get("/home").await.2.contains("href=\"/new-campaign\""));
+        let li = Browser::signed_in(&app, "li").await;
+        assert!(!li.get("/home").await.2.contains("六步"), "{}: not for auditors", app.engine);
+        app.launch("C1", &["A1"], PLAN).await.unwrap();
+        assert!(!zhao.get("/home").await.2.contains("六步"), "{}: it is launched", app.engine);
+    }
+}
+
+/// The audit log and a case's timeline are in words; the export of the log keeps the codes.
+#[tokio::test]
+async fn the_audit_log_and_timelines_are_in_words() {
+    for app in TestApp::on_each_engine(people(), &[]).await {
+        advance_ten_days(&app).await;
+        let (qian, zhao) =
+            (Browser::signed_in(&app, "qian").await, Browser::signed_in(&app, "zhao").await);
+        assert_eq!(qian.submit("/cases/1/reveal", &[]).await.0, 200);
+        qian.submit("/campaigns/C1/state", &[("to", "paused")]).await;
+        let named = [("full_name", "钱敏"), ("phone", "")];
+        assert_eq!(zhao.submit("/accounts/qian/person", &named).await.0, 303);
+        let log = zhao.get("/audit").await.2;
+        let rows = log.split("<tbody>").nth(1).unwrap();
+        for said in ["网页", "命令行", "个案 1", "账户 钱敏 (qian)", ">暂停<", "钱敏 (qian)"]
+        {
+            assert!(rows.contains(said), "{}: {said}: {rows}", app.engine);
+        }
+        for code in ["console", "command", "case:1", "account:"] {
+            assert!(!rows.contains(code), "{}: {code}: {rows}", app.engine);
+        }
+        assert!(rows.contains("href=\"/cases/1\""), "{}: {rows}", app.engine);
+        let li = Browser::signed_in(&app, "li").await;
+        let of_li = li.get("/audit?object=%E4%B8%AA%E6%A1%88+1").await.2;
+        let rows = of_li.split("<tbody>").nth(1).unwrap();
+        assert!(rows.contains("查看受访者") && !rows.contains("href=\"/cases/"), "{rows}");
+        let csv = zhao.get("/audit?format=csv").await.2;
+        assert!(csv.contains("case:1,") && csv.contains(",console,"), "{}: {csv}", app.engine);
+        let case = qian.get("/cases/1").await.2;
+        assert!(
+            case.contains("(短信网关)") && !case.contains("(gateway)"),
+            "{}: {case}",
+            app.engine
+        );
+        let talk = case.split("与网关的对话").next().unwrap();
+        assert!(!talk.contains("simulator ·"), "{}: the gateway's talk is folded", app.engine);
+    }
+}
+
+#[tokio::test]
+async fn lists_that_cannot_be_imported_any_more_leave_what_is_next_and_go_together() {
+    for app in TestApp::on_each_engine(people(), &[]).await {
+        add_account(&app, "qian", Role::Operator).await;
+        for code in ["A1", "B1"] {
+            app.register_brand(code, code, "").await;
+        }
+        let qian = Browser::signed_in(&app, "qian").await;
+        for (code, file) in [("A1", "one.csv"), ("A1", "two.csv"), ("B1", "three.csv")] {
+            let path = format!("/applications/{code}/list");
+            let list = list_of(0..5);
+            assert_eq!(qian.upload(&path, &[], file, list.as_bytes()).await.0, 303);
+        }
+        let next = qian.get("/setup").await.2;
+        assert_eq!(
+            next.matches("未导入的名单</strong>").count() + next.matches("查看并导入").count(),
+            3
+        );
+        assert!(!next.contains("不能再导入"), "{}: {next}", app.engine);
+        app.import(&["A1"], list_of(0..5).as_bytes()).await.unwrap();
+        app.launch("C1", &["A1"], PLAN).await.unwrap();
+        let next = qian.get("/setup").await.2;
+        assert_eq!(next.matches("查看并导入").count(), 1, "{}: {next}", app.engine);
+        assert!(next.contains("不能再导入的名单") && next.contains("two.csv"), "{next}");
+        let picks: Vec<String> = next
+            .split("name=\"pick-")
+            .skip(1)
+            .filter(|rest| rest.split('>').next().unwrap_or_default().contains("checked"))
+            .map(|rest| format!("pick-{}", rest.split('"').next().unwrap()))
+            .collect();
+        assert_eq!(picks.len(), 2, "{}: {next}", app.engine);
+        let fields: Vec<(&str, &str)> = picks.iter().map(|pick| (pick.as_str(), "1")).collect();
+        let discard = async || qian.submit("/lists/discard", &fields).await.1;
+        assert_eq!(discard().await, "/setup?noted=lists-dropped", "{}", app.engine);
+        assert_eq!(discard().await, "/setup?noted=no-list#lists", "{}: once", app.engine);
+        let next = qian.get("/setup").await.2;
+        assert!(!next.contains("two.csv") && next.contains("three.csv"), "{next}");
+        let dropped = entries(&app, "qian").await;
+        let dropped = dropped.iter().filter(|(action, ..)| *action == Action::ListDiscarded);
+        assert_eq!(dropped.count(), 2, "{}: each is written down", app.engine);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_next_is_said_in_a_browser() {
+    let app = TestApp::on_sqlite(people(), &[]).await;
+    add_account(&app, "zhao", Role::Administrator).await;
+    let look = async |pages: serde_json::Value| {
+        let task = json!({ "base": app.base, "account": "zhao", "pages": pages });
+        run_in_chromium("tests/external/pages.js", task).await
+    };
+    look(json!([["/home", "home-empty", "六步"]])).await;
+    app.register_brand("A1", "a", "").await;
+    let zhao = Browser::signed_in(&app, "zhao").await;
+    zhao.upload("/applications/A1/list", &[], "名单.csv", list_of(0..5).as_bytes()).await;
+    app.import(&["A1"], list_of(0..5).as_bytes()).await.unwrap();
+    app.launch("C1", &["A1"], PLAN).await.unwrap();
+    look(json!([["/setup", "setup-unusable", "不能再导入"]])).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,15 +3,19 @@
 
 use std::time::Duration;
 
+use crate::common::browser::{Browser, add_account, run_in_chromium};
 use crate::common::object_storage::{ACCESS_KEY_ID, BUCKET, SECRET_ACCESS_KEY, Storage};
 use crate::common::receivers::{Receivers, SECRET};
 use crate::common::{TestApp, local};
 use fieldworkd::adapters::clock::Clock;
 use fieldworkd::adapters::config::{NoticeChannel, S3Config};
+use fieldworkd::adapters::database::audit::{self, AuditFilter};
 use fieldworkd::adapters::database::deliveries::{self, Verdict};
 use fieldworkd::adapters::database::{datasets, notices};
 use fieldworkd::adapters::transports::Bucket;
+use fieldworkd::domain::audit::Action;
 use fieldworkd::domain::personal::Personal;
+use fieldworkd::domain::role::Role;
 use fieldworkd::services;
 use fieldworkd::services::datasets::delivery;
 use fieldworkd::services::{alerts, deadlines};
@@ -397,4 +401,90 @@ async fn interim_versions_are_frozen_by_the_calendar() {
         );
         assert!(!folder("interim-3").exists());
     }
+}
+
+/// Every file and the whole version come to a browser, as they are on the disk, for those who may
+/// have them; each download is in the audit log. (jshttp/content-disposition#30: Chinese names.)
+#[tokio::test]
+async fn staff_download_files_and_packages_and_each_is_written_down() {
+    for app in TestApp::on_each_engine(Scenario::faultless(1, 100), &[]).await {
+        close_field(&app).await;
+        let all = datasets::all(&mut app.context.database.read().await.unwrap()).await.unwrap();
+        let folder = std::path::PathBuf::from(all[0].folder.clone().unwrap());
+        for (name, role) in [("qian", Role::Operator), ("zheng", Role::Supervisor)] {
+            add_account(&app, name, role).await;
+        }
+        let qian = Browser::signed_in(&app, "qian").await;
+        assert!(qian.get("/deliveries").await.2.contains("href=\"/deliveries/A1/v1\""));
+        let page = qian.get("/deliveries/A1/v1").await.2;
+        let fetch = async |path: &str| {
+            let request = app.http.get(format!("{}{path}", app.base));
+            let request = request.header("cookie", qian.cookie.clone().unwrap());
+            let response = request.send().await.unwrap();
+            assert_eq!(response.status(), 200, "{path}");
+            let name = response.headers()["content-disposition"].to_str().unwrap().to_owned();
+            (name, response.bytes().await.unwrap())
+        };
+        let mut on_disk = std::collections::BTreeMap::new();
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            on_disk.insert(name, std::fs::read(path).unwrap());
+        }
+        for (name, content) in &on_disk {
+            let path = format!("/deliveries/A1/v1/files/{name}");
+            assert!(page.contains(&path), "{}: {path} is not on {page}", app.engine);
+            assert_eq!(fetch(&path).await.1, content[..], "{}: {name}", app.engine);
+        }
+        let (named, _) = fetch("/deliveries/A1/v1/files/dataset.xlsx").await;
+        let encoded = "filename*=UTF-8''A1-%E7%AC%AC1%E7%89%88-%E6%95%B0%E6%8D%AE%E8%A1%A8.xlsx";
+        assert!(named.ends_with(encoded), "{named}");
+        let (named, archive) = fetch("/deliveries/A1/v1/package").await;
+        assert!(named.contains(".zip"), "{named}");
+        let mut archive = zip::ZipArchive::new(std::io::Cursor::new(archive)).unwrap();
+        assert_eq!(archive.len(), on_disk.len(), "{}", app.engine);
+        for (name, content) in &on_disk {
+            let mut read = Vec::new();
+            let mut entry = archive.by_name(&format!("A1-v1/{name}")).unwrap();
+            std::io::Read::read_to_end(&mut entry, &mut read).unwrap();
+            assert_eq!(read, *content, "{}: {name}", app.engine);
+        }
+        // What is not there, and who may not.
+        std::fs::write(folder.parent().unwrap().join("secret.txt"), "no").unwrap();
+        for path in ["files/..%2Fsecret.txt", "files/..%2Fv1%2Fdataset.xlsx", "files/none.csv"] {
+            assert_eq!(qian.get(&format!("/deliveries/A1/v1/{path}")).await.0, 404, "{path}");
+        }
+        assert_eq!(qian.get("/deliveries/A1/v9/package").await.0, 404);
+        let zheng = Browser::signed_in(&app, "zheng").await;
+        assert!(!zheng.get("/deliveries").await.2.contains("/deliveries/A1/v1"));
+        for path in ["", "/package", "/files/dataset.xlsx"] {
+            assert_eq!(zheng.get(&format!("/deliveries/A1/v1{path}")).await.0, 403, "{path}");
+        }
+        let filter =
+            AuditFilter { action: Some(Action::DatasetDownloaded), ..AuditFilter::default() };
+        let mut connection = app.context.database.read().await.unwrap();
+        let written = audit::entries(&mut connection, &filter, 100).await.unwrap();
+        assert_eq!(written.len(), on_disk.len() + 6, "{}", app.engine);
+        assert!(
+            written.iter().any(|entry| entry.actor.name == "qian"
+                && entry.object == "application:A1"
+                && entry.detail == "v1 package"),
+            "{written:?}"
+        );
+        // Nothing is left behind.
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), on_disk.len());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_files_of_a_version_are_named_in_words() {
+    let app = TestApp::on_sqlite(Scenario::faultless(1, 100), &[]).await;
+    close_field(&app).await;
+    add_account(&app, "qian", Role::Operator).await;
+    let pages = serde_json::json!([
+        ["/deliveries", "deliveries-written", "第 1 版"],
+        ["/deliveries/A1/v1", "delivery-files", "数据表（Excel）"]
+    ]);
+    let task = serde_json::json!({ "base": app.base, "account": "qian", "pages": pages });
+    run_in_chromium("tests/external/pages.js", task).await;
 }

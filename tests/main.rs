@@ -28,6 +28,7 @@ mod hostile;
 mod interviewer_pages;
 mod interviews;
 mod invariants;
+mod invitations;
 mod languages;
 mod list_import;
 mod lists_by_hand;

@@ -37,6 +37,18 @@ impl Via {
         }
     }
 
+    /// Returns the label in Chinese and in English.
+    pub fn labels(self) -> (&'static str, &'static str) {
+        match self {
+            Via::Console => ("网页", "web page"),
+            Via::Api => ("接口", "API"),
+            Via::Command => ("命令行", "command line"),
+            Via::Reply => ("受访者回复", "a respondent's reply"),
+            Via::Applicant => ("申报单位页面", "an applicant's page"),
+            Via::Legacy => ("旧记录", "an earlier version"),
+        }
+    }
+
     pub fn parse(raw: &str) -> Option<Via> {
         Via::ALL.into_iter().find(|via| via.as_str() == raw)
     }
@@ -98,6 +110,10 @@ actions! {
     SecondFactorEnabled "second_factor" "启用动态口令" "set up one-time codes";
     SecondFactorRemoved "no_second_factor" "停用动态口令" "removed one-time codes";
     AccountAdded "account_added" "新增账户" "added an account";
+    AccountInvited "account_invited" "邀请开通账户" "invited somebody";
+    InvitationRevoked "invitation_revoked" "撤销账户邀请" "revoked an invitation";
+    InvitationAccepted "invitation_accepted" "接受邀请并设置密码" "accepted an invitation";
+    StaffPersonChanged "staff_person" "修改员工姓名或电话" "changed a colleague's name or telephone";
     AccountDisabled "account_disabled" "停用账户" "disabled an account";
     AccountPasswordReset "account_password" "重置密码" "reset a password";
     TokenCreated "token_made" "新建接口令牌" "added a token";

@@ -12,6 +12,9 @@ pub enum Role {
     Operator,
     /// Calls respondents, and sees the data of the person on the line.
     Interviewer,
+    /// Leads the interviewers: sees their work and the progress, hands cases and appointments over,
+    /// verifies interviews, and interviews where somebody is missing. Configures and exports nothing.
+    Supervisor,
     /// Reads the audit log; changes nothing.
     Auditor,
 }
@@ -84,8 +87,9 @@ impl Permission {
 }
 
 impl Role {
-    pub const ALL: [Role; 4] =
-        [Role::Administrator, Role::Operator, Role::Interviewer, Role::Auditor];
+    /// Least permissions first, so that the first choice of a form gives the least.
+    pub const ALL: [Role; 5] =
+        [Role::Interviewer, Role::Auditor, Role::Supervisor, Role::Operator, Role::Administrator];
 
     /// Returns the permissions of the role.
     pub fn permissions(self) -> &'static [Permission] {
@@ -100,6 +104,7 @@ impl Role {
                 Permission::Datasets,
             ],
             Role::Interviewer => &[Permission::Interview],
+            Role::Supervisor => &[Permission::Read, Permission::Interview, Permission::Supervise],
             Role::Auditor => &[Permission::Read, Permission::Audit],
         }
     }
@@ -113,6 +118,7 @@ impl Role {
             Role::Administrator => "administrator",
             Role::Operator => "operator",
             Role::Interviewer => "interviewer",
+            Role::Supervisor => "supervisor",
             Role::Auditor => "auditor",
         }
     }
@@ -123,12 +129,46 @@ impl Role {
             Role::Administrator => ("管理员", "administrator"),
             Role::Operator => ("运营人员", "operator"),
             Role::Interviewer => ("访问员", "interviewer"),
+            Role::Supervisor => ("督导", "supervisor"),
             Role::Auditor => ("审计员", "auditor"),
+        }
+    }
+
+    /// Returns what the role is for, in Chinese and in English.
+    pub fn descriptions(self) -> (&'static str, &'static str) {
+        match self {
+            Role::Interviewer => (
+                "打电话、录入问卷，只看到正在通话的人",
+                "calls people and keys forms; sees only the person on the line",
+            ),
+            Role::Supervisor => (
+                "看进度和访问员的工作，转交个案和预约，复核访问；不能改设置，也不能导出",
+                "sees the progress and the interviewers' work, hands over cases and appointments, \
+                    verifies interviews; sets up and exports nothing",
+            ),
+            Role::Auditor => (
+                "只看进度和审计日志，看不到个人信息",
+                "reads the progress and the audit log, no personal data",
+            ),
+            Role::Operator => (
+                "准备和启动活动，处理名单、回复、数据，可查看个人信息",
+                "sets up and launches campaigns, handles lists, replies and data; may see people",
+            ),
+            Role::Administrator => ("以上全部，并管理账户", "all of this, and accounts"),
         }
     }
 
     pub fn parse(raw: &str) -> Option<Role> {
         Role::ALL.into_iter().find(|role| role.as_str() == raw)
+    }
+
+    /// Parses a role as people write it: its code, or its label in either language.
+    pub fn parse_label(raw: &str) -> Option<Role> {
+        let raw = raw.trim();
+        Role::ALL.into_iter().find(|role| {
+            let (zh, en) = role.labels();
+            raw == zh || raw.eq_ignore_ascii_case(en) || raw.eq_ignore_ascii_case(role.as_str())
+        })
     }
 }
 
@@ -162,5 +202,24 @@ mod tests {
                 && !Role::Interviewer.may(Permission::Supervise)
         );
         assert_eq!(Role::parse("root"), None);
+    }
+
+    #[test]
+    fn a_supervisor_leads_interviewers_and_neither_configures_nor_exports() {
+        let held: Vec<Permission> = Permission::ALL
+            .into_iter()
+            .filter(|permission| Role::Supervisor.may(*permission))
+            .collect();
+        assert_eq!(held, [Permission::Read, Permission::Interview, Permission::Supervise]);
+    }
+
+    #[test]
+    fn the_first_role_of_a_form_gives_the_least() {
+        let held = Role::ALL.map(|role| role.permissions().len());
+        assert!(held.is_sorted(), "{held:?}");
+        assert_eq!((Role::ALL[0], Role::ALL[4]), (Role::Interviewer, Role::Administrator));
+        assert_eq!(Role::parse_label(" 督导 "), Some(Role::Supervisor));
+        assert_eq!(Role::parse_label("Interviewer"), Some(Role::Interviewer));
+        assert_eq!(Role::parse_label("经理"), None);
     }
 }

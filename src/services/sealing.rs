@@ -24,6 +24,8 @@ pub mod seal_context {
     pub const SMS_QUESTION: &str = "sms_interview.text";
     pub const FROZEN: &str = "frozen.cells";
     pub const ONE_TIME: &str = "account.totp";
+    pub const STAFF_NAME: &str = "account.full_name";
+    pub const STAFF_PHONE: &str = "account.phone";
 }
 
 /// Opens the list fields of a case.

@@ -70,6 +70,16 @@
     const wrong = keying.querySelector("[aria-invalid]") || keying.querySelector("input[autofocus]");
     if (wrong) wrong.focus();
   }
+  // A button copies a text; without a clipboard (no TLS) the text is marked and copied as of old.
+  document.querySelectorAll("button[data-copy]").forEach((button) => {
+    const text = document.getElementById(button.dataset.copy);
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      try { await navigator.clipboard.writeText(text.value); } catch (error) { text.select(); document.execCommand("copy"); }
+      button.textContent = button.dataset.copied;
+    });
+  });
+  document.querySelectorAll("button[data-print]").forEach((button) => { button.hidden = false; button.addEventListener("click", () => window.print()); });
   // The home page goes on telling.
   const live = document.querySelector("[data-live]");
   if (live && window.EventSource) {
@@ -110,7 +120,8 @@
   // The questionnaire's editor: fields are saved as they are left, the phone shows what is being typed, and a button does its work without loading the page anew. Everything works by forms alone as well.
   const editor = () => document.getElementById("editor");
   if (editor()) {
-    let queue = Promise.resolve(), typing = 0;
+    let queue = Promise.resolve(), typing = 0, waiting = 0;
+    const count = (change) => { waiting += change; editor().toggleAttribute("data-saving", waiting > 0); };
     const say = (text, isBad) => { const said = document.getElementById("said"); if (said) { said.textContent = text; said.classList.toggle("bad", isBad); } };
     // Parts that show what is stored; the fields in hand stay as they are.
     const refresh = (next) => {
@@ -135,6 +146,7 @@
       if (opened && card) card.scrollIntoView({ block: "nearest" });
     };
     const send = (form, action, whole) => {
+      count(1);
       queue = queue.then(async () => {
         const data = new URLSearchParams(new FormData(form));
         data.set("revision", editor().dataset.revision);
@@ -142,7 +154,7 @@
         try {
           const sent = await fetch(form.action, { method: "POST", body: data, keepalive: true });
           const page = new DOMParser().parseFromString(await sent.text(), "text/html"), next = page.getElementById("editor");
-          if (!next) { location.assign(sent.url); return; }
+          if (!next) { location.assign(sent.url); count(-1); return; }
           if (whole || !sent.ok) {
             const added = /^(option|row)-add$/.test(action || "") ? 'input[name^="' + (action === "row-add" ? "row" : "opt") + '-"][name*="-text-"]' : null;
             replace(next, added);
@@ -150,6 +162,7 @@
           } else refresh(next);
           if (sent.ok) say(editor().dataset.saved, false);
         } catch (error) { say(editor().dataset.failed, true); }
+        count(-1);
       });
       return queue;
     };

@@ -34,6 +34,9 @@ run(async (browser) => {
   await press(qian, 'form[action$="/reveal"] button');
   check((await text(qian)).replaceAll(" ", "").includes(task.number), "a number is not shown");
   await look(qian, "timeline");
+  await press(qian, 'form[action$="/export"] button[value="document"]');
+  check((await qian.$("button[data-print]")) !== null && (await text(qian)).includes("所持有的个人信息"), "there is no document to print");
+  await look(qian, "person-document");
   // A table is sorted by a press on its head, and filtered.
   await qian.goto(`${task.base}/cases?application=A1`);
   const first = () => qian.$eval("table.data tbody tr th", (cell) => cell.innerText);

@@ -16,6 +16,7 @@ run(async (browser) => {
 
   const settled = async (what, test, ...args) =>
     page.waitForFunction(test, { timeout: 8000 }, ...args).catch(() => check(false, `${what}: does not come about`));
+  const idle = () => settled("all is saved", () => !document.getElementById("editor").hasAttribute("data-saving"));
   const saved = (revision) => settled(`revision ${revision}`, (revision) => document.getElementById("editor").dataset.revision === revision, String(revision));
   const revision = () => page.$eval("#editor", (editor) => Number(editor.dataset.revision));
   const at = () => page.evaluate(() => document.activeElement.id);
@@ -51,13 +52,14 @@ run(async (browser) => {
   await page.keyboard.type("其他");
   await page.focus("#opt-2-text-en");
   await page.keyboard.type("Else");
-  now = await revision();
   await page.focus("#if-mode");
-  await saved(now + 1);
+  await idle();
   const choose = async (field, value) => {
+    await idle();
     const now = await revision();
     await page.select(field, value);
     await saved(now + 1);
+    await idle();
   };
   await choose("#if-mode", "all");
   check((await at()) === "if-mode", `a choice that reloads the card loses the focus: ${await at()}`);

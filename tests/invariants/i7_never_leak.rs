@@ -288,8 +288,9 @@ async fn people_are_erased_after_retention_and_no_backup_reveals_them() {
     }
 }
 
-const STAFF: [(&str, Role); 4] = [
+const STAFF: [(&str, Role); 5] = [
     ("wu", Role::Interviewer),
+    ("zheng", Role::Supervisor),
     ("li", Role::Auditor),
     ("qian", Role::Operator),
     ("zhao", Role::Administrator),
@@ -297,7 +298,7 @@ const STAFF: [(&str, Role); 4] = [
 
 /// Forms without an audit entry ahead of the action: their services write one in the transaction of
 /// the change, or change only the own session or call.
-const AUDITED_BY_SERVICE: [&str; 41] = [
+const AUDITED_BY_SERVICE: [&str; 45] = [
     "/campaigns/{code}/paper/print",
     "/campaigns/{code}/paper/runs/{run}",
     "/paper",
@@ -313,9 +314,12 @@ const AUDITED_BY_SERVICE: [&str; 41] = [
     "/questionnaires/{category}/edit/undo",
     "/applications/{code}/responses/{case}",
     "/drafts/{code}/test",
+    "/lists/discard",
     "/accounts",
     "/accounts/{name}/disable",
-    "/accounts/{name}/password",
+    "/accounts/{name}/link",
+    "/accounts/{name}/link/revoke",
+    "/accounts/{name}/person",
     "/accounts/{name}/second-factor",
     "/cases/{case}/export",
     "/datasets/{application}/{version}/review",
@@ -331,6 +335,7 @@ const AUDITED_BY_SERVICE: [&str; 41] = [
     "/staff/language",
     "/staff/sign-out",
     "/supervision/assign",
+    "/supervision/names",
     "/supervision/verifications/{id}/call",
     "/tokens",
     "/tokens/{name}/revoke",

@@ -21,6 +21,12 @@ pub struct Account {
     pub disabled_at: Option<Timestamp>,
     /// Whether sign-in requires a one-time code.
     pub has_second_factor: bool,
+    /// Whether a password is set; the invited have none yet.
+    pub has_password: bool,
+    /// The real name, sealed with the staff key.
+    pub full_name_sealed: Option<Vec<u8>>,
+    /// The telephone, sealed with the staff key.
+    pub phone_sealed: Option<Vec<u8>>,
 }
 
 /// The credentials that sign-in checks.
@@ -38,7 +44,8 @@ pub struct Credentials {
 }
 
 const COLUMNS: &str = "a.id, a.name, a.role, a.languages, a.created_at, a.disabled_at, CASE WHEN \
-    a.totp_sealed IS NULL THEN 0 ELSE 1 END AS has_totp";
+    a.totp_sealed IS NULL THEN 0 ELSE 1 END AS has_totp, CASE WHEN a.password_hash = '' THEN 0 ELSE \
+    1 END AS has_password, a.full_name_sealed, a.phone_sealed";
 
 fn read(row: &AnyRow) -> Result<Account> {
     let (role, languages): (String, String) = (row.try_get("role")?, row.try_get("languages")?);
@@ -55,10 +62,13 @@ fn read(row: &AnyRow) -> Result<Account> {
         created_at: Timestamp(row.try_get("created_at")?),
         disabled_at: row.try_get::<Option<i64>, _>("disabled_at")?.map(Timestamp),
         has_second_factor: row.try_get::<i64, _>("has_totp")? == 1,
+        has_password: row.try_get::<i64, _>("has_password")? == 1,
+        full_name_sealed: row.try_get("full_name_sealed")?,
+        phone_sealed: row.try_get("phone_sealed")?,
     })
 }
 
-/// Adds an account. Returns false if the name is taken.
+/// Adds an account. Returns false if the name is taken. An empty `password_hash` is no password.
 pub async fn add(
     tx: &mut AnyConnection,
     name: &str,
@@ -115,12 +125,13 @@ pub async fn find_credentials(
     .transpose()
 }
 
-/// Disables an account and ends its sessions. Returns false if there is no such account or if it is
+/// Disables an account, ends its sessions and deletes its telephone. Returns false if there is no such account or if it is
 /// already disabled.
 pub async fn disable(tx: &mut AnyConnection, name: &str, now: Timestamp) -> Result<bool> {
     let sql = "DELETE FROM session WHERE account_id IN (SELECT id FROM account WHERE name = $1)";
     sqlx::query(sql).bind(name.to_owned()).execute(&mut *tx).await?;
-    let sql = "UPDATE account SET disabled_at = $2 WHERE name = $1 AND disabled_at IS NULL";
+    let sql = "UPDATE account SET disabled_at = $2, phone_sealed = NULL WHERE name = $1 AND \
+        disabled_at IS NULL";
     Ok(sqlx::query(sql).bind(name.to_owned()).bind(now.0).execute(tx).await?.rows_affected() == 1)
 }
 
@@ -314,4 +325,94 @@ pub async fn end_session(tx: &mut AnyConnection, token_hash: &str) -> Result<()>
         .execute(tx)
         .await?;
     Ok(())
+}
+
+/// Sets the sealed real name and telephone of an account.
+pub async fn set_person(
+    tx: &mut AnyConnection,
+    name: &str,
+    full_name_sealed: Option<Vec<u8>>,
+    phone_sealed: Option<Vec<u8>>,
+) -> Result<bool> {
+    let sql = "UPDATE account SET full_name_sealed = $2, phone_sealed = $3 WHERE name = $1 AND \
+        disabled_at IS NULL";
+    let done = sqlx::query(sql)
+        .bind(name.to_owned())
+        .bind(full_name_sealed)
+        .bind(phone_sealed)
+        .execute(tx)
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Stores the hash of an invitation's link.
+pub async fn add_invitation(
+    tx: &mut AnyConnection,
+    id: AccountId,
+    token_hash: &str,
+    created_by: &str,
+    expires_at: Timestamp,
+    now: Timestamp,
+) -> Result<()> {
+    let sql = "INSERT INTO account_invitation (account_id, token_hash, created_by, created_at, \
+        expires_at) VALUES ($1, $2, $3, $4, $5)";
+    sqlx::query(sql)
+        .bind(id.0)
+        .bind(token_hash.to_owned())
+        .bind(created_by.to_owned())
+        .bind(now.0)
+        .bind(expires_at.0)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// Returns the account of a link that can be used now.
+pub async fn find_invitation(
+    connection: &mut AnyConnection,
+    token_hash: &str,
+    now: Timestamp,
+) -> Result<Option<Account>> {
+    let sql = statement(format!(
+        "SELECT {COLUMNS} FROM account_invitation i JOIN account a ON a.id = i.account_id WHERE \
+            i.token_hash = $1 AND i.used_at IS NULL AND i.revoked_at IS NULL AND i.expires_at > $2 \
+            AND a.disabled_at IS NULL"
+    ));
+    let row =
+        sqlx::query(sql).bind(token_hash.to_owned()).bind(now.0).fetch_optional(connection).await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// Uses a link up. Returns false if it was used, revoked or has expired meanwhile.
+pub async fn use_invitation(
+    tx: &mut AnyConnection,
+    token_hash: &str,
+    now: Timestamp,
+) -> Result<bool> {
+    let sql = "UPDATE account_invitation SET used_at = $2 WHERE token_hash = $1 AND used_at IS \
+        NULL AND revoked_at IS NULL AND expires_at > $2";
+    let done = sqlx::query(sql).bind(token_hash.to_owned()).bind(now.0).execute(tx).await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Revokes the links of an account that can still be used. Returns whether there was one.
+pub async fn revoke_invitations(
+    tx: &mut AnyConnection,
+    id: AccountId,
+    now: Timestamp,
+) -> Result<bool> {
+    let sql = "UPDATE account_invitation SET revoked_at = $2 WHERE account_id = $1 AND used_at IS \
+        NULL AND revoked_at IS NULL AND expires_at > $2";
+    Ok(sqlx::query(sql).bind(id.0).bind(now.0).execute(tx).await?.rows_affected() > 0)
+}
+
+/// Returns until when each account's link can be used; accounts without such a link are left out.
+pub async fn open_invitations(
+    connection: &mut AnyConnection,
+    now: Timestamp,
+) -> Result<Vec<(AccountId, Timestamp)>> {
+    let sql = "SELECT account_id, MAX(expires_at) FROM account_invitation WHERE used_at IS NULL \
+        AND revoked_at IS NULL AND expires_at > $1 GROUP BY account_id";
+    let rows: Vec<(i64, i64)> = sqlx::query_as(sql).bind(now.0).fetch_all(connection).await?;
+    Ok(rows.into_iter().map(|(id, until)| (AccountId(id), Timestamp(until))).collect())
 }

@@ -221,6 +221,16 @@ pub async fn list(connection: &mut AnyConnection, all: bool) -> Result<Vec<Alarm
     sqlx::query(sql).fetch_all(connection).await?.iter().map(read).collect()
 }
 
+/// Lists the open alarms of applications in the field whose campaign goes on; the lowest chance
+/// first. An alarm that is over stays open until the next look at all of them.
+pub async fn in_field(connection: &mut AnyConnection) -> Result<Vec<Alarm>> {
+    let sql = statement(format!(
+        "{SELECT} WHERE l.ended_at IS NULL AND a.state = 'in_field' AND a.held_since IS NULL AND \
+            (c.state IS NULL OR c.state <> 'closed') ORDER BY l.chance, a.code, l.id"
+    ));
+    sqlx::query(sql).fetch_all(connection).await?.iter().map(read).collect()
+}
+
 /// Lists open alarms that are not acknowledged, the lowest chance first.
 pub async fn unacknowledged(connection: &mut AnyConnection) -> Result<Vec<Alarm>> {
     let sql = statement(format!(

@@ -6,7 +6,7 @@ use sqlx::{AnyConnection, Row};
 use super::bulk_params::{ColumnType, to_param};
 use super::dialect::{Engine, statement};
 use super::{Result, WriteTx, decode_enum};
-use crate::domain::ids::{AccountId, CallId, CampaignId, InvitationId};
+use crate::domain::ids::{AccountId, CallId, CampaignId, CaseId, InvitationId};
 use crate::domain::language::Language;
 use crate::domain::time::Timestamp;
 
@@ -367,6 +367,24 @@ pub async fn cases_of(
         .fetch_all(connection)
         .await?;
     Ok(rows.into_iter().map(|(id, cases)| (InvitationId(id), cases)).collect())
+}
+
+/// Returns the cases of people, each with its `APPLICATION/PSEUDONYM`.
+pub async fn case_list(
+    connection: &mut AnyConnection,
+    invitations: &[InvitationId],
+) -> Result<Vec<(InvitationId, CaseId, String)>> {
+    let sql = format!(
+        "SELECT c.invitation_id, c.id, a.code || '/' || c.pseudonym FROM survey_case c JOIN \
+            application a ON a.id = c.application_id WHERE c.invitation_id {} ORDER BY c.id",
+        Engine::of_connection(connection).in_list(1, ColumnType::Number)
+    );
+    let rows: Vec<(i64, i64, String)> = sqlx::query_as(statement(sql))
+        .bind(to_param(invitations.iter().map(|i| i.0)))
+        .fetch_all(connection)
+        .await?;
+    let read = |(invitation, case, name)| (InvitationId(invitation), CaseId(case), name);
+    Ok(rows.into_iter().map(read).collect())
 }
 
 /// Returns the earliest time after `now` at which a call may be made.

@@ -501,7 +501,7 @@ mod tests {
         );
         assert_eq!(
             told(|file| file.step_item("img1", true).unwrap()),
-            ["img2 移动:  -> 页内顺序改变"]
+            ["img1 移动:  -> 页内顺序改变"]
         );
         assert_eq!(
             told(|file| file.move_item("img1", ItemPlace { page: 1, item: 0 }).unwrap()),

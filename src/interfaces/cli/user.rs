@@ -1,7 +1,7 @@
-//! `user add|list|disable|reset-codes|password`.
+//! `user add|invite|link|revoke-link|list|disable|reset-codes|password`.
 
 use std::io::Read;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
@@ -13,6 +13,7 @@ use crate::adapters::database::accounts as stored;
 use crate::domain::language::Language;
 use crate::domain::personal::Personal;
 use crate::domain::role::Role;
+use crate::services::accounts::invitations::{self, Invited};
 use crate::services::accounts::{self, TokensOfDisabled};
 use crate::services::context::AppContext;
 
@@ -21,7 +22,7 @@ pub enum UserCommand {
     /// Add a user
     Add {
         name: String,
-        /// administrator, operator, interviewer or auditor
+        /// administrator, operator, supervisor, interviewer or auditor
         #[arg(long, value_parser = role)]
         role: Role,
         /// A language the user can interview in; repeat for more; the first is the language of the
@@ -31,6 +32,17 @@ pub enum UserCommand {
         #[command(flatten)]
         password: PasswordSource,
     },
+    /// Invite colleagues by one-time links: a person a line with name, telephone and role
+    Invite {
+        /// File with the lines, «-» for standard input
+        file: PathBuf,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make a user a new link; the password and earlier links are void at once
+    Link { name: String },
+    /// Revoke a user's link
+    RevokeLink { name: String },
     /// List all users
     List {
         #[arg(long)]
@@ -62,7 +74,8 @@ pub struct PasswordSource {
 }
 
 fn role(raw: &str) -> Result<Role, String> {
-    Role::parse(raw).ok_or_else(|| "write administrator, operator, interviewer or auditor".into())
+    Role::parse(raw)
+        .ok_or_else(|| "write administrator, operator, supervisor, interviewer or auditor".into())
 }
 
 fn language(raw: &str) -> Result<Language, String> {
@@ -73,15 +86,31 @@ impl PasswordSource {
     /// Returns the password, and whether it was generated.
     fn read(&self) -> Result<(Personal, bool)> {
         let Some(file) = &self.password_file else { return Ok((new_token()?, true)) };
-        let text = if file.as_os_str() == "-" {
-            let mut text = String::new();
-            std::io::stdin().read_to_string(&mut text).context("standard input cannot be read")?;
-            text
-        } else {
-            read_text(file)?
-        };
+        let text = read_file_or_input(file)?;
         Ok((Personal::new(text.lines().next().unwrap_or_default()), false))
     }
+}
+
+/// Reads a file, or standard input for «-».
+fn read_file_or_input(file: &Path) -> Result<String> {
+    if file.as_os_str() != "-" {
+        return read_text(file);
+    }
+    let mut text = String::new();
+    std::io::stdin().read_to_string(&mut text).context("standard input cannot be read")?;
+    Ok(text)
+}
+
+/// Prints a link, which is nowhere stored.
+fn print_link(invited: &Invited) {
+    print_line!(
+        "{} ({}, {}): {} until {}",
+        invited.full_name.reveal(),
+        invited.name,
+        invited.role,
+        invited.link.reveal(),
+        invited.expires_at.rfc3339(chrono_tz::Asia::Shanghai)
+    );
 }
 
 pub async fn run(context: &AppContext, command: UserCommand) -> Result<()> {
@@ -99,6 +128,25 @@ pub async fn run(context: &AppContext, command: UserCommand) -> Result<()> {
             .await?;
             print_line!("{name} may sign in at {}/staff as {role}", context.config.public_url);
             print_generated_password(&password, is_generated);
+            Ok(())
+        }
+        UserCommand::Invite { file, json } => {
+            let people = invitations::parse_list(context, &read_file_or_input(&file)?)?;
+            let invited = invitations::invite(context, &output::current_actor(), &people).await?;
+            if json {
+                let rows = invited.iter().map(|one| json!({ "name": one.name, "full_name": one.full_name.reveal(), "role": one.role.as_str(), "link": one.link.reveal(), "expires_at": one.expires_at.rfc3339(chrono_tz::UTC) }));
+                return output::print_json(&rows.collect::<Vec<_>>());
+            }
+            invited.iter().for_each(print_link);
+            Ok(())
+        }
+        UserCommand::Link { name } => {
+            print_link(&invitations::renew(context, &output::current_actor(), &name).await?);
+            Ok(())
+        }
+        UserCommand::RevokeLink { name } => {
+            invitations::revoke(context, &output::current_actor(), &name).await?;
+            print_line!("the link of {name} is revoked");
             Ok(())
         }
         UserCommand::Password { name, password } => {
@@ -143,7 +191,7 @@ async fn list(context: &AppContext, as_json: bool) -> Result<()> {
     let disabled =
         |account: &stored::Account| account.disabled_at.map(|at| at.rfc3339(chrono_tz::UTC));
     if as_json {
-        let rows = all.iter().map(|a| json!({ "name": a.name, "role": a.role.as_str(), "languages": languages(a), "second_factor": a.has_second_factor, "disabled_at": disabled(a) }));
+        let rows = all.iter().map(|a| json!({ "name": a.name, "role": a.role.as_str(), "languages": languages(a), "second_factor": a.has_second_factor, "password": a.has_password, "disabled_at": disabled(a) }));
         return output::print_json(&rows.collect::<Vec<_>>());
     }
     let cells = |a: &stored::Account| {

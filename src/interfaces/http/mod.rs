@@ -13,6 +13,7 @@ pub mod auth;
 pub mod callbacks;
 mod client_address;
 mod console;
+mod download;
 mod error_page;
 mod failed_attempt_limiter;
 mod framework_errors;

@@ -69,7 +69,7 @@ pub struct PageLayout<'a> {
     pub tr: Translator,
     pub style: &'static str,
     pub script: &'static str,
-    /// Name of the user; `None` if nobody is signed in.
+    /// Real name of the user, or the account's; `None` if nobody is signed in.
     pub name: Option<&'a str>,
     pub token: &'a str,
     /// Entries of the menu that the user may open.
@@ -106,7 +106,7 @@ impl<'a> PageLayout<'a> {
             tr: staff.tr,
             style: STYLE,
             script: SCRIPT,
-            name: Some(&staff.session.account.name),
+            name: Some(staff.display_name.reveal()),
             token: &staff.form_token,
             nav_items: open
                 .map(|(path, _, words)| NavItem { path, label: staff.tr.pair(*words) })

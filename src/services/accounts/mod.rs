@@ -2,10 +2,13 @@
 //!
 //! [`signing_in`] creates a [`Session`] from a name, a password and, where one is set up, a
 //! one-time code. [`second_factor`] sets up one-time codes; [`tokens`] manages the API tokens of
-//! programs. Consecutive wrong passwords or codes lock an account for a while. The answers do not
+//! programs; [`invitations`] creates accounts whose people set their own password by a link;
+//! [`colleagues`] keeps their real names. Consecutive wrong passwords or codes lock an account for a while. The answers do not
 //! reveal whether a name exists.
 
+pub mod colleagues;
 mod devices;
+pub mod invitations;
 mod password_work;
 pub mod second_factor;
 mod signing_in;
@@ -21,6 +24,7 @@ use crate::adapters::database::{DatabaseError, WriteTx};
 use crate::domain::audit::{Action, Actor};
 use crate::domain::language::Language;
 use crate::domain::personal::Personal;
+use crate::domain::phone::PhoneError;
 use crate::domain::role::{Permission, Role};
 use crate::services::context::AppContext;
 pub use devices::{DEVICE_TIME, issue_device};
@@ -75,6 +79,17 @@ pub enum AccountError {
     ScopeNotHeld(Permission),
     #[error("the name {0} is used for something else; choose another")]
     ReservedName(String),
+    #[error(
+        "this link was used already, was withdrawn, or is older than 72 hours; ask for another"
+    )]
+    UnknownInvitation,
+    #[error("a colleague's name has 1 to 60 characters")]
+    FullName,
+    #[error("nothing is made: {}", invitations::in_words(.0))]
+    Lines(Vec<invitations::WrongLine>),
+    #[error(transparent)]
+    #[strum(transparent)]
+    Phone(#[from] PhoneError),
     #[error(transparent)]
     #[strum(transparent)]
     Seal(#[from] SealError),

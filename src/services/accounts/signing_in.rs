@@ -84,7 +84,11 @@ pub async fn sign_in(
         Some(credentials) => reserve_attempt(context, credentials).await?,
         None => false,
     };
-    let hash = credentials.as_ref().map(|credentials| credentials.password_hash.clone());
+    // The invited have no password yet; it takes the same time as a wrong one.
+    let hash = credentials
+        .as_ref()
+        .map(|credentials| credentials.password_hash.clone())
+        .filter(|hash| !hash.is_empty());
     let is_right = password_work::verify(attempt.password, hash).await?;
     let Some(credentials) = credentials else { return Err(AccountError::WrongCredentials) };
     let has_code = match attempt.code.filter(|_| is_right && credentials.totp_sealed.is_some()) {

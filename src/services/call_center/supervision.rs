@@ -2,16 +2,18 @@
 //! interviewers.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 
 use super::CallCenterError;
 use crate::adapters::database::accounts::{self, Account};
 use crate::adapters::database::call_queue::{self, QueueEntry};
-use crate::adapters::database::campaigns;
+use crate::adapters::database::campaigns::{self, CampaignState};
+use crate::adapters::database::links;
 use crate::domain::audit::{Action, Actor};
-use crate::domain::ids::{AccountId, InvitationId};
+use crate::domain::ids::{AccountId, CampaignId, CaseId, InvitationId};
+use crate::domain::personal::Personal;
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
+use crate::services::sealing::open_person;
 
 /// The number of queue entries listed: those on a screen first, then by time.
 const MAX_LISTED: usize = 200;
@@ -32,6 +34,8 @@ pub struct QueueDashboardRow {
     pub campaign: String,
     /// `APPLICATION/PSEUDONYM`.
     pub cases: String,
+    /// The same, each with its case.
+    pub case_list: Vec<(CaseId, String)>,
     pub next_at: Option<Timestamp>,
     pub promised_at: Option<Timestamp>,
     pub calls: u32,
@@ -55,12 +59,25 @@ pub async fn supervision_dashboard(
         .into_iter()
         .map(|account| (account.id, account.name))
         .collect();
+    let states: BTreeMap<CampaignId, (String, CampaignState)> = campaigns::all(&mut connection)
+        .await?
+        .into_iter()
+        .map(|campaign| (campaign.id, (campaign.code, campaign.state)))
+        .collect();
+    let state = |entry: &QueueEntry| states.get(&entry.campaign).map(|(_, state)| *state);
+    // Nobody of a closed campaign is called any more; a call that goes on is shown to its end.
+    all.retain(|entry| {
+        state(entry).is_some_and(|state| state != CampaignState::Closed)
+            || current_interviewer(entry).is_some()
+    });
+    let can_be_called = |entry: &QueueEntry| {
+        current_interviewer(entry).is_none()
+            && entry.next_at.is_some_and(|at| at <= now)
+            && state(entry) == Some(CampaignState::Running)
+    };
     let mut dashboard = SupervisionDashboard {
         queued: all.len(),
-        due: all
-            .iter()
-            .filter(|w| current_interviewer(w).is_none() && w.next_at.is_some_and(|at| at <= now))
-            .count(),
+        due: all.iter().filter(|entry| can_be_called(entry)).count(),
         promised: all.iter().filter(|w| w.promised_at.is_some()).count(),
         on_screens: all.iter().filter(|w| current_interviewer(w).is_some()).count(),
         rows: Vec::new(),
@@ -68,21 +85,25 @@ pub async fn supervision_dashboard(
     all.sort_by_key(|w| {
         (current_interviewer(w).is_none(), w.promised_at.is_none(), w.next_at, w.invitation)
     });
-    all.truncate(MAX_LISTED);
+    // Every appointment is listed, for the calendar.
+    let mut listed = 0;
+    all.retain(|entry| {
+        listed += 1;
+        listed <= MAX_LISTED || entry.promised_at.is_some()
+    });
     let ids: Vec<InvitationId> = all.iter().map(|entry| entry.invitation).collect();
     let cases: BTreeMap<InvitationId, String> =
         call_queue::cases_of(&mut connection, &ids).await?.into_iter().collect();
-    let mut codes = BTreeMap::new();
+    let mut case_list: BTreeMap<InvitationId, Vec<(CaseId, String)>> = BTreeMap::new();
+    for (invitation, case, name) in call_queue::case_list(&mut connection, &ids).await? {
+        case_list.entry(invitation).or_default().push((case, name));
+    }
     for entry in all {
-        let code: &String = match codes.entry(entry.campaign) {
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(unknown) => {
-                unknown.insert(campaigns::get(&mut connection, entry.campaign).await?.code)
-            }
-        };
+        let code = states.get(&entry.campaign).map(|(code, _)| code.clone()).unwrap_or_default();
         dashboard.rows.push(QueueDashboardRow {
             invitation: entry.invitation,
-            campaign: code.clone(),
+            campaign: code,
+            case_list: case_list.remove(&entry.invitation).unwrap_or_default(),
             cases: cases.get(&entry.invitation).cloned().unwrap_or_default(),
             next_at: entry.next_at,
             promised_at: entry.promised_at,
@@ -113,6 +134,20 @@ pub async fn assign(
     invitation: InvitationId,
     to: &str,
 ) -> Result<(), CallCenterError> {
+    match assign_all(context, by, &[invitation], to).await? {
+        0 => Err(CallCenterError::NotInQueue),
+        _ => Ok(()),
+    }
+}
+
+/// Assigns people to one interviewer, or to all if the name is empty. Returns how many were; the
+/// others have left the queue meanwhile.
+pub async fn assign_all(
+    context: &AppContext,
+    by: &Actor,
+    invitations: &[InvitationId],
+    to: &str,
+) -> Result<usize, CallCenterError> {
     let account = match to {
         "" => None,
         name => {
@@ -121,13 +156,41 @@ pub async fn assign(
             Some(known.ok_or_else(|| CallCenterError::UnknownInterviewer(name.to_owned()))?.id)
         }
     };
+    let mut assigned = 0;
     let mut tx = context.database.write().await?;
-    if !call_queue::assign(&mut tx, invitation, account).await? {
-        return Err(CallCenterError::NotInQueue);
+    for invitation in invitations {
+        if call_queue::assign(&mut tx, *invitation, account).await? {
+            let object = format!("invitation:{}", invitation.0);
+            context.audit(&mut tx, by, Action::CaseAssigned, &object).await?;
+            assigned += 1;
+        }
     }
-    context
-        .audit(&mut tx, by, Action::CaseAssigned, &format!("invitation:{}", invitation.0))
-        .await?;
     tx.commit().await?;
-    Ok(())
+    Ok(assigned)
+}
+
+/// Returns the names of the people of these rows. Each is written into the audit log, under its
+/// cases, before any is opened.
+pub async fn reveal_names(
+    context: &AppContext,
+    by: &Actor,
+    rows: &[QueueDashboardRow],
+) -> Result<BTreeMap<InvitationId, Personal>, CallCenterError> {
+    let mut tx = context.database.write().await?;
+    for (case, _) in rows.iter().flat_map(|row| &row.case_list) {
+        let object = format!("case:{}", case.0);
+        context.audit(&mut tx, by, Action::CasePersonViewed, &object).await?;
+    }
+    tx.commit().await?;
+    let mut names = BTreeMap::new();
+    let mut connection = context.database.read().await?;
+    for row in rows {
+        let to = links::invited_person(&mut connection, row.invitation).await?;
+        // A person who was erased meanwhile has no name.
+        let sealer = context.keys.sealer(&to.key_id).ok();
+        if let Some(person) = sealer.and_then(|key| open_person(&key, &to.person_sealed).ok()) {
+            names.insert(row.invitation, person.name);
+        }
+    }
+    Ok(names)
 }

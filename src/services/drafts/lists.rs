@@ -1,15 +1,16 @@
 //! List drafts: a list before its import. It is stored sealed, previewed with every problem beside
 //! its row, and corrected in place, so that a faulty file need not be uploaded again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use phonenumber::country;
 use serde::{Deserialize, Serialize};
 
 use crate::adapters::crypto::{KeyRingError, SealError};
 use crate::adapters::database::DatabaseError;
-use crate::adapters::database::applications::{self, Application};
+use crate::adapters::database::applications::{self, Application, ApplicationState};
 use crate::adapters::database::drafts::{self, ListDraft};
+use crate::domain::audit::{Action, Actor};
 use crate::domain::category::Category;
 use crate::domain::personal::Personal;
 use crate::services::context::AppContext;
@@ -642,6 +643,42 @@ async fn remember_form(
     known_forms::remember(context, &mut tx, application.applicant_id, &options, &hash).await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// Returns the lists that can still be imported, and those that cannot, because an application of
+/// theirs is in the field or over.
+pub async fn by_use(
+    context: &AppContext,
+) -> Result<(Vec<ListDraft>, Vec<ListDraft>), ListDraftError> {
+    let mut connection = context.database.read().await?;
+    let waiting: HashSet<String> = applications::all(&mut connection)
+        .await?
+        .into_iter()
+        .filter(|application| application.state == ApplicationState::Registered)
+        .map(|application| application.code)
+        .collect();
+    let all = drafts::lists(&mut connection).await?;
+    let can_be_imported =
+        |list: &ListDraft| list.applications.split(',').all(|code| waiting.contains(code));
+    Ok(all.into_iter().partition(can_be_imported))
+}
+
+/// Discards lists together. Returns how many were; the others were imported or discarded meanwhile.
+pub async fn discard_all(
+    context: &AppContext,
+    actor: &Actor,
+    ids: &[i64],
+) -> Result<usize, ListDraftError> {
+    let mut discarded = 0;
+    let mut tx = context.database.write().await?;
+    for id in ids {
+        if drafts::discard_list(&mut tx, *id).await? {
+            context.audit(&mut tx, actor, Action::ListDiscarded, &format!("list:{id}")).await?;
+            discarded += 1;
+        }
+    }
+    tx.commit().await?;
+    Ok(discarded)
 }
 
 pub async fn discard_draft(context: &AppContext, id: i64) -> Result<(), ListDraftError> {

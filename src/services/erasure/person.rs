@@ -13,11 +13,14 @@ use crate::adapters::database::datasets::{self, DatasetKind, FreezeReason};
 use crate::adapters::database::erasure::{self, CertificateKind};
 use crate::adapters::database::responses::{self, StoredValue};
 use crate::adapters::database::subject_access_export::{self, SubjectAccessExport};
-use crate::adapters::database::{consents, quotas, suppressions};
+use crate::adapters::database::{campaigns, consents, quotas, suppressions};
 use crate::domain::audit::{Action, Actor};
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::{ApplicantId, CaseId, RespondentId};
+use crate::domain::language::Language;
 use crate::domain::phone::Phone;
+use crate::domain::questionnaire::{Answer, Item, ItemKind, Questionnaire};
+use crate::domain::words::Words;
 use crate::services;
 use crate::services::context::AppContext;
 use crate::services::interviews;
@@ -46,8 +49,21 @@ pub async fn export(
         return Err(ErasureError::UnknownNumber);
     }
     let (mut exports, mut records) = (Vec::new(), Vec::new());
+    let mut questionnaires: BTreeMap<String, Questionnaire> = BTreeMap::new();
     for (person, _) in people {
-        exports.push((person, subject_access_export::collect(&mut tx, person).await?));
+        let export = subject_access_export::collect(&mut tx, person).await?;
+        for case in &export.cases {
+            let application = applications::find(&mut tx, &case.application).await?;
+            let id = application.and_then(|application| application.questionnaire_id);
+            if let Some(id) = id.filter(|_| !questionnaires.contains_key(&case.application)) {
+                let source = campaigns::questionnaire_source(&mut tx, id).await?;
+                // One that cannot be read any more leaves the answers in codes.
+                if let Ok(read) = Questionnaire::parse(&source) {
+                    questionnaires.insert(case.application.clone(), read);
+                }
+            }
+        }
+        exports.push((person, export));
     }
     let suppressed = suppressions::of_number(&mut tx, &phone_hash).await?;
     for (person, _) in &exports {
@@ -57,7 +73,7 @@ pub async fn export(
     }
     tx.commit().await?;
     for (_, export) in exports {
-        records.push(open_export(context, export)?);
+        records.push(open_export(context, export, &questionnaires)?);
     }
     let utc = |at: crate::domain::time::Timestamp| at.rfc3339(chrono_tz::UTC);
     let suppressed =
@@ -65,7 +81,38 @@ pub async fn export(
     Ok(json!({ "records": records, "suppressions": suppressed.collect::<Vec<_>>() }))
 }
 
-fn open_export(context: &AppContext, export: SubjectAccessExport) -> Result<Value, ErasureError> {
+/// Returns the answers as they were asked and given, in a language, in the questionnaire's order.
+fn answers_in_words(
+    questionnaire: &Questionnaire,
+    answers: &BTreeMap<String, String>,
+    language: Language,
+) -> Vec<Value> {
+    let fixed = Words::of(language);
+    let said = |item: &Item, stored: &str| match (Answer::from_stored(item, stored), &item.kind) {
+        (Some(Answer::NotApplicable), _) => fixed.not_applicable.clone(),
+        (Some(Answer::DontKnow), _) => fixed.dont_know.clone(),
+        (Some(Answer::Refused), _) => fixed.refused.0.clone(),
+        (_, ItemKind::Choice(choice)) => {
+            let option = |code: &str| {
+                let known = choice.options.iter().find(|option| option.code == code);
+                known.map_or(code.to_owned(), |one| one.text.in_language(language).to_owned())
+            };
+            stored.split(' ').map(option).collect::<Vec<_>>().join("; ")
+        }
+        (_, ItemKind::Scale(scale)) => format!("{stored} ({}–{})", scale.from, scale.to),
+        _ => stored.to_owned(),
+    };
+    let asked = questionnaire.items().filter_map(|item| Some((item, answers.get(&item.id)?)));
+    let row = |(item, stored): (&Item, &String)| json!({ "question": item.text.in_language(language), "answer": said(item, stored) });
+    asked.map(row).collect()
+}
+
+fn open_export(
+    context: &AppContext,
+    export: SubjectAccessExport,
+    questionnaires: &BTreeMap<String, Questionnaire>,
+) -> Result<Value, ErasureError> {
+    let language = Language::parse(&export.language).unwrap_or(Language::ZH);
     let sealer = context.keys.sealer(&export.key_id)?;
     let person = open_person(&sealer, &export.person_sealed)?;
     let utc = |at: crate::domain::time::Timestamp| at.rfc3339(chrono_tz::UTC);
@@ -81,7 +128,11 @@ fn open_export(context: &AppContext, export: SubjectAccessExport) -> Result<Valu
             };
             answers.insert(item, text);
         }
+        let in_words = questionnaires
+            .get(&case.application)
+            .map(|questionnaire| answers_in_words(questionnaire, &answers, language));
         cases.push(json!({
+            "answers_in_words": in_words,
             "application": case.application, "category": case.category, "disposition": case.disposition, "since": utc(case.disposed_at),
             "segment": case.segment, "list_fields": open_fields(&sealer, case.fields_sealed.as_deref())?, "answers": answers,
             "origin": case.origin.map(|(device, network)| json!({ "device_code": device, "network_code": network })),

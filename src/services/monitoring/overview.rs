@@ -2,11 +2,14 @@
 //! gateways; and the work that awaits a person.
 
 use super::MonitoringError;
+use crate::adapters::database::accounts;
 use crate::adapters::database::alarms::{self, Alarm};
+use crate::adapters::database::audit::{self, AuditFilter};
 use crate::adapters::database::deliveries::{self, DeliveryProblem};
 use crate::adapters::database::events;
 use crate::adapters::database::stuck_work::{self, StuckWork};
-use crate::adapters::database::{lists, messages, programmes, rates, replies};
+use crate::adapters::database::{campaigns, drafts, lists, messages, programmes, rates, replies};
+use crate::domain::audit::Action;
 use crate::domain::time::Timestamp;
 use crate::domain::webhook_state::WebhookState;
 use crate::services::context::AppContext;
@@ -19,6 +22,23 @@ pub struct SystemOverview {
     pub programmes: Vec<ProgrammeOverview>,
     pub gateways: Vec<GatewayHealth>,
     pub pending_work: PendingWork,
+    /// What is left to do before the first launch; `None`: something was launched.
+    pub first_steps: Option<FirstSteps>,
+}
+
+/// What has been done before the first launch of an installation.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FirstSteps {
+    pub has_programme: bool,
+    /// Somebody besides the first administrator has a password.
+    pub has_colleague: bool,
+    /// A test message has gone out.
+    pub has_test: bool,
+    pub has_application: bool,
+    /// A list is imported.
+    pub has_list: bool,
+    /// A campaign draft, if there is one.
+    pub draft: Option<String>,
 }
 
 pub struct ProgrammeOverview {
@@ -108,7 +128,9 @@ pub async fn system_overview(context: &AppContext) -> Result<SystemOverview, Mon
     };
     let gateways = context.gateways.keys().map(gateway).collect();
     drop(connection);
+    let first_steps = first_steps(context, &overviews).await?;
     Ok(SystemOverview {
+        first_steps,
         at: now,
         programmes: overviews,
         gateways,
@@ -116,12 +138,33 @@ pub async fn system_overview(context: &AppContext) -> Result<SystemOverview, Mon
     })
 }
 
+async fn first_steps(
+    context: &AppContext,
+    programmes: &[ProgrammeOverview],
+) -> Result<Option<FirstSteps>, MonitoringError> {
+    let mut connection = context.database.read().await?;
+    if !campaigns::all(&mut connection).await?.is_empty() {
+        return Ok(None);
+    }
+    let tests = AuditFilter { action: Some(Action::TestMessageSent), ..AuditFilter::default() };
+    let active = accounts::all(&mut connection).await?.into_iter();
+    let active = active.filter(|account| account.disabled_at.is_none() && account.has_password);
+    let applications = || programmes.iter().flat_map(|programme| &programme.applications);
+    Ok(Some(FirstSteps {
+        has_programme: !programmes.is_empty(),
+        has_colleague: active.count() > 1,
+        has_test: !audit::entries(&mut connection, &tests, 1).await?.is_empty(),
+        has_application: applications().next().is_some(),
+        has_list: applications().any(|application| application.names > 0),
+        draft: drafts::campaigns(&mut connection).await?.into_iter().next().map(|draft| draft.code),
+    }))
+}
+
 pub async fn pending_work(context: &AppContext) -> Result<PendingWork, MonitoringError> {
     let now = context.clock.now();
     let mut connection = context.database.read().await?;
     let inbox = replies::inbox(&mut connection, None, false).await?;
-    let mut alarms = alarms::list(&mut connection, false).await?;
-    alarms.sort_by(|a, b| a.chance.total_cmp(&b.chance));
+    let alarms = alarms::in_field(&mut connection).await?;
     let mut webhooks = Vec::new();
     for endpoint in events::readable_endpoints(&mut connection).await? {
         let state = endpoint.state(now);

@@ -1,5 +1,6 @@
 //! Staff accounts and API tokens. Passwords and tokens are generated here and shown once.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -13,15 +14,19 @@ use super::{Body, Caller, Path, Problem, Query, format_utc};
 use crate::adapters::crypto::password::new_token;
 use crate::adapters::database::accounts as stored;
 use crate::adapters::database::api_tokens;
+use crate::domain::ids::AccountId;
 use crate::domain::language::Language;
 use crate::domain::role::{Permission, Role};
+use crate::domain::time::Timestamp;
 use crate::interfaces::http::state::AppState;
+use crate::services::accounts::colleagues::{self, Colleague};
+use crate::services::accounts::invitations::{self, Invited, Invitee};
 use crate::services::accounts::{self, AccountError, TokensOfDisabled, second_factor, tokens};
 
 impl From<AccountError> for Problem {
     fn from(error: AccountError) -> Problem {
         match error {
-            AccountError::Unknown(_) => Problem::not_found(),
+            AccountError::Unknown(_) | AccountError::UnknownInvitation => Problem::not_found(),
             AccountError::Taken(_) | AccountError::ReservedName(_) => {
                 Problem::from_error(StatusCode::CONFLICT, &error)
             }
@@ -30,6 +35,8 @@ impl From<AccountError> for Problem {
             AccountError::InvalidName
             | AccountError::InvalidPassword
             | AccountError::CommonPassword
+            | AccountError::FullName
+            | AccountError::Phone(_)
             | AccountError::InvalidToken => {
                 Problem::from_error(StatusCode::UNPROCESSABLE_ENTITY, &error)
             }
@@ -41,12 +48,18 @@ impl From<AccountError> for Problem {
 #[derive(Serialize, ToSchema)]
 pub struct AccountResponse {
     name: String,
-    /// administrator, operator, interviewer or auditor.
+    /// The real name, if one is stored.
+    full_name: Option<String>,
+    /// administrator, operator, supervisor, interviewer or auditor.
     role: &'static str,
     /// The languages that the user can interview in.
     languages: Vec<String>,
     /// Whether signing in requires a one-time code.
     has_second_factor: bool,
+    /// Whether a password is set; the invited have none yet.
+    has_password: bool,
+    /// Until when the account's link can be used.
+    invited_until: Option<String>,
     created_at: String,
     disabled_at: Option<String>,
 }
@@ -59,8 +72,19 @@ pub struct Accounts {
 /// Lists all accounts.
 #[utoipa::path(get, path = "/api/v1/accounts", tag = "accounts", responses((status = 200, body = Accounts)))]
 pub async fn list(State(app): State<Arc<AppState>>) -> Result<Json<Accounts>, Problem> {
-    let all = stored::all(&mut *app.context.database.read().await?).await?;
+    let mut connection = app.context.database.read().await?;
+    let all = stored::all(&mut connection).await?;
+    let links: BTreeMap<AccountId, Timestamp> =
+        stored::open_invitations(&mut connection, app.context.clock.now())
+            .await?
+            .into_iter()
+            .collect();
+    drop(connection);
     let to_response = |account: stored::Account| AccountResponse {
+        full_name: colleagues::full_name_of(&app.context, &account)
+            .map(|name| name.reveal().to_owned()),
+        has_password: account.has_password,
+        invited_until: links.get(&account.id).map(|until| format_utc(*until)),
         name: account.name,
         role: account.role.as_str(),
         languages: account.languages.iter().map(|language| language.to_string()).collect(),
@@ -77,7 +101,7 @@ pub struct NewAccount {
     /// Letters, digits, `-`, `_` and `.`.
     #[schema(min_length = 1, max_length = 40)]
     name: String,
-    #[schema(pattern = "^(administrator|operator|interviewer|auditor)$")]
+    #[schema(pattern = "^(administrator|operator|supervisor|interviewer|auditor)$")]
     role: String,
     /// zh, en; zh if omitted.
     #[serde(default)]
@@ -98,18 +122,7 @@ pub async fn add(
     Extension(caller): Extension<Caller>,
     Body(new): Body<NewAccount>,
 ) -> Result<(StatusCode, Json<NewPasswordResponse>), Problem> {
-    let role = Role::parse(&new.role)
-        .ok_or_else(|| Problem::wrong("role is administrator, operator, interviewer or auditor"))?;
-    let language = |tag: &String| {
-        Language::parse(tag).ok_or_else(|| {
-            Problem::wrong(format!("«{tag}» is no language; use a tag such as zh, en or pt"))
-        })
-    };
-    let mut languages =
-        new.languages.iter().map(language).collect::<Result<Vec<Language>, Problem>>()?;
-    if languages.is_empty() {
-        languages.push(Language::ZH);
-    }
+    let (role, languages) = (parse_role(&new.role)?, parse_languages(&new.languages)?);
     let password = new_token().map_err(AccountError::from)?;
     accounts::add(&app.context, &caller.actor, &new.name, role, &languages, password.clone())
         .await?;
@@ -117,6 +130,101 @@ pub async fn add(
         StatusCode::CREATED,
         Json(NewPasswordResponse { name: new.name, password: password.reveal().to_owned() }),
     ))
+}
+
+fn parse_role(raw: &str) -> Result<Role, Problem> {
+    Role::parse(raw).ok_or_else(|| {
+        Problem::wrong("role is administrator, operator, supervisor, interviewer or auditor")
+    })
+}
+
+fn parse_languages(tags: &[String]) -> Result<Vec<Language>, Problem> {
+    let language = |tag: &String| {
+        Language::parse(tag).ok_or_else(|| {
+            Problem::wrong(format!("«{tag}» is no language; use a tag such as zh, en or pt"))
+        })
+    };
+    let languages = tags.iter().map(language).collect::<Result<Vec<Language>, Problem>>()?;
+    Ok(if languages.is_empty() { vec![Language::ZH] } else { languages })
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewInvitation {
+    #[schema(min_length = 1, max_length = 60)]
+    full_name: String,
+    /// Empty: none.
+    #[serde(default)]
+    phone: String,
+    #[schema(pattern = "^(administrator|operator|supervisor|interviewer|auditor)$")]
+    role: String,
+    /// The account's name; a short one is made if it is omitted.
+    #[schema(min_length = 1, max_length = 40)]
+    name: Option<String>,
+    /// zh, en; zh if omitted.
+    #[serde(default)]
+    languages: Vec<String>,
+}
+
+/// A link by which the invited set their own password, shown once.
+#[derive(Serialize, ToSchema)]
+pub struct InvitationResponse {
+    name: String,
+    link: String,
+    expires_at: String,
+}
+
+impl InvitationResponse {
+    fn new(invited: &Invited) -> InvitationResponse {
+        InvitationResponse {
+            name: invited.name.clone(),
+            link: invited.link.reveal().to_owned(),
+            expires_at: format_utc(invited.expires_at),
+        }
+    }
+}
+
+/// Adds an account whose person sets the password by a link, once, within 72 hours.
+#[utoipa::path(post, path = "/api/v1/invitations", tag = "accounts", request_body = NewInvitation, responses((status = 201, body = InvitationResponse)))]
+pub async fn invite(
+    State(app): State<Arc<AppState>>,
+    Extension(caller): Extension<Caller>,
+    Body(new): Body<NewInvitation>,
+) -> Result<(StatusCode, Json<InvitationResponse>), Problem> {
+    let invitee = Invitee {
+        colleague: Colleague::parse(&app.context, &new.full_name, &new.phone)?,
+        role: parse_role(&new.role)?,
+        name: new.name,
+        languages: parse_languages(&new.languages)?,
+    };
+    let invited = invitations::invite(&app.context, &caller.actor, &[invitee]).await?;
+    // One link for one person.
+    let invited = invited.first().ok_or_else(|| Problem::internal("no link was made"))?;
+    Ok((StatusCode::CREATED, Json(InvitationResponse::new(invited))))
+}
+
+/// Makes a new link for an account; its password and earlier links are void at once.
+#[utoipa::path(post, path = "/api/v1/accounts/{account}/invitation", tag = "accounts", params(("account" = String, Path)),
+    responses((status = 200, body = InvitationResponse)))]
+pub async fn renew_invitation(
+    State(app): State<Arc<AppState>>,
+    Extension(caller): Extension<Caller>,
+    Path(account): Path<String>,
+) -> Result<Json<InvitationResponse>, Problem> {
+    let invited = invitations::renew(&app.context, &caller.actor, &account).await?;
+    Ok(Json(InvitationResponse::new(&invited)))
+}
+
+/// Revokes the link of an account.
+#[utoipa::path(delete, path = "/api/v1/accounts/{account}/invitation", tag = "accounts", params(("account" = String, Path)),
+    responses((status = 200, body = Done)))]
+pub async fn revoke_invitation(
+    State(app): State<Arc<AppState>>,
+    Extension(caller): Extension<Caller>,
+    Path(account): Path<String>,
+) -> Result<Json<Done>, Problem> {
+    invitations::revoke(&app.context, &caller.actor, &account).await?;
+    Ok(DONE)
 }
 
 #[derive(Deserialize, IntoParams)]

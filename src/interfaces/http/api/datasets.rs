@@ -3,10 +3,9 @@
 
 use std::sync::Arc;
 
-use axum::body::Body as ResponseBody;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::StatusCode;
+use axum::response::Response;
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -15,13 +14,11 @@ use super::pending_work::{DONE, Done};
 use super::{Body, Caller, Path, Problem, format_utc};
 use crate::adapters::database::datasets::{self, Dataset};
 use crate::adapters::database::deliveries::{self, Verdict};
+use crate::interfaces::http::download;
 use crate::interfaces::http::state::AppState;
 use crate::services;
 use crate::services::datasets::delivery;
 use crate::services::deadlines::{self, DeadlineError};
-
-/// Bytes read and sent at a time.
-const CHUNK_BYTES: usize = 256 * 1024;
 
 /// The verdict of the scoring step.
 #[derive(Clone, Serialize, ToSchema)]
@@ -146,41 +143,11 @@ pub async fn file(
     Path((application, version, name)): Path<(String, String, String)>,
 ) -> Result<Response, Problem> {
     let dataset = find(&app, &application, &version).await?;
-    // Only a plain file name; a path could leave the folder.
-    if name.starts_with('.')
-        || !name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
-    {
+    if !download::is_plain_name(&name) {
         return Err(Problem::not_found());
     }
     let path = std::path::Path::new(&dataset.folder.clone().unwrap_or_default()).join(&name);
-    let file = tokio::fs::File::open(&path).await.map_err(|_| Problem::not_found())?;
-    let length = file.metadata().await.map_err(|e| Problem::internal(&e.to_string()))?.len();
-    let kind = match name.rsplit('.').next() {
-        Some("csv") => "text/csv; charset=utf-8",
-        Some("json") => "application/json",
-        Some("html") => "text/html; charset=utf-8",
-        Some("xml") => "application/xml",
-        _ => "application/octet-stream",
-    };
-    let chunks = futures_util::stream::unfold(file, async |mut file| {
-        use tokio::io::AsyncReadExt;
-        let mut chunk = vec![0; CHUNK_BYTES];
-        match file.read(&mut chunk).await {
-            Ok(0) => None,
-            Ok(read) => {
-                chunk.truncate(read);
-                Some((Ok(chunk), file))
-            }
-            Err(error) => Some((Err(error), file)),
-        }
-    });
-    let attachment = format!("attachment; filename=\"{name}\"");
-    let fixed = [
-        (header::CONTENT_TYPE, kind.to_owned()),
-        (header::CONTENT_LENGTH, length.to_string()),
-        (header::CONTENT_DISPOSITION, attachment),
-    ];
-    Ok((fixed, ResponseBody::from_stream(chunks)).into_response())
+    download::file(&path, &name).await.map_err(|_| Problem::not_found())
 }
 
 /// A verdict of the scoring step.

@@ -231,6 +231,8 @@ fn build_routes(app: &Arc<AppState>) -> ApiAuth {
         .read_only(Read, routes!(datasets::deliveries))
         .read_only(ManageAccounts, routes!(accounts::list))
         .secret(ManageAccounts, routes!(accounts::add))
+        .secret(ManageAccounts, routes!(accounts::invite))
+        .secret(ManageAccounts, routes!(accounts::renew_invitation, accounts::revoke_invitation))
         .audited_by_service(ManageAccounts, routes!(accounts::disable))
         .secret(ManageAccounts, routes!(accounts::reset_password))
         .audited_by_service(ManageAccounts, routes!(accounts::reset_second_factor))

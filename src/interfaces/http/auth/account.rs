@@ -14,7 +14,10 @@ use super::super::state::AppState;
 use super::{FormFields, Staff};
 use crate::adapters::crypto::totp::TotpSecret;
 use crate::domain::personal::Personal;
+use crate::domain::role::Role;
+use crate::interfaces::errors::LocalizedError;
 use crate::interfaces::http::page_layout::{PageLayout, Translator, render_page};
+use crate::services::accounts::invitations::{LineProblem, WrongLine};
 use crate::services::accounts::{self, AccountError, second_factor};
 
 #[derive(Template)]
@@ -22,8 +25,9 @@ use crate::services::accounts::{self, AccountError, second_factor};
 struct AccountPage<'a> {
     layout: PageLayout<'a>,
     role: &'static str,
+    account: &'a str,
     flash: Option<&'static str>,
-    problem: Option<&'static str>,
+    problem: Option<String>,
     is_needed: bool,
     has_second_factor: bool,
     /// A new TOTP secret to enrol, as a QR code and as text.
@@ -37,6 +41,7 @@ impl<'a> AccountPage<'a> {
         AccountPage {
             layout: PageLayout::for_staff(staff),
             role: staff.tr.pair(account.role.labels()),
+            account: &account.name,
             flash: None,
             problem: None,
             is_needed: app.context.config.console.needs_second_factor && !account.has_second_factor,
@@ -54,11 +59,18 @@ impl<'a> AccountPage<'a> {
 }
 
 /// Returns the message for a user error; internal errors become a [`Failure`].
-pub(super) fn describe_problem(
-    tr: Translator,
-    error: AccountError,
-) -> Result<&'static str, Failure> {
-    Ok(match error {
+pub(super) fn describe_problem(tr: Translator, error: AccountError) -> Result<String, Failure> {
+    let text = match error {
+        AccountError::Lines(lines) => return Ok(describe_lines(tr, &lines)),
+        AccountError::Phone(error) => return Ok(error.localized(tr.0)),
+        AccountError::UnknownInvitation => tr.t(
+            "该链接已用过、已撤销，或已超过 72 小时。请向管理员索取新的链接。",
+            "This link was used already, was withdrawn, or is older than 72 hours. Ask an \
+                administrator for another.",
+        ),
+        AccountError::FullName => {
+            tr.t("请填写姓名，最多 60 个字。", "Write a name of at most 60 characters.")
+        }
         AccountError::WrongCredentials => {
             tr.t("现在的密码不正确。", "The present password is wrong.")
         }
@@ -101,7 +113,45 @@ pub(super) fn describe_problem(
             "A token is for one scope at least, and for 1 to 730 days.",
         ),
         other => return Err(Failure::Internal(other.to_string())),
-    })
+    };
+    Ok(text.to_owned())
+}
+
+/// Says what is wrong with the lines of a pasted list, a sentence each.
+fn describe_lines(tr: Translator, lines: &[WrongLine]) -> String {
+    let describe = |WrongLine { line, problem }: &WrongLine| {
+        let said = match problem {
+            LineProblem::FullName => tr.t("请填写姓名", "write a name").to_owned(),
+            LineProblem::Phone(error) => error.localized(tr.0),
+            LineProblem::Role => {
+                let roles = Role::ALL.map(|role| tr.pair(role.labels()));
+                format!(
+                    "{}{}",
+                    tr.t("角色请写：", "the role is one of: "),
+                    roles.join(tr.t("、", ", "))
+                )
+            }
+            LineProblem::Name => tr
+                .t(
+                    "用户名为 1 至 40 个字母、数字、“-”“_”“.”",
+                    "an account's name has 1 to 40 letters, digits, «-», «_» and «.»",
+                )
+                .to_owned(),
+            LineProblem::SameAs(other) => {
+                format!("{} {other} {}", tr.t("与第", "the same as line"), tr.t("行相同", ""))
+            }
+            LineProblem::TooMany => {
+                tr.t("一次最多邀请 100 人", "at most 100 people are invited at once").to_owned()
+            }
+        };
+        match tr.tag() {
+            "zh" => format!("第 {line} 行：{}。", said.trim_end()),
+            _ => format!("Line {line}: {}.", said.trim_end()),
+        }
+    };
+    let nothing = tr.t("没有创建任何账户。", "No account was made.");
+    let lines = lines.iter().map(describe).collect::<Vec<_>>();
+    format!("{nothing}{}{}", tr.t("", " "), lines.join(tr.t("", " ")))
 }
 
 fn flash_text(tr: Translator, what: &str) -> Option<&'static str> {
@@ -109,6 +159,10 @@ fn flash_text(tr: Translator, what: &str) -> Option<&'static str> {
         "password" => tr.t(
             "密码已修改，其他登录已失效。",
             "The password is another one now; you are signed out elsewhere.",
+        ),
+        "welcome" => tr.t(
+            "密码已设置。现在请绑定动态口令，以后登录更安全。",
+            "Your password is set. Now set up one-time codes, which make signing in safer.",
         ),
         "removed" => tr.t("动态口令已停用。", "Codes are not asked for any more."),
         _ => return None,
@@ -121,7 +175,17 @@ pub async fn show(
     Query(query): Query<BTreeMap<String, String>>,
 ) -> Result<Response, Failure> {
     let mut template = AccountPage::new(&app, &staff);
-    template.flash = query.get("noted").and_then(|what| flash_text(staff.tr, what));
+    let noted = query.get("noted").map(String::as_str);
+    // The invited go on with the secret that was drawn when they set their password.
+    if noted == Some("welcome") && !template.has_second_factor {
+        let offered = second_factor::pending_secret(&app.context, &staff.session)
+            .await
+            .map_err(|error| Failure::Internal(error.to_string()))?;
+        if let Some(offered) = offered {
+            template = template.with_offer(&offered);
+        }
+    }
+    template.flash = noted.and_then(|what| flash_text(staff.tr, what));
     Ok(render_page(StatusCode::OK, &template))
 }
 

@@ -22,7 +22,7 @@ use crate::domain::personal::Personal;
 use crate::domain::role::Permission;
 use crate::interfaces::http::page_layout::{ErrorPage, Translator, content_security_policy};
 use crate::interfaces::http::upload::{MAX_UPLOAD, UploadError, UploadedFiles, read_upload};
-use crate::services::accounts::{self, Session};
+use crate::services::accounts::{self, Session, colleagues};
 
 pub(super) const LANGUAGE: &str = "fieldworkd_language";
 
@@ -44,6 +44,8 @@ pub(in crate::interfaces::http) fn uses_tls(app: &AppState) -> bool {
 #[derive(Clone)]
 pub struct Staff {
     pub session: Session,
+    /// The user's real name, or the account's where none is known.
+    pub display_name: Personal,
     /// Token that every form of this session must carry.
     pub form_token: String,
     pub tr: Translator,
@@ -193,7 +195,8 @@ async fn check_request(
             app.context.audit_before(&session.actor(), audit.action, &object, &detail).await;
         entry = Some(written.map_err(|error| internal(error.to_string()))?);
     }
-    request.extensions_mut().insert(Staff { session, form_token, tr });
+    let display_name = colleagues::name_of(&app.context, &session.account);
+    request.extensions_mut().insert(Staff { session, display_name, form_token, tr });
     Ok((request, entry))
 }
 

@@ -8,6 +8,7 @@
 mod account;
 mod accounts;
 mod authorize;
+mod invitation;
 mod routes;
 mod sign_in;
 
@@ -32,6 +33,7 @@ pub fn public_routes() -> Router<Arc<AppState>> {
     Router::new()
         .route("/staff/sign-in", get(sign_in::form).post(sign_in::sign_in))
         .route("/staff/code", get(sign_in::code_form).post(sign_in::code))
+        .route("/staff/invitation/{token}", get(invitation::show).post(invitation::accept))
         .layer(DefaultBodyLimit::max(MAX_FORM))
 }
 
@@ -47,9 +49,11 @@ pub fn routes(app: &Arc<AppState>) -> StaffRouter {
         .form("/staff/account/second-factor/confirm", None, account::confirm_second_factor)
         .form("/staff/account/second-factor/remove", None, account::remove_second_factor)
         .page("/accounts", Permission::ManageAccounts, accounts::show)
-        .form("/accounts", Permission::ManageAccounts, accounts::add)
+        .form("/accounts", Permission::ManageAccounts, accounts::invite)
         .form("/accounts/{name}/disable", Permission::ManageAccounts, accounts::disable)
-        .form("/accounts/{name}/password", Permission::ManageAccounts, accounts::reset_password)
+        .form("/accounts/{name}/link", Permission::ManageAccounts, accounts::renew_link)
+        .form("/accounts/{name}/link/revoke", Permission::ManageAccounts, accounts::revoke_link)
+        .form("/accounts/{name}/person", Permission::ManageAccounts, accounts::set_person)
         .form(
             "/accounts/{name}/second-factor",
             Permission::ManageAccounts,

@@ -91,6 +91,25 @@ impl StaffRouter {
         )
     }
 
+    /// Adds a download of what is not for everybody.
+    pub fn audited_download<H: Handler<T, Arc<AppState>>, T: 'static>(
+        self,
+        path: &'static str,
+        permission: Permission,
+        (action, object, detail): (Action, &'static str, &'static str),
+        handler: H,
+    ) -> StaffRouter {
+        let spec = RouteSpec {
+            method: Method::GET,
+            path,
+            permission: Some(permission),
+            audit: Some(AuditSpec { action, object, detail }),
+            takes_files: false,
+            is_background: false,
+        };
+        self.add(spec, get(handler))
+    }
+
     /// Adds a form that changes something.
     pub fn audited_form<H: Handler<T, Arc<AppState>>, T: 'static>(
         self,

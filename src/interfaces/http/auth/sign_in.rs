@@ -147,7 +147,7 @@ pub async fn sign_in(
 const FAILURE_TIME: Duration = Duration::from_millis(500);
 
 /// Counts an attempt of the client's address.
-fn is_address_allowed(app: &AppState, peer: SocketAddr, headers: &HeaderMap) -> bool {
+pub(super) fn is_address_allowed(app: &AppState, peer: SocketAddr, headers: &HeaderMap) -> bool {
     let address = client_address(&app.context.config.proxies, peer, headers);
     app.sign_ins_by_address.allow(&subscriber(address))
 }
@@ -159,7 +159,7 @@ fn known_device(app: &AppState, headers: &HeaderMap) -> Option<Personal> {
         .map(Personal::new)
 }
 
-fn too_many(tr: Translator) -> &'static str {
+pub(super) fn too_many(tr: Translator) -> &'static str {
     tr.t("尝试次数过多，请稍后再试。", "Too many attempts; try again in a while.")
 }
 
@@ -175,7 +175,11 @@ fn locked(tr: Translator) -> &'static str {
 }
 
 /// Begins the session in the browser, which is known from now on.
-async fn signed_in(app: &AppState, session: &Session, next: &str) -> Result<Response, Failure> {
+pub(super) async fn signed_in(
+    app: &AppState,
+    session: &Session,
+    next: &str,
+) -> Result<Response, Failure> {
     let device = accounts::issue_device(&app.context, &session.account.name)
         .await
         .map_err(|error| Failure::Internal(error.to_string()))?;

@@ -13,9 +13,11 @@ use super::super::Failure;
 use super::super::auth::Staff;
 use super::super::page_layout::{PageLayout, render_page};
 use super::super::state::AppState;
-use super::{ZONE, csv_download};
+use super::{ZONE, code_words, csv_download};
 use crate::adapters::database::audit::{self, AuditFilter, LogVerification};
-use crate::domain::audit::{Action, AuditEntry};
+use crate::domain::audit::{Action, AuditEntry, Via};
+use crate::domain::personal::Personal;
+use crate::services::accounts::colleagues::Colleagues;
 
 const LISTED: u32 = 100;
 /// Maximum number of entries in an export.
@@ -24,7 +26,14 @@ const EXPORTED: u32 = 100_000;
 struct Row {
     entry: AuditEntry,
     at: String,
+    /// The real name with the account's.
+    who: Personal,
+    via: &'static str,
     action: &'static str,
+    object: String,
+    /// The object's page, if the reader may open it.
+    page: Option<String>,
+    detail: String,
 }
 
 #[derive(Template)]
@@ -33,6 +42,8 @@ struct AuditPage<'a> {
     layout: PageLayout<'a>,
     verified: Option<LogVerification>,
     filter: AuditFilter,
+    /// The filter's object in words.
+    object: String,
     actions: Vec<(&'static str, &'static str, bool)>,
     rows: Vec<Row>,
     export: String,
@@ -44,7 +55,7 @@ fn filter_from(query: &BTreeMap<String, String>) -> AuditFilter {
     AuditFilter {
         actor: text("who"),
         action: Action::parse(&text("action")),
-        object: text("object"),
+        object: code_words::object_code(&text("object")),
         before: text("before").parse().ok(),
     }
 }
@@ -70,11 +81,26 @@ async fn render(
 ) -> Result<Response, Failure> {
     let entries = audit::entries(&mut *app.context.database.read().await?, &filter, LISTED).await?;
     let tr = staff.tr;
+    let colleagues = Colleagues::load(&app.context)
+        .await
+        .map_err(|error| Failure::Internal(error.to_string()))?;
+    let page_of = |object: &str| {
+        let (page, permission) = code_words::object_page(object)?;
+        staff.may(permission).then_some(page)
+    };
     let last =
         entries.last().filter(|_| entries.len() == LISTED as usize).map(|entry| entry.number);
     let row = |entry: AuditEntry| Row {
         at: entry.at.in_zone(ZONE).format("%Y-%m-%d %H:%M:%S").to_string(),
+        who: match entry.actor.via {
+            Via::Console => colleagues.name_and_account(&entry.actor.name),
+            _ => Personal::new(entry.actor.name.as_str()),
+        },
+        via: tr.pair(entry.actor.via.labels()),
         action: tr.pair(entry.action.labels()),
+        object: code_words::object_label(tr, &colleagues, &entry.object),
+        page: page_of(&entry.object),
+        detail: code_words::detail_label(tr, entry.action, &entry.detail),
         entry,
     };
     let mut actions: Vec<_> = Action::ALL
@@ -88,6 +114,7 @@ async fn render(
         actions,
         rows: entries.into_iter().map(row).collect(),
         export: audit_url(&filter, &[("format", "csv".into())]),
+        object: code_words::object_label(tr, &Colleagues::default(), &filter.object),
         next: last.map(|last| audit_url(&filter, &[("before", last.to_string())])),
         filter,
     };

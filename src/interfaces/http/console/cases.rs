@@ -14,7 +14,8 @@ use super::super::Failure;
 use super::super::auth::{FormFields, Staff};
 use super::super::page_layout::{PageLayout, Translator, render_page};
 use super::super::state::AppState;
-use super::ZONE;
+use super::code_words::{device_label, source_label};
+use super::{ZONE, person_document};
 use crate::adapters::database::audit;
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::CaseId;
@@ -22,6 +23,7 @@ use crate::domain::personal::Personal;
 use crate::domain::phone::Phone;
 use crate::domain::role::Permission;
 use crate::domain::time::Timestamp;
+use crate::services::accounts::colleagues::Colleagues;
 use crate::services::erasure::{ErasureError, ErasureOrder, person};
 use crate::services::monitoring::search::{CaseMatch, cases_of_application, search as search_for};
 use crate::services::monitoring::timeline::{self, CaseTimeline, TimelineEvent, TimelineEventKind};
@@ -142,13 +144,15 @@ struct TimelineLine {
     at: String,
     kind: &'static str,
     text: String,
+    /// Which gateway took it, in how many parts, with what code.
+    gateway: Option<String>,
     /// Requests to the gateway and its responses.
     gateway_log: Vec<(String, String)>,
 }
 
 struct CaseReveal {
     at: String,
-    who: String,
+    who: Personal,
     action: &'static str,
 }
 
@@ -159,6 +163,8 @@ struct TimelinePage<'a> {
     timeline: &'a CaseTimeline,
     person: Option<(Personal, Phone)>,
     disposition: &'static str,
+    /// The language's own name.
+    language: String,
     lines: Vec<TimelineLine>,
     next: Option<String>,
     reveals: Option<Vec<CaseReveal>>,
@@ -167,7 +173,8 @@ struct TimelinePage<'a> {
     may_erase: bool,
 }
 
-fn line(tr: Translator, event: &TimelineEvent) -> TimelineLine {
+fn line(tr: Translator, colleagues: &Colleagues, event: &TimelineEvent) -> TimelineLine {
+    let mut gateway = None;
     let (kind, text, log_entries) = match &event.kind {
         TimelineEventKind::Message { step, gateway_log: log_entries, message } => {
             let code = message.code.as_deref().map(|code| format!(" ({code})")).unwrap_or_default();
@@ -175,7 +182,11 @@ fn line(tr: Translator, event: &TimelineEvent) -> TimelineLine {
             let parts = tr.t("条", "parts");
             (
                 tr.t("短信", "message"),
-                format!("{step}: {state}{code} · {} · {} {parts}", message.gateway, message.parts),
+                {
+                    gateway =
+                        Some(format!("{}{code} · {} {parts}", message.gateway, message.parts));
+                    format!("{step}: {state}")
+                },
                 log_entries.clone(),
             )
         }
@@ -191,7 +202,11 @@ fn line(tr: Translator, event: &TimelineEvent) -> TimelineLine {
         ),
         TimelineEventKind::Consented { version, mode } => (
             tr.t("同意", "consent"),
-            format!("{} {version} ({mode})", tr.t("同意告知", "agreed to the notice")),
+            format!(
+                "{} {version} ({})",
+                tr.t("同意告知", "agreed to the notice"),
+                source_label(tr, mode)
+            ),
             Vec::new(),
         ),
         TimelineEventKind::ConsentWithdrawn { version } => (
@@ -208,14 +223,13 @@ fn line(tr: Translator, event: &TimelineEvent) -> TimelineLine {
             } else {
                 String::new()
             };
-            let text = format!(
-                "{} {} · {} · {} · {} s{problems}",
-                tr.t("第", "page"),
-                visit.page + 1,
-                visit.mode,
-                visit.device,
-                visit.seconds
-            );
+            let (mode, device) =
+                (source_label(tr, visit.mode.as_str()), device_label(tr, visit.device.as_str()));
+            let (page, seconds) = (visit.page + 1, visit.seconds);
+            let text = match tr.tag() {
+                "zh" => format!("第 {page} 页 · {mode} · {device} · {seconds} 秒{problems}"),
+                _ => format!("page {page} · {mode} · {device} · {seconds} s{problems}"),
+            };
             (tr.t("作答", "answers"), text, Vec::new())
         }
         TimelineEventKind::AnswersComplete { items } => (
@@ -226,7 +240,11 @@ fn line(tr: Translator, event: &TimelineEvent) -> TimelineLine {
         TimelineEventKind::Call { by, outcome } => {
             let outcome = outcome
                 .map_or_else(|| tr.t("进行中", "under way"), |outcome| tr.pair(outcome.labels()));
-            (tr.t("电话", "call"), format!("{by}: {outcome}"), Vec::new())
+            (
+                tr.t("电话", "call"),
+                format!("{}: {outcome}", colleagues.name(by).reveal()),
+                Vec::new(),
+            )
         }
         TimelineEventKind::Reply { number, meaning } => (
             tr.t("回复", "reply"),
@@ -235,14 +253,14 @@ fn line(tr: Translator, event: &TimelineEvent) -> TimelineLine {
         ),
         TimelineEventKind::Disposition { to, source } => (
             tr.t("处置", "disposition"),
-            format!("{} {} ({source})", to.code(), tr.pair(to.labels())),
+            format!("{} {} ({})", to.code(), tr.pair(to.labels()), source_label(tr, source)),
             Vec::new(),
         ),
     };
-    TimelineLine { at: format_time(event.at), kind, text, gateway_log: log_entries }
+    TimelineLine { at: format_time(event.at), kind, text, gateway, gateway_log: log_entries }
 }
 
-fn state_of_message(state: &str) -> (&'static str, &'static str) {
+pub(super) fn state_of_message(state: &str) -> (&'static str, &'static str) {
     match state {
         "submitting" => ("正在提交", "being submitted"),
         "deferred" => ("稍后再试", "put off"),
@@ -253,6 +271,15 @@ fn state_of_message(state: &str) -> (&'static str, &'static str) {
         "refused" => ("被拒", "refused"),
         _ => ("失败", "failed"),
     }
+}
+
+/// All that is held of a person, to be printed.
+#[derive(Template)]
+#[template(path = "console/person-document.html")]
+struct PersonDocument<'a> {
+    layout: PageLayout<'a>,
+    held: Vec<person_document::Section>,
+    made: String,
 }
 
 /// What a handler passes to the page: the revealed person, a confirmation or a problem.
@@ -273,6 +300,9 @@ async fn render(
         return Err(Failure::NotFound);
     };
     let tr = staff.tr;
+    let colleagues = Colleagues::load(&app.context)
+        .await
+        .map_err(|error| Failure::Internal(error.to_string()))?;
     let reveals = if staff.may(Permission::Audit) {
         let filter = audit::AuditFilter {
             object: format!("case:{}", case.0),
@@ -286,7 +316,7 @@ async fn render(
             exact
                 .map(|entry| CaseReveal {
                     at: format_time(entry.at),
-                    who: entry.actor.name,
+                    who: colleagues.name(&entry.actor.name),
                     action: tr.pair(entry.action.labels()),
                 })
                 .collect(),
@@ -301,7 +331,8 @@ async fn render(
         problem: form_state.problem,
         may_erase: staff.may(Permission::Operate),
         disposition: tr.pair(timeline.found.case.disposition.labels()),
-        lines: timeline.events.iter().map(|event| line(tr, event)).collect(),
+        language: timeline.found.case.language.autonym(),
+        lines: timeline.events.iter().map(|event| line(tr, &colleagues, event)).collect(),
         next: timeline.next.as_ref().map(|(step, at)| format!("{step}: {}", format_time(*at))),
         reveals,
         timeline: &timeline,
@@ -339,6 +370,7 @@ pub async fn reveal(
 pub async fn export(
     State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,
+    Extension(form): Extension<FormFields>,
     Path(case): Path<i64>,
 ) -> Result<Response, Failure> {
     let (_, phone) =
@@ -346,6 +378,14 @@ pub async fn export(
     let held = person::export(&app.context, phone.e164(), &staff.session.actor())
         .await
         .map_err(|e| Failure::Internal(e.to_string()))?;
+    if form.text("as") == "document" {
+        let document = PersonDocument {
+            layout: PageLayout::for_staff(&staff),
+            held: person_document::sections(staff.tr, &held),
+            made: format_time(app.context.clock.now()),
+        };
+        return Ok(render_page(StatusCode::OK, &document));
+    }
     let body = serde_json::to_string_pretty(&held).map_err(|e| Failure::Internal(e.to_string()))?;
     let headers = [
         (header::CONTENT_TYPE, "application/json".to_owned()),

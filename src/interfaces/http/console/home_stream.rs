@@ -16,8 +16,8 @@ use tokio::time::Instant;
 use super::super::auth::Staff;
 use super::super::state::AppState;
 use super::home::HomeLive;
-use crate::domain::role::Permission;
 use crate::services::accounts;
+use crate::services::accounts::colleagues::Colleagues;
 use crate::services::context::AppContext;
 use crate::services::monitoring::MonitoringError;
 use crate::services::monitoring::overview::{SystemOverview, system_overview};
@@ -59,11 +59,12 @@ pub async fn home(
             let is_signed_in =
                 accounts::peek_session(context, staff.session.token.clone()).await.ok()?.is_some();
             let overview = app.overview_cache.get(context).await.ok().filter(|_| is_signed_in)?;
+            let colleagues = Colleagues::load(context).await.ok()?;
             let live = HomeLive::new(
                 staff.tr,
                 &staff.form_token,
-                staff.may(Permission::Operate),
-                &overview,
+                staff.session.account.role,
+                (&overview, &colleagues),
             )
             .render()
             .ok()?;

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 
 use super::super::Failure;
 use super::super::auth::{FormFields, Staff};
+use super::super::download::content_disposition;
 use super::super::page_layout::{PageLayout, Translator, render_page};
 use super::super::state::AppState;
 use super::super::upload::UploadedFile;
@@ -25,7 +26,7 @@ use crate::services::applicant_pages::lists::{
 };
 use crate::services::drafts::lists::{
     self, LeaveOut, ListDraftError, Preview, PreviewRow, choose_columns,
-    correct as apply_corrections, create_list_draft, discard_draft, preview,
+    correct as apply_corrections, create_list_draft, discard_all, discard_draft, preview,
 };
 use crate::services::list_import::correction_sheet::request_for;
 use crate::services::list_import::headers::ListColumn;
@@ -445,16 +446,12 @@ pub async fn template(
 
 /// A workbook as a download (RFC 6266, with the name in RFC 8187).
 pub fn workbook(name: &str, content: Vec<u8>) -> Response {
-    let name = percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC);
     let headers = [
         (
             header::CONTENT_TYPE,
             "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet".to_owned(),
         ),
-        (
-            header::CONTENT_DISPOSITION,
-            format!("attachment; filename=\"list.xlsx\"; filename*=UTF-8''{name}"),
-        ),
+        (header::CONTENT_DISPOSITION, content_disposition(name)),
     ];
     (headers, content).into_response()
 }
@@ -478,6 +475,24 @@ pub async fn send_back(
         Err(ApplicantPageError::List(error)) => not_found_or(error),
         Err(error) => Err(Failure::Internal(error.to_string())),
     }
+}
+
+/// Discards the ticked lists.
+pub async fn discard_ticked(
+    State(app): State<Arc<AppState>>,
+    Extension(staff): Extension<Staff>,
+    Extension(form): Extension<FormFields>,
+) -> Result<Redirect, Failure> {
+    let ticked = form.0.keys().filter_map(|field| field.strip_prefix("pick-")?.parse().ok());
+    let ids: Vec<i64> = ticked.collect();
+    let discarded = discard_all(&app.context, &staff.session.actor(), &ids)
+        .await
+        .map_err(|error| Failure::Internal(error.to_string()))?;
+    Ok(Redirect::to(if discarded > 0 {
+        "/setup?noted=lists-dropped"
+    } else {
+        "/setup?noted=no-list#lists"
+    }))
 }
 
 pub async fn discard(

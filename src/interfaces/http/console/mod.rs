@@ -9,6 +9,7 @@ mod audit;
 mod campaigns;
 mod cases;
 mod chart;
+mod code_words;
 mod conflict;
 mod csv_download;
 mod deliveries;
@@ -19,6 +20,7 @@ mod inbox;
 mod launch;
 mod lists;
 mod paper;
+mod person_document;
 mod privacy;
 mod questionnaires;
 mod responses;
@@ -137,6 +139,19 @@ pub fn routes(app: &Arc<AppState>) -> StaffRouter {
             suppressions::add,
         )
         .page("/deliveries", READ, deliveries::show)
+        .page("/deliveries/{application}/{version}", Permission::Datasets, deliveries::files)
+        .audited_download(
+            "/deliveries/{application}/{version}/package",
+            Permission::Datasets,
+            (Action::DatasetDownloaded, "application:{application}", "{version} package"),
+            deliveries::package,
+        )
+        .audited_download(
+            "/deliveries/{application}/{version}/files/{file}",
+            Permission::Datasets,
+            (Action::DatasetDownloaded, "application:{application}", "{version} {file}"),
+            deliveries::file,
+        )
         .audited_form(
             "/deliveries/{application}/{version}/redeliver",
             OPERATE,
@@ -289,6 +304,7 @@ pub fn routes(app: &Arc<AppState>) -> StaffRouter {
             (Action::ListImported, "list:{list}", ""),
             lists::import,
         )
+        .form("/lists/discard", OPERATE, lists::discard_ticked)
         .audited_form(
             "/lists/{list}/discard",
             OPERATE,

@@ -35,6 +35,7 @@ use crate::interfaces::errors::subject_field_zh;
 use crate::services::applicant_pages::{ApplicantPageError, links};
 use crate::services::deadlines::changes;
 use crate::services::deadlines::{ApplicationOverview, programme_overview};
+use crate::services::drafts::lists::by_use;
 use crate::services::programmes::{
     NewApplication, RegistrationError, add_application, contact_of, put_programme,
 };
@@ -68,6 +69,8 @@ struct SetupPage<'a> {
     programmes: Vec<(String, String)>,
     pending: Vec<PendingApplication<'a>>,
     lists: Vec<ListDraft>,
+    /// Lists of applications that are in the field or over.
+    unusable_lists: Vec<ListDraft>,
     application_drafts: Vec<ApplicationDraft>,
     drafts: Vec<CampaignDraft>,
     categories: Vec<CategoryView>,
@@ -90,6 +93,8 @@ pub fn category_label(tr: Translator, category: Category) -> String {
 fn flash_text(tr: Translator, what: &str) -> Option<&'static str> {
     Some(match what {
         "programme" => tr.t("项目已保存。", "The programme is kept."),
+        "lists-dropped" => tr.t("所选名单已放弃。", "The ticked lists are thrown away."),
+        "no-list" => tr.t("请先勾选名单。", "Tick lists first."),
         "dropped" => tr.t("已放弃。", "It is thrown away."),
         "known" => tr.t(
             "这些材料以前已处理过，没有改动。",
@@ -142,10 +147,11 @@ async fn render_conflict(
         all.extend(programme_overview(&app.context, &code).await?.unwrap_or_default());
     }
     let mut connection = app.context.database.read().await?;
-    let (lists, drafts) =
-        (drafts::lists(&mut connection).await?, drafts::campaigns(&mut connection).await?);
+    let drafts = drafts::campaigns(&mut connection).await?;
     let application_drafts = application_drafts::all(&mut connection).await?;
     drop(connection);
+    let (lists, unusable_lists) =
+        by_use(&app.context).await.map_err(|error| Failure::Internal(error.to_string()))?;
     let pending = |overview: &ApplicationOverview| {
         let link = format!("/applications/{}", overview.application);
         let (next, link) = match overview.state {
@@ -183,6 +189,7 @@ async fn render_conflict(
         programmes: names,
         pending: rows.collect(),
         lists,
+        unusable_lists,
         application_drafts,
         drafts,
         categories: categories.into_iter().collect(),

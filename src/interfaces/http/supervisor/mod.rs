@@ -11,6 +11,7 @@ use axum::Extension;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
+use chrono::NaiveDate;
 
 use super::Failure;
 use super::auth::{FormFields, Staff, StaffRouter};
@@ -19,13 +20,17 @@ use super::state::AppState;
 use crate::adapters::database::verifications;
 use crate::domain::audit::Action;
 use crate::domain::ids::InvitationId;
+use crate::domain::personal::Personal;
 use crate::domain::role::Permission;
-use crate::services::call_center::supervision::{assign, interviewers, supervision_dashboard};
+use crate::services::accounts::colleagues::Colleagues;
+use crate::services::call_center::supervision::{
+    SupervisionDashboard, assign_all, interviewers, reveal_names, supervision_dashboard,
+};
 use crate::services::call_center::verification::{
     self, VerificationRefusal, VerificationResult, current_task,
 };
 use crate::services::call_center::{CallCenterError, quality};
-use views::{SupervisionPage, VerificationPage};
+use views::{AppointmentsPage, SupervisionPage, VerificationPage, flash_text};
 
 /// Period covered by the figures of interviewers.
 const QUALITY_PERIOD: Duration = Duration::from_secs(30 * 86_400);
@@ -35,7 +40,9 @@ pub fn routes(app: &Arc<AppState>) -> StaffRouter {
     const PERMISSION: Permission = Permission::Supervise;
     StaffRouter::new(app)
         .page("/supervision", PERMISSION, show)
-        .form("/supervision/assign", PERMISSION, assign_invitation)
+        .form("/supervision/assign", PERMISSION, assign_invitations)
+        .page("/supervision/appointments", PERMISSION, appointments)
+        .form("/supervision/names", Permission::Reveal, show_names)
         .audited_form(
             "/supervision/verifications",
             PERMISSION,
@@ -57,47 +64,107 @@ async fn show(
     Extension(staff): Extension<Staff>,
     Query(query): Query<BTreeMap<String, String>>,
 ) -> Result<Response, Failure> {
-    let now = app.context.clock.now();
     let dashboard = supervision_dashboard(&app.context).await?;
+    render(&app, &staff, &query, &dashboard, &BTreeMap::new()).await
+}
+
+/// Shows the page with the names of the people in the queue.
+async fn show_names(
+    State(app): State<Arc<AppState>>,
+    Extension(staff): Extension<Staff>,
+) -> Result<Response, Failure> {
+    // Both permissions are needed; the route asks for the other one.
+    if !staff.may(Permission::Supervise) {
+        return Err(Failure::NotFound);
+    }
+    let dashboard = supervision_dashboard(&app.context).await?;
+    let names = reveal_names(&app.context, &staff.session.actor(), &dashboard.rows).await?;
+    render(&app, &staff, &BTreeMap::new(), &dashboard, &names).await
+}
+
+async fn render(
+    app: &AppState,
+    staff: &Staff,
+    query: &BTreeMap<String, String>,
+    dashboard: &SupervisionDashboard,
+    people: &BTreeMap<InvitationId, Personal>,
+) -> Result<Response, Failure> {
+    let now = app.context.clock.now();
     let qualities = quality::of_interviewers(&app.context, now - QUALITY_PERIOD).await?;
-    let names: Vec<String> =
-        interviewers(&app.context).await?.into_iter().map(|account| account.name).collect();
     let verifications = verifications::all(
         &mut *app.context.database.read().await.map_err(CallCenterError::from)?,
         MAX_ROWS,
     )
     .await;
     let verifications = verifications.map_err(CallCenterError::from)?;
-    let flash = query.get("noted").map(String::as_str).unwrap_or_default();
-    Ok(render_page(
-        StatusCode::OK,
-        &SupervisionPage::new(&staff, flash, &dashboard, &qualities, &names, &verifications, now),
-    ))
+    let colleagues = colleagues(app).await?;
+    let names = interviewer_names(app).await?;
+    let shown = SupervisionPage::new(
+        (staff, &colleagues),
+        flash_text(staff.tr, query),
+        (dashboard, people),
+        &qualities,
+        &names,
+        &verifications,
+        now,
+    );
+    Ok(render_page(StatusCode::OK, &shown))
 }
 
-async fn assign_invitation(
+async fn interviewer_names(app: &AppState) -> Result<Vec<String>, Failure> {
+    Ok(interviewers(&app.context).await?.into_iter().map(|account| account.name).collect())
+}
+
+/// Shows the appointments of a week, by interviewer.
+async fn appointments(
+    State(app): State<Arc<AppState>>,
+    Extension(staff): Extension<Staff>,
+    Query(query): Query<BTreeMap<String, String>>,
+) -> Result<Response, Failure> {
+    let dashboard = supervision_dashboard(&app.context).await?;
+    let (colleagues, names) = (colleagues(&app).await?, interviewer_names(&app).await?);
+    let day = query.get("week").and_then(|day| day.parse().ok());
+    let shown = AppointmentsPage::new(
+        (&staff, &colleagues),
+        flash_text(staff.tr, &query),
+        &dashboard,
+        &names,
+        day,
+        app.context.clock.now(),
+    );
+    Ok(render_page(StatusCode::OK, &shown))
+}
+
+async fn colleagues(app: &AppState) -> Result<Colleagues, Failure> {
+    Colleagues::load(&app.context).await.map_err(|error| Failure::Internal(error.to_string()))
+}
+
+/// Hands the ticked people over.
+async fn assign_invitations(
     State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,
     Extension(form): Extension<FormFields>,
 ) -> Result<Redirect, Failure> {
-    let invitation = form
-        .text("invitation")
-        .parse()
-        .map_err(|_| Failure::BadRequest("the form names nobody".into()))?;
-    let flash = match assign(
-        &app.context,
-        &staff.session.actor(),
-        InvitationId(invitation),
-        form.text("to").trim(),
-    )
-    .await
-    {
-        Ok(()) => "assigned",
-        Err(CallCenterError::NotInQueue) => "gone",
-        Err(CallCenterError::UnknownInterviewer(_)) => "unknown",
+    let ticked = form.0.keys().filter_map(|field| field.strip_prefix("pick-")?.parse().ok());
+    let single = form.text("invitation").parse().ok();
+    let people: Vec<InvitationId> = ticked.chain(single).map(InvitationId).collect();
+    // The form goes back to the page, and the week, that it came from.
+    let week = form.text("week").parse::<NaiveDate>().ok();
+    let (page, and) = match week {
+        Some(week) => ("/supervision/appointments", format!("&week={week}")),
+        None => ("/supervision", String::new()),
+    };
+    if people.is_empty() {
+        return Ok(Redirect::to(&format!("{page}?noted=nobody{and}")));
+    }
+    let to = form.text("to").trim();
+    let noted = match assign_all(&app.context, &staff.session.actor(), &people, to).await {
+        Ok(0) => "gone".to_owned(),
+        Ok(done) => format!("assigned&done={done}&of={}", people.len()),
+        Err(CallCenterError::UnknownInterviewer(_)) => "unknown".to_owned(),
         Err(error) => return Err(error.into()),
     };
-    Ok(Redirect::to(&format!("/supervision?noted={flash}")))
+    Ok(Redirect::to(&format!("{page}?noted={noted}{and}")))
 }
 
 async fn draw(
@@ -136,7 +203,10 @@ async fn verify(
     Path(id): Path<i64>,
 ) -> Result<Response, Failure> {
     match current_task(&app.context, &staff.session.account, id).await? {
-        Some(task) => Ok(render_page(StatusCode::OK, &VerificationPage::new(&staff, &task, None))),
+        Some(task) => {
+            let names = (&staff, &colleagues(&app).await?);
+            Ok(render_page(StatusCode::OK, &VerificationPage::new(names, &task, None)))
+        }
         None => Ok(Redirect::to("/supervision?noted=gone").into_response()),
     }
 }
@@ -162,7 +232,7 @@ async fn finish(
                 super::items::RejectedAnswers { problems, fields: form.0.clone(), is_whole: true };
             render_page(
                 StatusCode::UNPROCESSABLE_ENTITY,
-                &VerificationPage::new(&staff, &task, Some(&rejected)),
+                &VerificationPage::new((&staff, &colleagues(&app).await?), &task, Some(&rejected)),
             )
         }
     })
