@@ -81,7 +81,14 @@ async fn operators_see_who_is_in_danger_and_do_something_about_it() {
                 && page.contains("RR1"),
             "{page}"
         );
-        assert_eq!(qian.get("/campaigns/C9").await.0, 404);
+        // Staff are not told of a link in a message; respondents are.
+        for path in ["/campaigns/C9", "/questionnaires/nothing", "/no-such-page"] {
+            let (status, _, page) = qian.get(path).await;
+            assert!(status == 404 && page.contains("没有找到"), "{path} {status}: {page}");
+            assert!(!page.contains("短信"), "{path}: {page}");
+        }
+        let (status, page) = app.get(&format!("{}/i/aaaaaaaaaaaaaaaa", app.base)).await;
+        assert!(status == 404 && page.contains("短信"), "{page}");
         assert!(
             qian.submit("/campaigns/C1/state", &[("to", "paused")])
                 .await

@@ -142,7 +142,7 @@ impl Disposition {
         match self {
             Disposition::Complete => ("完成", "complete"),
             Disposition::Partial => ("部分完成", "partial"),
-            Disposition::SoftRefusal => ("不太愿意", "soft refusal"),
+            Disposition::SoftRefusal => ("婉拒（可再联系）", "soft refusal"),
             Disposition::RefusalByOther => ("他人代为拒绝", "refusal by somebody else"),
             Disposition::Refusal => ("本人拒绝", "refusal by the respondent"),
             Disposition::RefusedBefore => ("此前已拒绝", "had refused before"),

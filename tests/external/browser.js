@@ -19,7 +19,41 @@ async function newPage(browser) {
   return page;
 }
 
+// Latin words that a page in Chinese may have: names of products, formats and standards, encodings, keys, and the codes and names that people gave (here: the tests).
+const LATIN = new Set([
+  "fieldworkd", "SMS", "AAPOR", "RR", "COOP", "REF", "CON", "XLSForm", "TOML", "CEL", "Excel", "Word", "WPS", "CSV", "XLSX", "ZIP", "PDF", "JSON", "HTML", "MB", "kB", "UTF", "LE", "GB", "GBK", "Big", "Enter", "Webhooks", "Standard", "webhook-id", "LibreOffice", "SPSS", "DDI", "Parquet",
+  "qian", "li", "wu", "zhao", "zheng", "sun", "simulator", "scoring", "invitation", "reminder", "first", "last", "interim", "test", "QH-CLINIC", "QH", "S",
+]);
+
+// What is seen or read aloud on a Chinese page in Latin letters, outside of what says to be in another language. A run with a digit or a sign of an address is a code; {placeholders} are written as they are typed.
+async function latin(page) {
+  return page.evaluate((known) => {
+    if (!document.documentElement.lang.startsWith("zh")) return [];
+    const isForeign = (node) => { const holder = node.closest("[lang]"); return holder && !holder.lang.startsWith("zh"); };
+    const found = [];
+    const add = (text, element) => {
+      for (const run of text.replace(/\{[^}]*\}|English|Português|Español|Français|Deutsch/g, " ").match(/[A-Za-z0-9_./:@+?=&-]+/g) || []) {
+        // The end of a file's name that is in Chinese.
+        if (/^\.[a-z]{2,5}$/.test(run)) continue;
+        const word = run.replace(/^[-.]+|[-.]+$/g, "");
+        if (word.length > 1 && !/[0-9_./:@]/.test(word) && !known.includes(word)) found.push(`${word} (${element.tagName}: ${text.trim().slice(0, 60)})`);
+      }
+    };
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+      const element = node.parentElement;
+      if (!element.closest("script, style, textarea, pre, code, samp") && !isForeign(element)) add(node.textContent, element);
+    }
+    for (const name of ["aria-label", "title", "placeholder", "alt"]) {
+      for (const element of document.querySelectorAll(`[${name}]`)) if (!isForeign(element)) add(element.getAttribute(name), element);
+    }
+    add(document.title, document.body);
+    return [...new Set(found)];
+  }, [...LATIN]);
+}
+
 async function look(page, name) {
+  for (const word of await latin(page)) check(false, `${name}: a Chinese page says ${word}`);
   for (const width of [320, 1280]) {
     for (const scheme of ["light", "dark"]) {
       await page.setViewport({ width, height: 900 });

@@ -521,7 +521,7 @@ mod tests {
         let pt = Language::parse("pt").unwrap();
         assert_eq!(
             told(|file| file.add_language(pt)),
-            [" 语言: 简体中文、English -> 简体中文、English、português"]
+            [" 语言: 简体中文、English -> 简体中文、English、Português"]
         );
     }
 }

@@ -111,7 +111,7 @@ impl CallOutcome {
             CallOutcome::CallBack => ("约时间再打", "call back"),
             CallOutcome::LinkSent => ("改发短信链接", "wants the link by SMS"),
             CallOutcome::LeftToWeb => ("转网上填写", "goes on alone on the web"),
-            CallOutcome::SoftRefusal => ("不太愿意", "would rather not"),
+            CallOutcome::SoftRefusal => ("婉拒（可再联系）", "would rather not"),
             CallOutcome::HardRefusal => ("拒绝，勿再联系", "refuses, never again"),
             CallOutcome::RefusedByOther => ("他人代为拒绝", "somebody else refuses"),
             CallOutcome::WrongNumber => ("号码不是本人", "wrong number"),

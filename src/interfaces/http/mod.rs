@@ -37,10 +37,10 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::HeaderValue;
 use axum::http::header::{self, HeaderName};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::{self, Next};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -54,6 +54,7 @@ use auth::{RouteSpec, StaffRouter};
 pub use client_address::client_address;
 use error_page::Failure;
 use failed_attempt_limiter::{FailedAttemptLimiter, KeyedLimiter};
+use page_layout::{ErrorPage, Translator};
 use state::AppState;
 
 /// Sign-in attempts of an address and of a browser: so many at once, and one more after each period.
@@ -79,9 +80,21 @@ fn build_router(app: Arc<AppState>) -> Router {
         .merge(auth::public_routes())
         .merge(console::public_routes())
         .merge(staff_routes(&app).router())
-        .fallback(async || Failure::NotFound)
+        .fallback(not_found)
         .layer(middleware::from_fn_with_state(app.clone(), add_headers_and_trace))
         .with_state(app)
+}
+
+/// An address that there is not: told to staff as to staff, and to anybody else as to a respondent.
+async fn not_found(State(app): State<Arc<AppState>>, headers: HeaderMap) -> Response {
+    match auth::is_staff(&app, &headers) {
+        true => auth::error_page(
+            StatusCode::NOT_FOUND,
+            Translator(auth::language_of(&headers).unwrap_or_default()),
+            ErrorPage::NotFound,
+        ),
+        false => Failure::NotFound.into_response(),
+    }
 }
 
 /// Returns all staff routes.

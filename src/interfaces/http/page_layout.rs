@@ -47,6 +47,22 @@ impl Translator {
         self.t(zh, en)
     }
 
+    /// An amount of money.
+    pub fn money(&self, amount: f64, currency: &str) -> String {
+        match (self.0, currency) {
+            (ConsoleLanguage::Zh, "CNY") => format!("{amount:.2} 元"),
+            _ => format!("{amount:.2} {currency}"),
+        }
+    }
+
+    /// The name of a time zone: that of China in words, any other as the database of zones has it.
+    pub fn zone(&self, name: &str) -> String {
+        match name {
+            "Asia/Shanghai" | "PRC" => self.t("北京时间", "China time").to_owned(),
+            other => other.to_owned(),
+        }
+    }
+
     /// The language of texts that have several.
     pub fn language(&self) -> Language {
         Language::from(self.0)
@@ -146,6 +162,8 @@ pub enum ErrorPage {
     BrokenUpload,
     /// An address or a form that this program does not have.
     Unreadable,
+    /// Something that there is not, or not any more.
+    NotFound,
 }
 
 #[derive(Template)]
@@ -187,6 +205,14 @@ impl ErrorPage {
                 tr.t(
                     "网址或表单不完整，请回到首页重新进入。",
                     "The address or the form is not complete; go back to the beginning.",
+                ),
+            ),
+            ErrorPage::NotFound => (
+                tr.t("没有找到", "Not found"),
+                tr.t(
+                    "这里没有内容：可能已被删除、已完成，或网址有误。请回到首页重新进入。",
+                    "There is nothing here: it was removed, it is over, or the address is wrong. Go \
+                        back to the beginning.",
                 ),
             ),
             ErrorPage::TooLargeUpload => (

@@ -184,6 +184,20 @@ impl PlanForm {
             .unwrap_or_default()
     }
 
+    /// Returns the same with the names of the plan and its steps in a language: staff read them on
+    /// every page, respondents never.
+    pub fn standard_in(language: ConsoleLanguage) -> PlanForm {
+        let mut form = PlanForm::standard();
+        let names = ["邀请", "第一次提醒", "最后提醒"];
+        if language == ConsoleLanguage::Zh && form.steps.len() == names.len() {
+            form.name = "邀请和两次提醒".to_owned();
+            for (step, name) in form.steps.iter_mut().zip(names) {
+                name.clone_into(&mut step.name);
+            }
+        }
+        form
+    }
+
     /// Returns the form of a stored plan.
     pub fn from_plan(plan: &Value) -> PlanForm {
         let text = |value: &Value| match value {

@@ -77,6 +77,13 @@ pub(super) async fn authorize(
         Ok((request, entry)) => {
             let staff = request.extensions().get::<Staff>().cloned();
             let response = with_security_policy(next.run(request).await);
+            // The usual page speaks to respondents, of the link in a message.
+            let response = match &staff {
+                Some(staff) if response.status() == StatusCode::NOT_FOUND => {
+                    error_page(StatusCode::NOT_FOUND, staff.tr, ErrorPage::NotFound)
+                }
+                _ => response,
+            };
             if response.status().is_client_error()
                 && let (Some(entry), Some(staff)) = (entry, staff)
                 && let Err(error) = app
@@ -216,6 +223,11 @@ fn fill_template(text: &str, path: &[(String, String)], form: &FormFields) -> St
         rest = after;
     }
     filled + rest
+}
+
+/// Whether a browser has been signed in here, by its cookie; not whether it still is.
+pub(in crate::interfaces::http) fn is_staff(app: &AppState, headers: &HeaderMap) -> bool {
+    cookie_of(headers, session_cookie(app)).is_some()
 }
 
 /// Returns the sign-in page's path, with the requested path to return to.

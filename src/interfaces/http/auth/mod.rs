@@ -21,7 +21,9 @@ use axum::routing::get;
 use super::state::AppState;
 use crate::domain::role::Permission;
 pub use authorize::{FormFields, Staff, cookie_of};
-pub(super) use authorize::{error_page, is_same_site, language_of, uses_tls, with_security_policy};
+pub(super) use authorize::{
+    error_page, is_same_site, is_staff, language_of, uses_tls, with_security_policy,
+};
 pub use routes::{AuditSpec, RouteSpec, StaffRouter};
 pub(super) use sign_in::new_cookie;
 

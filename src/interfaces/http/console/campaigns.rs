@@ -98,8 +98,11 @@ struct ApplicationView<'a> {
     dispositions: Vec<(&'a str, &'static str, u64)>,
 }
 
+/// A rate: its name by AAPOR, its name in words, and what it says, in Chinese and English.
+type Rate = (&'static str, (&'static str, &'static str), (&'static str, &'static str));
+
 /// The rates that are shown: their names by AAPOR, in words, and what they say.
-const RATES: [(&str, (&str, &str), (&str, &str)); 5] = [
+const RATES: [Rate; 5] = [
     (
         "RR1",
         ("最低应答率", "minimum response rate"),
@@ -162,7 +165,7 @@ struct CampaignPage<'a> {
 
 impl CampaignPage<'_> {
     fn money(&self, amount: &f64) -> String {
-        format!("{amount:.2} {}", self.detail.status.currency)
+        self.layout.tr.money(*amount, &self.detail.status.currency)
     }
 }
 

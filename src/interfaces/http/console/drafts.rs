@@ -119,7 +119,7 @@ pub async fn create(
     let entered = EnteredDraft {
         code: &code,
         applications: &chosen.join(","),
-        plan: &PlanForm::standard().to_json(),
+        plan: &PlanForm::standard_in(staff.tr.0).to_json(),
         gateway: form.text("gateway"),
         budget: None,
     };

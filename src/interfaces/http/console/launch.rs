@@ -62,7 +62,7 @@ pub async fn confirm(
     let report = &checked.report;
     let short = |at: &str| at.get(..16).unwrap_or(at).replace('T', " ");
     let begun = report.steps.iter().filter(|step| !step.starts_at.is_empty());
-    let money = |amount: f64| format!("{amount:.2} {}", report.currency);
+    let money = |amount: f64| staff.tr.money(amount, &report.currency);
     let template = LaunchPage {
         layout: PageLayout::for_staff(&staff),
         code: &code,
