@@ -125,6 +125,72 @@ async fn a_page_that_dies_while_its_field_closes_has_interviewed_nobody() {
     }
 }
 
+/// An interview whose page was left alone is kept: what is sent afterwards is saved, and the ready
+/// page leads back to it, as long as nobody else has the person (ONSdigital/eq-survey-runner#991,
+/// sleepepi/slice#116: what was typed is lost with a session).
+#[tokio::test]
+async fn an_interview_that_was_left_alone_is_found_again() {
+    for app in queue_of(1, &[]).await {
+        for name in ["wu", "zheng"] {
+            add_account(&app, name, Role::Interviewer).await;
+        }
+        let (wu, zheng) =
+            (Browser::signed_in(&app, "wu").await, Browser::signed_in(&app, "zheng").await);
+        let token = wu.token("/interview").await;
+        let call_on = async |browser: &Browser<'_>| {
+            let page = browser.get("/interview").await.2;
+            page.split("data-call=\"").nth(1).map(|rest| rest.split('"').next().unwrap().to_owned())
+        };
+        let answered = async || {
+            let mut connection = app.context.database.read().await.unwrap();
+            let application =
+                fieldworkd::adapters::database::applications::find(&mut connection, "A1")
+                    .await
+                    .unwrap()
+                    .unwrap();
+            let stored = responses::of_application(&mut connection, application.id).await.unwrap();
+            stored.iter().map(|response| response.answers.len()).sum::<usize>()
+        };
+        wu.post("/interview/next", &[("token", &token)]).await;
+        let call = call_on(&wu).await.unwrap();
+        wu.post(&format!("/interview/{call}/begin"), &[CONSENT_FORM[0], ("token", &token)]).await;
+        // The page sleeps; its call is lost, and nobody has called since.
+        app.clock.advance_to(app.clock.now() + Duration::from_secs(21 * 60));
+        queue::release_expired_leases(&app.context).await.unwrap();
+        assert_eq!(all_calls(&app).await[0].outcome, Some(CallOutcome::Lost), "{}", app.engine);
+        let ready = wu.get("/interview").await.2;
+        assert!(ready.contains(&format!("action=\"/interview/{call}/resume\"")), "{ready}");
+        assert!(!zheng.get("/interview").await.2.contains("/resume"), "{}", app.engine);
+        let path = format!("/interview/{call}/answers");
+        let mut fields = crate::common::answers(0, 0, "8");
+        fields.push(("token", &token));
+        let (status, to, page) = wu.post(&path, &fields).await;
+        assert_eq!((status, to.as_str()), (303, "/interview?page=1"), "{}: {page}", app.engine);
+        let kept = answered().await;
+        assert!(kept > 0, "{}: what was typed is saved", app.engine);
+        // Once more, by the button; then somebody else has the person.
+        let second = call_on(&wu).await.unwrap();
+        assert_ne!(second, call);
+        app.clock.advance_to(app.clock.now() + Duration::from_secs(21 * 60));
+        queue::release_expired_leases(&app.context).await.unwrap();
+        let resume = format!("/interview/{second}/resume");
+        assert_eq!(zheng.submit(&resume, &[]).await.1, "/interview?noted=over", "{}", app.engine);
+        assert_eq!(wu.submit(&resume, &[]).await.1, "/interview?noted=resumed", "{}", app.engine);
+        let third = call_on(&wu).await.unwrap();
+        app.clock.advance_to(app.clock.now() + Duration::from_secs(45 * 60));
+        zheng.submit("/interview/next", &[]).await;
+        assert!(call_on(&zheng).await.is_some(), "{}: the person is with another", app.engine);
+        let mut fields = crate::common::answers(0, 1, "8");
+        fields.push(("token", &token));
+        let sent = wu.post(&format!("/interview/{third}/answers"), &fields).await;
+        assert_eq!(sent.1, "/interview?noted=over", "{}", app.engine);
+        assert_eq!(answered().await, kept, "{}", app.engine);
+        // One person is on one screen all the time.
+        let on_screen = all_calls(&app).await.iter().filter(|c| c.outcome.is_none()).count();
+        assert_eq!(on_screen, 1, "{}", app.engine);
+    }
+}
+
 /// What is typed while the field closes is kept as a late answer, like on the web.
 #[tokio::test]
 async fn an_interview_under_way_can_be_finished_after_its_field_has_closed() {

@@ -383,17 +383,23 @@ async fn forms_come_in_and_go_out_as_files() {
         browser.submit(discard, &[]).await;
         assert!(editor::find(&app.context, Category::Service).await.unwrap().is_none());
 
+        let deep = format!("x = {}{}", "[".repeat(50_000), "]".repeat(50_000));
         for (name, content, said) in [
             ("q.toml", source.as_bytes(), ""),
             ("q.toml", b"code = \"x\"\nversion = 1\n", "文件不是有效的问卷"),
             ("q.toml", b"\xff\xfe\x00garbage", "文件不是有效的问卷"),
             ("q.xlsx", b"PK\x03\x04 no workbook", "XLSForm 未能导入"),
-            ("", b"", "文件不是有效的问卷"),
+            ("", b"", "没有选择文件"),
+            ("deep.toml", deep.as_bytes(), "文件不是有效的问卷（TOML）：line 1:"),
         ] {
             let (status, _, page) = browser.upload(start, &upload, name, content).await;
             match said {
                 "" => assert_eq!(status, 303, "{page}"),
-                said => assert!(status == 422 && page.contains(said), "{name} {status}: {page}"),
+                said => {
+                    assert!(status == 422 && page.contains(said), "{name} {status}: {page}");
+                    let alert = page.split("role=\"alert\">").nth(1).unwrap();
+                    assert!(alert.split('<').next().unwrap().chars().count() < 500, "{page}");
+                }
             }
             browser.submit(discard, &[]).await;
         }

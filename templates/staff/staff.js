@@ -11,12 +11,15 @@
         if (state !== "held") {
           banner.hidden = false;
           banner.textContent = banner.dataset[state] || banner.dataset.over;
-          document.querySelectorAll('#questions form:not([action$="/outcome"]) button').forEach((button) => { button.disabled = true; });
+          // What was typed in a call that broke off can still be sent.
+          if (state !== "over") document.querySelectorAll('#questions form:not([action$="/outcome"]) button').forEach((button) => { button.disabled = true; });
           clearInterval(timer);
         }
       } catch (error) { /* The network is away for a moment; the next beat tells. */ }
     };
     const timer = setInterval(beat, 20000);
+    // A page in the background sends fewer; one that is looked at again sends at once.
+    document.addEventListener("visibilitychange", () => { if (!document.hidden) beat(); });
     beat();
   }
   // Keys 0-9 answer the question at hand: the nth choice; 0 is the tenth.

@@ -298,7 +298,7 @@ const STAFF: [(&str, Role); 5] = [
 
 /// Forms without an audit entry ahead of the action: their services write one in the transaction of
 /// the change, or change only the own session or call.
-const AUDITED_BY_SERVICE: [&str; 45] = [
+const AUDITED_BY_SERVICE: [&str; 46] = [
     "/campaigns/{code}/paper/print",
     "/campaigns/{code}/paper/runs/{run}",
     "/paper",
@@ -328,6 +328,7 @@ const AUDITED_BY_SERVICE: [&str; 45] = [
     "/interview/{call}/answers",
     "/interview/{call}/begin",
     "/interview/{call}/dial",
+    "/interview/{call}/resume",
     "/staff/account/password",
     "/staff/account/second-factor",
     "/staff/account/second-factor/confirm",

@@ -219,6 +219,28 @@ pub async fn lease(
     Ok(done.rows_affected() == 1)
 }
 
+/// Leases an entry once more to an interviewer whose call to that person broke off, also before it
+/// is due. Returns false if somebody has it.
+pub async fn lease_again(
+    tx: &mut WriteTx,
+    invitation: InvitationId,
+    account: AccountId,
+    until: Timestamp,
+    now: Timestamp,
+) -> Result<bool> {
+    let sql = "UPDATE call_queue SET leased_by = $2, leased_until = $3
+               WHERE invitation_id = $1 AND (leased_until IS NULL OR leased_until <= $4) AND \
+               (assigned_to IS NULL OR assigned_to = $2)";
+    let done = sqlx::query(sql)
+        .bind(invitation.0)
+        .bind(account.0)
+        .bind(until.0)
+        .bind(now.0)
+        .execute(&mut **tx)
+        .await?;
+    Ok(done.rows_affected() == 1)
+}
+
 /// Links a lease to its call.
 pub async fn set_call(
     tx: &mut AnyConnection,

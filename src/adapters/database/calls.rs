@@ -170,6 +170,21 @@ pub async fn of_invitation(
     sqlx::query(sql).bind(invitation.0).fetch_all(connection).await?.iter().map(read).collect()
 }
 
+/// Returns an interviewer's latest call.
+pub async fn latest_of(connection: &mut AnyConnection, account: AccountId) -> Result<Option<Call>> {
+    let sql = statement(format!(
+        "{SELECT} WHERE c.account_id = $1 AND c.purpose = 'interview' ORDER BY c.begun_at DESC, \
+            c.id DESC LIMIT 1"
+    ));
+    sqlx::query(sql)
+        .bind(account.0)
+        .fetch_optional(connection)
+        .await?
+        .as_ref()
+        .map(read)
+        .transpose()
+}
+
 pub async fn get(connection: &mut AnyConnection, call: CallId) -> Result<Option<Call>> {
     let sql = statement(format!("{SELECT} WHERE c.id = $1"));
     sqlx::query(sql).bind(call.0).fetch_optional(connection).await?.as_ref().map(read).transpose()

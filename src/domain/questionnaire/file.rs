@@ -182,6 +182,9 @@ pub enum Order {
     Random,
 }
 
+/// The longest message about a file that is no questionnaire, in characters.
+const LONGEST_MESSAGE: usize = 300;
+
 fn yes() -> bool {
     true
 }
@@ -232,8 +235,19 @@ impl QuestionnaireFile {
     /// # Errors
     /// If it is no TOML, or has a key that there is not.
     pub fn read(toml_text: &str) -> Result<QuestionnaireFile, QuestionnaireError> {
-        toml::from_str(toml_text)
-            .map_err(|e| QuestionnaireError::Toml(e.to_string().trim().replace('\n', " ")))
+        toml::from_str(toml_text).map_err(|error| {
+            // The line itself may be as long as the file.
+            let line = error.span().map(|span| {
+                let before = toml_text.as_bytes().get(..span.start).unwrap_or_default();
+                before.iter().filter(|byte| **byte == b'\n').count() + 1
+            });
+            let message: String =
+                error.message().replace('\n', " ").chars().take(LONGEST_MESSAGE).collect();
+            QuestionnaireError::Toml(match line {
+                Some(line) => format!("line {line}: {message}"),
+                None => message,
+            })
+        })
     }
 
     /// Writes the file. Comments of a file that it was read from are not kept.

@@ -20,6 +20,7 @@ use crate::services::list_import::{ListImportError, ListOptionError, RowReason, 
 use crate::services::paper_forms::PaperFormError;
 use crate::services::programmes::RegistrationError;
 use crate::services::questionnaires::QuestionnaireSourceError;
+use crate::services::questionnaires::XlsFormError;
 use crate::services::questionnaires::editor::{EditorError, MAX_SOURCE};
 use crate::services::response_quality::ResponseQualityError;
 use crate::services::suppressions::SuppressionError;
@@ -458,6 +459,7 @@ impl LocalizedError for EditorError {
             EditorError::Mistakes => "问卷还有错误，更正后才能发布".to_owned(),
             EditorError::Unchanged(version) => format!("与第 {version} 版内容相同，无需发布"),
             EditorError::TooLarge => format!("问卷最多 {} kB", MAX_SOURCE / 1024),
+            EditorError::NoFile => "没有选择文件，请选择文件，或改从其他版本开始".to_owned(),
             EditorError::NoVersion => "没有此版本".to_owned(),
             EditorError::Edit(error) => match error {
                 EditError::NotFound => "此题或此页已不存在，请重新打开页面".to_owned(),
@@ -476,6 +478,14 @@ impl LocalizedError for EditorError {
                     .map(|mistake| format!("{}：{}", mistake.place, mistake.what.zh()))
                     .collect();
                 lines.join("；")
+            }
+            EditorError::Form(XlsFormError::Workbook(error)) => {
+                format!("XLSForm 未能导入：{}", error.labels().0)
+            }
+            EditorError::Form(XlsFormError::NoSheet(sheet)) => {
+                format!(
+                    "XLSForm 未能导入：缺少工作表“{sheet}”，XLSForm 应有 survey 和 choices 两张表"
+                )
             }
             EditorError::Form(error) => format!("XLSForm 未能导入：{error}"),
             EditorError::Source(error) => format!("问卷文件有误：{error}"),

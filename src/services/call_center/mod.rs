@@ -14,6 +14,7 @@ pub mod quality;
 pub mod queue;
 mod queue_scan;
 pub mod supervision;
+pub mod taking_up_again;
 pub mod verification;
 
 use crate::adapters::crypto::{KeyRingError, SealError};

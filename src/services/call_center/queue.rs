@@ -20,8 +20,9 @@ use crate::services::stuck_work::{Isolation, WorkKind};
 
 /// The duration of a lease after the interviewer's last request, on a page without a script.
 pub const UNSCRIPTED_LEASE: Duration = Duration::from_secs(20 * 60);
-/// The duration of a lease after each heartbeat, on a page with a script.
-pub const HEARTBEAT_LEASE: Duration = Duration::from_secs(60);
+/// The duration of a lease after each heartbeat, on a page with a script. Browsers let a page in the
+/// background send one a minute at most.
+pub const HEARTBEAT_LEASE: Duration = Duration::from_secs(3 * 60);
 /// The delay before an entry is checked again that has changed since the scan, or is on a screen
 /// for another campaign.
 const RECHECK_AFTER: Duration = Duration::from_secs(10 * 60);
@@ -108,6 +109,36 @@ async fn lease_person(
     {
         return Ok(None);
     }
+    begin_call(context, tx, account, entry, day_part, now).await
+}
+
+/// Leases the person of a call that broke off, who need not be due again yet.
+pub(super) async fn lease_again(
+    context: &AppContext,
+    tx: &mut WriteTx,
+    account: &Account,
+    entry: &QueueEntry,
+    day_part: DayPart,
+    now: Timestamp,
+) -> Result<Option<Lease>, CallCenterError> {
+    let until = now + UNSCRIPTED_LEASE;
+    if calls::is_being_called(tx, &entry.phone_hash, entry.invitation, now).await?
+        || !call_queue::lease_again(tx, entry.invitation, account.id, until, now).await?
+    {
+        return Ok(None);
+    }
+    begin_call(context, tx, account, entry, day_part, now).await
+}
+
+/// Begins the call to a person who is leased now, if the person may be contacted.
+async fn begin_call(
+    context: &AppContext,
+    tx: &mut WriteTx,
+    account: &Account,
+    entry: &QueueEntry,
+    day_part: DayPart,
+    now: Timestamp,
+) -> Result<Option<Lease>, CallCenterError> {
     let programme = campaigns::get(tx, entry.campaign).await?.programme_id;
     let programme = programmes::get(tx, programme).await?.code;
     if !invitations::filter_sendable(tx, &[entry.invitation], &programme, now)

@@ -42,6 +42,8 @@ pub enum EditorError {
     Unchanged(u32),
     #[error("a questionnaire takes {} kB at most", MAX_SOURCE / 1024)]
     TooLarge,
+    #[error("no file was chosen; choose one, or begin with something else")]
+    NoFile,
     #[error("there is no such version")]
     NoVersion,
     #[error(transparent)]

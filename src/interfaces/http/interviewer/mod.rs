@@ -33,7 +33,7 @@ use crate::domain::time::Timestamp;
 use crate::services::call_center::call_screen::{CallScreen, load_call_screen};
 use crate::services::call_center::outcome::{CallReport, record_outcome};
 use crate::services::call_center::queue::Lease;
-use crate::services::call_center::{CallCenterError, quality, queue};
+use crate::services::call_center::{CallCenterError, quality, queue, taking_up_again};
 use crate::services::interviews::{AnswerContext, SaveOutcome, Screen, SubmittedPage};
 use views::{CallPage, FormState, ReadyPage, Script};
 
@@ -44,6 +44,7 @@ pub fn routes(app: &Arc<AppState>) -> StaffRouter {
         .page("/interview", PERMISSION, show)
         .form("/interview/next", PERMISSION, next)
         .background_form("/interview/{call}/alive", PERMISSION, keep_alive)
+        .form("/interview/{call}/resume", PERMISSION, resume)
         .form("/interview/{call}/dial", PERMISSION, dial)
         .form("/interview/{call}/begin", PERMISSION, begin)
         .form("/interview/{call}/answers", PERMISSION, answers)
@@ -103,9 +104,10 @@ async fn render_ready(
     let next = queue::next_due(&app.context).await?;
     let today = quality::todays_work(&app.context, &staff.session.account).await?;
     let flash = query.get("noted").map(String::as_str).unwrap_or_default();
+    let broken_off = taking_up_again::broken_off(&app.context, &staff.session.account).await?;
     Ok(render_page(
         StatusCode::OK,
-        &ReadyPage::new(staff, flash, today, next.map(|at| at.since(now))),
+        &ReadyPage::new(staff, flash, today, next.map(|at| at.since(now)), broken_off),
     ))
 }
 
@@ -149,6 +151,20 @@ async fn keep_alive(
     Ok(Json(json!({ "state": state })).into_response())
 }
 
+/// Takes the person of a call that broke off up again.
+async fn resume(
+    State(app): State<Arc<AppState>>,
+    Extension(staff): Extension<Staff>,
+    Path(call): Path<i64>,
+) -> Result<Redirect, Failure> {
+    let taken =
+        taking_up_again::take_up_again(&app.context, &staff.session.account, CallId(call)).await?;
+    Ok(Redirect::to(match taken {
+        Some(_) => "/interview?noted=resumed",
+        None => "/interview?noted=over",
+    }))
+}
+
 /// Lets the telephone system connect the interviewer with the leased person.
 async fn dial(
     State(app): State<Arc<AppState>>,
@@ -174,7 +190,7 @@ async fn begin(
     Extension(form): Extension<FormFields>,
     Path(call): Path<i64>,
 ) -> Result<Redirect, Failure> {
-    let Some(call_screen) = leased_screen(&app, &staff, call).await? else {
+    let Some(call_screen) = held_screen(&app, &staff, call).await? else {
         return Ok(Redirect::to("/interview?noted=over"));
     };
     let failure = |error| Failure::from_interview_error(&app, error);
@@ -202,7 +218,7 @@ async fn answers(
     Path(call): Path<i64>,
 ) -> Result<Response, Failure> {
     let account = &staff.session.account;
-    let Some(mut call_screen) = leased_screen(&app, &staff, call).await? else {
+    let Some(mut call_screen) = held_screen(&app, &staff, call).await? else {
         return Ok(Redirect::to("/interview?noted=over").into_response());
     };
     let asked_in = language_of(&form, &call_screen);
@@ -282,7 +298,7 @@ async fn not_a_user(
     Extension(form): Extension<FormFields>,
     Path(call): Path<i64>,
 ) -> Result<Redirect, Failure> {
-    let Some(call_screen) = leased_screen(&app, &staff, call).await? else {
+    let Some(call_screen) = held_screen(&app, &staff, call).await? else {
         return Ok(Redirect::to("/interview?noted=over"));
     };
     let failure = |error| Failure::from_interview_error(&app, error);
@@ -320,7 +336,7 @@ async fn outcome(
     Extension(form): Extension<FormFields>,
     Path(call): Path<i64>,
 ) -> Result<Response, Failure> {
-    let Some(call_screen) = leased_screen(&app, &staff, call).await? else {
+    let Some(call_screen) = held_screen(&app, &staff, call).await? else {
         return Ok(Redirect::to("/interview?noted=over").into_response());
     };
     let tr = staff.tr;
@@ -385,6 +401,24 @@ async fn outcome(
         }
         Err(error) => Err(error.into()),
     }
+}
+
+/// Returns the call screen like [`leased_screen`]. A call that broke off is taken up again first: the
+/// interviewer is still there, and so is what was typed.
+async fn held_screen(
+    app: &AppState,
+    staff: &Staff,
+    call: i64,
+) -> Result<Option<CallScreen>, Failure> {
+    if let Some(call_screen) = leased_screen(app, staff, call).await? {
+        return Ok(Some(call_screen));
+    }
+    let account: &Account = &staff.session.account;
+    let taken = taking_up_again::take_up_again(&app.context, account, CallId(call)).await?;
+    let Some(taken) = taken else { return Ok(None) };
+    let mut call_screen = load_call_screen(&app.context, account, taken.lease).await?;
+    call_screen.since = taken.since;
+    Ok(Some(call_screen))
 }
 
 /// Returns the call screen if this call is the interviewer's present lease, and renews the lease.

@@ -8,6 +8,7 @@ use askama::Template;
 use super::super::auth::Staff;
 use super::super::items::{Field, ItemView, RejectedAnswers, item_view};
 use super::super::page_layout::{PageLayout, Translator};
+use crate::domain::ids::CallId;
 use crate::domain::language::Language;
 use crate::domain::personal::Personal;
 use crate::domain::questionnaire::{QuestionPath, TextPiping};
@@ -35,8 +36,13 @@ fn flash_text(tr: Translator, what: &str) -> Option<String> {
         "" => return None,
         "nobody" => tr.t("现在没有可拨打的受访者。", "Nobody can be called just now."),
         "over" => tr.t(
-            "该通话已结束，受访者已转给他人。",
-            "That call is over; its person is with somebody else by now.",
+            "该通话已结束，无法继续：受访者已转给他人、已在别处作答，或中断太久。已保存的页不受影响。",
+            "That call is over and cannot be taken up again: its person is with somebody else, has \
+                answered elsewhere, or it is too long ago. Pages that were saved stay.",
+        ),
+        "resumed" => tr.t(
+            "已继续刚才中断的访问；此前已保存的答案都在。",
+            "The interview that broke off goes on; the answers saved before are there.",
         ),
         "held" => tr.t(
             "名额正由其他人填写，请另约时间。",
@@ -68,6 +74,8 @@ pub struct ReadyPage<'a> {
     today: Today,
     /// Minutes until the next person can be called.
     wait: Option<u64>,
+    /// The call that broke off because its page was left alone.
+    broken_off: Option<CallId>,
 }
 
 impl<'a> ReadyPage<'a> {
@@ -76,12 +84,14 @@ impl<'a> ReadyPage<'a> {
         what: &str,
         today: Today,
         wait: Option<Duration>,
+        broken_off: Option<CallId>,
     ) -> ReadyPage<'a> {
         ReadyPage {
             layout: PageLayout::for_staff(staff),
             flash: flash_text(staff.tr, what),
             today,
             wait: wait.map(|wait| wait.as_secs().div_ceil(60)),
+            broken_off,
         }
     }
 }

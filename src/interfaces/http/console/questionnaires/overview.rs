@@ -203,6 +203,9 @@ fn uploaded_file(
     uploaded: &UploadedFile,
     leaves_out: bool,
 ) -> Result<(QuestionnaireFile, Vec<String>), EditorError> {
+    if uploaded.content.is_empty() {
+        return Err(EditorError::NoFile);
+    }
     // A workbook is a zip archive (or an old OLE document); a questionnaire file is text.
     let is_workbook =
         uploaded.content.starts_with(b"PK") || uploaded.content.starts_with(&[0xD0, 0xCF]);
