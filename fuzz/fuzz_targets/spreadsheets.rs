@@ -1,4 +1,4 @@
-//! Spreadsheets of strangers, through the real reader: whole files, and the XML inside of them, which
+//! Spreadsheets and Word documents of strangers, through the real reader: whole files, and the XML inside of them, which
 //! a fuzzer would never get through the packing. Run it with a memory limit:
 //! `cargo +nightly fuzz run spreadsheets -- -rss_limit_mb=1024 -malloc_limit_mb=512`.
 #![no_main]
@@ -46,12 +46,16 @@ fn xlsx(sheet: &[u8], strings: &[u8]) -> Vec<u8> {
 
 fuzz_target!(|data: &[u8]| {
     let Some((&kind, content)) = data.split_first() else { return };
-    let file = match kind % 3 {
+    let file = match kind % 4 {
         // XLS of before 2007: its reader believes the size that a sheet says of itself. The child
         // process's memory limit ends it; tests/hostile.rs has the case.
         0 if content.starts_with(&[0xd0, 0xcf, 0x11, 0xe0]) => return,
         0 => content.to_vec(),
         1 => zip_of(&[("content.xml", content)]),
+        2 => {
+            let (document, numbering) = content.split_at(content.len() / 2);
+            zip_of(&[("word/document.xml", document), ("word/numbering.xml", numbering)])
+        }
         _ => {
             let (sheet, strings) = content.split_at(content.len() / 2);
             xlsx(sheet, strings)
