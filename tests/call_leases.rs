@@ -188,6 +188,30 @@ async fn an_interview_that_was_left_alone_is_found_again() {
         // One person is on one screen all the time.
         let on_screen = all_calls(&app).await.iter().filter(|c| c.outcome.is_none()).count();
         assert_eq!(on_screen, 1, "{}", app.engine);
+        // Neither at night nor in a paused campaign does the number come onto a screen again (I2).
+        let last = call_on(&zheng).await.unwrap();
+        let resume = format!("/interview/{last}/resume");
+        let lost_a_minute_ago = async |now: &str| {
+            app.clock.advance_to(local(now));
+            let run_out = "UPDATE call_queue SET leased_until = 1 WHERE leased_by IS NOT NULL";
+            app.execute_sql(run_out).await.unwrap();
+            queue::release_expired_leases(&app.context).await.unwrap();
+            let ended = local(now).0 - 60_000;
+            let ended = format!("UPDATE phone_call SET ended_at = {ended} WHERE id = {last}");
+            app.execute_sql(&ended).await.unwrap();
+        };
+        // Hours later everybody signs in again.
+        let resumed_to =
+            async || Browser::signed_in(&app, "zheng").await.submit(&resume, &[]).await.1;
+        let over = "/interview?noted=over";
+        lost_a_minute_ago("2026-03-04T22:30:00").await;
+        assert_eq!(resumed_to().await, over, "{}: at night", app.engine);
+        lost_a_minute_ago("2026-03-05T15:00:00").await;
+        app.execute_sql("UPDATE campaign SET state = 'paused'").await.unwrap();
+        assert_eq!(resumed_to().await, over, "{}: paused", app.engine);
+        app.execute_sql("UPDATE campaign SET state = 'running'").await.unwrap();
+        let resumed = resumed_to().await;
+        assert_eq!(resumed, "/interview?noted=resumed", "{}", app.engine);
     }
 }
 

@@ -9,6 +9,8 @@ use super::queue::{self, Lease};
 use crate::adapters::database::accounts::{self, Account};
 use crate::adapters::database::call_queue;
 use crate::adapters::database::calls::{self, Call};
+use crate::adapters::database::campaigns::{self, CampaignState};
+use crate::domain::contact_plan::ContactPlan;
 use crate::domain::ids::CallId;
 use crate::domain::telephone::CallOutcome;
 use crate::domain::time::Timestamp;
@@ -45,7 +47,8 @@ fn was_lost(call: &Call, now: Timestamp) -> bool {
 }
 
 /// Takes the person of the interviewer's last call up again. `None`: that call was not lost, or long
-/// ago, or the person is with somebody else, or may not be called any more.
+/// ago, or the person is with somebody else, or may not be called at this moment: outside the plan's
+/// hours, in a campaign that is paused, or not any more.
 pub async fn take_up_again(
     context: &AppContext,
     account: &Account,
@@ -61,6 +64,14 @@ pub async fn take_up_again(
         return Ok(None);
     }
     let Some(entry) = call_queue::find(&mut tx, lost.invitation).await? else { return Ok(None) };
+    // The number comes onto a screen again: the rules of a call hold at this moment (I2).
+    let campaign = campaigns::get(&mut tx, entry.campaign).await?;
+    let plan = ContactPlan::from_stored(&campaign.plan)
+        .map_err(|error| CallCenterError::Plan { code: campaign.code.clone(), error })?;
+    let is_open = plan.hours.is_open(now, &plan.zones_of(entry.zone.as_deref()));
+    if !is_open || campaign.state != CampaignState::Running {
+        return Ok(None);
+    }
     let lease = queue::lease_again(context, &mut tx, account, &entry, lost.day_part, now).await?;
     let Some(lease) = lease else { return Ok(None) };
     tx.commit().await?;

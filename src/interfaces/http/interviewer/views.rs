@@ -36,9 +36,9 @@ fn flash_text(tr: Translator, what: &str) -> Option<String> {
         "" => return None,
         "nobody" => tr.t("现在没有可拨打的受访者。", "Nobody can be called just now."),
         "over" => tr.t(
-            "该通话已结束，无法继续：受访者已转给他人、已在别处作答，或中断太久。已保存的页不受影响。",
+            "该通话已结束，无法继续：受访者已转给他人、已在别处作答、此刻不可拨打，或中断太久。已保存的页不受影响。",
             "That call is over and cannot be taken up again: its person is with somebody else, has \
-                answered elsewhere, or it is too long ago. Pages that were saved stay.",
+                answered elsewhere or may not be called now, or it is too long ago. Pages that were saved stay.",
         ),
         "resumed" => tr.t(
             "已继续刚才中断的访问；此前已保存的答案都在。",
