@@ -428,18 +428,7 @@ pub async fn save(
     match changed {
         Ok(_) => Ok(Redirect::to(&address(category, &open, target.shown, "")).into_response()),
         Err(EditorError::NotFound) => Ok(Redirect::to("/questionnaires").into_response()),
-        Err(error) => {
-            let edited = edited(&app, category).await?.ok_or(Failure::NotFound)?;
-            let conflict = matches!(error, EditorError::Changed)
-                .then(|| conflict_of(&form, &edited, &target, &staff));
-            let status = match error {
-                EditorError::Changed => StatusCode::CONFLICT,
-                _ => StatusCode::UNPROCESSABLE_ENTITY,
-            };
-            let problem = Some(problem(staff.tr, error)?);
-            let said = Said { problem, conflict, ..Said::default() };
-            Ok(render(&staff, &edited, (&target.open, target.shown), status, said))
-        }
+        Err(error) => show_problem(&app, &staff, category, &target, (error, Some(&form))).await,
     }
 }
 
@@ -550,7 +539,7 @@ pub async fn undo(
             let to = address(category, &target.open, target.shown, "undone");
             Ok(Redirect::to(&to).into_response())
         }
-        Err(error) => show_problem(&app, &staff, category, &target, error).await,
+        Err(error) => show_problem(&app, &staff, category, &target, (error, None)).await,
     }
 }
 
@@ -577,23 +566,24 @@ pub async fn release(
     let note = form.text("note");
     match editor::release(&app.context, &actor, category, target.revision, note).await {
         Ok(_) => Ok(Redirect::to("/questionnaires?flash=released").into_response()),
-        Err(error) => show_problem(&app, &staff, category, &target, error).await,
+        Err(error) => show_problem(&app, &staff, category, &target, (error, None)).await,
     }
 }
 
+/// Shows what went wrong. A form that was filled in over another state is shown beside that.
 async fn show_problem(
     app: &AppState,
     staff: &Staff,
     category: Category,
     target: &Target,
-    error: EditorError,
+    (error, form): (EditorError, Option<&FormFields>),
 ) -> Result<Response, Failure> {
-    let status = match error {
-        EditorError::Changed => StatusCode::CONFLICT,
-        _ => StatusCode::UNPROCESSABLE_ENTITY,
-    };
+    let is_conflict = matches!(error, EditorError::Changed);
+    let status = if is_conflict { StatusCode::CONFLICT } else { StatusCode::UNPROCESSABLE_ENTITY };
     let problem = Some(problem(staff.tr, error)?);
     let edited = edited(app, category).await?.ok_or(Failure::NotFound)?;
-    let said = Said { problem, ..Said::default() };
+    let conflict =
+        form.filter(|_| is_conflict).map(|form| conflict_of(form, &edited, target, staff));
+    let said = Said { problem, conflict, ..Said::default() };
     Ok(render(staff, &edited, (&target.open, target.shown), status, said))
 }
