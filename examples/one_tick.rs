@@ -20,7 +20,7 @@ use fieldworkd::simulation::{Scenario, Simulator};
 
 const PROGRAMME: &str = include_str!("../config/demo/programme.toml");
 const PLAN: &str = include_str!("../config/demo/plan.toml");
-const HOLIDAYS: &str = include_str!("../config/demo/holidays-2026.toml");
+const HOLIDAYS: &str = include_str!("../config/holidays/cn-2026.toml");
 const APPLICATION: &str = r#"
 programme = "credit-2026"
 [[application]]

@@ -18,11 +18,12 @@ const LAYERS: [&[&str]; 7] = [
 ];
 
 /// Services in order: each uses only those before it. `sealing` and `context` are below all others.
-const SERVICES: [&str; 29] = [
+const SERVICES: [&str; 30] = [
     "sealing",
     "context",
     "versions",
     "stuck_work",
+    "holidays",
     "accounts",
     "list_import",
     "questionnaires",

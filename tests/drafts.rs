@@ -237,6 +237,55 @@ async fn a_new_operator_gets_from_nothing_to_a_launched_campaign() {
             "{}: not what was looked at",
             app.engine
         );
+        assert!(
+            broken.contains("<small class=\"bad\" id=\"e-step-0-zh\">")
+                && broken.contains("aria-describedby=\"e-step-0-zh\""),
+            "{}: beside its field: {broken}",
+            app.engine
+        );
+        // All mistakes at once, each beside its field, the folded parts open.
+        let worse = save(&[
+            ("step-0-zh", "没有链接"),
+            ("step-1-who", "advanced"),
+            ("step-1-if", "begun &&"),
+            ("max_parts", "0"),
+            ("hours-monday-0-from", "20:00"),
+            ("hours-monday-0-to", "09:00"),
+        ])
+        .await;
+        for field in ["step-0-zh", "step-1-if", "max_parts", "hours-monday"] {
+            assert!(worse.contains(&format!("id=\"e-{field}\"")), "{field}: {worse}");
+            assert!(worse.contains(&format!("<a href=\"#{field}\">")), "{field}: {worse}");
+        }
+        assert!(worse.contains("<details open><summary>联系时段"), "{worse}");
+        assert!(worse.contains("无法读懂") && !worse.contains("cannot be read"), "{worse}");
+        // The last change is taken back, and once more brings it again.
+        let undone = qian
+            .submit_from("/drafts/C1", "/drafts/C1/undo", &[("version", &version_in(&worse))])
+            .await;
+        assert_eq!(undone.1, "/drafts/C1?noted=undone", "{undone:?}");
+        let back = qian.get("/drafts/C1").await.2;
+        assert!(!back.contains("e-max_parts") && back.contains("e-step-0-zh"), "{back}");
+        // A message is shown as it is typed: text, characters, parts and cost.
+        let typed: Vec<(String, String)> =
+            with(&[("step-0-zh", "【{signature}】{name}您好，{link} 退订回T")]);
+        let typed: Vec<(&str, &str)> =
+            typed.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let (status, _, shown) = qian.submit("/drafts/C1/preview", &typed).await;
+        assert!(
+            status == 200 && shown.contains("data-part=\"step-0-zh\"") && shown.contains("条计费"),
+            "{status} {shown}"
+        );
+        assert!(!shown.contains("{name}") && shown.contains("/i/0123456789ABCDEF"), "{shown}");
+        assert!(qian.get("/drafts/C1").await.2.contains("没有链接"), "nothing is kept of it");
+        // A day without contacts is chosen in a calendar.
+        let closed = save(&[("closed-2026-03-03", "on")]).await;
+        assert!(
+            closed.contains(
+                "name=\"closed-2026-03-03\" aria-label=\"不联系 3月3日（周二）\" checked"
+            ),
+            "{closed}"
+        );
         let longer = save(&[("do", "add-telephone")]).await;
         assert!(longer.contains("<option value=\"telephone\" selected>"), "{longer}");
         let page = save(&[]).await;
@@ -318,10 +367,15 @@ async fn register_brand_on_page(app: &TestApp, qian: &Browser<'_>) {
     assert_eq!(qian.submit("/applications", &brand).await.1, "/applications/A1", "{}", app.engine);
 }
 
+fn version_in(page: &str) -> String {
+    let version = page.split("name=\"version\" value=\"").nth(1).expect("a version");
+    version.split('"').next().unwrap_or_default().to_owned()
+}
+
 /// Returns the fields of a draft's form as a browser would send them.
 fn form_of(page: &str) -> Vec<(String, String)> {
     let form = page
-        .split("<form method=\"post\" action=\"/drafts/C1\">")
+        .split("method=\"post\" action=\"/drafts/C1\" novalidate")
         .nth(1)
         .unwrap()
         .split("</form>")
@@ -343,6 +397,9 @@ fn form_of(page: &str) -> Vec<(String, String)> {
             continue;
         };
         if name == "token" || name == "do" {
+            continue;
+        }
+        if head.contains("type=\"checkbox\"") && !head.ends_with(" checked") {
             continue;
         }
         if head.starts_with("input") {

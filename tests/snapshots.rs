@@ -421,7 +421,7 @@ async fn the_messages_of_the_demos_plan() {
     let (app, messages) = app_with_recorder().await;
     let plan = PlanFile::parse(include_str!("../config/demo/plan.toml"))
         .unwrap()
-        .with_calendar(include_str!("../config/demo/holidays-2026.toml"))
+        .with_calendar(include_str!("../config/holidays/cn-2026.toml"))
         .unwrap();
     launch(&app, &plan).await;
     let mut transcript = String::new();

@@ -58,6 +58,8 @@ impl Interval {
 pub struct Calendar {
     pub holidays: BTreeSet<NaiveDate>,
     pub workdays: BTreeSet<NaiveDate>,
+    /// Days on which nobody is contacted, whatever day it is.
+    pub closed: BTreeSet<NaiveDate>,
 }
 
 /// Maximum part of an open interval over which a wave of contacts is spread; `None`: all of it.
@@ -95,15 +97,23 @@ impl ContactHours {
         Ok(ContactHours { week, holiday_hours, calendar })
     }
 
-    /// Returns the intervals of a calendar day: those of the holiday, of Monday on a make-up
-    /// workday, or of the weekday.
+    /// Returns the intervals of a calendar day: none if it is closed, those of the holiday, of Monday
+    /// on a make-up workday, or of the weekday.
     fn intervals_on(&self, date: NaiveDate) -> &[Interval] {
+        if self.calendar.closed.contains(&date) {
+            return &[];
+        }
         if self.calendar.holidays.contains(&date) {
             return &self.holiday_hours;
         }
         let weekday =
             if self.calendar.workdays.contains(&date) { Weekday::Mon } else { date.weekday() };
         &self.week[weekday.num_days_from_monday() as usize]
+    }
+
+    /// The holidays, make-up workdays and closed days.
+    pub fn calendar(&self) -> &Calendar {
+        &self.calendar
     }
 
     /// Returns whether contact is allowed at this instant by the local time of all these zones.
@@ -247,6 +257,7 @@ mod tests {
         let calendar = Calendar {
             holidays: [NaiveDate::from_ymd_opt(2026, 10, 1).unwrap()].into(),
             workdays: [NaiveDate::from_ymd_opt(2026, 9, 27).unwrap()].into(),
+            closed: [NaiveDate::from_ymd_opt(2026, 10, 12).unwrap()].into(),
         };
         let week =
             std::array::from_fn(|day| if day < 5 { workday.clone() } else { weekend.clone() });
@@ -263,6 +274,7 @@ mod tests {
         let zone = &Zones::from(chrono_tz::Asia::Shanghai);
         assert!(!office().is_open(at("2026-10-01 10:00"), zone));
         assert!(office().is_open(at("2026-09-27 15:00"), zone), "a Sunday worked like a Monday");
+        assert!(!office().is_open(at("2026-10-12 10:00"), zone), "a Monday that is closed");
         assert_eq!(office().next_open(at("2026-09-30 20:00"), zone), Some(at("2026-10-02 09:00")));
         assert_eq!(office().next_open(at("2026-09-28 12:00"), zone), Some(at("2026-09-28 14:00")));
     }
@@ -313,7 +325,7 @@ mod tests {
             let zone = zones.iter().next().unwrap();
             let week: [Vec<Interval>; 7] = std::array::from_fn(|d| vec![Interval { from: bounds[d].0, to: (bounds[d].0 + bounds[d].1).min(1440) }]);
             let from = Timestamp(millis);
-            let calendar = Calendar { holidays: [from.date(zone) + TimeDelta::days(holiday % 10)].into(), workdays: Default::default() };
+            let calendar = Calendar { holidays: [from.date(zone) + TimeDelta::days(holiday % 10)].into(), ..Calendar::default() };
             let hours = ContactHours::new(week, vec![], calendar).unwrap();
             // Distant zones may share no hour; then nobody is contacted.
             let Some(opens) = hours.next_open(from, &zones) else { return Ok(()) };

@@ -16,6 +16,7 @@ pub mod estimation;
 pub mod event;
 pub mod forecast;
 pub mod form_number;
+pub mod holidays;
 pub mod ids;
 pub mod language;
 pub mod mode;

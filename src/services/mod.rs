@@ -16,6 +16,7 @@ pub mod deadlines;
 pub mod drafts;
 pub mod erasure;
 pub mod forecasting;
+pub mod holidays;
 pub mod interviews;
 pub mod list_import;
 pub mod monitoring;

@@ -82,6 +82,30 @@
       button.textContent = button.dataset.copied;
     });
   });
+  // Placeholders are inserted where the cursor is, and messages are shown as they are typed.
+  document.querySelectorAll(".inserts").forEach((line) => { line.hidden = false; });
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button[data-insert]");
+    if (!button) return;
+    const field = document.getElementById(button.dataset.into);
+    field.setRangeText(button.dataset.insert, field.selectionStart, field.selectionEnd, "end");
+    field.focus();
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+  });
+  document.querySelectorAll("form[data-preview]").forEach((form) => {
+    let pause = 0;
+    form.addEventListener("input", () => {
+      clearTimeout(pause);
+      pause = setTimeout(async () => {
+        const sent = await fetch(form.dataset.preview, { method: "POST", body: new URLSearchParams(new FormData(form)) }).catch(() => null);
+        if (!sent || !sent.ok) return;
+        new DOMParser().parseFromString(await sent.text(), "text/html").querySelectorAll("[data-part]").forEach((part) => {
+          const old = form.querySelector('[data-part="' + CSS.escape(part.dataset.part) + '"]');
+          if (old) old.replaceWith(part);
+        });
+      }, 300);
+    });
+  });
   document.querySelectorAll("button[data-print]").forEach((button) => { button.hidden = false; button.addEventListener("click", () => window.print()); });
   // The home page goes on telling.
   const live = document.querySelector("[data-live]");

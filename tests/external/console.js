@@ -11,7 +11,7 @@ run(async (browser) => {
   const before = await text(qian);
   await press(qian, 'form[action="/applications/A1/alarm"] button');
   check(!before.includes("qian") && (await text(qian)).includes("qian"), "an alarm is not taken over");
-  for (const [path, name] of [["/campaigns", "campaigns"], ["/campaigns/C1", "campaign"], ["/cases", "cases-empty"], ["/inbox", "inbox"], ["/suppressions", "suppressions"], ["/deliveries", "deliveries"], ["/staff/account", "account"]]) {
+  for (const [path, name] of [["/campaigns", "campaigns"], ["/campaigns/C1", "campaign"], ["/cases", "cases-empty"], ["/inbox", "inbox"], ["/suppressions", "suppressions"], ["/deliveries", "deliveries"], ["/holidays", "holidays"], ["/holidays?year=2027", "holidays-empty"], ["/staff/account", "account"]]) {
     await qian.goto(task.base + path);
     await look(qian, name);
   }

@@ -70,13 +70,36 @@ run(async (browser) => {
   await look(qian, "new-campaign");
   await press(qian, 'form[action="/drafts"] button');
   await look(qian, "draft");
+  // All parts open; a placeholder is inserted where the cursor is, and the message follows while it is typed.
+  await qian.$$eval("main details", (all) => all.forEach((part) => { part.open = true; }));
+  await look(qian, "draft-open");
+  const bubble = () => qian.$eval('[data-part="step-0-zh"]', (part) => part.innerText);
+  const before = await bubble();
+  check(/条计费/.test(before) && !before.includes("{"), `no message is shown: ${before}`);
+  await qian.$eval("#step-0-zh", (field) => { field.focus(); field.setSelectionRange(field.value.length, field.value.length); });
+  await qian.keyboard.type("，还剩");
+  await qian.click('button[data-insert="{days_left}"][data-into="step-0-zh"]');
+  await qian.waitForFunction(() => document.querySelector('[data-part="step-0-zh"]').innerText.includes("还剩30"), { timeout: 5000 }).catch(() => check(false, "the message does not follow what is typed"));
+  await qian.goto(`${task.base}/drafts/QH-2026`);
+  // Mistakes stand beside their fields, all at once.
+  const spoil = async () => {
+    await qian.$eval("#step-0-zh", (field) => { field.value = "没有链接"; });
+    await qian.$eval("#max_parts", (field) => { field.value = ""; });
+    await press(qian, "#draft button:not([name]):not(.unseen):not([type=button]):not([formaction])");
+  };
+  await spoil();
+  const marked = await qian.$$eval("#draft [aria-invalid=true]", (fields) => fields.map((field) => field.id));
+  check(marked.includes("step-0-zh") && marked.includes("max_parts"), `marked are ${marked}`);
+  await look(qian, "draft-wrong");
+  await press(qian, '#draft button[formaction$="/undo"]');
+  check((await text(qian)).includes("已撤销上一次修改") && (await text(qian)).includes("预演"), "the change is not taken back");
   check((await text(qian)).includes("预演"), `no rehearsal: ${(await text(qian)).slice(0, 600)}`);
   // Two tabs: what the first has saved meanwhile is shown beside what the second wanted.
   const tab = await qian.browserContext().newPage();
   await tab.goto(qian.url());
   const save = async (page, name) => {
     await page.$eval('[name="plan-name"]', (field, name) => { field.value = name; }, name);
-    await press(page, 'form:has([name="plan-name"]) button:not([name])');
+    await press(page, "#draft button.unseen");
   };
   await save(tab, "第一个标签页的计划");
   await save(qian, "第二个标签页的计划");

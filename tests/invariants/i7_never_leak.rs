@@ -298,9 +298,10 @@ const STAFF: [(&str, Role); 5] = [
 
 /// Forms without an audit entry ahead of the action: their services write one in the transaction of
 /// the change, or change only the own session or call.
-const AUDITED_BY_SERVICE: [&str; 46] = [
+const AUDITED_BY_SERVICE: [&str; 48] = [
     "/campaigns/{code}/paper/print",
     "/campaigns/{code}/paper/runs/{run}",
+    "/holidays/{year}",
     "/paper",
     "/paper/{number}",
     "/paper/{number}/asked",
@@ -313,6 +314,7 @@ const AUDITED_BY_SERVICE: [&str; 46] = [
     "/questionnaires/{category}/edit/release",
     "/questionnaires/{category}/edit/undo",
     "/applications/{code}/responses/{case}",
+    "/drafts/{code}/preview",
     "/drafts/{code}/test",
     "/lists/discard",
     "/accounts",

@@ -231,6 +231,16 @@ pub async fn list_open(connection: &mut AnyConnection) -> Result<Vec<Campaign>> 
     sqlx::query_as(sql).fetch_all(connection).await?.into_iter().map(read).collect()
 }
 
+/// Replaces the plan of a campaign: its calendar follows the year that staff enter.
+pub async fn set_plan(tx: &mut AnyConnection, id: CampaignId, plan: &str) -> Result<()> {
+    sqlx::query("UPDATE campaign SET plan = $2 WHERE id = $1")
+        .bind(id.0)
+        .bind(plan.to_owned())
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
 /// Lists the running campaigns that have a due invitation.
 pub async fn with_due_invitations(
     connection: &mut AnyConnection,

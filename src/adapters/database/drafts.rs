@@ -221,7 +221,8 @@ pub async fn put_campaign(tx: &mut AnyConnection, draft: &CampaignDraft) -> Resu
                ON CONFLICT (code) DO UPDATE SET applications = excluded.applications, plan = \
                excluded.plan, gateway = excluded.gateway,
                    budget_micros = excluded.budget_micros, changed_at = excluded.changed_at, \
-                   launch_requested_by = NULL";
+                   launch_requested_by = NULL, plan_before = CASE WHEN campaign_draft.plan = \
+                   excluded.plan THEN campaign_draft.plan_before ELSE campaign_draft.plan END";
     sqlx::query(sql)
         .bind(draft.code.clone())
         .bind(draft.applications.clone())
@@ -233,6 +234,14 @@ pub async fn put_campaign(tx: &mut AnyConnection, draft: &CampaignDraft) -> Resu
         .execute(tx)
         .await?;
     Ok(())
+}
+
+/// Returns the plan before the last change of a draft; `None`: there is none.
+pub async fn plan_before(connection: &mut AnyConnection, code: &str) -> Result<Option<String>> {
+    let sql = "SELECT plan_before FROM campaign_draft WHERE code = $1";
+    let found: Option<Option<String>> =
+        sqlx::query_scalar(sql).bind(code.to_owned()).fetch_optional(connection).await?;
+    Ok(found.flatten())
 }
 
 /// Records who requests the launch of a draft in its current version. Returns false if it was

@@ -438,6 +438,22 @@ pub async fn plan_answer(
     set_next_contacts(tx, &[NextContact { id: invitation, upcoming, at: Some(now) }]).await
 }
 
+/// Counts the people of a campaign who are invited by another campaign that is not closed, by their
+/// number.
+pub async fn count_in_other_campaigns(
+    connection: &mut AnyConnection,
+    campaign: CampaignId,
+) -> Result<u64> {
+    let sql = "SELECT COUNT(DISTINCT own.phone_hash) FROM invitation i
+               JOIN respondent own ON own.id = i.respondent_id
+               JOIN respondent same ON same.phone_hash = own.phone_hash
+               JOIN invitation other ON other.respondent_id = same.id AND other.campaign_id <> $1
+               JOIN campaign c ON c.id = other.campaign_id AND c.state <> 'closed'
+               WHERE i.campaign_id = $1";
+    let count: i64 = sqlx::query_scalar(sql).bind(campaign.0).fetch_one(connection).await?;
+    Ok(count.unsigned_abs())
+}
+
 /// Cancels the planned messages of a campaign's invitations that have no open case.
 pub async fn stop_without_open_case(tx: &mut AnyConnection, campaign: CampaignId) -> Result<()> {
     let sql = "UPDATE next_contact SET next_at = NULL

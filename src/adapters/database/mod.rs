@@ -31,6 +31,7 @@ pub mod forecast_input;
 pub mod forecasts;
 pub mod gateway_log;
 pub mod health;
+pub mod holidays;
 pub mod idempotency;
 pub mod invitations;
 pub mod links;

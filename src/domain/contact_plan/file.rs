@@ -66,8 +66,29 @@ pub enum ContactPlanError {
     TelephoneText { step: usize, name: String },
     #[error("step {step} ({name}): calls = {calls} must be between 1 and 30")]
     Calls { step: usize, name: String, calls: u32 },
-    #[error("step {step} ({name}): {problem}")]
-    Step { step: usize, name: String, problem: String },
+    #[error("step {step} ({name}): a step on paper has no text; the questionnaire is printed")]
+    PaperText { step: usize, name: String },
+    #[error("step {step} ({name}): if = «{condition}» cannot be read: {problem}")]
+    Condition { step: usize, name: String, condition: String, problem: String },
+    #[error(
+        "step {step} ({name}): if = «{condition}» looks at {unknown}; there is {}",
+        HISTORY_VARIABLES.join(", ")
+    )]
+    ConditionVariable { step: usize, name: String, condition: String, unknown: String },
+}
+
+/// What is wrong, gathered while the rest is still looked at.
+#[derive(Default)]
+struct Problems(Vec<ContactPlanError>);
+
+impl Problems {
+    fn take<T>(&mut self, checked: Result<T, ContactPlanError>) -> Option<T> {
+        checked.map_err(|problem| self.0.push(problem)).ok()
+    }
+
+    fn take_all<T>(&mut self, checked: Result<T, Vec<ContactPlanError>>) -> Option<T> {
+        checked.map_err(|problems| self.0.extend(problems)).ok()
+    }
 }
 
 /// The plan file as written. `deny_unknown_fields`: a misspelt key is refused with its line.
@@ -80,9 +101,10 @@ pub struct PlanFile {
     signature: String,
     #[serde(default = "two")]
     max_parts: u32,
-    /// The name of a holidays file beside the plan; its content is taken into the stored plan.
-    #[serde(default)]
-    pub holidays: Option<String>,
+    /// The names of holidays files beside the plan, such as one for each year; their content is taken
+    /// into the stored plan.
+    #[serde(default, skip_serializing_if = "FileNames::is_empty")]
+    pub holidays: FileNames,
     #[serde(default)]
     pub calendar: Option<HolidaysFile>,
     hours: HoursFile,
@@ -101,6 +123,30 @@ pub struct PlanFile {
     resubscription: TextsFile,
     #[serde(default)]
     link: TextsFile,
+}
+
+/// One name, or several.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum FileNames {
+    #[default]
+    None,
+    One(String),
+    Several(Vec<String>),
+}
+
+impl FileNames {
+    pub fn names(&self) -> &[String] {
+        match self {
+            FileNames::None => &[],
+            FileNames::One(name) => std::slice::from_ref(name),
+            FileNames::Several(names) => names,
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.names().is_empty()
+    }
 }
 
 /// A message beside the plan, in each language.
@@ -144,7 +190,7 @@ impl ShortenFile {
     }
 }
 
-/// `holidays = [dates]`, `workdays = [make-up dates]`.
+/// `holidays = [dates]`, `workdays = [make-up dates]`, `closed = [dates on which nobody is contacted]`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HolidaysFile {
@@ -152,6 +198,28 @@ pub struct HolidaysFile {
     holidays: Vec<NaiveDate>,
     #[serde(default, deserialize_with = "days::list")]
     workdays: Vec<NaiveDate>,
+    #[serde(default, deserialize_with = "days::list", skip_serializing_if = "Vec::is_empty")]
+    closed: Vec<NaiveDate>,
+}
+
+impl HolidaysFile {
+    pub fn days(&self) -> Calendar {
+        Calendar {
+            holidays: self.holidays.iter().copied().collect(),
+            workdays: self.workdays.iter().copied().collect(),
+            closed: self.closed.iter().copied().collect(),
+        }
+    }
+}
+
+impl From<&Calendar> for HolidaysFile {
+    fn from(days: &Calendar) -> HolidaysFile {
+        HolidaysFile {
+            holidays: days.holidays.iter().copied().collect(),
+            workdays: days.workdays.iter().copied().collect(),
+            closed: days.closed.iter().copied().collect(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -219,63 +287,91 @@ impl PlanFile {
             .map_err(|e| ContactPlanError::Toml(e.to_string().trim().replace('\n', " ")))
     }
 
-    /// Takes the content of the holidays file that [`PlanFile::holidays`] names.
+    /// Adds the content of a holidays file, such as those that [`PlanFile::holidays`] names.
     pub fn with_calendar(mut self, toml_text: &str) -> Result<PlanFile, ContactPlanError> {
-        self.calendar =
-            Some(toml::from_str(toml_text).map_err(|e| {
-                ContactPlanError::Holidays(e.to_string().trim().replace('\n', " "))
-            })?);
+        let more: HolidaysFile = toml::from_str(toml_text)
+            .map_err(|e| ContactPlanError::Holidays(e.to_string().trim().replace('\n', " ")))?;
+        let calendar = self.calendar.get_or_insert_default();
+        calendar.holidays.extend(more.holidays);
+        calendar.workdays.extend(more.workdays);
+        calendar.closed.extend(more.closed);
         Ok(self)
     }
 
-    /// Checks everything and makes the plan.
+    /// The days that it has.
+    pub fn days(&self) -> Calendar {
+        self.calendar.as_ref().map(HolidaysFile::days).unwrap_or_default()
+    }
+
+    pub fn set_days(&mut self, days: &Calendar) {
+        self.calendar = Some(days.into());
+    }
+
+    /// Checks everything and makes the plan, or returns the first of what is wrong.
     pub fn check(&self) -> Result<ContactPlan, ContactPlanError> {
-        let time_zone: Tz = self
-            .time_zone
-            .parse()
-            .map_err(|_| ContactPlanError::TimeZone(self.time_zone.clone()))?;
+        self.check_all()
+            .map_err(|problems| problems.into_iter().next().unwrap_or(ContactPlanError::NoSteps))
+    }
+
+    /// Checks everything and makes the plan, or returns all that is wrong, in the plan's order.
+    pub fn check_all(&self) -> Result<ContactPlan, Vec<ContactPlanError>> {
+        let mut problems = Problems::default();
+        let time_zone = self.time_zone.parse::<Tz>();
+        let time_zone = problems
+            .take(time_zone.map_err(|_| ContactPlanError::TimeZone(self.time_zone.clone())));
         if !(1..=10).contains(&self.max_parts) {
-            return Err(ContactPlanError::MaxParts);
+            problems.0.push(ContactPlanError::MaxParts);
         }
-        if self.holidays.is_some() && self.calendar.is_none() {
-            return Err(ContactPlanError::Holidays("the file has not been read".into()));
+        if !self.holidays.is_empty() && self.calendar.is_none() {
+            problems.0.push(ContactPlanError::Holidays("the file has not been read".into()));
         }
         if self.steps.is_empty() {
-            return Err(ContactPlanError::NoSteps);
+            problems.0.push(ContactPlanError::NoSteps);
         }
         if self.steps.len() > MAX_STEPS {
-            return Err(ContactPlanError::TooManySteps);
+            problems.0.push(ContactPlanError::TooManySteps);
         }
-        let steps = self
-            .steps
-            .iter()
-            .enumerate()
-            .map(|(index, step)| step.check(index + 1))
-            .collect::<Result<_, _>>()?;
-        Ok(ContactPlan {
-            name: self.name.clone(),
-            time_zone,
-            signature: self.signature.clone(),
-            max_parts: self.max_parts,
-            hours: self.hours.check(self.calendar.as_ref())?,
-            spread: self.spread()?,
-            unread_reply_hold: parse_duration(&self.unread_reply_hold)
-                .ok_or_else(|| ContactPlanError::UnreadReplyHold(self.unread_reply_hold.clone()))?,
-            shorten: self.shorten.check()?,
-            steps,
-            confirmation: self.confirmation.check(Template::parse_notice, |language, error| {
-                ContactPlanError::Confirmation { language, error }
-            })?,
-            resubscription: self
-                .resubscription
-                .check(Template::parse_notice, |language, error| {
-                    ContactPlanError::Resubscription { language, error }
-                })?,
-            link: self.link.check(Template::parse, |language, error| ContactPlanError::Link {
-                language,
-                error,
-            })?,
-        })
+        let steps: Vec<Option<Step>> = (1..)
+            .zip(&self.steps)
+            .map(|(number, step)| problems.take_all(step.check(number)))
+            .collect();
+        let hours = problems.take_all(self.hours.check(self.calendar.as_ref()));
+        let spread = problems.take(self.spread());
+        let unread_reply_hold = parse_duration(&self.unread_reply_hold)
+            .ok_or_else(|| ContactPlanError::UnreadReplyHold(self.unread_reply_hold.clone()));
+        let unread_reply_hold = problems.take(unread_reply_hold);
+        let shorten = problems.take(self.shorten.check());
+        let confirmation = self.confirmation.check(Template::parse_notice, |language, error| {
+            ContactPlanError::Confirmation { language, error }
+        });
+        let confirmation = problems.take_all(confirmation);
+        let resubscription =
+            self.resubscription.check(Template::parse_notice, |language, error| {
+                ContactPlanError::Resubscription { language, error }
+            });
+        let resubscription = problems.take_all(resubscription);
+        let link = self
+            .link
+            .check(Template::parse, |language, error| ContactPlanError::Link { language, error });
+        let link = problems.take_all(link);
+        let plan = || {
+            Some(ContactPlan {
+                name: self.name.clone(),
+                time_zone: time_zone?,
+                signature: self.signature.clone(),
+                max_parts: self.max_parts,
+                hours: hours?,
+                spread: spread?,
+                unread_reply_hold: unread_reply_hold?,
+                shorten: shorten?,
+                steps: steps.into_iter().collect::<Option<_>>()?,
+                confirmation: confirmation?,
+                resubscription: resubscription?,
+                link: link?,
+            })
+        };
+        // What is missing has left its problem.
+        if problems.0.is_empty() { plan().ok_or_else(Vec::new) } else { Err(problems.0) }
     }
 }
 
@@ -295,97 +391,101 @@ impl TextsFile {
         &self,
         parse: impl Fn(&str) -> Result<Template, TemplateError>,
         wrong: impl Fn(Language, TemplateError) -> ContactPlanError,
-    ) -> Result<BTreeMap<Language, Template>, ContactPlanError> {
-        self.text
-            .iter()
-            .map(|(&language, text)| {
-                Ok((language, parse(text).map_err(|error| wrong(language, error))?))
-            })
-            .collect()
+    ) -> Result<BTreeMap<Language, Template>, Vec<ContactPlanError>> {
+        check_texts(&self.text, parse, wrong)
     }
 }
 
+/// Reads the texts in all languages, or returns what is wrong with each.
+fn check_texts(
+    texts: &BTreeMap<Language, String>,
+    parse: impl Fn(&str) -> Result<Template, TemplateError>,
+    wrong: impl Fn(Language, TemplateError) -> ContactPlanError,
+) -> Result<BTreeMap<Language, Template>, Vec<ContactPlanError>> {
+    let mut problems = Problems::default();
+    let mut read = BTreeMap::new();
+    for (&language, text) in texts {
+        if let Some(template) = problems.take(parse(text).map_err(|e| wrong(language, e))) {
+            read.insert(language, template);
+        }
+    }
+    if problems.0.is_empty() { Ok(read) } else { Err(problems.0) }
+}
+
 impl HoursFile {
-    fn check(&self, calendar: Option<&HolidaysFile>) -> Result<ContactHours, ContactPlanError> {
-        let intervals = |day: &str, raw: &[String]| -> Result<Vec<Interval>, ContactPlanError> {
-            raw.iter()
-                .map(|text| Interval::parse(text))
-                .collect::<Result<_, _>>()
-                .map_err(|error| ContactPlanError::Hours { day: day.to_owned(), error })
+    fn check(
+        &self,
+        calendar: Option<&HolidaysFile>,
+    ) -> Result<ContactHours, Vec<ContactPlanError>> {
+        let mut problems = Problems::default();
+        let mut intervals = |day: &str, raw: &[String]| -> Vec<Interval> {
+            let read = raw.iter().map(|text| Interval::parse(text)).collect::<Result<_, _>>();
+            let read = read.map_err(|error| ContactPlanError::Hours { day: day.to_owned(), error });
+            problems.take(read).unwrap_or_default()
         };
         let week = [
-            intervals("monday", &self.monday)?,
-            intervals("tuesday", &self.tuesday)?,
-            intervals("wednesday", &self.wednesday)?,
-            intervals("thursday", &self.thursday)?,
-            intervals("friday", &self.friday)?,
-            intervals("saturday", &self.saturday)?,
-            intervals("sunday", &self.sunday)?,
+            intervals("monday", &self.monday),
+            intervals("tuesday", &self.tuesday),
+            intervals("wednesday", &self.wednesday),
+            intervals("thursday", &self.thursday),
+            intervals("friday", &self.friday),
+            intervals("saturday", &self.saturday),
+            intervals("sunday", &self.sunday),
         ];
-        let calendar = calendar.cloned().unwrap_or_default();
-        let calendar = Calendar {
-            holidays: calendar.holidays.into_iter().collect(),
-            workdays: calendar.workdays.into_iter().collect(),
-        };
-        ContactHours::new(week, intervals("holidays", &self.holidays)?, calendar)
-            .map_err(ContactPlanError::AllHours)
+        let holidays = intervals("holidays", &self.holidays);
+        if !problems.0.is_empty() {
+            return Err(problems.0);
+        }
+        let calendar = calendar.map(HolidaysFile::days).unwrap_or_default();
+        ContactHours::new(week, holidays, calendar)
+            .map_err(|error| vec![ContactPlanError::AllHours(error)])
     }
 }
 
 impl StepFile {
     /// `number` counts from 1.
-    fn check(&self, number: usize) -> Result<Step, ContactPlanError> {
+    fn check(&self, number: usize) -> Result<Step, Vec<ContactPlanError>> {
+        let mut problems = Problems::default();
         let name = self.name.clone();
         let after = parse_duration(&self.after).ok_or_else(|| ContactPlanError::Delay {
             step: number,
             name: name.clone(),
             value: self.after.clone(),
-        })?;
-        let only_if = self.condition(number)?;
+        });
+        let after = problems.take(after);
+        let only_if = problems.take(self.condition(number));
+        let contact = problems.take_all(self.contact(number));
+        let step = || Some(Step { name, after: after?, contact: contact?, only_if: only_if? });
+        // What is missing has left its problem.
+        if problems.0.is_empty() { step().ok_or_else(Vec::new) } else { Err(problems.0) }
+    }
+
+    fn contact(&self, number: usize) -> Result<Contact, Vec<ContactPlanError>> {
+        let name = self.name.clone();
         if self.mode == ModeFile::Telephone {
-            return Ok(Step {
-                contact: Contact::Telephone { calls: self.checked_calls(number)? },
-                name,
-                after,
-                only_if,
-            });
+            let calls = self.checked_calls(number).map_err(|problem| vec![problem])?;
+            return Ok(Contact::Telephone { calls });
         }
         if self.calls.is_some() {
-            return Err(ContactPlanError::CallsBySms { step: number, name });
+            return Err(vec![ContactPlanError::CallsBySms { step: number, name }]);
         }
         if self.mode == ModeFile::Paper {
             if !self.text.is_empty() {
-                let problem = "a step on paper has no text; the questionnaire is printed";
-                return self.wrong(number, problem);
+                return Err(vec![ContactPlanError::PaperText { step: number, name }]);
             }
-            return Ok(Step { contact: Contact::Paper, name, after, only_if });
+            return Ok(Contact::Paper);
         }
         if self.text.is_empty() {
-            return Err(ContactPlanError::NoText { step: number, name });
+            return Err(vec![ContactPlanError::NoText { step: number, name }]);
         }
-        let texts = self
-            .text
-            .iter()
-            .map(|(&language, text)| match Template::parse(text) {
-                Ok(template) => Ok((language, template)),
-                Err(error) => Err(ContactPlanError::Text {
-                    step: number,
-                    name: name.clone(),
-                    language,
-                    error,
-                }),
-            })
-            .collect::<Result<_, _>>()?;
-        let contact = if self.mode == ModeFile::Interview {
+        let texts = check_texts(&self.text, Template::parse, |language, error| {
+            ContactPlanError::Text { step: number, name: name.clone(), language, error }
+        })?;
+        Ok(if self.mode == ModeFile::Interview {
             Contact::SmsInterviewOffer(texts)
         } else {
             Contact::Sms(texts)
-        };
-        Ok(Step { name, after, contact, only_if })
-    }
-
-    fn wrong<T>(&self, step: usize, problem: impl Into<String>) -> Result<T, ContactPlanError> {
-        Err(ContactPlanError::Step { step, name: self.name.clone(), problem: problem.into() })
+        })
     }
 
     fn checked_calls(&self, number: usize) -> Result<u32, ContactPlanError> {
@@ -400,26 +500,21 @@ impl StepFile {
 
     fn condition(&self, number: usize) -> Result<Option<Arc<Condition>>, ContactPlanError> {
         let Some(source) = &self.only_if else { return Ok(None) };
-        let condition = match Condition::parse(source) {
-            Ok(condition) => condition,
+        let (step, name, condition) = (number, self.name.clone(), source.clone());
+        let parsed = match Condition::parse(source) {
+            Ok(parsed) => parsed,
             Err(problem) => {
-                return self.wrong(number, format!("if = «{source}» cannot be read: {problem}"));
+                let problem = problem.to_string();
+                return Err(ContactPlanError::Condition { step, name, condition, problem });
             }
         };
-        let unknown = condition
-            .names()
-            .iter()
-            .find(|name| !HISTORY_VARIABLES.contains(&name.as_str()))
-            .cloned();
-        match unknown.or_else(|| condition.unknown_functions().pop()) {
-            Some(name) => self.wrong(
-                number,
-                format!(
-                    "if = «{source}» looks at {name}; there is {}",
-                    HISTORY_VARIABLES.join(", ")
-                ),
-            ),
-            None => Ok(Some(Arc::new(condition))),
+        let unknown =
+            parsed.names().iter().find(|name| !HISTORY_VARIABLES.contains(&name.as_str())).cloned();
+        match unknown.or_else(|| parsed.unknown_functions().pop()) {
+            Some(unknown) => {
+                Err(ContactPlanError::ConditionVariable { step, name, condition, unknown })
+            }
+            None => Ok(Some(Arc::new(parsed))),
         }
     }
 }
@@ -440,6 +535,32 @@ name = "invitation"
 after = "0d"
 text.zh = "【{signature}】{link} 退订回T"
 "#;
+
+    #[test]
+    fn all_that_is_wrong_is_told_at_once() {
+        let plan = PLAN
+            .replace(
+                "signature = \"质协\"",
+                "signature = \"质协\"\nspread = \"wide\"\nmax_parts = 0",
+            )
+            .replace("09:00-20:00", "20:00-09:00")
+            .replace("after = \"0d\"", "after = \"soon\"\nif = \"begun &&\"")
+            .replace("{link} 退订回T\"", "\"\ntext.en = \"{link} {who}\"");
+        let problems = PlanFile::parse(&plan).unwrap().check_all().unwrap_err();
+        let codes: Vec<&'static str> = problems.iter().map(Into::into).collect();
+        assert_eq!(
+            codes,
+            [
+                "plan.max_parts",
+                "plan.delay",
+                "plan.condition",
+                "plan.text",
+                "plan.text",
+                "plan.hours",
+                "plan.spread"
+            ]
+        );
+    }
 
     fn error_of(change: impl Fn(&str) -> String) -> String {
         PlanFile::parse(&change(PLAN))

@@ -12,7 +12,7 @@ use std::time::Duration;
 use cel::Value;
 use chrono_tz::Tz;
 
-pub use file::{ContactPlanError, HolidaysFile, PlanFile};
+pub use file::{ContactPlanError, FileNames, HolidaysFile, PlanFile};
 pub use message_slot::{MessageKind, MessageSlot, Upcoming};
 
 use super::condition::Condition;

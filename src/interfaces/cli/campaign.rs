@@ -305,18 +305,16 @@ async fn request_launch(
     Ok(())
 }
 
-/// Reads a plan's file, and the holidays file that it names, relative to the plan's folder.
+/// Reads a plan's file, and the holidays files that it names, relative to the plan's folder.
 pub fn read_plan(path: &std::path::Path) -> Result<PlanFile> {
     let name = || path.display().to_string();
-    let file = PlanFile::parse(&read_text(path)?).with_context(name)?;
-    match &file.holidays {
-        None => Ok(file),
-        Some(holidays) => {
-            let beside = path.parent().unwrap_or(std::path::Path::new(".")).join(holidays);
-            let text = read_text(&beside).with_context(|| format!("{}: holidays", name()))?;
-            file.with_calendar(&text).with_context(|| beside.display().to_string())
-        }
+    let mut file = PlanFile::parse(&read_text(path)?).with_context(name)?;
+    for holidays in file.holidays.names().to_vec() {
+        let beside = path.parent().unwrap_or(std::path::Path::new(".")).join(holidays);
+        let text = read_text(&beside).with_context(|| format!("{}: holidays", name()))?;
+        file = file.with_calendar(&text).with_context(|| beside.display().to_string())?;
     }
+    Ok(file)
 }
 
 fn print_launch_report(report: &LaunchReport, dry_run: bool) -> Result<()> {
@@ -327,6 +325,12 @@ fn print_launch_report(report: &LaunchReport, dry_run: bool) -> Result<()> {
         report.invitations,
         report.without_mobile
     );
+    for year in &report.years_without_holidays {
+        print_line!(
+            "  warning: the plan reaches {year}, and its calendar has no holiday of {year}; name a \
+                holidays file in the plan, or enter the year on the console (/holidays)"
+        );
+    }
     if report.outside_contact_hours > 0 {
         print_line!(
             "{} people abroad are never contacted: the plan's hours share no hour of all their \

@@ -11,6 +11,7 @@ use crate::adapters::spreadsheets::{self, OfficeProgram};
 use crate::interfaces::errors::CommandError;
 use crate::services::context::AppContext;
 use crate::services::erasure::purge::{self, PurgeReview, PurgeStatus};
+use crate::services::holidays;
 use crate::services::questionnaires;
 use crate::services::sealing::open_phone;
 use crate::services::stuck_work::STUCK_AFTER;
@@ -100,6 +101,10 @@ pub async fn doctor(config: Config) -> Result<()> {
                 check_stuck_work(&context).await.unwrap_or_else(|e| Some(e.to_string())),
             );
             report(
+                "the holidays of all years that campaigns reach are entered",
+                check_holidays(&context).await.unwrap_or_else(|e| Some(e.to_string())),
+            );
+            report(
                 "personal data is deleted when its retention period has ended",
                 check_retention(&context).await.unwrap_or_else(|e| Some(e.to_string())),
             );
@@ -133,6 +138,16 @@ async fn check_destroyed_keys(context: &AppContext) -> Result<Option<String>> {
             named.join(", ")
         )
     }))
+}
+
+async fn check_holidays(context: &AppContext) -> Result<Option<String>> {
+    let missing = holidays::missing_years(context, chrono_tz::Asia::Shanghai).await?;
+    let lines: Vec<String> = missing
+        .iter()
+        .map(|missing| format!("{} (campaigns {})", missing.year, missing.campaigns.join(", ")))
+        .collect();
+    Ok((!lines.is_empty())
+        .then(|| format!("{}; enter them on the console (/holidays)", lines.join("; "))))
 }
 
 async fn check_stuck_work(context: &AppContext) -> Result<Option<String>> {

@@ -3,6 +3,7 @@
 use crate::domain::category::Category;
 use crate::domain::contact_plan::ContactPlanError;
 use crate::domain::contact_window::ContactHoursError;
+use crate::domain::holidays::HolidaysError;
 use crate::domain::language::{ConsoleLanguage, Language};
 use crate::domain::phone::PhoneError;
 use crate::domain::programme::ProgrammeError;
@@ -196,9 +197,18 @@ impl LocalizedError for ContactPlanError {
                 format!("补发链接的{}文本：{}", language_zh(*of), error.zh()?)
             }
             ContactPlanError::TooManySteps => "步骤过多".to_owned(),
-            ContactPlanError::Step { step: n, name, problem } => {
-                format!("{}：{problem}", step_zh(*n, name))
+            ContactPlanError::PaperText { step: n, name } => {
+                format!("{}：纸质步骤没有短信文本，打印的就是问卷", step_zh(*n, name))
             }
+            ContactPlanError::Condition { step: n, name, condition, .. } => format!(
+                "{}：条件“{condition}”无法读懂，请检查括号和运算符，写法如 delivered && !begun",
+                step_zh(*n, name)
+            ),
+            ContactPlanError::ConditionVariable { step: n, name, condition, unknown } => format!(
+                "{}：条件“{condition}”中的“{unknown}”不存在，可用 delivered、begun、calls、\
+                    reached、fixed_line、language",
+                step_zh(*n, name)
+            ),
             ContactPlanError::CallsBySms { step: n, name } => {
                 format!("{}：只有电话步骤才有拨打次数", step_zh(*n, name))
             }
@@ -234,6 +244,22 @@ impl LocalizedError for ContactHoursError {
             }
             ContactHoursError::Overlap(day) => format!("{} 的时段重叠", weekday_zh(day)),
             ContactHoursError::NeverOpen => "没有任何工作日可联系".to_owned(),
+        })
+    }
+}
+
+impl LocalizedError for HolidaysError {
+    fn zh(&self) -> Option<String> {
+        Some(match self {
+            HolidaysError::OtherYear { day, year } => {
+                format!("{day} 不在 {year} 年，请到相应年份填写")
+            }
+            HolidaysError::Both(day) => format!("{day} 既放假又上班，请选其一"),
+            HolidaysError::WorkdayInWeek(day) => format!("{day} 不是周末，只有周末才需调休上班"),
+            HolidaysError::NoDays => {
+                "没有识别出日期，请粘贴通知原文，如“10月1日至7日放假”“9月20日上班”".to_owned()
+            }
+            HolidaysError::Year(year) => format!("年份 {year} 应在 2000 至 2100 之间"),
         })
     }
 }

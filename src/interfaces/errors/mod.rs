@@ -76,6 +76,7 @@ coded_errors![
     crate::adapters::transports::webhook::WebhookError,
     crate::domain::contact_plan::ContactPlanError,
     crate::domain::contact_window::ContactHoursError,
+    crate::domain::holidays::HolidaysError,
     crate::domain::phone::PhoneError,
     crate::domain::programme::ProgrammeError,
     crate::domain::questionnaire::QuestionnaireError,

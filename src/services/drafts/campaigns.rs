@@ -164,6 +164,38 @@ pub async fn find(context: &AppContext, code: &str) -> Result<CampaignDraft, Cam
         .ok_or(CampaignDraftError::NotFound)
 }
 
+/// Returns whether a draft's last change can be taken back.
+pub async fn can_undo(context: &AppContext, code: &str) -> Result<bool, CampaignDraftError> {
+    Ok(drafts::plan_before(&mut *context.database.read().await?, code).await?.is_some())
+}
+
+/// Takes the last change of a draft's plan back; once more brings it again.
+pub async fn undo(
+    context: &AppContext,
+    code: &str,
+    expected: &ExpectedVersion,
+) -> Result<(), CampaignDraftError> {
+    let mut tx = context.database.write().await?;
+    versions::hold(&mut tx, "draft", code).await?;
+    let mut draft = drafts::campaign(&mut tx, code).await?.ok_or(CampaignDraftError::NotFound)?;
+    expected.check(Some(draft_version(&draft)))?;
+    let Some(before) = drafts::plan_before(&mut tx, code).await? else { return Ok(()) };
+    draft.plan = before;
+    draft.changed_at = Timestamp(context.clock.now().0.max(draft.changed_at.0 + 1));
+    drafts::put_campaign(&mut tx, &draft).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// All that is wrong with a draft's plan by itself, in the plan's order.
+pub fn plan_problems(draft: &CampaignDraft) -> Vec<ContactPlanError> {
+    match plan_of(draft) {
+        Ok(plan) => plan.check_all().err().unwrap_or_default(),
+        Err(CampaignDraftError::Launch(LaunchError::Plan(error))) => vec![error],
+        Err(_) => Vec::new(),
+    }
+}
+
 fn plan_of(draft: &CampaignDraft) -> Result<PlanFile, CampaignDraftError> {
     Ok(serde_json::from_str(&draft.plan)
         .map_err(|error| ContactPlanError::Toml(error.to_string()))?)

@@ -5,6 +5,7 @@
 pub mod campaigns;
 pub mod lists;
 pub mod plan_form;
+pub mod previews;
 
 use std::time::Duration;
 

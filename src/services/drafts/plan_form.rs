@@ -8,9 +8,8 @@ use serde_json::{Value, json};
 use crate::domain::contact_plan::PlanFile;
 use crate::domain::language::ConsoleLanguage;
 
-/// The contact plan and the calendar that a new campaign starts with.
+/// The contact plan that a new campaign starts with.
 const STANDARD: &str = include_str!("../../../config/demo/plan.toml");
-const HOLIDAYS: &str = include_str!("../../../config/demo/holidays-2026.toml");
 
 pub const DAYS: [&str; 8] =
     ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday", "holidays"];
@@ -38,8 +37,9 @@ pub struct PlanForm {
     pub spread: String,
     /// The hours of each of [`DAYS`], such as `09:00-12:00, 14:00-20:00`.
     pub hours: [String; 8],
-    pub holidays: String,
-    pub workdays: String,
+    /// Days on which nobody is contacted, with blanks between them. The holidays are those of the
+    /// page «holidays».
+    pub closed: String,
     pub steps: Vec<StepForm>,
     pub confirmation: [String; 2],
     pub link: [String; 2],
@@ -112,6 +112,21 @@ pub const SPREADS: [(&str, (&str, &str)); 6] = [
 ];
 
 impl PlanForm {
+    /// The stretches of a day, beginning and end, for as many as can be chosen.
+    pub fn stretches(&self, day: usize) -> Vec<(String, String)> {
+        let hours = self.hours.get(day).map(String::as_str).unwrap_or_default();
+        let written = hours.split(',').map(str::trim).filter(|stretch| !stretch.is_empty());
+        let mut all: Vec<(String, String)> = written
+            .map(|stretch| {
+                let (from, to) = stretch.split_once('-').unwrap_or((stretch, ""));
+                let to = if to == "24:00" { "00:00" } else { to };
+                (from.to_owned(), to.to_owned())
+            })
+            .collect();
+        all.resize(all.len().clamp(2, STRETCHES), Default::default());
+        all
+    }
+
     /// Returns every field with its name on the page, to compare two forms.
     pub fn labelled(&self, language: ConsoleLanguage) -> Vec<(String, String)> {
         // Taken apart, so that a new field cannot be forgotten.
@@ -121,8 +136,7 @@ impl PlanForm {
             max_parts,
             spread,
             hours,
-            holidays,
-            workdays,
+            closed,
             steps,
             confirmation,
             link,
@@ -136,8 +150,7 @@ impl PlanForm {
             (t("短信签名", "Signature"), signature),
             (t("每条至多计费条数", "Parts of a message, at most"), max_parts),
             (t("分批发送时长", "Spread"), spread),
-            (t("节假日", "Holidays"), holidays),
-            (t("调休上班日", "Make-up working days"), workdays),
+            (t("另外不联系的日子", "Days without contacts"), closed),
             (t("退订确认（中文）", "After an opt-out, in Chinese"), &confirmation[0]),
             (t("退订确认（英文）", "After an opt-out, in English"), &confirmation[1]),
             (t("索要的链接（中文）", "The link on request, in Chinese"), &link[0]),
@@ -177,8 +190,8 @@ impl PlanForm {
 
     /// Returns the form of the plan that a new campaign starts with.
     pub fn standard() -> PlanForm {
-        let plan = PlanFile::parse(STANDARD).and_then(|plan| plan.with_calendar(HOLIDAYS));
-        plan.ok()
+        PlanFile::parse(STANDARD)
+            .ok()
             .and_then(|plan| serde_json::to_value(plan).ok())
             .map(|plan| PlanForm::from_plan(&plan))
             .unwrap_or_default()
@@ -230,8 +243,7 @@ impl PlanForm {
             max_parts: text(&plan["max_parts"]),
             spread: text(&plan["spread"]),
             hours: DAYS.map(|day| joined(&plan["hours"][day], ", ")),
-            holidays: joined(&plan["calendar"]["holidays"], " "),
-            workdays: joined(&plan["calendar"]["workdays"], " "),
+            closed: joined(&plan["calendar"]["closed"], " "),
             steps: plan["step"]
                 .as_array()
                 .map(|steps| steps.iter().map(step).collect())
@@ -276,9 +288,8 @@ impl PlanForm {
             signature: text("signature"),
             max_parts: text("max_parts"),
             spread: text("spread"),
-            hours: DAYS.map(|day| text(&format!("hours-{day}"))),
-            holidays: text("holidays"),
-            workdays: text("workdays"),
+            hours: DAYS.map(|day| chosen_hours(fields, day)),
+            closed: ticked_days(fields),
             steps: (0..count).map(step).collect(),
             confirmation: [text("confirmation-zh"), text("confirmation-en")],
             link: [text("link-zh"), text("link-en")],
@@ -305,6 +316,11 @@ impl PlanForm {
                     mode: "sms".into(),
                     ..last
                 });
+            }
+            // Tuesday to Friday as Monday.
+            "same-hours" => {
+                let monday = form.hours[0].clone();
+                form.hours[1..5].fill(monday);
             }
             word if word.starts_with("remove-") => {
                 if let Some(n) = number(word).filter(|n| *n < form.steps.len()) {
@@ -335,6 +351,11 @@ impl PlanForm {
                     before.get(key).into_iter().flat_map(|texts| other_texts(&texts["text"]));
                 for (tag, text) in others {
                     plan[key]["text"][tag] = text.clone();
+                }
+            }
+            for key in ["holidays", "workdays"] {
+                if let Some(days) = before.get("calendar").and_then(|calendar| calendar.get(key)) {
+                    plan["calendar"][key] = days.clone();
                 }
             }
         }
@@ -386,13 +407,36 @@ impl PlanForm {
             "signature": self.signature,
             "max_parts": self.max_parts.parse::<u32>().unwrap_or(0),
             "spread": if self.spread.is_empty() { "window" } else { &self.spread },
-            "calendar": { "holidays": words(&self.holidays), "workdays": words(&self.workdays) },
+            "calendar": { "closed": words(&self.closed) },
             "hours": hours,
             "step": self.steps.iter().map(step).collect::<Vec<_>>(),
             "confirmation": { "text": texts([&self.confirmation[0], &self.confirmation[1]]) },
             "link": { "text": texts([&self.link[0], &self.link[1]]) },
         })
     }
+}
+
+/// How many stretches of a day can be chosen.
+pub const STRETCHES: usize = 3;
+
+/// The hours of a day, each stretch chosen by two times; an end at midnight is that of the day.
+fn chosen_hours(fields: &BTreeMap<String, String>, day: &str) -> String {
+    let text = |name: &str| fields.get(name).map(|text| text.trim()).unwrap_or_default();
+    let stretch = |n: usize| {
+        let [from, to] = ["from", "to"].map(|end| text(&format!("hours-{day}-{n}-{end}")));
+        let to = if to == "00:00" { "24:00" } else { to };
+        (!from.is_empty() || !to.is_empty()).then(|| format!("{from}-{to}"))
+    };
+    if fields.contains_key(&format!("hours-{day}-0-from")) {
+        return (0..STRETCHES).filter_map(stretch).collect::<Vec<_>>().join(", ");
+    }
+    text(&format!("hours-{day}")).to_owned()
+}
+
+/// The days whose boxes `closed-2026-12-24` are ticked.
+fn ticked_days(fields: &BTreeMap<String, String>) -> String {
+    let days = fields.keys().filter_map(|name| name.strip_prefix("closed-"));
+    days.collect::<Vec<_>>().join(" ")
 }
 
 /// Returns the texts in other languages than the two of the form, with their tags.
@@ -413,6 +457,30 @@ mod tests {
         assert_eq!(PlanForm::from_plan(&stored), form);
         let file: PlanFile = serde_json::from_value(stored).unwrap();
         file.check().unwrap();
+    }
+
+    #[test]
+    fn hours_are_chosen_by_their_times() {
+        let fields = |pairs: &[(&str, &str)]| -> BTreeMap<String, String> {
+            pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect()
+        };
+        let form = PlanForm::from_fields(&fields(&[
+            ("hours-monday-0-from", "09:00"),
+            ("hours-monday-0-to", "12:00"),
+            ("hours-monday-1-from", "14:00"),
+            ("hours-monday-1-to", "00:00"),
+            ("hours-sunday-0-from", ""),
+            ("hours-sunday-0-to", ""),
+            ("hours-tuesday", "10:00-11:00"),
+            ("closed-2026-12-24", "on"),
+            ("do", "same-hours"),
+        ]));
+        assert_eq!(form.hours[0], "09:00-12:00, 14:00-24:00");
+        assert_eq!(form.hours[1], form.hours[0], "Tuesday as Monday");
+        assert_eq!(form.hours[6], "");
+        assert_eq!(form.closed, "2026-12-24");
+        let expected = [("09:00", "12:00"), ("14:00", "00:00")];
+        assert_eq!(form.stretches(0), expected.map(|(a, b)| (a.to_owned(), b.to_owned())));
     }
 
     #[test]

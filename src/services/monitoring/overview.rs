@@ -14,6 +14,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::webhook_state::WebhookState;
 use crate::services::context::AppContext;
 use crate::services::deadlines::{self, ApplicationOverview};
+use crate::services::holidays::{self, MissingYear};
 use crate::services::response_quality;
 use crate::services::stuck_work::STUCK_AFTER;
 
@@ -75,6 +76,8 @@ pub struct PendingWork {
     /// Applications with responses that came from one place, about which nothing is decided, and
     /// how many.
     pub clusters: Vec<(String, u64)>,
+    /// Years that running campaigns reach and whose holidays nobody has entered.
+    pub missing_holidays: Vec<MissingYear>,
 }
 
 /// A webhook that somebody has to look at.
@@ -97,6 +100,7 @@ impl PendingWork {
             && self.webhooks.is_empty()
             && self.stuck.is_empty()
             && self.clusters.is_empty()
+            && self.missing_holidays.is_empty()
     }
 }
 
@@ -192,5 +196,6 @@ pub async fn pending_work(context: &AppContext) -> Result<PendingWork, Monitorin
         webhooks,
         stuck: stuck_work::list(&mut connection, STUCK_AFTER).await?,
         clusters: response_quality::to_be_reviewed(context).await?,
+        missing_holidays: holidays::missing_years(context, chrono_tz::Asia::Shanghai).await?,
     })
 }

@@ -26,7 +26,7 @@ const PROGRAMME: &str = include_str!("../../../config/demo/programme.toml");
 const APPLICATIONS: &str = include_str!("../../../config/demo/applications.toml");
 const PLAN: &str = include_str!("../../../config/demo/plan.toml");
 const PLAN_WITH_TELEPHONE: &str = include_str!("../../../config/demo/plan-telephone.toml");
-const HOLIDAYS: &str = include_str!("../../../config/demo/holidays-2026.toml");
+const HOLIDAYS: &str = include_str!("../../../config/holidays/cn-2026.toml");
 
 struct DemoList {
     file: &'static str,

@@ -14,10 +14,10 @@ mod conflict;
 mod csv_download;
 mod deliveries;
 mod drafts;
+mod holidays;
 mod home;
 mod home_stream;
 mod inbox;
-mod launch;
 mod lists;
 mod paper;
 mod person_document;
@@ -332,14 +332,26 @@ pub fn routes(app: &Arc<AppState>) -> StaffRouter {
         .form("/questionnaires/{category}/edit/release", OPERATE, questionnaires::editor::release)
         .page("/questionnaires/{category}/versions", OPERATE, questionnaires::versions::show)
         .page("/questionnaires/{category}/file/{name}", OPERATE, questionnaires::versions::download)
-        .page("/new-campaign", OPERATE, drafts::new)
-        .audited_form("/drafts", OPERATE, (Action::PlanSaved, "draft:{code}", ""), drafts::create)
+        .page("/new-campaign", OPERATE, drafts::new::show)
+        .audited_form(
+            "/drafts",
+            OPERATE,
+            (Action::PlanSaved, "draft:{code}", ""),
+            drafts::new::create,
+        )
         .page("/drafts/{code}", OPERATE, drafts::show)
         .audited_form(
             "/drafts/{code}",
             OPERATE,
             (Action::PlanSaved, "draft:{code}", "{do}"),
             drafts::save,
+        )
+        .background_form("/drafts/{code}/preview", OPERATE, drafts::preview)
+        .audited_form(
+            "/drafts/{code}/undo",
+            OPERATE,
+            (Action::PlanSaved, "draft:{code}", "undo"),
+            drafts::undo,
         )
         .form("/drafts/{code}/test", OPERATE, drafts::send_test)
         .audited_form(
@@ -348,7 +360,7 @@ pub fn routes(app: &Arc<AppState>) -> StaffRouter {
             (Action::LaunchRequested, "draft:{code}", ""),
             drafts::ask,
         )
-        .page("/drafts/{code}/launch", OPERATE, launch::confirm)
+        .page("/drafts/{code}/launch", OPERATE, drafts::launch::confirm)
         .audited_form(
             "/drafts/{code}/launch",
             OPERATE,
@@ -361,6 +373,8 @@ pub fn routes(app: &Arc<AppState>) -> StaffRouter {
             (Action::DraftDiscarded, "draft:{code}", ""),
             drafts::discard,
         )
+        .page("/holidays", OPERATE, holidays::show)
+        .form("/holidays/{year}", OPERATE, holidays::save)
         .page("/webhooks", Permission::ManageAccounts, webhooks::show)
         .form("/webhooks", Permission::ManageAccounts, webhooks::add)
         .form("/webhooks/{name}/test", Permission::ManageAccounts, webhooks::test)

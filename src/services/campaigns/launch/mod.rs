@@ -13,8 +13,9 @@ use serde::Serialize;
 
 use super::schedule;
 use crate::adapters::crypto::{KeyRingError, SealError};
-use crate::adapters::database::{DatabaseError, WriteTx, campaigns, lists};
+use crate::adapters::database::{DatabaseError, WriteTx, campaigns, invitations, lists};
 use crate::domain::contact_plan::{ContactPlan, ContactPlanError, PlanFile};
+use crate::domain::holidays::{stretches, unknown_years};
 use crate::domain::ids::ApplicationId;
 use crate::domain::programme::is_code;
 use crate::domain::quota::QuotaError;
@@ -63,6 +64,14 @@ pub struct LaunchReport {
     /// Values that are shortened by the plan's rules, because a gateway takes less.
     pub shortened: Vec<ShortenedReport>,
     pub applications: Vec<LaunchedApplication>,
+    /// Years that the plan reaches and of which its calendar has no holiday: nobody has entered them.
+    pub years_without_holidays: Vec<i32>,
+    /// Stretches of public holidays during the plan, first and last day.
+    pub holidays_during: Vec<(chrono::NaiveDate, chrono::NaiveDate)>,
+    /// People who are in another running campaign as well. Counted in a dry run only.
+    pub in_other_campaigns: u64,
+    /// Characters of the longest name that a message may carry.
+    pub longest_name: usize,
     /// If everybody gets every step.
     pub parts_at_most: u64,
     pub cost_at_most: f64,
@@ -293,6 +302,14 @@ pub async fn prepare_launch(
             parts: parts.total,
             longest_message_parts: parts.longest,
         });
+    let first_day = now.date(plan.time_zone);
+    let last_day = last_day(&plan, &windows, &candidates, now);
+    let days = plan.hours.calendar();
+    let in_other_campaigns = if request.dry_run {
+        invitations::count_in_other_campaigns(&mut tx, campaign).await?
+    } else {
+        0
+    };
     let shortened = prepared.long_values.iter().map(|(key, values)| values.report(&plan, key));
     let parts_at_most: u64 = parts.iter().map(|parts| parts.total).sum();
     let report = LaunchReport {
@@ -315,10 +332,28 @@ pub async fn prepare_launch(
                 dataset_due: c.deadline.dataset_due.to_string(),
             })
             .collect(),
+        years_without_holidays: unknown_years(days, first_day, last_day),
+        holidays_during: stretches(days, first_day, last_day),
+        in_other_campaigns,
+        longest_name: prepared.longest_name,
         parts_at_most,
         cost_at_most: (parts_at_most as f64 * campaign_route.price_per_part * 100.0).round()
             / 100.0,
         currency: campaign_route.currency,
     };
     Ok((tx, report))
+}
+
+/// The last day on which the plan contacts somebody: that of its last message, or, if people are
+/// called or sent a form, the end of the last field.
+fn last_day(
+    plan: &ContactPlan,
+    windows: &[Option<schedule::StepWindow>],
+    candidates: &[LaunchCandidate],
+    now: Timestamp,
+) -> chrono::NaiveDate {
+    let messages = windows.iter().flatten().map(|window| window.done).max().unwrap_or(now);
+    let last = messages.date(plan.time_zone);
+    let fields = candidates.iter().map(|candidate| candidate.deadline.dataset_due);
+    if plan.reaches_fixed_lines() { fields.max().map_or(last, |due| due.max(last)) } else { last }
 }

@@ -62,6 +62,8 @@ pub struct PreparedPeople {
     pub outside_contact_hours: u64,
     /// People with a mobile number that no gateway of the route takes.
     pub unroutable: u64,
+    /// Characters of the longest name.
+    pub longest_name: usize,
 }
 
 /// Prepares everybody. Fails where a step's messages have more parts than the plan allows.
@@ -174,6 +176,7 @@ impl PreparedPeople {
         language: Language,
     ) -> Result<(), LaunchError> {
         let details = open_person(sealer, &person.person_sealed)?;
+        self.longest_name = self.longest_name.max(details.name.reveal().chars().count());
         let link = job.context.personal_link(code);
         let recipient = MessageRecipient {
             name: &details.name,

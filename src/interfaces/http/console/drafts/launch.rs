@@ -9,11 +9,12 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 
-use super::super::Failure;
-use super::super::auth::Staff;
-use super::super::page_layout::{PageLayout, Translator, render_page};
-use super::super::state::AppState;
-use super::drafts::draft_of;
+use super::super::super::Failure;
+use super::super::super::auth::Staff;
+use super::super::super::page_layout::{PageLayout, Translator, render_page};
+use super::super::super::state::AppState;
+use super::super::holidays::stretch_label;
+use super::draft_of;
 use crate::adapters::database::drafts::CampaignDraft;
 use crate::services::campaigns::LaunchError;
 use crate::services::drafts::campaigns::{self as drafts, CampaignDraftError, DraftCheck};
@@ -38,6 +39,8 @@ struct LaunchPage<'a> {
     budget: Option<String>,
     first: String,
     last: String,
+    /// Public holidays on the way.
+    holidays: Vec<String>,
     /// Application, chance, target.
     chances: Vec<(String, String, u32)>,
     unusual: Vec<String>,
@@ -76,6 +79,11 @@ pub async fn confirm(
         budget: draft.budget_micros.map(|micros| money(micros as f64 / 1e6)),
         first: begun.clone().map(|step| short(&step.starts_at)).min().unwrap_or_default(),
         last: begun.map(|step| short(&step.ends_at_latest)).max().unwrap_or_default(),
+        holidays: report
+            .holidays_during
+            .iter()
+            .map(|stretch| stretch_label(staff.tr, *stretch))
+            .collect(),
         chances: checked
             .rehearsals
             .iter()
@@ -140,6 +148,25 @@ fn unusual(tr: Translator, draft: &CampaignDraft, checked: &DraftCheck) -> Vec<S
         if count > 0 {
             found.push(say(format!("{count} {chinese}"), format!("{count} {english}")));
         }
+    }
+    for year in &report.years_without_holidays {
+        found.push(say(
+            format!("计划会延续到 {year} 年，而 {year} 年的节假日尚未录入，节日里也会照常联系。请到“节假日”页录入。"),
+            format!(
+                "the plan reaches {year}, whose holidays are not entered; people would be contacted \
+                    on them. Enter them on the page Holidays."
+            ),
+        ));
+    }
+    if report.in_other_campaigns > 0 {
+        let people = report.in_other_campaigns;
+        found.push(say(
+            format!("其中 {people} 人同时在其他进行中的活动里，会收到多个活动的短信（受联系频次上限约束）。"),
+            format!(
+                "{people} of the people are in another running campaign too, and get messages of \
+                    both (within the caps)"
+            ),
+        ));
     }
     if let Some(step) = report.steps.iter().find(|step| step.longest_message_parts > 1) {
         let parts = step.longest_message_parts;

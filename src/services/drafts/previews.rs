@@ -1,0 +1,135 @@
+//! What the messages of a plan look like on a phone, as they are typed: with the longest name of the
+//! list, their parts and what they cost for each person.
+
+use std::collections::BTreeMap;
+
+use crate::adapters::database::DatabaseError;
+use crate::adapters::database::applications;
+use crate::adapters::database::drafts::CampaignDraft;
+use crate::domain::language::Language;
+use crate::domain::sms_text::{Encoding, Placeholder, Template, TemplateError, measure_parts};
+use crate::domain::words::Words;
+use crate::services::context::AppContext;
+
+/// A message as it will look.
+#[derive(Debug)]
+pub struct MessagePreview {
+    pub text: String,
+    /// Characters as the network counts them, and how many one part holds.
+    pub units: usize,
+    pub units_of_one_part: usize,
+    pub parts: u32,
+    /// Of the dearest gateway of the route, in its currency.
+    pub cost: f64,
+    pub currency: String,
+}
+
+/// What stands in the placeholders of every message of a draft.
+pub struct MessagePreviews {
+    values: BTreeMap<Placeholder, String>,
+    subjects: Vec<String>,
+    longest_name: usize,
+    price_per_part: f64,
+    currency: String,
+}
+
+/// The longest name that is taken for one.
+const MAX_NAME: usize = 60;
+/// Stands for a personal link: its code has the same length.
+const LINK_CODE: &str = "0123456789ABCDEF";
+
+impl MessagePreviews {
+    /// Looks up what the draft's messages carry. `longest_name`: characters of the longest name of
+    /// the lists.
+    pub async fn of(
+        context: &AppContext,
+        draft: &CampaignDraft,
+        (gateway, signature, longest_name): (&str, &str, usize),
+    ) -> Result<MessagePreviews, DatabaseError> {
+        let mut connection = context.database.read().await?;
+        let mut applicant = String::new();
+        let mut subjects = Vec::new();
+        for code in draft.applications.split(',').filter(|code| !code.is_empty()) {
+            if let Some(application) = applications::find(&mut connection, code).await? {
+                applicant = application.applicant_name.clone();
+                subjects.push(application.subject.title());
+            }
+        }
+        let route = context.config.route(gateway);
+        let gateways = route.iter().flat_map(|route| route.gateways());
+        let gateways = gateways.filter_map(|name| context.config.gateways.get(name));
+        let dearest = gateways.max_by(|a, b| a.price_per_part.total_cmp(&b.price_per_part));
+        let values = BTreeMap::from([
+            (Placeholder::Applicant, applicant),
+            (Placeholder::Link, context.personal_link(LINK_CODE)),
+            (Placeholder::Signature, signature.to_owned()),
+            (Placeholder::DaysLeft, "30".to_owned()),
+        ]);
+        Ok(MessagePreviews {
+            values,
+            subjects,
+            longest_name: longest_name.clamp(2, MAX_NAME),
+            price_per_part: dearest.map_or(0.0, |gateway| gateway.price_per_part),
+            currency: dearest.map(|gateway| gateway.currency.clone()).unwrap_or_default(),
+        })
+    }
+
+    /// Shows a text, which is not kept.
+    pub fn preview(&self, text: &str, language: Language) -> Result<MessagePreview, TemplateError> {
+        let template = Template::parse(text)?;
+        let mut values = self.values.clone();
+        values.insert(Placeholder::Name, sample_name(language, self.longest_name));
+        let joint = &Words::of(language).form.list_separator;
+        values.insert(Placeholder::Subject, self.subjects.join(joint));
+        let text = template.render(&values);
+        let measured = measure_parts(&text);
+        let (single, several) =
+            if measured.encoding == Encoding::Gsm7 { (160, 153) } else { (70, 67) };
+        Ok(MessagePreview {
+            text,
+            units: measured.units,
+            units_of_one_part: if measured.parts == 1 { single } else { several },
+            parts: measured.parts,
+            cost: self.price_per_part * f64::from(measured.parts),
+            currency: self.currency.clone(),
+        })
+    }
+}
+
+/// A made-up name of a length.
+fn sample_name(language: Language, length: usize) -> String {
+    let sample = if language.tag().starts_with("zh") { "欧阳小明" } else { "Alexandra Smith " };
+    sample.chars().cycle().take(length).collect::<String>().trim_end().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn previews(longest_name: usize) -> MessagePreviews {
+        MessagePreviews {
+            values: BTreeMap::from([
+                (Placeholder::Applicant, "佛山一厂".to_owned()),
+                (Placeholder::Link, "https://survey.example/i/0123456789ABCDEF".to_owned()),
+                (Placeholder::Signature, "质协".to_owned()),
+                (Placeholder::DaysLeft, "30".to_owned()),
+            ]),
+            subjects: vec!["洗衣机".to_owned()],
+            longest_name,
+            price_per_part: 0.05,
+            currency: "CNY".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_longer_name_may_cost_another_part() {
+        let text = "【{signature}】{name}您好，请评价{applicant}的{subject}：{link} 退订回T";
+        let short = previews(2).preview(text, Language::ZH).unwrap();
+        assert!(short.text.starts_with("【质协】欧阳您好"), "{}", short.text);
+        assert_eq!((short.units, short.units_of_one_part, short.parts), (76, 67, 2));
+        assert!((short.cost - 0.1).abs() < 1e-9);
+        let long = previews(60).preview(text, Language::ZH).unwrap();
+        assert_eq!((long.units, long.parts), (134, 2));
+        assert!(previews(2).preview("{who}", Language::ZH).is_err());
+    }
+}
