@@ -54,7 +54,8 @@ const LIST: &[&[&str]] = &[
 ];
 
 /// A form that ticks two categories: a product with its brand, and a project without its number.
-fn form() -> Vec<u8> {
+/// An application form and its information sheet, as Word documents.
+pub fn form() -> Vec<u8> {
     let rows: &[&[&str]] = &[
         &["企业/机构名称", "山海电器有限公司", "", "", "法人代表", "黄敏"],
         &["经办人", "李磊", "电话", "020-83300464", "手机", "13600136000"],
@@ -302,4 +303,38 @@ async fn staff_do_it_on_the_console() {
     assert!(qian.get("/application-drafts/1").await.0 == 404);
     let (_, _, log) = qian.get("/setup").await;
     assert!(!log.contains("/application-drafts/1"), "{log}");
+}
+
+/// The code of an applicant that is there already is not silently that of another one.
+#[tokio::test]
+async fn a_known_code_under_another_name_is_asked_about() {
+    let app = TestApp::on_sqlite(Scenario::faultless(1, 50), &[]).await;
+    add_account(&app, "qian", Role::Operator).await;
+    let qian = Browser::signed_in(&app, "qian").await;
+    let register = async |fields: &[(&str, &str)]| {
+        let brand =
+            [("programme", "p26"), ("category", "brand"), ("brand-brand", "山海"), ("target", "")];
+        qian.submit("/applications", &[&brand[..], fields].concat()).await
+    };
+    // Codes are made from the name; the same name is the same applicant.
+    let made = register(&[("applicant_name", "山海电器"), ("applicant", ""), ("code", "")]).await;
+    assert_eq!(made.1, "/applications/SHDQ-1", "{made:?}");
+    let second =
+        register(&[("applicant_name", " 山海 电器"), ("applicant", ""), ("code", "")]).await;
+    assert_eq!(second.1, "/applications/SHDQ-2", "{second:?}");
+    let other = [("applicant_name", "上海电池"), ("applicant", "SHDQ"), ("code", "X1")];
+    let refused = register(&other).await;
+    assert!(
+        refused.0 == 422
+            && refused.2.contains("已登记为“山海电器”")
+            && refused.2.contains("value=\"上海电池\""),
+        "{refused:?}"
+    );
+    // Another applicant with the same initials gets a code of its own.
+    let third = register(&[("applicant_name", "上海电池"), ("applicant", ""), ("code", "")]).await;
+    assert_eq!(third.1, "/applications/SHDC-1", "{third:?}");
+    // It has a new name.
+    let renamed = register(&[&other[..], &[("rename", "on")]].concat()).await;
+    assert_eq!(renamed.1, "/applications/X1", "{renamed:?}");
+    assert!(qian.get("/applications/SHDQ-1").await.2.contains("上海电池"));
 }

@@ -602,7 +602,9 @@ async fn a_new_operator_takes_the_demos_dirty_list_from_upload_to_launch_in_a_br
     let list = std::fs::canonicalize("config/demo/lists/qinghe-users.csv").unwrap();
     let long = app.folder.path().join("long.csv");
     std::fs::write(&long, list_of(0..130)).unwrap();
-    let play = json!({ "base": app.base, "list": list, "long": long });
+    let form = app.folder.path().join("申请书.docx");
+    std::fs::write(&form, crate::application_forms::form()).unwrap();
+    let play = json!({ "base": app.base, "list": list, "long": long, "form": form });
     let Some(done) = run_in_chromium("tests/external/drafts.js", play).await else {
         return;
     };

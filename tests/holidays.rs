@@ -69,6 +69,9 @@ async fn a_campaign_into_a_year_that_nobody_has_entered_is_told_and_follows_it()
         };
         let report = launch(&app.context, &request).await.unwrap();
         assert_eq!(report.years_without_holidays, [2027], "{report:?}");
+        // The dispatcher has read the plan by now.
+        app.advance_until(local("2026-12-20T11:00:00")).await;
+        assert_eq!(app.simulator.record().submits.len(), 12, "{}", app.engine);
         let home = qian.get("/home").await.2;
         assert!(home.contains("2027 年节假日尚未录入") && home.contains("/campaigns/C1"), "{home}");
         // The pasted notice is read, shown, and saved only then.
@@ -129,5 +132,10 @@ async fn a_campaign_into_a_year_that_nobody_has_entered_is_told_and_follows_it()
         assert_eq!(made.1, "/drafts/C2");
         let draft = qian.get("/drafts/C2").await.2;
         assert!(draft.contains("2月5日（周五）至2月13日（周六）"), "{draft}");
+        // Nobody is written to on the new holidays: the last message was due on the 3rd of January.
+        app.advance_until(local("2027-01-03T20:59:00")).await;
+        assert_eq!(app.simulator.record().submits.len(), 24, "{}", app.engine);
+        app.advance_until(local("2027-01-04T12:00:00")).await;
+        assert_eq!(app.simulator.record().submits.len(), 36, "{}", app.engine);
     }
 }

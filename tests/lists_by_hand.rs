@@ -391,7 +391,7 @@ async fn the_contact_and_what_is_asked_for_are_kept() {
     for app in apps().await {
         let file = "programme = \"p26\"\n[[application]]\ncode = \"A1\"\ncategory = \"brand\"\n\
             subject = { brand = \"远帆\" }\nrequested_title = \"用户满意品牌\"\nmay_publish = false\n\
-            [application.applicant]\ncode = \"a\"\nname = \"甲公司\"\n\
+            [application.applicant]\ncode = \"a\"\nname = \"a公司\"\n\
             contact = { contact = \"李磊\", mobile = \"13600136001\", note = \"x\" }\n";
         add_applications(&app.context, file).await.unwrap();
         let find = async || {

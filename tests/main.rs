@@ -24,6 +24,7 @@ mod erasure;
 mod forecasting;
 mod gateway_files;
 mod gateways;
+mod handbook;
 mod holidays;
 mod hostile;
 mod interviewer_pages;

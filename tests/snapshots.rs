@@ -68,7 +68,8 @@ fn replaced(pattern: &str, text: &str, other: &str) -> String {
 
 /// Returns what stands in a page's `<main>`, one tag a line; drawings are left out.
 fn main_of(page: &str) -> String {
-    let main = page.split("<main>").nth(1).and_then(|rest| rest.split("</main>").next());
+    let main = page.split("<main").nth(1).and_then(|rest| rest.split_once('>'));
+    let main = main.and_then(|(_, rest)| rest.split("</main>").next());
     let main = main.unwrap_or_else(|| panic!("there is no <main>: {page}"));
     let main = replaced(r"(?s)<svg.*?</svg>", main, "<svg/>");
     let main = replaced(r"\s+", main.trim(), " ");

@@ -113,6 +113,25 @@
     const source = new EventSource(live.dataset.live);
     source.onmessage = (event) => { if (!live.contains(document.activeElement)) live.innerHTML = event.data; };
   }
+  // On a phone a row is a card: each cell says what it is by its column's head.
+  document.querySelectorAll(".scroll > table").forEach((table) => {
+    if (!table.tHead || table.matches(".calendar, .month, .upright") || table.tHead.rows.length !== 1) return;
+    const labels = [...table.tHead.rows[0].cells].map((head) => head.textContent.trim());
+    table.classList.add("stacked");
+    // Laid out as cards it is still read as a table.
+    table.setAttribute("role", "table");
+    for (const group of [table.tHead, ...table.tBodies]) group.setAttribute("role", "rowgroup");
+    for (const row of table.rows) {
+      row.setAttribute("role", "row");
+      for (const cell of row.cells) cell.setAttribute("role", cell.tagName === "TD" ? "cell" : cell.scope === "row" ? "rowheader" : "columnheader");
+    }
+    for (const row of table.tBodies[0].rows) {
+      [...row.cells].forEach((cell, column) => {
+        if (cell.colSpan === 1) cell.dataset.label = labels[column] || "";
+        if (!cell.textContent.trim() && !cell.children.length) cell.dataset.empty = "";
+      });
+    }
+  });
   // Tables are sorted by a press on a column's head, and filtered by what is typed above them.
   document.querySelectorAll("table.data").forEach((table) => {
     const rows = () => [...table.tBodies[0].rows];

@@ -22,7 +22,7 @@ async function newPage(browser) {
 // Latin words that a page in Chinese may have: names of products, formats and standards, encodings, keys, and the codes and names that people gave (here: the tests).
 const LATIN = new Set([
   "fieldworkd", "SMS", "AAPOR", "RR", "COOP", "REF", "CON", "XLSForm", "TOML", "CEL", "Excel", "Word", "WPS", "CSV", "XLSX", "ZIP", "PDF", "JSON", "HTML", "MB", "kB", "KB", "Triple-S", "Flow", "Results", "UTF", "LE", "GB", "GBK", "Big", "Enter", "Webhooks", "Standard", "webhook-id", "LibreOffice", "SPSS", "DDI", "Parquet",
-  "qian", "li", "wu", "zhao", "zheng", "sun", "simulator", "scoring", "invitation", "reminder", "first", "last", "interim", "test", "QH-CLINIC", "QH", "S",
+  "qian", "li", "wu", "zhao", "zheng", "sun", "simulator", "scoring", "invitation", "reminder", "first", "last", "interim", "test", "QH-CLINIC", "QH", "S", "SHDQYXGS", "AAA",
 ]);
 
 // What is seen or read aloud on a Chinese page in Latin letters, outside of what says to be in another language. A run with a digit or a sign of an address is a code; {placeholders} are written as they are typed.
@@ -52,7 +52,23 @@ async function latin(page) {
   }, [...LATIN]);
 }
 
+// The pictures of the handbook, by the pages that are looked at.
+const HANDBOOK = {
+  "home": "home", "list": "list", "list-columns": "list-columns", "application-draft": "application-draft", "editor-item": "questionnaire-editor", "draft": "draft", "launch": "launch",
+  "campaign": "campaign", "inbox": "inbox", "supervision": "supervision", "deliveries": "deliveries", "call-questions": "interviewer", "applicant-list": "applicant",
+};
+
+// Takes a picture for the handbook: `tests/run pictures`.
+async function picture(page, name) {
+  if (!process.env.FIELDWORKD_TEST_HANDBOOK) return;
+  await page.setViewport({ width: name === "respondent" ? 390 : 1180, height: name === "respondent" ? 760 : 820, deviceScaleFactor: 1 });
+  await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "light" }]);
+  await page.evaluate(() => { if (!location.hash) window.scrollTo(0, 0); });
+  await page.screenshot({ path: `${process.env.FIELDWORKD_TEST_HANDBOOK}/${name}.webp`, type: "webp", quality: 55 });
+}
+
 async function look(page, name) {
+  if (HANDBOOK[name]) await picture(page, HANDBOOK[name]);
   for (const word of await latin(page)) check(false, `${name}: a Chinese page says ${word}`);
   for (const width of [320, 1280]) {
     for (const scheme of ["light", "dark"]) {
@@ -98,4 +114,4 @@ async function run(play) {
   process.stdout.write(wrong.map((line) => `${line}\n`).join("") + JSON.stringify(done) + "\n");
 }
 
-module.exports = { task, wrong, done, check, newPage, look, text, press, signIn, run };
+module.exports = { picture, task, wrong, done, check, newPage, look, text, press, signIn, run };

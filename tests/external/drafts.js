@@ -21,6 +21,14 @@ run(async (browser) => {
   await fill({ "organisation-name": "青禾医院" });
   await look(qian, "setup");
   await press(qian, 'form[action="/applications"] button');
+  const registered = qian.url();
+  await qian.goto(`${task.base}/setup`);
+  await qian.$eval('form[action="/application-drafts"]', (form) => { const fold = form.closest("details"); if (fold) fold.open = true; });
+  await (await qian.$('form[action="/application-drafts"] input[type=file]')).uploadFile(task.form);
+  await press(qian, 'form[action="/application-drafts"] button');
+  check(qian.url().includes("/application-drafts/"), `the form led to ${qian.url()}: ${(await text(qian)).slice(0, 300)}`);
+  await look(qian, "application-draft");
+  await qian.goto(registered);
   check(qian.url().endsWith("/applications/QH-CLINIC"), `registered, and led to ${qian.url()}`);
   await look(qian, "application");
   // A list that is too long: people are ticked off, then drawn; it is read again, and discarded.
@@ -44,6 +52,8 @@ run(async (browser) => {
   await chooser.uploadFile(task.list);
   await press(qian, 'form[action$="/list"] button');
   await look(qian, "list");
+  await qian.$$eval("main details", (all) => all.forEach((part) => { if (part.querySelector('select[name^="column-"]')) { part.open = true; part.scrollIntoView(); } }));
+  await look(qian, "list-columns");
   // A number that was one digit short is put right, the others stay out.
   const sheet = await qian.$eval('a[href$="/correction-sheet"]', (link) => fetch(link.href).then(async (answer) => [answer.status, (await answer.arrayBuffer()).byteLength, answer.headers.get("content-disposition")]));
   check(sheet[0] === 200 && sheet[1] > 1000 && sheet[2].includes("filename*=UTF-8''"), `no correction sheet: ${sheet}`);

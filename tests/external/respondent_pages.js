@@ -45,6 +45,11 @@ async function look(browser, name, url, submit, width, scheme) {
   for (const violation of result.violations) {
     wrong.push(`${at}: ${violation.id}: ${violation.help}: ${violation.nodes.map((node) => node.html).join(" | ")}`);
   }
+  // A picture for the handbook: `tests/run pictures`.
+  if (process.env.FIELDWORKD_TEST_HANDBOOK && at.replace(/[^a-z0-9]+/g, "-") === "questions-zh-page-1-320px-light") {
+    await page.setViewport({ width: 390, height: 760 });
+    await page.screenshot({ path: `${process.env.FIELDWORKD_TEST_HANDBOOK}/respondent.webp`, type: "webp", quality: 55 });
+  }
   // To look at them oneself: FIELDWORKD_TEST_PICTURES=DIR tests/run respondent_pages
   if (process.env.FIELDWORKD_TEST_PICTURES) {
     await page.screenshot({ path: `${process.env.FIELDWORKD_TEST_PICTURES}/${at.replace(/[^a-z0-9]+/g, "-")}.png`, fullPage: true });

@@ -82,19 +82,46 @@ pub async fn applicants(
     Ok(sqlx::query_as(sql).bind(programme.0).fetch_all(connection).await?)
 }
 
-/// Returns the applicant's id and purge time, if it is registered in the programme.
+/// An applicant of a programme.
+#[derive(Debug, Clone)]
+pub struct KnownApplicant {
+    pub id: ApplicantId,
+    pub name: String,
+    /// When its people were deleted.
+    pub purged_at: Option<Timestamp>,
+}
+
+/// Returns the applicant with a code, if it is registered in the programme.
 pub async fn find_applicant(
     connection: &mut AnyConnection,
     programme: ProgrammeId,
     code: &str,
-) -> Result<Option<(ApplicantId, Option<Timestamp>)>> {
-    let row: Option<(i64, Option<i64>)> =
-        sqlx::query_as("SELECT id, purged_at FROM applicant WHERE programme_id = $1 AND code = $2")
-            .bind(programme.0)
-            .bind(code.to_owned())
-            .fetch_optional(connection)
-            .await?;
-    Ok(row.map(|(id, purged)| (ApplicantId(id), purged.map(Timestamp))))
+) -> Result<Option<KnownApplicant>> {
+    let sql = "SELECT id, name, purged_at FROM applicant WHERE programme_id = $1 AND code = $2";
+    let row: Option<(i64, String, Option<i64>)> = sqlx::query_as(sql)
+        .bind(programme.0)
+        .bind(code.to_owned())
+        .fetch_optional(connection)
+        .await?;
+    Ok(row.map(|(id, name, purged)| KnownApplicant {
+        id: ApplicantId(id),
+        name,
+        purged_at: purged.map(Timestamp),
+    }))
+}
+
+/// Gives an applicant another name, in messages and on pages from now on.
+pub async fn rename_applicant(
+    tx: &mut AnyConnection,
+    applicant: ApplicantId,
+    name: &str,
+) -> Result<()> {
+    sqlx::query("UPDATE applicant SET name = $2 WHERE id = $1")
+        .bind(applicant.0)
+        .bind(name.to_owned())
+        .execute(tx)
+        .await?;
+    Ok(())
 }
 
 pub async fn add_applicant(

@@ -366,6 +366,10 @@ impl LocalizedError for RegistrationError {
             RegistrationError::ApplicantErased { code, day } => {
                 format!("单位 {code} 的人员已于 {day} 清除，密钥已销毁；请用另一代码登记")
             }
+            RegistrationError::OtherName { code, known, name } => format!(
+                "申报单位代码 {code} 已登记为“{known}”，与“{name}”不同：若是另一单位，请另用代码（或留空自动\
+                    生成）；若是同一单位改名，请勾选“单位已改名”"
+            ),
             RegistrationError::NotOpen(code) => {
                 format!("申报 {code} 已启动，或属于另一单位，不能再改")
             }

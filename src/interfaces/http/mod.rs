@@ -17,6 +17,7 @@ mod download;
 mod error_page;
 mod failed_attempt_limiter;
 mod framework_errors;
+pub mod handbook;
 mod health;
 pub mod interviewer;
 mod items;
@@ -79,6 +80,7 @@ fn build_router(app: Arc<AppState>) -> Router {
         .merge(api::routes(&app))
         .merge(auth::public_routes())
         .merge(console::public_routes())
+        .merge(handbook::public_routes())
         .merge(staff_routes(&app).router())
         .fallback(not_found)
         .layer(middleware::from_fn_with_state(app.clone(), add_headers_and_trace))
@@ -104,6 +106,7 @@ fn staff_routes(app: &Arc<AppState>) -> StaffRouter {
         .merge(supervisor::routes(app))
         .merge(keying::routes(app))
         .merge(console::routes(app))
+        .merge(handbook::routes(app))
 }
 
 /// Returns the API description (OpenAPI 3.1).

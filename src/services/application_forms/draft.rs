@@ -245,6 +245,7 @@ pub async fn register(
         code,
         applicant_code: &codes.applicant,
         applicant_name: &reading.applicant,
+        rename: false,
         category: application.category.as_str(),
         subject: application.fields.clone(),
         target: None,

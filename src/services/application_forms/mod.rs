@@ -7,6 +7,7 @@
 //! [`reading`] puts the documents of an applicant together, [`codes`] makes codes from names, and
 //! [`draft`] keeps what was read until it is registered.
 
+pub mod by_hand;
 pub mod codes;
 pub mod documents;
 pub mod draft;

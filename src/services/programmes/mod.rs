@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use crate::adapters::crypto::{KeyRingError, SealError};
 use crate::adapters::database::applications::{self, Application, Declaration};
+use crate::adapters::database::programmes::KnownApplicant;
 use crate::adapters::database::{DatabaseError, consents, programmes};
 use crate::domain::category::Category;
 use crate::domain::personal::Personal;
@@ -56,6 +57,11 @@ pub enum RegistrationError {
             register it under another code"
     )]
     ApplicantErased { code: String, day: NaiveDate },
+    #[error(
+        "the applicant {code} is registered as «{known}», not as «{name}»; use another code for \
+            another applicant, or rename it (rename = true)"
+    )]
+    OtherName { code: String, known: String, name: String },
     #[error(
         "application {0} is in the field, or belongs to another applicant; its declaration can \
             no longer change"
@@ -115,6 +121,9 @@ struct ApplicationFile {
 struct ApplicantFile {
     code: String,
     name: String,
+    /// The applicant has this code already, under another name, which this one replaces.
+    #[serde(default)]
+    rename: bool,
     /// Whom to ask: `contact`, `phone`, `mobile`, `email`, `address`; stored sealed.
     #[serde(default)]
     contact: BTreeMap<String, String>,
@@ -181,6 +190,8 @@ pub struct NewApplication<'a> {
     pub code: &'a str,
     pub applicant_code: &'a str,
     pub applicant_name: &'a str,
+    /// The name replaces the one that the applicant has.
+    pub rename: bool,
     pub category: &'a str,
     /// The subject by the fields that the category requires.
     pub subject: BTreeMap<String, String>,
@@ -213,6 +224,7 @@ pub async fn add_declared(
         applicant: ApplicantFile {
             code: new.applicant_code.to_owned(),
             name: new.applicant_name.to_owned(),
+            rename: new.rename,
             contact: new.contact,
         },
         category: new.category.to_owned(),
@@ -254,6 +266,12 @@ pub async fn contact_of(
     Ok(CONTACT_FIELDS.into_iter().filter_map(field).collect())
 }
 
+/// Compares names without blanks and signs: «山海（集团）» is «山海(集团)».
+fn is_same_name(one: &str, other: &str) -> bool {
+    let letters = |name: &str| name.chars().filter(|c| c.is_alphanumeric()).collect::<String>();
+    letters(one) == letters(other)
+}
+
 async fn register_applications(
     context: &AppContext,
     file: ApplicationsFile,
@@ -269,11 +287,24 @@ async fn register_applications(
             match programmes::find_applicant(&mut tx, programme_id, &declared.applicant.code)
                 .await?
             {
-                Some((_, Some(purged))) => {
+                Some(KnownApplicant { purged_at: Some(purged), .. }) => {
                     let (code, day) = (declared.applicant.code, purged.date(programme.time_zone));
                     return Err(RegistrationError::ApplicantErased { code, day });
                 }
-                Some((id, None)) => id,
+                Some(known) => {
+                    let name = declared.applicant.name.trim();
+                    if !is_same_name(&known.name, name) && !declared.applicant.rename {
+                        return Err(RegistrationError::OtherName {
+                            code: declared.applicant.code,
+                            known: known.name,
+                            name: name.to_owned(),
+                        });
+                    }
+                    if declared.applicant.rename && known.name != name {
+                        programmes::rename_applicant(&mut tx, known.id, name).await?;
+                    }
+                    known.id
+                }
                 None => {
                     let key_id = context.keys.create_key()?;
                     programmes::add_applicant(

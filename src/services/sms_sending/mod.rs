@@ -92,8 +92,10 @@ impl Tick {
     }
 }
 
-/// What does not change about a campaign while it runs.
+/// What hardly ever changes about a campaign while it runs.
 struct CachedPlan {
+    /// The text that `plan` was read from.
+    stored: String,
     plan: ContactPlan,
     programme: String,
 }
@@ -265,9 +267,12 @@ impl Dispatcher {
         Ok(next.into_iter().min())
     }
 
-    /// A launched plan never changes, so it is read once.
+    /// A launched plan changes only by the holidays of a year that staff enter; until then it is read
+    /// once.
     async fn load_plan(&self, campaign: &Campaign) -> Result<Arc<CachedPlan>, DispatchError> {
-        if let Some(cached_plan) = lock(&self.cached_plans).get(&campaign.id) {
+        if let Some(cached_plan) = lock(&self.cached_plans).get(&campaign.id)
+            && cached_plan.stored == campaign.plan
+        {
             return Ok(cached_plan.clone());
         }
         let plan = ContactPlan::from_stored(&campaign.plan)
@@ -276,10 +281,9 @@ impl Dispatcher {
             programmes::get(&mut *self.context.database.read().await?, campaign.programme_id)
                 .await?
                 .code;
-        Ok(lock(&self.cached_plans)
-            .entry(campaign.id)
-            .or_insert(Arc::new(CachedPlan { plan, programme }))
-            .clone())
+        let cached_plan = Arc::new(CachedPlan { stored: campaign.plan.clone(), plan, programme });
+        lock(&self.cached_plans).insert(campaign.id, cached_plan.clone());
+        Ok(cached_plan)
     }
 
     /// Slots are never taken far ahead; if they are, a clock has been set back since. When nobody

@@ -48,6 +48,10 @@ pub struct NewApplication {
     code: String,
     applicant_code: String,
     applicant_name: String,
+    /// The applicant has this code already, under another name, which this one replaces; without it,
+    /// another name is refused.
+    #[serde(default)]
+    rename: bool,
     #[schema(value_type = String, pattern = "^(organisation|brand|product|project|service)$")]
     category: Category,
     /// The fields that the category requires: `{"brand": "…"}`.
@@ -84,6 +88,7 @@ pub async fn register(
         code: &new.code,
         applicant_code: &new.applicant_code,
         applicant_name: &new.applicant_name,
+        rename: new.rename,
         category: new.category.as_str(),
         subject: new.subject,
         target: new.target,

@@ -49,6 +49,8 @@ pub struct Staff {
     /// Token that every form of this session must carry.
     pub form_token: String,
     pub tr: Translator,
+    /// Of the page that was asked for.
+    pub path: String,
 }
 
 impl Staff {
@@ -203,7 +205,8 @@ async fn check_request(
         entry = Some(written.map_err(|error| internal(error.to_string()))?);
     }
     let display_name = colleagues::name_of(&app.context, &session.account);
-    request.extensions_mut().insert(Staff { session, display_name, form_token, tr });
+    let path = request.uri().path().to_owned();
+    request.extensions_mut().insert(Staff { session, display_name, form_token, tr, path });
     Ok((request, entry))
 }
 

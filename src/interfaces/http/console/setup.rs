@@ -33,6 +33,7 @@ use crate::domain::time::Timestamp;
 use crate::interfaces::errors::LocalizedError;
 use crate::interfaces::errors::subject_field_zh;
 use crate::services::applicant_pages::{ApplicantPageError, links};
+use crate::services::application_forms::by_hand::codes_for;
 use crate::services::deadlines::changes;
 use crate::services::deadlines::{ApplicationOverview, programme_overview};
 use crate::services::drafts::lists::by_use;
@@ -315,11 +316,14 @@ pub async fn register(
     let text = |field: &str| form.text(field).trim();
     let category = text("category");
     let fields = Category::parse(category).map(required_fields).unwrap_or_default();
+    let named = (text("applicant_name"), text("applicant"), text("code"));
+    let (applicant, code) = codes_for(&app.context, text("programme"), named).await?;
     let declared = NewApplication {
         programme: text("programme"),
-        code: text("code"),
-        applicant_code: text("applicant"),
+        code: &code,
+        applicant_code: &applicant,
         applicant_name: text("applicant_name"),
+        rename: form.0.contains_key("rename"),
         category,
         subject: fields
             .iter()

@@ -1,5 +1,7 @@
 //! The layout of staff pages: language, navigation, style sheet, script, and error pages.
 
+pub mod menu;
+
 use std::sync::LazyLock;
 
 use askama::Template;
@@ -8,13 +10,13 @@ use axum::response::{Html, IntoResponse, Response};
 use data_encoding::BASE64;
 use sha2::{Digest, Sha256};
 
-use super::super::http::Failure;
+use super::Failure;
 use super::auth::Staff;
 use crate::domain::language::{ConsoleLanguage, Language};
-use crate::domain::role::Permission;
+use menu::NavItem;
 
-pub const STYLE: &str = include_str!("../../../templates/staff/staff.css");
-pub const SCRIPT: &str = include_str!("../../../templates/staff/staff.js");
+pub const STYLE: &str = include_str!("../../../../templates/staff/staff.css");
+pub const SCRIPT: &str = include_str!("../../../../templates/staff/staff.js");
 
 /// Nothing is loaded from other addresses. The only style sheet and script are inline, allowed by
 /// their hashes.
@@ -23,7 +25,7 @@ pub fn content_security_policy() -> &'static str {
         let hash = |text: &str| BASE64.encode(&Sha256::digest(text.as_bytes()));
         format!(
             "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; connect-src \
-                'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+                'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
             hash(STYLE),
             hash(SCRIPT)
         )
@@ -90,43 +92,20 @@ pub struct PageLayout<'a> {
     pub token: &'a str,
     /// Entries of the menu that the user may open.
     pub nav_items: Vec<NavItem>,
+    /// The handbook's part for this page, such as `handbook#lists`.
+    pub help: &'static str,
 }
-
-/// An entry of the menu.
-pub struct NavItem {
-    pub path: &'static str,
-    pub label: &'static str,
-}
-
-/// All menu entries: path, permission, and labels in Chinese and English.
-const NAV_ITEMS: [(&str, Permission, (&str, &str)); 13] = [
-    ("/home", Permission::Read, ("首页", "Home")),
-    ("/setup", Permission::Operate, ("准备", "Set up")),
-    ("/questionnaires", Permission::Operate, ("问卷", "Questionnaires")),
-    ("/campaigns", Permission::Read, ("活动", "Campaigns")),
-    ("/cases", Permission::Reveal, ("个案", "Cases")),
-    ("/inbox", Permission::Operate, ("回复", "Inbox")),
-    ("/deliveries", Permission::Read, ("交付", "Deliveries")),
-    ("/interview", Permission::Interview, ("电话访问", "Interviewing")),
-    ("/paper", Permission::Interview, ("问卷录入", "Keying")),
-    ("/supervision", Permission::Supervise, ("电话督导", "Supervision")),
-    ("/accounts", Permission::ManageAccounts, ("账户", "Accounts")),
-    ("/privacy", Permission::ManageAccounts, ("个人信息", "Privacy")),
-    ("/audit", Permission::Audit, ("审计", "Audit")),
-];
 
 impl<'a> PageLayout<'a> {
     pub fn for_staff(staff: &'a Staff) -> PageLayout<'a> {
-        let open = NAV_ITEMS.iter().filter(|(_, permission, _)| staff.may(*permission));
         PageLayout {
             tr: staff.tr,
             style: STYLE,
             script: SCRIPT,
             name: Some(staff.display_name.reveal()),
             token: &staff.form_token,
-            nav_items: open
-                .map(|(path, _, words)| NavItem { path, label: staff.tr.pair(*words) })
-                .collect(),
+            nav_items: menu::nav_items(staff.tr, &staff.path, |permission| staff.may(permission)),
+            help: menu::help_for(&staff.path),
         }
     }
 
@@ -138,6 +117,7 @@ impl<'a> PageLayout<'a> {
             name: None,
             token: "",
             nav_items: Vec::new(),
+            help: "",
         }
     }
 }
