@@ -306,7 +306,7 @@ async fn postponing_moves_the_reminder_and_a_call_request_is_in_the_inbox() {
                 .await
                 .unwrap();
         assert_eq!(inbox.len(), 1, "{}: asked twice on a day is one request", app.engine);
-        assert!(inbox[0].cases.starts_with("A1/"));
+        assert!(inbox[0].cases[0].1.starts_with("A1/"));
         let sealed =
             fieldworkd::adapters::database::replies::sealed_reply(&mut connection, inbox[0].id)
                 .await

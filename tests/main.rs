@@ -27,6 +27,7 @@ mod gateways;
 mod handbook;
 mod holidays;
 mod hostile;
+mod inbox;
 mod interviewer_pages;
 mod interviews;
 mod invariants;

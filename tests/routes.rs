@@ -273,7 +273,7 @@ async fn other_replies_stand_in_the_inbox_with_their_case() {
         assert_eq!(call_backs.len(), 1);
         assert!(
             call_backs[0].campaign.as_deref() == Some("C1")
-                && call_backs[0].cases.starts_with("A1/"),
+                && call_backs[0].cases[0].1.starts_with("A1/"),
             "{}: {call_backs:?}",
             app.engine
         );

@@ -15,6 +15,10 @@ run(async (browser) => {
     await qian.goto(task.base + path);
     await look(qian, name);
   }
+  // A reply in its thread.
+  await qian.goto(`${task.base}/inbox`);
+  await press(qian, 'td a[href^="/inbox/"]');
+  await look(qian, "reply");
   // A version on the way is frozen, and its open answers are read.
   await qian.goto(`${task.base}/deliveries`);
   await press(qian, 'form[action="/datasets/A1/freeze"] button');

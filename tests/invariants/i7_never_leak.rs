@@ -298,10 +298,11 @@ const STAFF: [(&str, Role); 5] = [
 
 /// Forms without an audit entry ahead of the action: their services write one in the transaction of
 /// the change, or change only the own session or call.
-const AUDITED_BY_SERVICE: [&str; 48] = [
+const AUDITED_BY_SERVICE: [&str; 49] = [
     "/campaigns/{code}/paper/print",
     "/campaigns/{code}/paper/runs/{run}",
     "/holidays/{year}",
+    "/inbox/handle",
     "/paper",
     "/paper/{number}",
     "/paper/{number}/asked",
@@ -623,17 +624,24 @@ async fn people_are_found_by_number_or_name_and_are_masked_until_somebody_asks()
             "{}: after an upgrade",
             app.engine
         );
-        // Replies: the text is shown on request, and the access is audited.
+        // Replies: the text is shown to whom it is allowed, and the access is audited.
         let inbox = qian.get("/inbox").await.2;
-        let something_else = inbox.split("<tr id=").find(|row| row.contains("<td>没看懂")).unwrap();
+        let something_else = inbox.split("<tr id=").find(|row| row.contains("没看懂</a>")).unwrap();
         let reply = something_else
-            .split("action=\"/inbox/")
+            .split("href=\"/inbox/")
             .nth(1)
-            .and_then(|rest| rest.split('/').next())
+            .and_then(|rest| rest.split('"').next())
             .unwrap()
             .to_owned();
-        let read = qian.submit(&format!("/inbox/{reply}/read"), &[]).await.2;
-        assert!(read.contains("<blockquote>"), "{}: {read}", app.engine);
+        let listed = entries(&app, "qian").await;
+        assert!(
+            listed.iter().any(|(action, object, detail)| *action == Action::ReplyViewed
+                && object == "inbox"
+                && detail.split(' ').any(|number| number == reply)),
+            "{listed:?}"
+        );
+        let read = qian.get(&format!("/inbox/{reply}")).await.2;
+        assert!(read.contains("class=\"bubble\""), "{}: {read}", app.engine);
         assert_eq!(
             qian.submit(&format!("/inbox/{reply}/handle"), &[]).await.1,
             "/inbox?noted=done"

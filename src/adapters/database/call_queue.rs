@@ -55,6 +55,27 @@ pub async fn enqueue(
     Ok(())
 }
 
+/// Returns whether somebody waits to be called, or is being called.
+pub async fn is_waiting(connection: &mut AnyConnection, invitation: InvitationId) -> Result<bool> {
+    let sql = "SELECT COUNT(*) FROM call_queue WHERE invitation_id = $1 AND (next_at IS NOT NULL OR \
+        leased_by IS NOT NULL)";
+    let count: i64 = sqlx::query_scalar(sql).bind(invitation.0).fetch_one(connection).await?;
+    Ok(count > 0)
+}
+
+/// Promises a call to somebody in the queue: it comes first, and the caps on contacts do not hold it
+/// up, as the person has asked for it.
+pub async fn promise(
+    tx: &mut AnyConnection,
+    invitation: InvitationId,
+    at: Timestamp,
+) -> Result<()> {
+    let sql = "UPDATE call_queue SET promised_at = $2, next_at = $2 WHERE invitation_id = $1 AND \
+        leased_by IS NULL";
+    sqlx::query(sql).bind(invitation.0).bind(at.0).execute(tx).await?;
+    Ok(())
+}
+
 /// An entry of the queue.
 #[derive(Debug, Clone)]
 pub struct QueueEntry {

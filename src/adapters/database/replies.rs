@@ -9,7 +9,7 @@ use super::bulk_params::{ColumnType, to_param};
 use super::dialect::{Engine, statement};
 use super::{Result, events};
 use crate::domain::event::EventKind;
-use crate::domain::ids::{CampaignId, InvitationId, ProgrammeId};
+use crate::domain::ids::{CampaignId, CaseId, InvitationId, ProgrammeId};
 use crate::domain::time::Timestamp;
 
 /// The latest invitation sent to a number, with its programme and the key that seals its data.
@@ -197,8 +197,11 @@ pub struct InboxEntry {
     pub received_at: Timestamp,
     pub handled_at: Option<Timestamp>,
     pub campaign: Option<String>,
-    /// The person's cases as `APPLICATION/PSEUDONYM`.
-    pub cases: String,
+    pub invitation: Option<InvitationId>,
+    /// The account that takes care of it.
+    pub assigned_to: Option<String>,
+    /// The person's cases, each with its id, as `APPLICATION/PSEUDONYM`.
+    pub cases: Vec<(CaseId, String)>,
 }
 
 /// Lists the replies that need attention: those of one meaning, or all but opt-outs that have been
@@ -208,33 +211,64 @@ pub async fn inbox(
     meaning: Option<&str>,
     with_handled: bool,
 ) -> Result<Vec<InboxEntry>> {
-    type Row = (i64, String, i64, Option<i64>, Option<i64>, Option<String>, Option<String>);
+    select(connection, meaning, with_handled, None).await
+}
+
+/// Returns a reply, dealt with or not.
+pub async fn find(connection: &mut AnyConnection, id: i64) -> Result<Option<InboxEntry>> {
+    Ok(select(connection, None, true, Some(id)).await?.pop())
+}
+
+async fn select(
+    connection: &mut AnyConnection,
+    meaning: Option<&str>,
+    with_handled: bool,
+    id: Option<i64>,
+) -> Result<Vec<InboxEntry>> {
+    type Row = (
+        i64,
+        String,
+        i64,
+        Option<i64>,
+        Option<i64>,
+        Option<String>,
+        Option<String>,
+        Option<String>,
+    );
     let sql = format!(
-        "SELECT r.id, r.meaning, r.received_at, r.handled_at, r.invitation_id, k.code,
+        "SELECT r.id, r.meaning, r.received_at, r.handled_at, r.invitation_id, k.code, r.assigned_to,
                 (SELECT {} FROM survey_case c JOIN application a ON a.id = c.application_id \
                 WHERE c.invitation_id = i.id)
          FROM reply r LEFT JOIN invitation i ON i.id = r.invitation_id LEFT JOIN campaign k ON \
          k.id = i.campaign_id
-         WHERE (r.meaning = $1 OR ($1 = '' AND (r.meaning <> 'opt_out' OR r.is_unmatched = 1))) \
-         AND (r.handled_at IS NULL OR $2 = 1)
+         WHERE (r.meaning = $1 OR ($1 = '' AND (r.meaning <> 'opt_out' OR r.is_unmatched = 1 OR $3 <> 0))) \
+         AND (r.handled_at IS NULL OR $2 = 1) AND ($3 = 0 OR r.id = $3)
          ORDER BY CASE WHEN r.meaning IN ('other', 'wrong_number') THEN 0 ELSE 1 END, \
          r.received_at, r.id",
-        Engine::of_connection(connection).concatenated("a.code || '/' || c.pseudonym")
+        Engine::of_connection(connection).concatenated("c.id || ':' || a.code || '/' || c.pseudonym")
     );
     let rows: Vec<Row> = sqlx::query_as(statement(sql))
         .bind(meaning.unwrap_or_default().to_owned())
         .bind(i64::from(with_handled))
+        .bind(id.unwrap_or_default())
         .fetch_all(connection)
         .await?;
-    let entry = |(id, meaning, at, handled, invitation, campaign, cases): Row| InboxEntry {
-        id,
-        meaning,
-        is_stranger: invitation.is_none(),
-        received_at: Timestamp(at),
-        handled_at: handled.map(Timestamp),
-        campaign,
-        cases: cases.unwrap_or_default(),
+    let case = |text: &str| {
+        let (id, name) = text.split_once(':')?;
+        Some((CaseId(id.parse().ok()?), name.to_owned()))
     };
+    let entry =
+        |(id, meaning, at, handled, invitation, campaign, assigned_to, cases): Row| InboxEntry {
+            id,
+            meaning,
+            is_stranger: invitation.is_none(),
+            received_at: Timestamp(at),
+            handled_at: handled.map(Timestamp),
+            campaign,
+            invitation: invitation.map(InvitationId),
+            assigned_to,
+            cases: cases.unwrap_or_default().split(", ").filter_map(case).collect(),
+        };
     Ok(rows.into_iter().map(entry).collect())
 }
 
@@ -260,6 +294,40 @@ pub async fn sealed_reply(connection: &mut AnyConnection, id: i64) -> Result<Opt
     type Sealed = (Option<Vec<u8>>, Option<String>, Option<Vec<u8>>);
     let row: Option<Sealed> = sqlx::query_as(sql).bind(id).fetch_optional(connection).await?;
     Ok(row.map(|(text, key_id, sender)| SealedReply { text, key_id, sender }))
+}
+
+/// A reply of an invitation, with its sealed text.
+#[derive(Debug, Clone)]
+pub struct StoredReply {
+    pub id: i64,
+    pub meaning: String,
+    pub received_at: Timestamp,
+    pub text_sealed: Option<Vec<u8>>,
+}
+
+/// Lists all replies of an invitation, the earliest first.
+pub async fn of_invitation(
+    connection: &mut AnyConnection,
+    invitation: InvitationId,
+) -> Result<Vec<StoredReply>> {
+    let sql = "SELECT id, meaning, received_at, text_sealed FROM reply WHERE invitation_id = $1 \
+        ORDER BY received_at, id";
+    let rows: Vec<(i64, String, i64, Option<Vec<u8>>)> =
+        sqlx::query_as(sql).bind(invitation.0).fetch_all(connection).await?;
+    let reply = |(id, meaning, at, text_sealed): (i64, String, i64, Option<Vec<u8>>)| StoredReply {
+        id,
+        meaning,
+        received_at: Timestamp(at),
+        text_sealed,
+    };
+    Ok(rows.into_iter().map(reply).collect())
+}
+
+/// Gives a reply to a member of the staff, or to nobody. Returns false if there is none.
+pub async fn assign(tx: &mut AnyConnection, id: i64, to: Option<&str>) -> Result<bool> {
+    let sql = "UPDATE reply SET assigned_to = $2 WHERE id = $1";
+    let done = sqlx::query(sql).bind(id).bind(to.map(str::to_owned)).execute(tx).await?;
+    Ok(done.rows_affected() == 1)
 }
 
 /// Marks a reply as handled. Returns false if there is none or if it is already handled.

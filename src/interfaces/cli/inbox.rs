@@ -53,7 +53,7 @@ async fn list(context: &AppContext, call_backs: bool, all: bool, as_json: bool) 
             .await?;
     if as_json {
         let items = entries.iter().map(|e| {
-            json!({ "id": e.id, "meaning": e.meaning, "is_stranger": e.is_stranger, "received_at": e.received_at.rfc3339(chrono_tz::UTC), "campaign": e.campaign, "cases": e.cases,
+            json!({ "id": e.id, "meaning": e.meaning, "is_stranger": e.is_stranger, "received_at": e.received_at.rfc3339(chrono_tz::UTC), "campaign": e.campaign, "cases": cases_of(e),
                     "handled_at": e.handled_at.map(|at| at.rfc3339(chrono_tz::UTC)) })
         });
         return output::print_json(&items.collect::<Vec<_>>());
@@ -65,7 +65,7 @@ async fn list(context: &AppContext, call_backs: bool, all: bool, as_json: bool) 
             e.received_at.rfc3339(chrono_tz::UTC),
             e.meaning.clone(),
             e.campaign.clone().unwrap_or_default(),
-            e.cases.clone(),
+            cases_of(e),
             handled,
         ]
     };
@@ -92,4 +92,9 @@ async fn read(context: &AppContext, id: i64) -> Result<()> {
     }
     print_line!("{}", open.text.reveal());
     Ok(())
+}
+
+/// The person's cases, with commas between them.
+fn cases_of(entry: &InboxEntry) -> String {
+    entry.cases.iter().map(|(_, name)| name.as_str()).collect::<Vec<_>>().join(", ")
 }

@@ -11,6 +11,7 @@ use crate::adapters::database::accounts::{self, Account};
 use crate::domain::audit::{Action, Actor};
 use crate::domain::personal::Personal;
 use crate::domain::phone::Phone;
+use crate::domain::role::Permission;
 use crate::services::context::AppContext;
 use crate::services::sealing::seal_context;
 
@@ -119,6 +120,23 @@ pub fn phone_of(context: &AppContext, account: &Account) -> Option<Phone> {
 /// The names of all colleagues, by account.
 #[derive(Debug, Default)]
 pub struct Colleagues(BTreeMap<String, Personal>);
+
+/// The accounts that may do something and are not disabled, with the names behind them.
+pub async fn who_may(
+    context: &AppContext,
+    permission: Permission,
+) -> Result<Vec<(String, Personal)>, AccountError> {
+    let all = accounts::all(&mut *context.database.read().await?).await?;
+    let may = all
+        .into_iter()
+        .filter(|account| account.role.may(permission) && account.disabled_at.is_none());
+    Ok(may
+        .map(|account| {
+            let name = name_of(context, &account);
+            (account.name, name)
+        })
+        .collect())
+}
 
 impl Colleagues {
     pub async fn load(context: &AppContext) -> Result<Colleagues, AccountError> {

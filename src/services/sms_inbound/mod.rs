@@ -8,6 +8,7 @@
 pub mod inbox;
 pub mod long_replies;
 mod sender;
+pub mod thread;
 
 use super::sms_sending::DispatchError;
 use super::sms_sending::receipts::apply_receipt;

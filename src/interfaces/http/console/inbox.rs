@@ -1,4 +1,5 @@
-//! Replies that need a person, and messages in doubt.
+//! Replies that need a person: in a list, each with its thread, given to somebody, handed to the
+//! interviewers, dealt with one by one or several at once; and messages in doubt.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,17 +15,26 @@ use super::super::auth::{FormFields, Staff};
 use super::super::page_layout::{PageLayout, Translator, render_page};
 use super::super::state::AppState;
 use super::ZONE;
+use super::cases::state_of_message;
 use crate::adapters::database::messages::{self, DoubtSummary};
 use crate::adapters::database::replies::{self, InboxEntry};
+use crate::domain::audit::Action;
+use crate::domain::personal::Personal;
 use crate::domain::role::Permission;
 use crate::domain::time::Timestamp;
+use crate::services::accounts::colleagues::{self, Colleagues};
 use crate::services::sms_inbound::inbox::{InboxError, OpenReply, open_reply};
+use crate::services::sms_inbound::thread::{self, Said, ThreadError};
 use crate::services::sms_sending::in_doubt::{self, DoubtResolution, DoubtResolutionError};
 
 struct ReplyRow {
     entry: InboxEntry,
     meaning: &'static str,
     at: String,
+    /// What was written, for those who may see it.
+    text: Option<Personal>,
+    /// Name of the member of staff who takes care of it.
+    assigned_to: Option<Personal>,
 }
 
 struct InDoubtRow {
@@ -39,11 +49,48 @@ struct InboxPage<'a> {
     flash: Option<&'static str>,
     may_reveal: bool,
     with_handled: bool,
-    /// The opened reply with its number.
-    opened_reply: Option<(i64, OpenReply)>,
+    only_mine: bool,
     replies: Vec<ReplyRow>,
     in_doubt: Vec<InDoubtRow>,
 }
+
+/// An entry of a thread, as the page shows it.
+struct SaidRow {
+    at: String,
+    is_ours: bool,
+    is_this: bool,
+    head: String,
+    text: Option<Personal>,
+}
+
+#[derive(Template)]
+#[template(path = "console/reply.html")]
+struct ReplyPage<'a> {
+    layout: PageLayout<'a>,
+    flash: Option<&'static str>,
+    problem: Option<&'static str>,
+    entry: InboxEntry,
+    meaning: &'static str,
+    /// Name and number.
+    person: Option<(Personal, Personal)>,
+    /// Number of somebody who was never written to.
+    sender: Option<Personal>,
+    rows: Vec<SaidRow>,
+    is_in_queue: bool,
+    is_suppressed: bool,
+    /// Accounts and names of the staff.
+    colleagues: Vec<(String, Personal)>,
+    me: String,
+}
+
+impl ReplyPage<'_> {
+    fn is_with(&self, account: &str) -> bool {
+        self.entry.assigned_to.as_deref() == Some(account)
+    }
+}
+
+/// Texts that the list shows at once; more are on their own pages.
+const SHOWN_AT_ONCE: usize = 100;
 
 /// Returns the label of a reply's meaning, in Chinese and English.
 pub fn meaning_label(meaning: &str) -> (&'static str, &'static str) {
@@ -64,25 +111,56 @@ fn flash_text(tr: Translator, what: &str) -> Option<&'static str> {
         "gone" => tr.t("已被他人处理。", "Somebody else has dealt with it."),
         "resent" => tr.t("存疑短信将重新发送。", "The messages in doubt go out again."),
         "settled" => tr.t("已处理存疑短信。", "The message is settled."),
-        "unreadable" => tr.t(
-            "此回复来自从未联系过的号码，当时只保留了含义。",
-            "This reply came from a number that was never written to; at that time only its \
-                meaning was kept.",
+        "assigned" => tr.t("已分派。", "It is given to them."),
+        "called" => tr.t(
+            "已转交访问员，将在联系时段内回电。",
+            "The interviewers have it, and call within the contact hours.",
         ),
+        "none" => tr.t("没有勾选回复。", "No reply is ticked."),
         _ => return None,
     })
 }
 
-async fn render(
-    app: &AppState,
-    staff: &Staff,
-    flash: Option<&'static str>,
-    with_handled: bool,
-    opened_reply: Option<(i64, OpenReply)>,
+fn format_time(at: Timestamp) -> String {
+    at.in_zone(ZONE).format("%m-%d %H:%M").to_string()
+}
+
+fn internal(error: impl std::fmt::Display) -> Failure {
+    Failure::Internal(error.to_string())
+}
+
+/// Opens a reply for the page; what cannot be read is told in its place.
+async fn open(app: &AppState, tr: Translator, reply: i64) -> Result<Option<OpenReply>, Failure> {
+    let sealed = replies::sealed_reply(&mut *app.context.database.read().await?, reply).await?;
+    let Some(sealed) = sealed else { return Ok(None) };
+    let unreadable = tr.t(
+        "此回复来自从未联系过的号码，当时只保留了含义。",
+        "This reply came from a number that was never written to; at that time only its meaning \
+            was kept.",
+    );
+    match open_reply(&app.context, &sealed) {
+        Ok(open) => Ok(Some(open)),
+        Err(InboxError::NotKept) => {
+            Ok(Some(OpenReply { text: Personal::new(unreadable), sender: None }))
+        }
+        Err(InboxError::Keys(_) | InboxError::Seal(_)) => Ok(None),
+    }
+}
+
+/// The list; who may see texts sees them at once, which is written down.
+pub async fn show(
+    State(app): State<Arc<AppState>>,
+    Extension(staff): Extension<Staff>,
+    Query(query): Query<BTreeMap<String, String>>,
 ) -> Result<Response, Failure> {
-    let format_time = |at: Timestamp| at.in_zone(ZONE).format("%m-%d %H:%M").to_string();
+    let flash = query.get("noted").and_then(|what| flash_text(staff.tr, what));
+    let with_handled = query.contains_key("all");
+    let only_mine = query.contains_key("mine");
+    let may_reveal = staff.may(Permission::Reveal);
+    let me = &staff.session.account.name;
     let mut connection = app.context.database.read().await?;
     let mut all = replies::inbox(&mut connection, None, with_handled).await?;
+    all.retain(|reply| !only_mine || reply.assigned_to.as_deref() == Some(me.as_str()));
     // Those that were not understood come first: they hold up a message.
     let urgency = |reply: &InboxEntry| match reply.meaning.as_str() {
         "other" | "wrong_number" => 0,
@@ -93,17 +171,36 @@ async fn render(
     let since = app.context.clock.now() - app.context.config.dispatch.query_after;
     let in_doubt = messages::list_in_doubt(&mut connection, since).await?;
     drop(connection);
+    let colleagues = Colleagues::load(&app.context).await.map_err(internal)?;
+    let shown = all.iter().take(SHOWN_AT_ONCE).map(|reply| reply.id).collect::<Vec<_>>();
+    let mut texts: BTreeMap<i64, Personal> = BTreeMap::new();
+    if may_reveal && !shown.is_empty() {
+        let numbers = shown.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        let detail: String = numbers.chars().take(500).collect();
+        let mut tx = app.context.database.write().await?;
+        let actor = staff.session.actor();
+        let what = ("inbox", detail.as_str());
+        app.context.audit_with_detail(&mut tx, &actor, Action::ReplyViewed, what).await?;
+        tx.commit().await?;
+        for id in shown {
+            if let Some(open) = open(&app, staff.tr, id).await? {
+                texts.insert(id, open.text);
+            }
+        }
+    }
     let row = |entry: InboxEntry| ReplyRow {
         meaning: staff.tr.pair(meaning_label(&entry.meaning)),
         at: format_time(entry.received_at),
+        text: texts.get(&entry.id).cloned(),
+        assigned_to: entry.assigned_to.as_deref().map(|account| colleagues.name(account)),
         entry,
     };
     let template = InboxPage {
-        layout: PageLayout::for_staff(staff),
+        layout: PageLayout::for_staff(&staff),
         flash,
-        may_reveal: staff.may(Permission::Reveal),
+        may_reveal,
         with_handled,
-        opened_reply,
+        only_mine,
         replies: all.into_iter().map(row).collect(),
         in_doubt: in_doubt
             .into_iter()
@@ -113,29 +210,74 @@ async fn render(
     Ok(render_page(StatusCode::OK, &template))
 }
 
-pub async fn show(
-    State(app): State<Arc<AppState>>,
-    Extension(staff): Extension<Staff>,
-    Query(query): Query<BTreeMap<String, String>>,
-) -> Result<Response, Failure> {
-    let flash = query.get("noted").and_then(|what| flash_text(staff.tr, what));
-    render(&app, &staff, flash, query.contains_key("all"), None).await
-}
-
-/// Shows the text of a reply; no URL leads to it.
+/// A reply with its thread.
 pub async fn read(
     State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,
     Path(reply): Path<i64>,
+    Query(query): Query<BTreeMap<String, String>>,
 ) -> Result<Response, Failure> {
-    let sealed = replies::sealed_reply(&mut *app.context.database.read().await?, reply)
-        .await?
-        .ok_or(Failure::NotFound)?;
-    match open_reply(&app.context, &sealed) {
-        Ok(open) => render(&app, &staff, None, true, Some((reply, open))).await,
-        Err(InboxError::NotKept) => Ok(Redirect::to("/inbox?noted=unreadable").into_response()),
-        Err(error) => Err(Failure::Internal(error.to_string())),
+    let flash = query.get("noted").and_then(|what| flash_text(staff.tr, what));
+    render_reply(&app, &staff, StatusCode::OK, reply, (flash, None)).await
+}
+
+async fn render_reply(
+    app: &AppState,
+    staff: &Staff,
+    status: StatusCode,
+    reply: i64,
+    (flash, problem): (Option<&'static str>, Option<&'static str>),
+) -> Result<Response, Failure> {
+    let tr = staff.tr;
+    let entry = replies::find(&mut *app.context.database.read().await?, reply).await?;
+    let entry = entry.ok_or(Failure::NotFound)?;
+    let thread = match entry.invitation {
+        Some(invitation) => Some(thread::thread(&app.context, invitation).await.map_err(internal)?),
+        None => None,
+    };
+    let opened = if thread.is_none() { open(app, tr, reply).await? } else { None };
+    let mut rows: Vec<SaidRow> =
+        thread.iter().flat_map(|thread| &thread.entries).map(|e| said_row(tr, reply, e)).collect();
+    if let Some(open) = &opened {
+        rows.push(SaidRow {
+            at: format_time(entry.received_at),
+            is_ours: false,
+            is_this: true,
+            head: tr.pair(meaning_label(&entry.meaning)).to_owned(),
+            text: Some(open.text.clone()),
+        });
     }
+    let template = ReplyPage {
+        layout: PageLayout::for_staff(staff),
+        flash,
+        problem,
+        meaning: tr.pair(meaning_label(&entry.meaning)),
+        person: thread.as_ref().and_then(|thread| thread.person.clone()),
+        sender: opened.and_then(|open| open.sender),
+        rows,
+        is_in_queue: thread.as_ref().is_some_and(|thread| thread.is_in_queue),
+        is_suppressed: thread.as_ref().is_some_and(|thread| thread.is_suppressed),
+        colleagues: colleagues::who_may(&app.context, Permission::Operate)
+            .await
+            .map_err(internal)?,
+        me: staff.session.account.name.clone(),
+        entry,
+    };
+    Ok(render_page(status, &template))
+}
+
+fn said_row(tr: Translator, reply: i64, entry: &thread::ThreadEntry) -> SaidRow {
+    let (is_ours, is_this, head, text) = match &entry.said {
+        Said::Sent { name, text, message } => {
+            let state = tr.pair(state_of_message(&message.state));
+            let name = if name.is_empty() { tr.t("短信", "message") } else { name };
+            (true, false, format!("{name} · {state}"), text)
+        }
+        Said::Received { id, meaning, text } => {
+            (false, *id == reply, tr.pair(meaning_label(meaning)).to_owned(), text)
+        }
+    };
+    SaidRow { at: format_time(entry.at), is_ours, is_this, head, text: text.clone() }
 }
 
 pub async fn done(
@@ -148,11 +290,78 @@ pub async fn done(
     Ok(Redirect::to(if is_done { "/inbox?noted=done" } else { "/inbox?noted=gone" }))
 }
 
+/// Marks the ticked replies as dealt with, each with its entry in the audit log.
+pub async fn done_ticked(
+    State(app): State<Arc<AppState>>,
+    Extension(staff): Extension<Staff>,
+    Extension(form): Extension<FormFields>,
+) -> Result<Redirect, Failure> {
+    let ticked = form.0.keys().filter_map(|name| name.strip_prefix("pick-"));
+    let ticked: Vec<i64> = ticked.filter_map(|id| id.parse().ok()).collect();
+    if ticked.is_empty() {
+        return Ok(Redirect::to("/inbox?noted=none"));
+    }
+    let now = app.context.clock.now();
+    let mut tx = app.context.database.write().await?;
+    let mut done = Vec::new();
+    for reply in ticked {
+        if replies::mark_handled(&mut tx, reply, now).await? {
+            done.push(reply);
+        }
+    }
+    let actor = staff.session.actor();
+    for reply in &done {
+        let object = format!("reply:{reply}");
+        app.context.audit(&mut tx, &actor, Action::ReplyHandled, &object).await?;
+    }
+    tx.commit().await?;
+    Ok(Redirect::to(if done.is_empty() { "/inbox?noted=gone" } else { "/inbox?noted=done" }))
+}
+
+/// Gives a reply to a member of the staff; to nobody if the field is empty.
+pub async fn assign(
+    State(app): State<Arc<AppState>>,
+    Extension(form): Extension<FormFields>,
+    Path(reply): Path<i64>,
+) -> Result<Redirect, Failure> {
+    let to = form.text("to").trim();
+    let staff = colleagues::who_may(&app.context, Permission::Operate).await.map_err(internal)?;
+    if !to.is_empty() && staff.iter().all(|(account, _)| account != to) {
+        return Err(Failure::BadRequest("the form names nobody who deals with replies".into()));
+    }
+    let mut tx = app.context.database.write().await?;
+    let is_there = replies::assign(&mut tx, reply, Some(to).filter(|to| !to.is_empty())).await?;
+    tx.commit().await?;
+    if !is_there {
+        return Err(Failure::NotFound);
+    }
+    Ok(Redirect::to(&format!("/inbox/{reply}?noted=assigned")))
+}
+
+/// Hands the person of a reply to the interviewers.
+pub async fn to_interviewers(
+    State(app): State<Arc<AppState>>,
+    Extension(staff): Extension<Staff>,
+    Path(reply): Path<i64>,
+) -> Result<Response, Failure> {
+    match thread::hand_to_interviewers(&app.context, reply).await {
+        Ok(()) => Ok(Redirect::to("/inbox?noted=called").into_response()),
+        Err(ThreadError::NotFound) => Err(Failure::NotFound),
+        Err(ThreadError::NotCallable) => {
+            let problem = staff.tr.t(
+                "不能回电：个案已结束，或该号码在免打扰名单中。",
+                "Nobody can be called: the case is closed, or the number is suppressed.",
+            );
+            let said = (None, Some(problem));
+            render_reply(&app, &staff, StatusCode::CONFLICT, reply, said).await
+        }
+        Err(error) => Err(internal(error)),
+    }
+}
+
 /// Settles all listed messages in doubt as not sent: they go out again.
 pub async fn resend_all(State(app): State<Arc<AppState>>) -> Result<Redirect, Failure> {
-    in_doubt::resolve_all_as_not_sent(&app.context)
-        .await
-        .map_err(|error| Failure::Internal(error.to_string()))?;
+    in_doubt::resolve_all_as_not_sent(&app.context).await.map_err(internal)?;
     Ok(Redirect::to("/inbox?noted=resent#in-doubt"))
 }
 
@@ -171,6 +380,6 @@ pub async fn settle(
         Ok(_) => Ok(Redirect::to("/inbox?noted=settled")),
         Err(DoubtResolutionError::Unknown(_)) => Err(Failure::NotFound),
         Err(DoubtResolutionError::NotInDoubt { .. }) => Ok(Redirect::to("/inbox?noted=gone")),
-        Err(error) => Err(Failure::Internal(error.to_string())),
+        Err(error) => Err(internal(error)),
     }
 }

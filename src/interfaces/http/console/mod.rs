@@ -107,11 +107,24 @@ pub fn routes(app: &Arc<AppState>) -> StaffRouter {
             cases::erase,
         )
         .page("/inbox", OPERATE, inbox::show)
-        .audited_form(
-            "/inbox/{reply}/read",
+        .audited_page(
+            "/inbox/{reply}",
             Permission::Reveal,
-            (Action::ReplyViewed, "reply:{reply}", ""),
+            (Action::ReplyViewed, "reply:{reply}"),
             inbox::read,
+        )
+        .form("/inbox/handle", OPERATE, inbox::done_ticked)
+        .audited_form(
+            "/inbox/{reply}/assign",
+            OPERATE,
+            (Action::ReplyAssigned, "reply:{reply}", "{to}"),
+            inbox::assign,
+        )
+        .audited_form(
+            "/inbox/{reply}/call",
+            Permission::Reveal,
+            (Action::ReplyToInterviewers, "reply:{reply}", ""),
+            inbox::to_interviewers,
         )
         .audited_form(
             "/inbox/{reply}/handle",

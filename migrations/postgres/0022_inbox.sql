@@ -1,0 +1,2 @@
+-- The account of the member of staff who takes care of a reply.
+ALTER TABLE reply ADD COLUMN assigned_to TEXT;

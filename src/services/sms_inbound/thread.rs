@@ -1,0 +1,190 @@
+//! What was said to a person and what they said, in one thread, for somebody who deals with a reply.
+
+use crate::adapters::crypto::{KeyRingError, SealError, Sealer};
+use crate::adapters::database::timeline::{self, MessageDetails};
+use crate::adapters::database::{
+    DatabaseError, WriteTx, call_queue, campaigns, cases, invitations, links, replies, suppressions,
+};
+use crate::domain::contact_plan::{Contact, ContactPlan, ContactPlanError, MessageKind, text_in};
+use crate::domain::ids::InvitationId;
+use crate::domain::personal::Personal;
+use crate::domain::time::Timestamp;
+use crate::services::campaigns::message_text::{MessageRecipient, compose_message};
+use crate::services::context::AppContext;
+use crate::services::sealing::{open_person, open_phone, seal_context};
+
+/// So often somebody is called who asked for it, where the plan has no calls.
+const CALLS_ON_REQUEST: u32 = 3;
+
+/// A thread with a person.
+pub struct Thread {
+    /// `None`: the person's data is deleted.
+    pub person: Option<(Personal, Personal)>,
+    pub entries: Vec<ThreadEntry>,
+    /// The person waits for an interviewer already.
+    pub is_in_queue: bool,
+    /// No contact at all: a suppression stands.
+    pub is_suppressed: bool,
+}
+
+pub struct ThreadEntry {
+    pub at: Timestamp,
+    pub said: Said,
+}
+
+pub enum Said {
+    /// A message to the person: its name in the plan, its text with the link left out, its state.
+    Sent { name: String, text: Option<Personal>, message: MessageDetails },
+    /// A reply of theirs.
+    Received { id: i64, meaning: String, text: Option<Personal> },
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ThreadError {
+    #[error("there is no such reply any more")]
+    NotFound,
+    #[error("nobody can be called: the case is closed, or the number is suppressed")]
+    NotCallable,
+    #[error(transparent)]
+    Plan(#[from] ContactPlanError),
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    #[error(transparent)]
+    Keys(#[from] KeyRingError),
+    #[error(transparent)]
+    Seal(#[from] SealError),
+}
+
+/// Returns the thread of an invitation, the earliest first.
+pub async fn thread(context: &AppContext, invitation: InvitationId) -> Result<Thread, ThreadError> {
+    let now = context.clock.now();
+    let mut connection = context.database.read().await?;
+    let invited = links::invited_person(&mut connection, invitation).await?;
+    let campaign = campaigns::find(&mut connection, &invited.campaign).await?;
+    let campaign = campaign.ok_or(ThreadError::NotFound)?;
+    let plan = ContactPlan::from_stored(&campaign.plan)?;
+    let subjects: Vec<String> = invitations::cases_of(&mut connection, &[invitation])
+        .await?
+        .iter()
+        .map(|case| case.subject.title())
+        .collect();
+    let sealer = match context.keys.sealer(&invited.key_id) {
+        Err(KeyRingError::Destroyed { .. }) => None,
+        sealer => Some(sealer?),
+    };
+    let person = match &sealer {
+        Some(sealer) => {
+            let name = open_person(sealer, &invited.person_sealed)?.name;
+            let phone = open_phone(sealer, &invited.phone_sealed)?;
+            Some((name, Personal::new(phone.displayed())))
+        }
+        None => None,
+    };
+    let mut entries = Vec::new();
+    for message in timeline::messages(&mut connection, invitation).await? {
+        let step = message.slot.plan_step().and_then(|step| plan.steps.get(step as usize));
+        let texts = match message.slot.kind {
+            MessageKind::Step => step.and_then(|step| step.texts()),
+            MessageKind::CallLink | MessageKind::SmsLink => {
+                plan.link_texts().map(|(_, texts)| texts)
+            }
+            _ => None,
+        };
+        let name = person.as_ref().map(|(name, _)| name);
+        let text = texts.filter(|texts| text_in(texts, invited.language).is_some()).zip(name);
+        let text = text.map(|(texts, name)| {
+            let recipient = MessageRecipient {
+                name,
+                applicant: &invited.applicant,
+                subjects: subjects.clone(),
+                // The link is the person's own: who has it answers for them.
+                link: "…",
+                language: invited.language,
+                field_closes_at: now,
+            };
+            compose_message(&plan, texts, &recipient, now).text
+        });
+        entries.push(ThreadEntry {
+            at: message.submitted_at.unwrap_or(message.claimed_at),
+            said: Said::Sent {
+                name: step.map(|step| step.name.clone()).unwrap_or_default(),
+                text,
+                message,
+            },
+        });
+    }
+    for reply in replies::of_invitation(&mut connection, invitation).await? {
+        let text = open_text(sealer.as_ref(), reply.text_sealed.as_deref())?;
+        entries.push(ThreadEntry {
+            at: reply.received_at,
+            said: Said::Received { id: reply.id, meaning: reply.meaning, text },
+        });
+    }
+    entries.sort_by_key(|entry| entry.at);
+    let programme =
+        crate::adapters::database::programmes::get(&mut connection, campaign.programme_id).await?;
+    let hash = std::slice::from_ref(&invited.phone_hash);
+    let suppressed = suppressions::among(&mut connection, hash, &programme.code, now).await?;
+    Ok(Thread {
+        person,
+        entries,
+        is_in_queue: call_queue::is_waiting(&mut connection, invitation).await?,
+        is_suppressed: !suppressed.is_empty(),
+    })
+}
+
+fn open_text(
+    sealer: Option<&Sealer>,
+    sealed: Option<&[u8]>,
+) -> Result<Option<Personal>, SealError> {
+    match (sealer, sealed) {
+        (Some(sealer), Some(sealed)) => {
+            Ok(Some(Personal::new(sealer.open_text(seal_context::REPLY, sealed)?)))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Promises the person of a reply a call as soon as the plan's hours allow, and marks the reply as
+/// dealt with. Who is not in the interviewers' queue yet gets into it.
+pub async fn hand_to_interviewers(context: &AppContext, reply: i64) -> Result<(), ThreadError> {
+    let now = context.clock.now();
+    let mut tx = context.database.write().await?;
+    let entry = replies::find(&mut tx, reply).await?.ok_or(ThreadError::NotFound)?;
+    let invitation = entry.invitation.ok_or(ThreadError::NotCallable)?;
+    if cases::open_of_invitations(&mut tx, &[invitation]).await?.is_empty() {
+        return Err(ThreadError::NotCallable);
+    }
+    let invited = links::invited_person(&mut tx, invitation).await?;
+    let campaign = campaigns::find(&mut tx, &invited.campaign).await?;
+    let campaign = campaign.ok_or(ThreadError::NotFound)?;
+    if is_suppressed(&mut tx, &campaign, &invited.phone_hash, now).await? {
+        return Err(ThreadError::NotCallable);
+    }
+    if !call_queue::is_waiting(&mut tx, invitation).await? {
+        let plan = ContactPlan::from_stored(&campaign.plan)?;
+        let call = (0..).zip(&plan.steps).find_map(|(number, step)| match step.contact {
+            Contact::Telephone { calls } => Some((number, calls)),
+            _ => None,
+        });
+        let (step, max_calls) = call.unwrap_or((0, CALLS_ON_REQUEST));
+        let new =
+            call_queue::NewQueueEntry { invitation, step, max_calls, language: invited.language };
+        call_queue::enqueue(&mut tx, campaign.id, &[new], now).await?;
+    }
+    call_queue::promise(&mut tx, invitation, now).await?;
+    replies::mark_handled(&mut tx, reply, now).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+async fn is_suppressed(
+    tx: &mut WriteTx,
+    campaign: &campaigns::Campaign,
+    phone_hash: &str,
+    now: Timestamp,
+) -> Result<bool, DatabaseError> {
+    let programme = crate::adapters::database::programmes::get(tx, campaign.programme_id).await?;
+    let hash = [phone_hash.to_owned()];
+    Ok(!suppressions::among(tx, &hash, &programme.code, now).await?.is_empty())
+}
