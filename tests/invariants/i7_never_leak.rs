@@ -616,6 +616,12 @@ async fn people_are_found_by_number_or_name_and_are_masked_until_somebody_asks()
         // The list of an application's cases is paginated.
         let all = qian.get("/cases?application=A1").await.2;
         assert!(all.matches("href=\"/cases/").count() >= 40 && !all.contains(&phone), "{all}");
+        // All of them for a spreadsheet, without names and numbers; and those of one disposition.
+        let csv = qian.get("/cases?application=A1&format=csv").await.2;
+        assert!(csv.lines().count() >= 41 && csv.contains("pseudonym"), "{csv}");
+        assert!(!csv.contains(&phone) && !csv.contains(&name), "{csv}");
+        let complete = qian.get("/cases?application=A1&disposition=1.1&format=csv").await.2;
+        assert!(complete.lines().skip(1).all(|line| line.contains(",1.1,")), "{complete}");
         // Name hashes missing from an older version are computed on the first search.
         app.execute_sql("UPDATE respondent SET name_hash = ''").await.unwrap();
         assert_eq!(

@@ -126,10 +126,10 @@ mod tests {
         let text = "【{signature}】{name}您好，请评价{applicant}的{subject}：{link} 退订回T";
         let short = previews(2).preview(text, Language::ZH).unwrap();
         assert!(short.text.starts_with("【质协】欧阳您好"), "{}", short.text);
-        assert_eq!((short.units, short.units_of_one_part, short.parts), (76, 67, 2));
-        assert!((short.cost - 0.1).abs() < 1e-9);
+        assert_eq!((short.units, short.units_of_one_part, short.parts), (67, 70, 1));
+        assert!((short.cost - 0.05).abs() < 1e-9);
         let long = previews(60).preview(text, Language::ZH).unwrap();
-        assert_eq!((long.units, long.parts), (134, 2));
+        assert_eq!((long.units, long.units_of_one_part, long.parts), (125, 67, 2));
         assert!(previews(2).preview("{who}", Language::ZH).is_err());
     }
 }

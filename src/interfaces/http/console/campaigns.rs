@@ -16,6 +16,7 @@ use super::super::state::AppState;
 use super::chart::{Curve, curve};
 use super::conflict::{Conflict, expected_version};
 use super::home::{chance_class, percent, state_label};
+use super::running_plan::{PlanView, plan_view};
 use super::{ZONE, csv_download};
 use crate::adapters::database::campaigns::{self, Campaign, CampaignState};
 use crate::domain::disposition::Disposition;
@@ -146,6 +147,8 @@ const RATES: [Rate; 5] = [
 #[template(path = "console/campaign.html")]
 struct CampaignPage<'a> {
     layout: PageLayout<'a>,
+    /// The plan as it runs.
+    plan: PlanView,
     flash: Option<&'static str>,
     problem: Option<String>,
     may_operate: bool,
@@ -202,11 +205,14 @@ fn matters(tr: Translator, status: &ApplicationStatus) -> Vec<String> {
     if target > 0 && target >= names && status.completed < target {
         found.push(match tr.tag() {
             "zh" => format!(
-                "目标 {target} 份，名单只有 {names} 人：须人人作答才能达标。请补充名单，或把目标调低。"
+                "目标 {target} 份，名单只有 {names} 人：须人人作答才能达标。启动后名单和目标不能再改；未达标时按\
+                    实际完成数交付，报告中会注明。下次请多收名单，或在启动前调低目标。"
             ),
             _ => format!(
                 "the target is {target} and the list has {names} people: every one of them would \
-                    have to answer; add people, or lower the target"
+                    have to answer. List and target are fixed by the launch; what is completed is \
+                    delivered, and the report says so. Next time ask for more names, or lower the \
+                    target before"
             ),
         });
     }
@@ -348,6 +354,7 @@ async fn render_typed(
         applications,
         by_mode: detail.by_mode.iter().map(rate_row(tr)).collect(),
         by_wave: detail.by_wave.iter().skip(1).map(rate_row(tr)).collect(),
+        plan: plan_view(tr, campaign.as_ref().map_or("", |campaign| &campaign.plan)),
         detail: &detail,
         budget_version: budget_version.unwrap_or_default(),
         typed_budget: typed.map_or(stored, str::to_owned),

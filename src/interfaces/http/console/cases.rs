@@ -15,8 +15,8 @@ use super::super::auth::{FormFields, Staff};
 use super::super::page_layout::{PageLayout, Translator, render_page};
 use super::super::state::AppState;
 use super::code_words::{device_label, source_label};
-use super::{ZONE, person_document};
-use crate::adapters::database::audit;
+use super::{ZONE, csv_download, person_document};
+use crate::adapters::database::{applications, audit};
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::CaseId;
 use crate::domain::personal::Personal;
@@ -30,6 +30,8 @@ use crate::services::monitoring::timeline::{self, CaseTimeline, TimelineEvent, T
 
 /// Cases per page.
 const LISTED: u32 = 50;
+/// Cases that an export reads at a time.
+const EXPORTED_AT_ONCE: u32 = 1_000;
 /// Audit entries beside a timeline.
 const MAX_REVEALS: u32 = 20;
 
@@ -43,6 +45,12 @@ struct CaseRow {
 #[template(path = "console/cases.html")]
 struct CasesPage<'a> {
     layout: PageLayout<'a>,
+    /// Codes of all applications, and the one that is shown.
+    applications: Vec<String>,
+    application: String,
+    /// Codes and names of the dispositions, and the one that is shown.
+    dispositions: Vec<(&'static str, &'static str)>,
+    disposition: String,
     /// Whether the page shows search results.
     was_searched: bool,
     heading: String,
@@ -66,7 +74,44 @@ fn rows(tr: Translator, found: Vec<CaseMatch>) -> Vec<CaseRow> {
     found.into_iter().map(row).collect()
 }
 
-/// Shows the search form, or the cases of an application.
+/// What the page shows.
+#[derive(Default)]
+struct Shown {
+    application: String,
+    disposition: String,
+    was_searched: bool,
+    heading: String,
+    found: Vec<CaseMatch>,
+    next: Option<String>,
+}
+
+async fn render_list(app: &AppState, staff: &Staff, shown: Shown) -> Result<Response, Failure> {
+    let all = applications::all(&mut *app.context.database.read().await?).await?;
+    let all = all.into_iter().filter(|application| application.list_received_at.is_some());
+    let print_campaign = if shown.was_searched {
+        None
+    } else {
+        shown.found.first().and_then(|found| found.case.campaign.clone())
+    };
+    let template = CasesPage {
+        layout: PageLayout::for_staff(staff),
+        applications: all.map(|application| application.code).collect(),
+        application: shown.application,
+        dispositions: Disposition::ALL
+            .map(|disposition| (disposition.code(), staff.tr.pair(disposition.labels())))
+            .into(),
+        disposition: shown.disposition,
+        was_searched: shown.was_searched,
+        heading: shown.heading,
+        rows: rows(staff.tr, shown.found),
+        next: shown.next,
+        print_campaign,
+    };
+    Ok(render_page(StatusCode::OK, &template))
+}
+
+/// Shows the search form, or the cases of an application; `format=csv` gives all of these without
+/// names and numbers.
 pub async fn show(
     State(app): State<Arc<AppState>>,
     Extension(staff): Extension<Staff>,
@@ -75,25 +120,14 @@ pub async fn show(
     let text = |key: &str| query.get(key).map(String::as_str).unwrap_or_default();
     let (application, disposition) = (text("application"), text("disposition"));
     if application.is_empty() {
-        let template = CasesPage {
-            layout: PageLayout::for_staff(&staff),
-            was_searched: false,
-            heading: String::new(),
-            rows: Vec::new(),
-            next: None,
-            print_campaign: None,
-        };
-        return Ok(render_page(StatusCode::OK, &template));
+        return render_list(&app, &staff, Shown::default()).await;
+    }
+    let at = Disposition::from_code(disposition);
+    if text("format") == "csv" {
+        return export_listed(&app, staff.tr, application, at).await;
     }
     let before = text("before").parse().ok().map(CaseId);
-    let found = cases_of_application(
-        &app.context,
-        application,
-        Disposition::from_code(disposition),
-        before,
-        LISTED,
-    )
-    .await?;
+    let found = cases_of_application(&app.context, application, at, before, LISTED).await?;
     let last = found.last().filter(|_| found.len() == LISTED as usize).map(|found| found.case.id.0);
     let encoded =
         |value: &str| form_urlencoded::byte_serialize(value.as_bytes()).collect::<String>();
@@ -104,21 +138,61 @@ pub async fn show(
             encoded(disposition)
         )
     });
-    let words = Disposition::from_code(disposition)
-        .map_or("", |disposition| staff.tr.pair(disposition.labels()));
-    let heading = format!("{application} {disposition} {words}");
-    let print_campaign = found.first().and_then(|found| found.case.campaign.clone());
-    Ok(render_page(
-        StatusCode::OK,
-        &CasesPage {
-            layout: PageLayout::for_staff(&staff),
-            was_searched: false,
-            heading,
-            rows: rows(staff.tr, found),
-            next,
-            print_campaign,
-        },
-    ))
+    let words = at.map_or("", |disposition| staff.tr.pair(disposition.labels()));
+    let shown = Shown {
+        application: application.to_owned(),
+        disposition: disposition.to_owned(),
+        was_searched: false,
+        heading: format!("{application} {disposition} {words}"),
+        found,
+        next,
+    };
+    render_list(&app, &staff, shown).await
+}
+
+/// All cases of an application under their codes in datasets: no names and no numbers.
+async fn export_listed(
+    app: &AppState,
+    tr: Translator,
+    application: &str,
+    at: Option<Disposition>,
+) -> Result<Response, Failure> {
+    let mut all = Vec::new();
+    let mut before = None;
+    loop {
+        let found =
+            cases_of_application(&app.context, application, at, before, EXPORTED_AT_ONCE).await?;
+        before = found.last().map(|found| found.case.id);
+        let is_last = found.len() < EXPORTED_AT_ONCE as usize;
+        all.extend(found.into_iter().map(|found| {
+            let case = found.case;
+            vec![
+                case.id.0.to_string(),
+                case.application,
+                case.pseudonym,
+                case.segment,
+                case.disposition.code().to_owned(),
+                tr.pair(case.disposition.labels()).to_owned(),
+                format_time(case.disposed_at),
+            ]
+        }));
+        if is_last {
+            break;
+        }
+    }
+    csv_download::csv_download(
+        &format!("cases-{application}"),
+        &[
+            "case",
+            "application",
+            "pseudonym",
+            "segment",
+            "disposition",
+            "disposition_text",
+            "since",
+        ],
+        all,
+    )
 }
 
 /// Searches cases. The query is in the body, so it is in no URL and no log.
@@ -128,15 +202,7 @@ pub async fn search(
     Extension(form): Extension<FormFields>,
 ) -> Result<Response, Failure> {
     let found = search_for(&app.context, &Personal::new(form.text("who")), LISTED).await?;
-    let template = CasesPage {
-        layout: PageLayout::for_staff(&staff),
-        was_searched: true,
-        heading: String::new(),
-        rows: rows(staff.tr, found),
-        next: None,
-        print_campaign: None,
-    };
-    Ok(render_page(StatusCode::OK, &template))
+    render_list(&app, &staff, Shown { was_searched: true, found, ..Shown::default() }).await
 }
 
 /// One line of a timeline.

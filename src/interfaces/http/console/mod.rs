@@ -25,6 +25,7 @@ mod privacy;
 mod questionnaires;
 mod responses;
 mod review;
+mod running_plan;
 mod setup;
 mod suppressions;
 mod webhooks;
