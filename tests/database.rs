@@ -43,6 +43,7 @@ async fn seed(database: &Database, people: usize) -> (Application, CampaignId, V
     let application = applications::find(&mut tx, "A1").await.unwrap().unwrap();
     let respondents: Vec<NewRespondent> = (0..people)
         .map(|n| NewRespondent {
+            further_hashes: Vec::new(),
             name_hash: "-".into(),
             phone_hash: format!("hash{n:05}"),
             phone_kind: "mobile",

@@ -12,13 +12,18 @@ use crate::common::deployment::{Deployment, wait_until};
 use crate::common::{TestApp, list, local, number};
 use fieldworkd::adapters::clock::Clock;
 use fieldworkd::adapters::database;
+use fieldworkd::adapters::database::cases::DispositionSource;
 use fieldworkd::adapters::database::erasure::Applicant;
-use fieldworkd::adapters::database::{Database, applications, lists};
+use fieldworkd::adapters::database::{Database, applications, lists, suppressions};
 use fieldworkd::domain::audit::Actor;
+use fieldworkd::domain::personal::Personal;
+use fieldworkd::domain::phone::Phone;
+use fieldworkd::domain::suppression::SuppressionReason;
 use fieldworkd::services;
 use fieldworkd::services::context::AppContext;
 use fieldworkd::services::deadlines;
 use fieldworkd::services::erasure::{ErasureError, ErasureOrder, person, purge};
+use fieldworkd::services::suppressions::SuppressionRequest;
 use fieldworkd::simulation::Scenario;
 use serde_json::Value;
 
@@ -207,6 +212,139 @@ async fn a_person_sees_everything_and_is_erased_from_every_list() {
                 .unwrap();
         assert!(certificates.len() == 2 && certificates.iter().all(services::erasure::is_genuine));
         assert!(app.clock.now() > local("2026-03-03T00:00:00"));
+    }
+}
+
+/// Returns which of these numbers are suppressed in the test's programme.
+async fn suppressed(app: &TestApp, numbers: &[&str]) -> Vec<String> {
+    let hash = |n: &str| {
+        let phone = Phone::from_e164(&format!("+86{n}")).unwrap();
+        app.context.keys.hasher().phone_hash(&phone)
+    };
+    let hashes: Vec<String> = numbers.iter().map(|n| hash(n)).collect();
+    let mut connection = app.context.database.read().await.unwrap();
+    let now = app.clock.now();
+    let found = suppressions::among(&mut connection, &hashes, "p26", now).await.unwrap();
+    let is_found = |n: &&&str| found.contains_key(&hash(n));
+    numbers.iter().filter(is_found).map(|n| (**n).to_owned()).collect()
+}
+
+/// The Personal Information Protection Law gives access and erasure (articles 45 and 47) to whoever
+/// a number identifies, not to whoever it was written down for first.
+#[tokio::test]
+async fn a_further_number_is_found_exported_suppressed_and_erased() {
+    const A1: &str = "姓名,手机\n赵一,13917400001/13917400002\n钱二,13917400003/13917400009\n\
+        孙三,13917400004/13917400009\n周五,13917400005/13917400006\n";
+    for app in TestApp::on_each_engine(Scenario::faultless(1, 50), &[]).await {
+        let (context, engine) = (&app.context, app.engine);
+        app.register_brand("A1", "a", "").await;
+        app.register_brand("A2", "a", "").await;
+        app.register_brand("B1", "b", "").await;
+        app.import(&["A1"], A1.as_bytes()).await.unwrap();
+        app.import(&["B1"], "姓名,手机\n李四,13917400002\n".as_bytes()).await.unwrap();
+        let tester = Actor::command("tester");
+        let export = async |number: &str| match person::export(context, number, &tester).await {
+            Ok(held) => held["records"].as_array().unwrap().clone(),
+            Err(ErasureError::UnknownNumber) => Vec::new(),
+            Err(error) => panic!("{error}"),
+        };
+        let named = |records: &[Value]| -> Vec<(String, bool)> {
+            let name = |r: &Value| r["name"].as_str().unwrap().to_owned();
+            records.iter().map(|r| (name(r), r["by_further_number"] == true)).collect()
+        };
+        // Of a database from before the hashes, too.
+        for sql in
+            ["DELETE FROM further_number", "UPDATE respondent SET further_numbers_hashed = 0"]
+        {
+            app.execute_sql(sql).await.unwrap();
+        }
+        let found = named(&export("13917400002").await);
+        assert_eq!(found, [("李四".to_owned(), false), ("赵一".to_owned(), true)], "{engine}");
+        let words = Personal::new("139 1740 0009");
+        let cases = services::monitoring::search::search(context, &words, 10).await.unwrap();
+        assert_eq!(cases.len(), 2, "{engine}");
+
+        // An opt-out is the person's; a switchboard's says nothing of those behind it, and a dead
+        // number nothing of the others.
+        let suppress = async |number: &str, reason| {
+            let phone = Phone::from_e164(&format!("+86{number}")).unwrap();
+            let phone_hash = &context.keys.hasher().phone_hash(&phone);
+            let request =
+                SuppressionRequest { reason, programme: None, expires_at: None, phone_hash };
+            let mut tx = context.database.write().await.unwrap();
+            let (source, now) = (DispositionSource::Reply, app.clock.now());
+            services::suppressions::suppress(&mut tx, &request, source, now).await.unwrap();
+            tx.commit().await.unwrap();
+            phone_hash.clone()
+        };
+        let all = ["13917400003", "13917400004", "13917400005", "13917400006", "13917400009"];
+        suppress("13917400009", SuppressionReason::OptOut).await;
+        suppress("13917400006", SuppressionReason::Invalid).await;
+        assert_eq!(suppressed(&app, &all).await, ["13917400006", "13917400009"], "{engine}");
+        app.execute_sql("DELETE FROM suppression").await.unwrap();
+        let hash = suppress("13917400006", SuppressionReason::OptOut).await;
+        assert_eq!(suppressed(&app, &all).await, ["13917400005", "13917400006"], "{engine}");
+        let mut tx = context.database.write().await.unwrap();
+        assert!(services::suppressions::resubscribe(&mut tx, &hash, None).await.unwrap());
+        tx.commit().await.unwrap();
+        assert!(suppressed(&app, &all).await.is_empty(), "{engine}");
+
+        // Erased under its own number, and taken out of the data of the other.
+        let erased = person::erase(context, "13917400002", ORDER).await.unwrap();
+        assert_eq!((erased.people, erased.further_numbers), (1, 1), "{engine}");
+        assert!(export("13917400002").await.is_empty(), "{engine}");
+        let other = export("13917400001").await;
+        assert_eq!(other[0]["other_numbers"], serde_json::json!([]), "{engine}");
+        assert_eq!(suppressed(&app, &["13917400001", "13917400002"]).await, ["13917400002"]);
+        let certificates = async || {
+            let mut connection = context.database.read().await.unwrap();
+            database::erasure::certificates(&mut connection).await.unwrap()
+        };
+        let deleted = |body: &str, what: &str| -> Value {
+            serde_json::from_str::<Value>(body).unwrap()["deleted"][what].clone()
+        };
+        let issued: Vec<(String, Value, Value)> = certificates()
+            .await
+            .iter()
+            .map(|c| {
+                let of = |what| deleted(&c.body, what);
+                (c.applicant_code.clone(), of("people"), of("further_numbers"))
+            })
+            .collect();
+        let expected = [("a", 0, 1), ("b", 1, 0)].map(|(code, people, further)| {
+            (code.to_owned(), Value::from(people), Value::from(further))
+        });
+        assert_eq!(issued, expected, "{engine}");
+        // A list, or a backup, that brings it again.
+        app.import(&["A2"], "姓名,手机\n吴六,13917400007/13917400002\n".as_bytes()).await.unwrap();
+        services::erasure::reapply_erasures(context).await.unwrap();
+        assert!(export("13917400002").await.is_empty(), "{engine}");
+        assert_eq!(export("13917400007").await.len(), 1, "{engine}");
+
+        // Where it cannot be taken out, the applicant is named.
+        let hold = async |order| purge::set_hold(context, applicant(&app).await.id, order).await;
+        hold(Some(ORDER)).await.unwrap();
+        let erased = person::erase(context, "13917400009", ORDER).await.unwrap();
+        assert_eq!((erased.further_numbers, erased.held), (0, vec!["a".to_owned()]), "{engine}");
+        hold(None).await.unwrap();
+        let key = applicant(&app).await.key_id;
+        let file = context.config.key_ring.join(format!("{key}.key"));
+        let hidden = context.config.key_ring.join("hidden");
+        std::fs::rename(&file, &hidden).unwrap();
+        let erased = person::erase(context, "13917400009", ORDER).await.unwrap();
+        assert_eq!((erased.further_numbers, erased.unreadable), (0, vec!["a".to_owned()]));
+        std::fs::rename(&hidden, &file).unwrap();
+        assert_eq!(export("13917400009").await.len(), 2, "{engine}");
+        let erased = person::erase(context, "13917400009", ORDER).await.unwrap();
+        assert_eq!((erased.people, erased.further_numbers), (0, 2), "{engine}");
+
+        purge::purge(context, applicant(&app).await.id, ORDER).await.unwrap();
+        let left =
+            "INSERT INTO further_number SELECT phone_hash, respondent_id FROM further_number";
+        // It would fail on the first row that is left.
+        app.execute_sql(left).await.unwrap();
+        let last = certificates().await.pop().unwrap();
+        assert_eq!(deleted(&last.body, "further_numbers"), 1, "{engine}");
     }
 }
 

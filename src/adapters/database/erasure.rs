@@ -185,6 +185,8 @@ pub struct ErasedCounts {
     pub open_answers: u64,
     pub replies: u64,
     pub conversations: u64,
+    /// Further numbers of people, of the erased and of others who had the erased number.
+    pub further_numbers: u64,
 }
 
 /// Deletes all personal data of these respondents: numbers, names, list fields, open answers, texts
@@ -280,19 +282,8 @@ pub async fn erase_personal_data(
         for table in ["call_queue", "paper_due", "sms_interview"] {
             run(tx, format!("DELETE FROM {table} WHERE invitation_id IN ({invitations})")).await?;
         }
-        // A list that is being prepared still contains the person, sealed.
-        let keys = format!(
-            "SELECT a.key_id FROM applicant a JOIN respondent r ON r.applicant_id = a.id WHERE \
-                r.id {first}"
-        );
-        run(tx, format!("DELETE FROM list_draft WHERE key_id IN ({keys})")).await?;
-        // So may the documents of an applicant that are not registered yet; they can be read again.
-        let programmes = format!(
-            "SELECT a.programme_id FROM applicant a JOIN respondent r ON r.applicant_id = a.id \
-                WHERE r.id {first}"
-        );
-        let drafts = "DELETE FROM application_draft WHERE ended IS NULL AND programme_id IN";
-        run(tx, format!("{drafts} ({programmes})")).await?;
+        blanked.further_numbers +=
+            run(tx, format!("DELETE FROM further_number WHERE respondent_id {first}")).await?;
         run(
             tx,
             format!(
@@ -312,8 +303,31 @@ pub async fn erase_personal_data(
             .execute(&mut **tx)
             .await?;
         blanked.people += done.rows_affected();
+        delete_drafts(tx, some).await?;
     }
     Ok(blanked)
+}
+
+/// Deletes what is being prepared at the applicants of these people, and may contain them, sealed:
+/// lists, and documents that are not registered yet. Both can be read again.
+pub async fn delete_drafts(tx: &mut WriteTx, people: &[RespondentId]) -> Result<()> {
+    let is_among = tx.engine().in_list(1, ColumnType::Number);
+    let of_applicant = format!(
+        "FROM applicant a JOIN respondent r ON r.applicant_id = a.id WHERE r.id {is_among}"
+    );
+    for sql in [
+        format!("DELETE FROM list_draft WHERE key_id IN (SELECT a.key_id {of_applicant})"),
+        format!(
+            "DELETE FROM application_draft WHERE ended IS NULL AND programme_id IN (SELECT \
+                a.programme_id {of_applicant})"
+        ),
+    ] {
+        sqlx::query(statement(sql))
+            .bind(to_param(people.iter().map(|person| person.0)))
+            .execute(&mut **tx)
+            .await?;
+    }
+    Ok(())
 }
 
 /// Lists all respondents with a number, on the lists of all applicants.

@@ -7,7 +7,7 @@ use sqlx::{AnyConnection, Row};
 
 use super::bulk_params::{ColumnType, HexBytes, to_param};
 use super::dialect::{Engine, statement};
-use super::{Result, decode_enum, events};
+use super::{Result, decode_enum, events, further_numbers};
 use crate::domain::event::EventKind;
 use crate::domain::ids::{ApplicantId, ApplicationId, RespondentId};
 use crate::domain::language::Language;
@@ -18,6 +18,8 @@ use crate::domain::time::Timestamp;
 #[derive(Debug, Clone)]
 pub struct NewRespondent {
     pub phone_hash: String,
+    /// Of the further numbers.
+    pub further_hashes: Vec<String>,
     pub name_hash: String,
     pub phone_kind: &'static str,
     pub phone_sealed: Vec<u8>,
@@ -140,9 +142,9 @@ pub async fn add_respondents(
     ];
     let sql = format!(
         "INSERT INTO respondent (applicant_id, phone_hash, name_hash, phone_kind, phone_sealed, \
-            person_sealed, language, zone, created_at)
+            person_sealed, language, zone, created_at, further_numbers_hashed)
          SELECT $1, v.phone_hash, v.name_hash, v.phone_kind, v.phone_sealed, v.person_sealed, \
-         v.language, v.zone, $2 FROM ({}) AS v WHERE true
+         v.language, v.zone, $2, 1 FROM ({}) AS v WHERE true
          ON CONFLICT (applicant_id, phone_hash) DO NOTHING RETURNING phone_hash, id",
         Engine::of_connection(tx).select_rows(3, &columns)
     );
@@ -161,9 +163,18 @@ pub async fn add_respondents(
         .bind(applicant.0)
         .bind(now.0)
         .bind(new)
-        .fetch_all(tx)
+        .fetch_all(&mut *tx)
         .await?;
-    Ok(rows.into_iter().map(|(hash, id)| (hash, RespondentId(id))).collect())
+    let ids: HashMap<String, RespondentId> =
+        rows.into_iter().map(|(hash, id)| (hash, RespondentId(id))).collect();
+    let mut further: Vec<(RespondentId, &str)> = Vec::new();
+    for person in respondents {
+        if let Some(&id) = ids.get(&person.phone_hash) {
+            further.extend(person.further_hashes.iter().map(|hash| (id, hash.as_str())));
+        }
+    }
+    further_numbers::add(tx, &further).await?;
+    Ok(ids)
 }
 
 /// Returns respondents without a name hash, with their key and their sealed personal data.

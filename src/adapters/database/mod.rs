@@ -29,6 +29,7 @@ pub mod erasure;
 pub mod events;
 pub mod forecast_input;
 pub mod forecasts;
+pub mod further_numbers;
 pub mod gateway_log;
 pub mod health;
 pub mod holidays;

@@ -83,6 +83,7 @@ pub async fn case(connection: &mut AnyConnection, case: CaseId) -> Result<Option
 /// The search criterion for cases.
 #[derive(Debug, Clone)]
 pub enum CaseFilter<'a> {
+    /// Of the own number, or of a further one.
     PhoneHash(&'a str),
     NameHash(&'a str),
     Pseudonym(&'a str),
@@ -98,7 +99,12 @@ pub async fn cases(
     limit: u32,
 ) -> Result<Vec<CaseDetails>> {
     let (condition, value, disposition) = match by {
-        CaseFilter::PhoneHash(hash) => ("r.phone_hash = $1 AND $2 = ''", *hash, ""),
+        CaseFilter::PhoneHash(hash) => (
+            "c.respondent_id IN (SELECT id FROM respondent WHERE phone_hash = $1 UNION \
+                SELECT respondent_id FROM further_number WHERE phone_hash = $1) AND $2 = ''",
+            *hash,
+            "",
+        ),
         CaseFilter::NameHash(hash) => ("r.name_hash = $1 AND $2 = ''", *hash, ""),
         CaseFilter::Pseudonym(pseudonym) => ("c.pseudonym = $1 AND $2 = ''", *pseudonym, ""),
         CaseFilter::Application(code, disposition) => (

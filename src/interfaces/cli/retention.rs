@@ -286,6 +286,13 @@ pub async fn person(context: &AppContext, command: PersonCommand) -> Result<()> 
                 "erased from the lists of {} applicants; the number is not contacted any more",
                 erased.people
             );
+            if erased.further_numbers > 0 {
+                print_line!(
+                    "it was a further number of {} other people, and is taken out of their data; \
+                        to erase one of them, give their own number («person export» shows it)",
+                    erased.further_numbers
+                );
+            }
             for (application, version) in &erased.corrected {
                 print_line!("{application}: version {version} is frozen without the person");
             }
@@ -295,6 +302,13 @@ pub async fn person(context: &AppContext, command: PersonCommand) -> Result<()> 
             };
             let safe = "the person is erased, and what is frozen is safe in the database";
             let written = dataset::write_files(context, safe, is_meant).await;
+            if !erased.unreadable.is_empty() {
+                bail!(CommandError::Unhealthy(format!(
+                    "the key of {} is not in the key ring: there the number is still a further \
+                        number of somebody; erase again with the right key ring",
+                    erased.unreadable.join(", ")
+                )));
+            }
             if !erased.held.is_empty() {
                 bail!(CommandError::LegalHold(format!(
                     "under a legal hold, and kept: {}; erase again when «legal-hold lift» is done",

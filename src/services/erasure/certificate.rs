@@ -35,6 +35,7 @@ pub(super) fn begin(
             "open_answers": blanked.open_answers,
             "words_of_replies": blanked.replies,
             "conversations_with_gateways": blanked.conversations,
+            "further_numbers": blanked.further_numbers,
         },
         "kept": "cases, dispositions, coded answers and frozen tables under pseudonyms; keyed \
             hashes of numbers that must not be contacted",

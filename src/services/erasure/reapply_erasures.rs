@@ -3,7 +3,9 @@
 
 use super::{ErasureError, ErasureOrder, person, purge};
 use crate::adapters::database::erasure::{self, Applicant};
+use crate::adapters::database::further_numbers;
 use crate::services::context::AppContext;
+use crate::services::list_import::further_numbers::hash_missing;
 
 /// The original actor is not known any more.
 const REAPPLIED: ErasureOrder<'static> = ErasureOrder {
@@ -17,6 +19,7 @@ const REAPPLIED: ErasureOrder<'static> = ErasureOrder {
 /// # Errors
 /// If some could not be erased; all others are.
 pub async fn reapply_erasures(context: &AppContext) -> Result<(u64, u64), ErasureError> {
+    hash_missing(context).await?;
     let mut applicants = Vec::new();
     for applicant in erasure::applicants(&mut *context.database.read().await?).await? {
         applicants.push(reapply_purge(context, &applicant).await);
@@ -57,11 +60,11 @@ async fn reapply_erasure(
 ) -> Result<u64, ErasureError> {
     let mut connection = context.database.read().await?;
     let found = erasure::find_by_key_and_phone(&mut connection, key_id, phone_hash).await?;
+    let owners = further_numbers::owners(&mut connection, phone_hash, Some(key_id)).await?;
     drop(connection);
-    match found {
-        Some(found) => {
-            Ok(person::erase_rows(context, phone_hash, &[found], REAPPLIED).await?.people)
-        }
-        None => Ok(0),
+    if found.is_none() && owners.is_empty() {
+        return Ok(0);
     }
+    let found: Vec<_> = found.into_iter().collect();
+    Ok(person::erase_rows(context, phone_hash, (&found, owners), REAPPLIED).await?.people)
 }

@@ -14,6 +14,7 @@
 
 pub mod correction_sheet;
 pub mod find;
+pub mod further_numbers;
 pub mod headers;
 mod import;
 pub mod known_forms;

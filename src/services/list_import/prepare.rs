@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use phonenumber::country;
 
 use super::ListImportError;
+use super::further_numbers;
 use super::headers::ColumnLayout;
 use super::report::{ImportFinding, RowDecision, RowKey, RowReason};
 use super::row::{ReadRow, read_row};
@@ -117,6 +118,7 @@ impl Preparer {
                     .map(case)
                     .collect::<Result<_, ListImportError>>()?,
                 person: NewRespondent {
+                    further_hashes: further_numbers::hashes_of(&self.hasher, &listed.person),
                     name_hash: self.hasher.name_hash(&listed.person.name),
                     phone_kind: listed.phone.kind().as_str(),
                     phone_sealed: self

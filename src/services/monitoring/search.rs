@@ -12,6 +12,7 @@ use crate::domain::ids::CaseId;
 use crate::domain::personal::{Personal, masked};
 use crate::domain::phone::Phone;
 use crate::services::context::AppContext;
+use crate::services::list_import::further_numbers::hash_missing;
 use crate::services::sealing::{open_person, open_phone};
 
 /// The number of people whose name hashes are computed at a time.
@@ -40,6 +41,7 @@ pub async fn search(
         return Ok(Vec::new());
     }
     hash_names(context).await?;
+    hash_missing(context).await?;
     let region = context.config.default_region.parse().unwrap_or(country::CN);
     let hasher = context.keys.hasher();
     let mut connection = context.database.read().await?;

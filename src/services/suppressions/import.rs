@@ -10,6 +10,7 @@ use crate::domain::phone::Phone;
 use crate::domain::suppression::SuppressionReason;
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
+use crate::services::list_import::further_numbers::hash_missing;
 use crate::services::list_import::table;
 use crate::services::suppressions::{SuppressionRequest, suppress};
 
@@ -115,6 +116,7 @@ async fn save_suppressions(
         return Err(SuppressionError::NoNumbers);
     }
     let now = context.clock.now();
+    hash_missing(context).await?;
     let mut tx = context.database.write().await?;
     for RequestedSuppression { phone, reason, programme, until } in &requested {
         let (programme, zone): (Option<ProgrammeId>, chrono_tz::Tz) = match programme {

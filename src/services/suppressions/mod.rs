@@ -10,7 +10,7 @@ pub use known_at_launch::dispose_known_at_launch;
 use crate::adapters::database::cases::DispositionSource;
 use crate::adapters::database::suppressions::{self, NewSuppression};
 use crate::adapters::database::{
-    DatabaseError, WriteTx, cases, invitations, programmes, wrong_numbers,
+    DatabaseError, WriteTx, cases, further_numbers, invitations, programmes, wrong_numbers,
 };
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::{InvitationId, ProgrammeId};
@@ -29,7 +29,8 @@ pub struct SuppressionRequest<'a> {
 }
 
 /// Suppresses a number in a programme, or everywhere, and ends all that was planned for it; a
-/// suppression for a time only holds it up.
+/// suppression for a time only holds it up. An opt-out or a complaint is the person's: it holds for
+/// all numbers that are theirs alone on the lists.
 pub async fn suppress(
     tx: &mut WriteTx,
     suppression: &SuppressionRequest<'_>,
@@ -41,18 +42,30 @@ pub async fn suppress(
         Some(programme) => programmes::get(tx, programme).await?.code,
         None => suppressions::ALL.to_owned(),
     };
-    let new = NewSuppression {
-        phone_hash,
-        scope: &scope,
-        reason: reason.as_str(),
-        expires_at,
-        source: source.as_str(),
+    // A person refuses, whichever number of theirs it is about; a number is invalid by itself.
+    let numbers = match reason {
+        SuppressionReason::OptOut | SuppressionReason::Complaint => {
+            further_numbers::of_same_person(tx, phone_hash).await?
+        }
+        SuppressionReason::Invalid => [phone_hash.to_owned()].into(),
     };
-    suppressions::add(tx, &new, now).await?;
+    let mut invitation_ids = Vec::new();
+    for phone_hash in &numbers {
+        let new = NewSuppression {
+            phone_hash,
+            scope: &scope,
+            reason: reason.as_str(),
+            expires_at,
+            source: source.as_str(),
+        };
+        suppressions::add(tx, &new, now).await?;
+        invitation_ids.extend(invitations::list_by_phone(tx, phone_hash, programme).await?);
+    }
     if expires_at.is_some() {
         return Ok(());
     }
-    let invitation_ids = invitations::list_by_phone(tx, phone_hash, programme).await?;
+    // Locked in this order everywhere.
+    invitation_ids.sort_unstable();
     let open = cases::open_of_invitations(tx, &invitation_ids).await?;
     // What staff enter, or import, was said elsewhere and not to this campaign.
     let disposition = match source {
@@ -109,5 +122,9 @@ pub async fn resubscribe(
     if let Some(programme) = programme {
         scopes.push(programmes::get(tx, programme).await?.code);
     }
-    Ok(suppressions::lift_own_opt_outs(tx, phone_hash, &scopes).await? > 0)
+    let mut lifted = 0;
+    for number in further_numbers::of_same_person(tx, phone_hash).await? {
+        lifted += suppressions::lift_own_opt_outs(tx, &number, &scopes).await?;
+    }
+    Ok(lifted > 0)
 }

@@ -47,7 +47,8 @@ async fn phone_of(app: &AppState, case: i64) -> Result<Phone, Problem> {
 /// All data about one person.
 #[derive(Serialize, ToSchema)]
 pub struct PersonExportResponse {
-    /// By applicant: name, number, cases with answers, consents, messages, calls, replies.
+    /// By applicant: name, number, cases with answers, consents, messages, calls, replies. A record
+    /// with `by_further_number` is of somebody who has the number as a further one.
     #[schema(value_type = Vec<Object>)]
     records: serde_json::Value,
     /// Suppressions of the number, with start and end.
@@ -92,6 +93,10 @@ pub struct ErasureResponse {
     corrected_versions: Vec<CorrectedVersionResponse>,
     /// Applicants whose legal hold prevents the erasure.
     under_legal_hold: Vec<String>,
+    /// Other people who had the number as a further one: it is taken out of their data.
+    further_numbers: u64,
+    /// Applicants with such people whose key is missing: there the number stays.
+    unreadable: Vec<String>,
 }
 
 /// Erases the person of a case from every list, and suppresses the number. It cannot be undone.
@@ -118,6 +123,8 @@ pub async fn erase(
         erased_rows: erased.people,
         corrected_versions: corrected.collect(),
         under_legal_hold: erased.held,
+        further_numbers: erased.further_numbers,
+        unreadable: erased.unreadable,
     }))
 }
 

@@ -482,8 +482,17 @@ pub async fn erase(
     let order =
         ErasureOrder { actor: &staff.session.account.name, reason: form.text("reason").trim() };
     match person::erase(&app.context, phone.e164(), order).await {
-        Ok(erased) if erased.held.is_empty() => {
+        Ok(erased) if erased.held.is_empty() && erased.unreadable.is_empty() => {
             Ok(Redirect::to(&format!("/cases/{case}?noted=erased")).into_response())
+        }
+        Ok(erased) if erased.held.is_empty() => {
+            let unreadable = erased.unreadable.join(", ");
+            let says = tr.t(
+                "已清除；但以下单位的密钥不在密钥环中，此号码仍是其名单上他人的其他号码：",
+                "Deleted. The key of these applicants is not in the key ring: on their lists the number \
+                    is still a further number of somebody else:",
+            );
+            render(&app, &staff, CaseId(case), refused(&format!("{says} {unreadable}"))).await
         }
         Ok(erased) => {
             let held = erased.held.join(", ");

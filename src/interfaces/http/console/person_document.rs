@@ -21,7 +21,7 @@ pub struct Section {
 }
 
 /// The fields of the export, in Chinese and English.
-const FIELDS: [(&str, (&str, &str)); 47] = [
+const FIELDS: [(&str, (&str, &str)); 48] = [
     ("programme", ("评价项目", "programme")),
     ("applicant", ("申报单位", "applicant")),
     ("since", ("自", "since")),
@@ -34,6 +34,7 @@ const FIELDS: [(&str, (&str, &str)); 47] = [
     ("remark", ("备注", "remark")),
     ("salutation", ("称谓", "salutation")),
     ("other_numbers", ("其他号码", "other numbers")),
+    ("by_further_number", ("按其他号码查到", "found by a further number")),
     ("address", ("地址", "address")),
     ("cases", ("参与的调查", "surveys")),
     ("consents", ("同意记录", "consents")),
@@ -146,6 +147,7 @@ fn flatten(tr: Translator, field: &str, value: &Value, rows: &mut Vec<(String, P
         Value::String(text) => {
             rows.push((label(tr, field), Personal::new(words(tr, field, text))));
         }
+        Value::Bool(true) => rows.push((label(tr, field), Personal::new(tr.t("是", "yes")))),
         Value::Bool(_) | Value::Number(_) => {
             rows.push((label(tr, field), Personal::new(value.to_string())));
         }
