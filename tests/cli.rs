@@ -277,6 +277,44 @@ fn configuration_mistakes_are_all_listed_with_file_and_key() {
 }
 
 #[test]
+fn check_config_knows_what_each_gateway_is_to_send() {
+    let work_folder = WorkFolder::new();
+    let gateway = |templates: &str| {
+        let shipped = include_str!("../config/gateways/tencent.toml");
+        work_folder.write("tencent.toml", &format!("{shipped}\n{templates}"));
+    };
+    let check = || {
+        let output = work_folder.run_with(&["--config", "approved.toml", "check-config"], &[]);
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8(said).unwrap())
+    };
+    work_folder.write(
+        "approved.toml",
+        "[gateway.tencent]\nfile = \"tencent.toml\"\nuser = \"u\"\n[applicant_pages]\n\
+        gateway = \"tencent\"\nsignature = \"协会\"\n[notify.sms]\ngateway = \"tencent\"\n\
+        signature = \"协会\"\nto_file = \"number\"\n",
+    );
+    work_folder.write("number", "13800138000");
+    gateway("");
+    let (status, said) = check();
+    assert!(
+        status == Some(1)
+            && said.contains("applicant_pages.gateway: tencent: the gateway's file has no [template.applicant_code]")
+            && said.contains("notify.sms.gateway: tencent: the gateway's file has no [template.alarm]"),
+        "{said}"
+    );
+    let code = "[template.applicant_code]\ncode = \"2\"\nparameters = [\"{code}\"]\n";
+    let alarm = "[template.alarm]\ncode = \"3\"\nparameters = []\n";
+    gateway(&format!("{code}{alarm}"));
+    let (status, said) = check();
+    assert_eq!(status, Some(0), "{said}");
+    assert!(said.contains("gateway.tencent has no secret"), "{said}");
+    gateway(&code.replace("{code}", "{name}"));
+    let (status, said) = check();
+    assert!(status == Some(1) && said.contains("template.\"applicant_code\""), "{said}");
+}
+
+#[test]
 fn a_database_that_cannot_be_used_says_why() {
     let work_folder = WorkFolder::new();
     work_folder.run_ok(&["migrate"]);

@@ -95,6 +95,7 @@ fn message() -> OutgoingMessage {
         part: None,
         fields: [
             field(Placeholder::Name, "王 小*明~"),
+            field(Placeholder::Subject, ""),
             field(Placeholder::Link, "https://x.cn/i/abc123"),
         ]
         .into(),

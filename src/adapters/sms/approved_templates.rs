@@ -1,9 +1,11 @@
-//! Templates approved by a gateway: their codes for each step of the plan, and the values of their
-//! parameters.
+//! Templates approved by a gateway: their codes for each step of the plan and for each kind of
+//! message beside it, and the values of their parameters.
 
 use std::collections::BTreeMap;
 
-use super::{CONFIRMATION, Fields, OutgoingMessage, RESUBSCRIPTION, TooLong};
+use super::{
+    ALARM, APPLICANT_CODE, CONFIRMATION, Fields, OutgoingMessage, QUESTION, RESUBSCRIPTION, TooLong,
+};
 use crate::domain::personal::Personal;
 use crate::domain::sms_text::Placeholder;
 
@@ -18,6 +20,8 @@ enum Piece {
     /// The code of the personal link: gateways refuse addresses in parameters, so the approved
     /// template contains the rest.
     LinkCode,
+    /// The whole text of the message: what is composed for one person fits no other template.
+    Text,
 }
 
 /// A parameter as written by the operator: `{name}`, `{link_code}`, or text around them.
@@ -45,10 +49,13 @@ impl Pattern {
             pieces.push(match fields().find(|field| field.as_str() == name) {
                 Some(placeholder) => Piece::Field(placeholder),
                 None if name == "link_code" => Piece::LinkCode,
+                None if name == "text" => Piece::Text,
                 None => {
-                    let known = Placeholder::ALL.map(|p| format!("{{{}}}", p.as_str())).join(", ");
+                    let known: Vec<String> =
+                        fields().map(|p| format!("{{{}}}", p.as_str())).collect();
                     return Err(format!(
-                        "{{{name}}} is not a placeholder; use {{link_code}}, {known}"
+                        "{{{name}}} is not a placeholder; use {{link_code}}, {{text}}, {}",
+                        known.join(", ")
                     ));
                 }
             });
@@ -60,7 +67,11 @@ impl Pattern {
         Ok(Pattern(pieces))
     }
 
-    pub fn fill(&self, fields: &Fields) -> String {
+    pub fn fill(&self, message: &OutgoingMessage) -> String {
+        self.fill_with(&message.fields, message.text.reveal())
+    }
+
+    fn fill_with(&self, fields: &Fields, text: &str) -> String {
         let field = |placeholder: Placeholder| {
             fields.get(&placeholder).map(Personal::reveal).unwrap_or_default()
         };
@@ -70,6 +81,7 @@ impl Pattern {
                 Piece::Fixed(text) => text.as_str(),
                 Piece::Field(placeholder) => field(*placeholder),
                 Piece::LinkCode => field(Placeholder::Link).rsplit('/').next().unwrap_or_default(),
+                Piece::Text => text,
             })
             .collect()
     }
@@ -77,15 +89,45 @@ impl Pattern {
     fn placeholders(&self) -> Vec<Placeholder> {
         let placeholder = |piece: &Piece| match piece {
             Piece::Field(placeholder) => Some(*placeholder),
-            Piece::Fixed(_) | Piece::LinkCode => None,
+            Piece::Fixed(_) | Piece::LinkCode | Piece::Text => None,
         };
         self.0.iter().filter_map(placeholder).collect()
     }
 
-    fn contains_link(&self) -> bool {
-        self.0
-            .iter()
-            .any(|piece| matches!(piece, Piece::LinkCode | Piece::Field(Placeholder::Link)))
+    /// What must be known of a message: `{link_code}` is a part of the link.
+    fn needed(&self) -> impl Iterator<Item = (&'static str, Placeholder)> {
+        self.0.iter().filter_map(|piece| match piece {
+            Piece::Field(placeholder) => Some((placeholder.as_str(), *placeholder)),
+            Piece::LinkCode => Some(("link_code", Placeholder::Link)),
+            Piece::Fixed(_) | Piece::Text => None,
+        })
+    }
+
+    fn contains(&self, what: Content) -> bool {
+        self.0.iter().any(|piece| match what {
+            Content::Link => matches!(piece, Piece::LinkCode | Piece::Field(Placeholder::Link)),
+            Content::Code => matches!(piece, Piece::Field(Placeholder::Code) | Piece::Text),
+            Content::Text => matches!(piece, Piece::Text),
+        })
+    }
+}
+
+/// What a message is useless without.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Content {
+    Link,
+    Code,
+    Text,
+}
+
+impl Content {
+    /// The placeholder, and what comes of a message without it.
+    fn missing(self) -> &'static str {
+        match self {
+            Content::Link => "{link_code}; nobody could answer",
+            Content::Code => "{code}; nobody could sign in",
+            Content::Text => "{text}; nobody could read the question",
+        }
     }
 }
 
@@ -100,7 +142,17 @@ pub(super) struct ApprovedTemplate {
 impl ApprovedTemplate {
     /// Returns the parameters' values for a message.
     pub fn values(&self, message: &OutgoingMessage) -> Vec<String> {
-        self.parameters.iter().map(|(_, pattern)| pattern.fill(&message.fields)).collect()
+        self.parameters.iter().map(|(_, pattern)| pattern.fill(message)).collect()
+    }
+
+    fn contains(&self, what: Content) -> bool {
+        self.parameters.iter().any(|(_, pattern)| pattern.contains(what))
+    }
+
+    /// The first placeholder that is not among what is known of a message.
+    fn unknown(&self, is_known: impl Fn(Placeholder) -> bool) -> Option<&'static str> {
+        let mut needed = self.parameters.iter().flat_map(|(_, pattern)| pattern.needed());
+        needed.find(|(_, field)| !is_known(*field)).map(|(name, _)| name)
     }
 }
 
@@ -108,38 +160,93 @@ impl ApprovedTemplate {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct ApprovedTemplates(BTreeMap<String, ApprovedTemplate>);
 
-/// Messages that answer the respondent, and hold no link: they have templates of their own.
-const ANSWERS: [&str; 2] = [CONFIRMATION, RESUBSCRIPTION];
+/// A kind of message beside the steps of a plan: it says something else than an invitation, so it
+/// never goes out with the template of another message.
+struct OwnKind {
+    /// The name of its template.
+    step: &'static str,
+    /// What is known of it.
+    fields: &'static [Placeholder],
+    must_contain: Option<Content>,
+    /// What it is, as part of a sentence.
+    purpose: &'static str,
+}
+
+const OWN_KINDS: [OwnKind; 5] = [
+    OwnKind {
+        step: CONFIRMATION,
+        fields: &Placeholder::ALL,
+        must_contain: None,
+        purpose: "the answer to an opt-out",
+    },
+    OwnKind {
+        step: RESUBSCRIPTION,
+        fields: &Placeholder::ALL,
+        must_contain: None,
+        purpose: "the answer to the end of an opt-out",
+    },
+    OwnKind {
+        step: QUESTION,
+        fields: &Placeholder::ALL,
+        must_contain: Some(Content::Text),
+        purpose: "an interview by SMS",
+    },
+    OwnKind {
+        step: ALARM,
+        fields: &[Placeholder::Signature],
+        must_contain: None,
+        purpose: "a notice to the duty officer",
+    },
+    OwnKind {
+        step: APPLICANT_CODE,
+        fields: &[Placeholder::Signature, Placeholder::Code],
+        must_contain: Some(Content::Code),
+        purpose: "an applicant's one-time code",
+    },
+];
+
+fn own_kind(step: &str) -> Option<&'static OwnKind> {
+    OWN_KINDS.iter().find(|kind| kind.step == step)
+}
 
 impl ApprovedTemplates {
-    /// Checks that every step has a template and that each template leads to the link.
+    /// Checks that every step has a template, and that each template holds what its message is for
+    /// and nothing that its message does not have.
     pub fn new(templates: BTreeMap<String, ApprovedTemplate>) -> Result<ApprovedTemplates, String> {
         if !templates.contains_key(ANY_STEP) {
             return Err(
                 "template: add [template.\"*\"], the one for every step without its own".into()
             );
         }
-        let asks = |step: &&String| !ANSWERS.contains(&step.as_str());
-        if let Some((step, _)) = templates
-            .iter()
-            .filter(|(step, _)| asks(step))
-            .find(|(_, t)| !t.parameters.iter().any(|(_, pattern)| pattern.contains_link()))
-        {
-            return Err(format!(
-                "template.\"{step}\": no parameter holds {{link_code}}; nobody could answer"
-            ));
+        for (step, template) in &templates {
+            let kind = own_kind(step);
+            let fields = kind.map_or(&Placeholder::ALL[..], |kind| kind.fields);
+            let must_contain = kind.map_or(Some(Content::Link), |kind| kind.must_contain);
+            if let Some(what) = must_contain.filter(|what| !template.contains(*what)) {
+                let missing = what.missing();
+                return Err(format!("template.\"{step}\": no parameter holds {missing}"));
+            }
+            if let Some(name) = template.unknown(|field| fields.contains(&field)) {
+                let known: Vec<String> =
+                    fields.iter().map(|field| format!("{{{}}}", field.as_str())).collect();
+                return Err(format!(
+                    "template.\"{step}\": this message has no {{{name}}}; use {{text}}, {}",
+                    known.join(", ")
+                ));
+            }
         }
         Ok(ApprovedTemplates(templates))
     }
 
-    /// Returns the template of a message's step. (The constructor ensures that every step has one,
-    /// except the confirmation.)
+    /// Returns the template of a message; `None`: there is none, or it has a placeholder that
+    /// nothing is known of in this message.
     pub fn of(&self, message: &OutgoingMessage) -> Option<&ApprovedTemplate> {
-        self.of_step(&message.step)
+        let is_known = |field| message.fields.contains_key(&field);
+        self.of_step(&message.step).filter(|template| template.unknown(is_known).is_none())
     }
 
     fn of_step(&self, step: &str) -> Option<&ApprovedTemplate> {
-        let any = || self.0.get(ANY_STEP).filter(|_| !ANSWERS.contains(&step));
+        let any = || self.0.get(ANY_STEP).filter(|_| own_kind(step).is_none());
         self.0.get(step).or_else(any)
     }
 
@@ -148,7 +255,8 @@ impl ApprovedTemplates {
         let parameters = self.of_step(step).map(|template| template.parameters.as_slice());
         let numbered = (1..).zip(parameters.unwrap_or_default());
         let check = |(number, (name, pattern)): (u32, &(String, Pattern))| {
-            let length = pattern.fill(fields).chars().count();
+            // What is composed for one person is not known here; a gateway refuses it where it is too long.
+            let length = pattern.fill_with(fields, "").chars().count();
             let parameter = if name.is_empty() { format!("{{{number}}}") } else { name.clone() };
             let placeholders = pattern.placeholders();
             (length > limit).then_some(TooLong { parameter, placeholders, length, limit })
@@ -158,12 +266,12 @@ impl ApprovedTemplates {
 
     /// Checks that there is a template for a step of this name.
     pub fn check_step(&self, step: &str) -> Result<(), String> {
-        match ANSWERS.contains(&step) && !self.0.contains_key(step) {
-            true => Err(format!(
-                "the gateway's file has no [template.{step}], which the answer to an opt-out, or \
-                    to its end, needs"
+        match own_kind(step).filter(|_| !self.0.contains_key(step)) {
+            Some(kind) => Err(format!(
+                "the gateway's file has no [template.{step}], which {} needs",
+                kind.purpose
             )),
-            false => Ok(()),
+            None => Ok(()),
         }
     }
 }
@@ -198,9 +306,10 @@ pub(super) mod tests {
 
     #[test]
     fn parameters_are_filled_and_the_link_travels_as_a_code() {
-        let filled = |raw: &str| Pattern::parse(raw).unwrap().fill(&message("13800138000").fields);
+        let filled = |raw: &str| Pattern::parse(raw).unwrap().fill(&message("13800138000"));
         assert_eq!(filled("{name}先生/女士"), "王 小*明~先生/女士");
         assert_eq!(filled("{link_code}"), "abc123");
+        assert!(filled("{text}").contains("您好，请评价山海"));
         assert!(Pattern::parse("{lnik}").unwrap_err().contains("{link_code}"));
         assert!(Pattern::parse("{name").is_err());
         let without_link = ApprovedTemplate {
@@ -217,5 +326,51 @@ pub(super) mod tests {
                 .unwrap_err()
                 .contains("\"*\"")
         );
+    }
+
+    fn template(parameter: &str) -> ApprovedTemplate {
+        let parameters = match parameter {
+            "" => Vec::new(),
+            raw => vec![(String::new(), Pattern::parse(raw).unwrap())],
+        };
+        ApprovedTemplate { code: "1".into(), parameters }
+    }
+
+    #[test]
+    fn every_kind_of_message_has_a_template_of_its_own_and_never_another_ones() {
+        let with = |kind: &str, parameter: &str| {
+            let any = (ANY_STEP.to_owned(), template("{link_code}"));
+            ApprovedTemplates::new([any, (kind.to_owned(), template(parameter))].into())
+        };
+        for (kind, good, bad) in [
+            (CONFIRMATION, "", "{code}"),
+            (RESUBSCRIPTION, "{name}", "{code}"),
+            (QUESTION, "{text}", "{name}"),
+            (ALARM, "", "{link_code}"),
+            (ALARM, "{text}", "{name}"),
+            (APPLICANT_CODE, "{code}", "{signature}"),
+            (APPLICANT_CODE, "{text}", "{code}{name}"),
+        ] {
+            let templates = with(kind, good).unwrap_or_else(|problem| panic!("{kind}: {problem}"));
+            assert_eq!(templates.check_step(kind), Ok(()));
+            let told = with(kind, bad).unwrap_err();
+            assert!(told.starts_with(&format!("template.\"{kind}\": ")), "{told}");
+            let none = with("invitation", "{link_code}").unwrap();
+            let told = none.check_step(kind).unwrap_err();
+            assert!(told.contains(&format!("[template.{kind}]")), "{told}");
+            let sent = OutgoingMessage { step: kind.into(), ..message("13800138000") };
+            assert_eq!(none.of(&sent), None, "{kind}");
+        }
+        assert!(with("invitation", "{code}{link_code}").unwrap_err().contains("no {code}"));
+    }
+
+    #[test]
+    fn a_template_does_not_go_out_without_what_it_holds() {
+        let templates = [(ANY_STEP.to_owned(), template("{subject}{link_code}"))].into();
+        let templates = ApprovedTemplates::new(templates).unwrap();
+        let mut sent = message("13800138000");
+        assert!(templates.of(&sent).is_some());
+        sent.fields.remove(&Placeholder::Subject);
+        assert_eq!(templates.of(&sent), None);
     }
 }

@@ -92,8 +92,17 @@ pub const CONFIRMATION: &str = "confirmation";
 /// The step name of the answer to somebody who lifts their own opt-out; likewise.
 pub const RESUBSCRIPTION: &str = "resubscription";
 
-/// The step name of questions of an SMS interview.
+/// The step name of an SMS interview's messages: its questions, their reminders and its end.
 pub const QUESTION: &str = "question";
+
+/// The step name of a notice to the duty officer.
+pub const ALARM: &str = "alarm";
+
+/// The step name of the one-time code with which an applicant opens its own page.
+pub const APPLICANT_CODE: &str = "applicant_code";
+
+/// The code of a message for which the gateway's file has no approved template.
+pub const NO_TEMPLATE: &str = "no_template";
 
 /// The code of a message that was refused as part of a batch.
 pub const BATCH_REFUSED: &str = "refused_together";
@@ -167,6 +176,14 @@ impl BatchResult {
     /// Creates a result with the same outcome for every message of the request.
     pub fn all(outcome: SubmitOutcome, messages: usize, log_entry: GatewayExchange) -> BatchResult {
         BatchResult { outcomes: vec![outcome; messages], log_entry }
+    }
+
+    /// The gateway's file has no approved template that these messages can be sent with: that is
+    /// their failure alone, and the gateway goes on with others.
+    fn without_template(batch: &[OutgoingMessage]) -> BatchResult {
+        let log_entry = GatewayExchange::new("no template for this message".into(), "", batch);
+        let outcome = SubmitOutcome::RefusedMessage { code: NO_TEMPLATE.into() };
+        BatchResult::all(outcome, batch.len(), log_entry)
     }
 }
 
@@ -319,6 +336,15 @@ pub fn open(
             ));
         }
     })
+}
+
+/// Returns whether a gateway has no secret and its kind, or its file, uses one.
+pub fn lacks_secret(config: &GatewayConfig) -> bool {
+    let is_template =
+        toml::from_str(&config.definition).is_ok_and(|file: FileHeader| file.kind == "template");
+    let mut written = config.definition.lines().filter(|line| !line.trim_start().starts_with('#'));
+    let is_used = written.any(|line| line.contains("{secret}"));
+    config.secret.reveal().is_empty() && (!is_template || is_used)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use anyhow::{Result, bail};
 use crate::adapters::clock::{Clock, SystemClock};
 use crate::adapters::config::Config;
 use crate::adapters::database::{applications, erasure, lists, stuck_work};
+use crate::adapters::sms;
 use crate::adapters::spreadsheets::{self, OfficeProgram};
 use crate::interfaces::errors::CommandError;
 use crate::services::context::AppContext;
@@ -26,14 +27,28 @@ pub fn check_config(config: &Config) -> Result<()> {
             .collect();
     for (name, gateway) in &config.gateways {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        problems.extend(
-            crate::adapters::sms::open(gateway, &clock, "")
-                .err()
-                .map(|problem| format!("gateway.{name}: {problem}")),
-        );
+        let opened = match sms::open(gateway, &clock, "") {
+            Ok(opened) => opened,
+            Err(problem) => {
+                problems.push(format!("gateway.{name}: {problem}"));
+                continue;
+            }
+        };
+        // Messages beside the campaigns; those of a campaign are checked at its launch.
+        for (step, section) in one_off_messages(config, name) {
+            let checked = opened.check_step(step);
+            problems.extend(checked.err().map(|problem| format!("{section}: {name}: {problem}")));
+        }
     }
     if !problems.is_empty() {
         bail!(CommandError::Unhealthy(problems.join("\nfieldworkd: ")));
+    }
+    for (name, _) in config.gateways.iter().filter(|(_, gateway)| sms::lacks_secret(gateway)) {
+        print_line!(
+            "note: gateway.{name} has no secret, so the provider will refuse it; set secret_file, \
+                or FIELDWORKD_GATEWAY__{}__SECRET for the daemon",
+            name.to_uppercase()
+        );
     }
     for gaps in config.words.iter().filter_map(|file| file.gaps()) {
         print_line!("words: {gaps}");
@@ -43,6 +58,21 @@ pub fn check_config(config: &Config) -> Result<()> {
         config.gateways.len()
     );
     Ok(())
+}
+
+/// Returns the messages beside all campaigns that a gateway is to send: the name of the template and
+/// the setting that chooses the gateway.
+fn one_off_messages(config: &Config, gateway: &str) -> Vec<(&'static str, &'static str)> {
+    let codes = config.applicant_pages.as_ref().map(|pages| pages.gateway.as_str());
+    let alarms = config.notify.sms.as_ref().map(|sms| sms.gateway.as_str());
+    [
+        (codes, (sms::APPLICANT_CODE, "applicant_pages.gateway")),
+        (alarms, (sms::ALARM, "notify.sms.gateway")),
+    ]
+    .into_iter()
+    .filter(|(chosen, _)| *chosen == Some(gateway))
+    .map(|(_, message)| message)
+    .collect()
 }
 
 pub async fn migrate(config: Config) -> Result<()> {

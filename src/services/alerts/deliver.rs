@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::super::deadlines::DeadlineError;
 use crate::adapters::config::{NoticeChannel, SmsConfig};
 use crate::adapters::database::notices::{self, Notice};
-use crate::adapters::sms::OutgoingMessage;
+use crate::adapters::sms::{ALARM, OutgoingMessage};
 use crate::adapters::transports::email;
 use crate::adapters::transports::webhook::{self, WebhookError};
 use crate::domain::personal::Personal;
@@ -114,7 +114,7 @@ async fn send_sms(
         to: sms.to.clone(),
         text: Personal::new(text),
         parts: measure_parts(text).parts,
-        step: "alarm".into(),
+        step: ALARM.into(),
         fields: [(
             crate::domain::sms_text::Placeholder::Signature,
             Personal::new(sms.signature.clone()),
@@ -125,7 +125,7 @@ async fn send_sms(
     };
     match send_one_message(context, &sms.gateway, &message).await {
         OneOffResult::Accepted => DeliveryResult::Delivered,
-        OneOffResult::DoNotRetry(problem) => DeliveryResult::Abandoned(problem),
-        OneOffResult::RetryLater(problem) => DeliveryResult::Retry(problem),
+        OneOffResult::DoNotRetry(problem) => DeliveryResult::Abandoned(problem.to_string()),
+        OneOffResult::RetryLater(problem) => DeliveryResult::Retry(problem.to_string()),
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::ApplicantPageError;
 use super::links::mobile_of;
 use crate::adapters::database::applicant_links::{self, ApplicantLink};
-use crate::adapters::sms::OutgoingMessage;
+use crate::adapters::sms::{APPLICANT_CODE, OutgoingMessage};
 use crate::domain::audit::{Action, Actor};
 use crate::domain::personal::{Personal, masked};
 use crate::domain::sms_text::{Placeholder, measure_parts};
@@ -63,7 +63,7 @@ pub async fn send_code(
         to,
         parts: measure_parts(&text).parts,
         text: Personal::new(text),
-        step: "applicant_code".into(),
+        step: APPLICANT_CODE.into(),
         fields: [
             (Placeholder::Signature, Personal::new(config.signature.clone())),
             (Placeholder::Code, code),
@@ -75,7 +75,7 @@ pub async fn send_code(
     match send_one_message(context, &config.gateway, &message).await {
         OneOffResult::Accepted => Ok(masked),
         OneOffResult::DoNotRetry(why) | OneOffResult::RetryLater(why) => {
-            Err(ApplicantPageError::CodeNotSent(why))
+            Err(ApplicantPageError::CodeNotSent(why.to_string()))
         }
     }
 }

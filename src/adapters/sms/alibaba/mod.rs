@@ -21,8 +21,8 @@ use toml::Table;
 use super::approved_templates::{ApprovedTemplate, ApprovedTemplates, Pattern};
 use super::http::classify_response;
 use super::{
-    BatchResult, Capabilities, Entries, Fields, Gateway, GatewayExchange, OutgoingMessage, Push,
-    PushError, QueriedMessage, QueryResult, Receipt, Reply, SubmitOutcome, TooLong,
+    BatchResult, Capabilities, Entries, Fields, Gateway, OutgoingMessage, Push, PushError,
+    QueriedMessage, QueryResult, Receipt, Reply, TooLong,
 };
 use crate::adapters::clock::Clock;
 use crate::adapters::config::GatewayConfig;
@@ -141,7 +141,7 @@ impl Alibaba {
             template
                 .parameters
                 .iter()
-                .map(|(name, pattern)| (name.clone(), pattern.fill(&message.fields).into()))
+                .map(|(name, pattern)| (name.clone(), pattern.fill(message).into()))
                 .collect::<serde_json::Map<_, _>>()
                 .into()
         };
@@ -250,12 +250,7 @@ impl Gateway for Alibaba {
 
     async fn submit(&self, batch: &[OutgoingMessage]) -> BatchResult {
         let Some(call) = self.request(batch) else {
-            let log_entry = GatewayExchange::new("no template for this step".into(), "", batch);
-            return BatchResult::all(
-                SubmitOutcome::AccountFailure { code: "no_template".into() },
-                batch.len(),
-                log_entry,
-            );
+            return BatchResult::without_template(batch);
         };
         let request_log =
             format!("{} to {} number(s), template {}", call.action, batch.len(), call.template());

@@ -112,6 +112,9 @@ impl Gateway for TemplateGateway {
         let Some(message) = batch.first() else {
             return BatchResult::all(SubmitOutcome::BatchRefused, 0, GatewayExchange::default());
         };
+        if self.account.lacks_template(message) {
+            return BatchResult::without_template(batch);
+        }
         let form = &self.file.submit.request;
         let request_log = request::describe_request(form, message, &self.account);
         match self.builder().build(form, RequestSubject::Message(message)) {

@@ -39,6 +39,11 @@ impl Account {
         })
     }
 
+    /// Whether the gateway has approved templates, and none for this message.
+    pub fn lacks_template(&self, message: &OutgoingMessage) -> bool {
+        self.templates.is_some() && self.template_of(message).is_none()
+    }
+
     fn template_of(&self, message: &OutgoingMessage) -> Option<&ApprovedTemplate> {
         self.templates.as_ref()?.of(message)
     }

@@ -20,8 +20,8 @@ use serde_json::json;
 use super::approved_templates::{ApprovedTemplate, ApprovedTemplates, Pattern};
 use super::http::classify_response;
 use super::{
-    BatchResult, Capabilities, Entries, Fields, Gateway, GatewayExchange, OutgoingMessage, Push,
-    PushError, QueriedMessage, QueryResult, Receipt, Reply, SubmitOutcome, TooLong,
+    BatchResult, Capabilities, Entries, Fields, Gateway, OutgoingMessage, Push, PushError,
+    QueriedMessage, QueryResult, Receipt, Reply, TooLong,
 };
 use crate::adapters::clock::Clock;
 use crate::adapters::config::GatewayConfig;
@@ -188,12 +188,7 @@ impl Gateway for Tencent {
 
     async fn submit(&self, batch: &[OutgoingMessage]) -> BatchResult {
         let Some(body) = self.send_sms(batch) else {
-            let log_entry = GatewayExchange::new("no template for this step".into(), "", batch);
-            return BatchResult::all(
-                SubmitOutcome::AccountFailure { code: "no_template".into() },
-                batch.len(),
-                log_entry,
-            );
+            return BatchResult::without_template(batch);
         };
         let request_log =
             format!("SendSms to {} number(s), template {}", batch.len(), body["TemplateId"]);

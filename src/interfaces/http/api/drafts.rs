@@ -239,7 +239,7 @@ pub async fn send_test(
     match campaign_drafts::send_test(&app.context, actor, &draft, step, &message.number).await? {
         OneOffResult::Accepted => Ok(DONE),
         OneOffResult::DoNotRetry(problem) | OneOffResult::RetryLater(problem) => {
-            Err(Problem::conflict(problem))
+            Err(Problem::conflict(problem.to_string()))
         }
     }
 }

@@ -126,7 +126,10 @@ pub async fn send_test(
         Ok(OneOffResult::Accepted) => {
             return Ok(Redirect::to(&format!("/drafts/{code}?noted=tested")).into_response());
         }
-        Ok(OneOffResult::DoNotRetry(problem) | OneOffResult::RetryLater(problem)) => problem,
+        Ok(OneOffResult::DoNotRetry(problem) | OneOffResult::RetryLater(problem)) => {
+            let (zh, en) = problem.labels();
+            staff.tr.t(&zh, &en).to_owned()
+        }
         Err(CampaignDraftError::Database(error)) => return Err(error.into()),
         Err(error) => error.localized(staff.tr.0),
     };
