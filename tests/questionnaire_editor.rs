@@ -407,6 +407,35 @@ async fn forms_come_in_and_go_out_as_files() {
         let (status, _, page) = browser.upload(start, &upload, "q.toml", large.as_bytes()).await;
         assert!(status == 422 && page.contains("512 kB"), "{status}");
 
+        // What cannot be asked is told in the page's language, with what can be done on it.
+        let form = |name: &str| {
+            let found = crate::xlsform::forms().into_iter().find(|form| form.name == name);
+            found.unwrap().workbook
+        };
+        let (status, _, page) = browser.upload(start, &upload, "x.xlsx", &form("today")).await;
+        assert!(
+            status == 422
+                && page.contains("工作表 survey，第 3 行，relevant 列")
+                && page.contains("不能用 today()")
+                && page.contains("或勾选“略去 XLSForm 中无法提问的内容”")
+                && !page.contains("--leave-out"),
+            "{page}"
+        );
+        // A file that is attached counts, whatever is selected beside it.
+        let beside = [("from", "file")];
+        let (status, _, page) =
+            browser.upload(start, &beside, "x.xlsx", &form("choice_media")).await;
+        assert!(
+            status == 200
+                && page.contains("已从附上的文件开始")
+                && page
+                    .contains("工作表 choices，image 列：图片、声音和视频不会显示（第 2, 3 行）"),
+            "{page}"
+        );
+        let edited = editor::find(&app.context, Category::Service).await.unwrap().unwrap();
+        assert_eq!(edited.file.pages[0].items[0].id, "which");
+        browser.submit(discard, &[]).await;
+
         // Another category's, and an empty one.
         for from in ["brand/file", "empty"] {
             let (status, _, page) = browser.upload(start, &[("from", from)], "", b"").await;

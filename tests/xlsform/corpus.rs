@@ -3,6 +3,9 @@
 use fieldworkd::domain::questionnaire::Questionnaire;
 use fieldworkd::services::questionnaires::{ImportOptions, XlsFormError, import_xlsform};
 
+use fieldworkd::domain::language::ConsoleLanguage;
+use fieldworkd::interfaces::errors::xlsform::{chinese, finding_text};
+
 use super::{Form, forms, workbook};
 
 /// Returns what an import says, and the file if there is one.
@@ -248,4 +251,43 @@ fn any_cells_are_imported_or_refused() {
             Questionnaire::parse(&imported.toml).unwrap();
         }
     }
+}
+
+/// Whoever works in Chinese on the console gets each finding in Chinese, whatever it is about.
+#[test]
+fn every_finding_of_the_corpus_is_told_in_chinese() {
+    let mut english = Vec::new();
+    let mut count = 0;
+    for form in forms() {
+        for leaves_out in [false, true] {
+            let findings = match form.import_with(leaves_out) {
+                Ok(imported) => imported.remarks,
+                Err(XlsFormError::Row(refusals)) => refusals.0,
+                Err(_) => continue,
+            };
+            for finding in findings {
+                let said = finding_text(&finding, ConsoleLanguage::Zh);
+                // What the form itself says may be English.
+                let own: String = said
+                    .split('“')
+                    .map(|part| part.split_once('”').map_or(part, |(_, behind)| behind))
+                    .collect();
+                let is_english = |word: &str| {
+                    let words = ["is", "are", "not", "has", "it", "the", "of", "a", "and", "or"];
+                    words.contains(&word)
+                };
+                let untold = [&finding.what, &finding.remedy]
+                    .iter()
+                    .any(|text| !text.is_empty() && chinese(text).is_none());
+                let checked = finding.what_zh.is_some();
+                if !checked && (untold || own.split_whitespace().any(is_english)) {
+                    english.push(format!("{}: {said}", form.name));
+                }
+                assert!(!said.contains("--"), "{said}");
+                count += 1;
+            }
+        }
+    }
+    println!("{count} findings of the corpus are told in Chinese");
+    assert!(english.is_empty() && count > 100, "{}", english.join("\n"));
 }

@@ -26,6 +26,11 @@ impl Form {
     pub fn import(&self) -> Result<ImportedQuestionnaire, XlsFormError> {
         import_xlsform(&self.workbook, &self.options)
     }
+
+    pub fn import_with(&self, leaves_out: bool) -> Result<ImportedQuestionnaire, XlsFormError> {
+        let options = ImportOptions { leaves_out, ..self.options.clone() };
+        import_xlsform(&self.workbook, &options)
+    }
 }
 
 pub fn forms() -> Vec<Form> {

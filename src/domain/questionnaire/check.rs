@@ -252,7 +252,7 @@ impl ItemFile {
             if !self.rows.is_empty() {
                 mistakes.push(Mistake::new(place, "只有矩阵题才有行", "only a grid has rows"));
             }
-            return vec![ItemInFile { heading: None, grid: None, item: self }];
+            return vec![ItemInFile { heading: None, grid: None, grid_id: None, item: self }];
         }
         if self.rows.is_empty() {
             mistakes.push(Mistake::new(place, "矩阵题至少要有一行", "a grid needs rows"));
@@ -261,6 +261,7 @@ impl ItemFile {
         let row = |(number, row): (usize, &RowFile)| ItemInFile {
             heading: (number == 0).then(|| self.text.clone()),
             grid: Some(self.text.clone()),
+            grid_id: Some(self.id.clone()),
             item: ItemFile {
                 id: row.id.clone(),
                 variable: Some(row.variable.clone()),
@@ -278,12 +279,13 @@ impl ItemFile {
 struct ItemInFile {
     heading: Option<LocalizedText>,
     grid: Option<LocalizedText>,
+    grid_id: Option<String>,
     item: ItemFile,
 }
 
 impl ItemInFile {
     fn check(self, common: Option<&ScaleFile>, mistakes: &mut Vec<Mistake>) -> Option<Item> {
-        let ItemInFile { heading, grid, item: file } = self;
+        let ItemInFile { heading, grid, grid_id, item: file } = self;
         let place = format!("item {}", file.id);
         let is_info = file.kind == KindFile::Info;
         let mut say = |zh: &str, en: &str| mistakes.push(Mistake::new(place.clone(), zh, en));
@@ -321,6 +323,7 @@ impl ItemInFile {
             latent: file.latent,
             heading,
             grid,
+            grid_id,
             text: file.text,
             hint: file.hint,
             sms: file.sms,

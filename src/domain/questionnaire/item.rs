@@ -113,6 +113,8 @@ pub struct Item {
     pub heading: Option<LocalizedText>,
     /// Text of the grid of which it is a row.
     pub grid: Option<LocalizedText>,
+    /// The grid's id in the file: nobody answers it, but a written file has it again.
+    pub grid_id: Option<String>,
     pub text: LocalizedText,
     /// Hint for the interviewer, on the telephone.
     pub hint: Option<LocalizedText>,

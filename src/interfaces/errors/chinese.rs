@@ -1,5 +1,6 @@
 //! Errors in the reader's language: the Chinese texts. English is the error's own text.
 
+use super::xlsform::finding_text;
 use crate::domain::category::Category;
 use crate::domain::contact_plan::ContactPlanError;
 use crate::domain::contact_window::ContactHoursError;
@@ -516,6 +517,22 @@ impl LocalizedError for EditorError {
                 format!(
                     "XLSForm 未能导入：缺少工作表“{sheet}”，XLSForm 应有 survey 和 choices 两张表"
                 )
+            }
+            EditorError::Form(XlsFormError::Row(refusals)) => {
+                let findings = refusals.0.iter().map(|f| finding_text(f, ConsoleLanguage::Zh));
+                format!("XLSForm 未能导入：{}", findings.collect::<Vec<_>>().join(""))
+            }
+            EditorError::Form(XlsFormError::Questionnaire(error)) => {
+                let mistakes = match error {
+                    QuestionnaireError::Wrong(mistakes) => &mistakes.0[..],
+                    QuestionnaireError::Toml(_) => &[],
+                };
+                let said: Vec<String> = mistakes
+                    .iter()
+                    .map(|mistake| format!("{}：{}", mistake.place, mistake.what.zh()))
+                    .collect();
+                let said = if said.is_empty() { error.to_string() } else { said.join("；") };
+                format!("XLSForm 已读取，但问卷有误：{said}")
             }
             EditorError::Form(error) => format!("XLSForm 未能导入：{error}"),
             EditorError::Source(error) => format!("问卷文件有误：{error}"),

@@ -7,6 +7,7 @@
 //! and docs/errors.md show the catalogue; [`chinese`](self::LocalizedError) has the Chinese texts.
 
 mod chinese;
+pub mod xlsform;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

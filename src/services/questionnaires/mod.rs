@@ -8,8 +8,8 @@ mod xlsform;
 pub use library::load_for_category;
 
 pub use xlsform::{
-    ExportedForm, Finding as FormFinding, ImportOptions, ImportedQuestionnaire, Refusals,
-    XlsFormError, export as export_xlsform, import as import_xlsform,
+    ExportedForm, Finding as FormFinding, ImportOptions, ImportedQuestionnaire, Otherwise,
+    Refusals, XlsFormError, export as export_xlsform, import as import_xlsform,
     import_sheets as import_xlsform_sheets,
 };
 

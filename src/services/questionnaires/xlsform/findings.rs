@@ -12,8 +12,22 @@ pub struct Finding {
     /// The header of the column; empty for the row as a whole.
     pub column: String,
     pub what: String,
+    /// The same in Chinese, where the import did not word it.
+    pub what_zh: Option<String>,
     /// What to do; empty where nothing has to be done.
     pub remedy: String,
+    /// What else can be done, which each interface says in its own words.
+    pub otherwise: Otherwise,
+}
+
+/// A way out beside a finding's remedy.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Otherwise {
+    Nothing,
+    /// To leave out what cannot be asked ([`super::ImportOptions::leaves_out`]).
+    LeaveOut,
+    /// To say the tag of the language with this name ([`super::ImportOptions::languages`]).
+    NameLanguage(String),
 }
 
 impl fmt::Display for Finding {
@@ -29,7 +43,13 @@ impl fmt::Display for Finding {
         if !self.remedy.is_empty() {
             write!(f, "; {}", self.remedy)?;
         }
-        Ok(())
+        match &self.otherwise {
+            Otherwise::Nothing => Ok(()),
+            Otherwise::LeaveOut => f.write_str(", or leave it out with --leave-out"),
+            Otherwise::NameLanguage(name) => {
+                write!(f, ", or say it with --language fr={name}")
+            }
+        }
     }
 }
 
@@ -83,7 +103,9 @@ impl<'a> Place<'a> {
             row: self.row,
             column: self.column.to_owned(),
             what: what.into(),
+            what_zh: None,
             remedy: remedy.into(),
+            otherwise: Otherwise::Nothing,
         }
     }
 }
@@ -106,7 +128,21 @@ impl Findings {
 
     /// Adds what was decided, and what to do if that was not meant.
     pub fn remark(&mut self, at: Place, what: impl Into<String>, remedy: impl Into<String>) {
-        let finding = at.finding(what, remedy);
+        self.add_remark(at.finding(what, remedy));
+    }
+
+    /// Adds what was decided about a language; the user may say its tag.
+    pub fn remark_on_language(&mut self, at: Place, what: String, remedy: &str, name: &str) {
+        let otherwise = Otherwise::NameLanguage(name.to_owned());
+        self.add_remark(Finding { otherwise, ..at.finding(what, remedy) });
+    }
+
+    /// Adds a finding of the questionnaire's own check, in Chinese and English.
+    pub fn remark_of_check(&mut self, at: Place, (zh, en): (String, String), remedy: &str) {
+        self.add_remark(Finding { what_zh: Some(zh), ..at.finding(en, remedy) });
+    }
+
+    fn add_remark(&mut self, finding: Finding) {
         if self.seen.insert(finding.clone()) {
             self.remarks.push(finding);
         }
@@ -114,7 +150,10 @@ impl Findings {
 
     /// Adds a mistake of the form, which nothing but a correction mends.
     pub fn refuse(&mut self, at: Place, what: impl Into<String>, remedy: impl Into<String>) {
-        let finding = at.finding(what, remedy);
+        self.add_refusal(at.finding(what, remedy));
+    }
+
+    fn add_refusal(&mut self, finding: Finding) {
         if self.seen.insert(finding.clone()) {
             self.refusals.push(finding);
         }
@@ -125,7 +164,8 @@ impl Findings {
         if self.leaves_out {
             self.remark(at, format!("{}; left out", what.into()), "");
         } else {
-            self.refuse(at, what, format!("{remedy}, or leave it out with --leave-out"));
+            let otherwise = Otherwise::LeaveOut;
+            self.add_refusal(Finding { otherwise, ..at.finding(what, remedy) });
         }
     }
 }

@@ -53,8 +53,12 @@ impl Importer {
         let questionnaire = Questionnaire::parse(&toml)?;
         for finding in review(&questionnaire) {
             if finding.severity == Severity::Error {
-                let what = format!("questionnaire check: {}: {}", finding.place, finding.what.en());
-                self.findings.remark(Place::survey(0, ""), what, "correct it before the launch");
+                let what = (
+                    format!("问卷检查：{}：{}", finding.place, finding.what.zh()),
+                    format!("questionnaire check: {}: {}", finding.place, finding.what.en()),
+                );
+                let at = Place::survey(0, "");
+                self.findings.remark_of_check(at, what, "correct it before the launch");
             }
         }
         Ok(ImportedQuestionnaire { toml, remarks: self.findings.remarks })

@@ -9,7 +9,7 @@ use super::expression::{Expression, Sign, parse};
 use super::findings::{Findings, Place, shortened};
 use super::languages::{Languages, Texts};
 use super::names::Names;
-use super::pages::{PageHead, Placed};
+use super::pages::{Grid, PageHead, Placed};
 use super::scope::{AnswerKind, Meaning, Scope};
 use super::structure::{MAX_ROWS, Node, is_loop_row, read_structure};
 use super::texts::pipe;
@@ -30,6 +30,8 @@ pub struct Group {
     pub is_grid: bool,
     /// The heading of the group's table.
     pub heading: Option<Texts>,
+    /// The id of the table in an exported form.
+    exact_id: Option<String>,
     is_dropped: bool,
 }
 
@@ -98,7 +100,7 @@ impl Importer {
         let tree = read_structure(&workbook.survey, &mut self.findings);
         self.reserve_exact_names(&workbook.survey);
         self.walk(&tree, "");
-        self.remark_on_columns(&workbook.survey);
+        self.remark_on_columns(&workbook.survey, &workbook.choices);
         self.finish(workbook)
     }
 
@@ -238,6 +240,10 @@ impl Importer {
         let mut title =
             self.languages.text(row, "label").map(|title| raw_texts(row, "text", title));
         if !self.languages.same("").is_exact(row, "text") {
+            if let Some(title) = &title {
+                let at = Place::survey(row.number, "label");
+                self.remark_on_losses(at, "the group", title, suffix);
+            }
             title =
                 title.and_then(|title| match title.map(|text| pipe(text, &self.scope, suffix)) {
                     Ok(title) => Some(title),
@@ -260,6 +266,7 @@ impl Importer {
             is_page: is_grid || appearance.split_whitespace().any(|word| word == "field-list"),
             is_grid,
             heading: None,
+            exact_id: row.raw("fieldworkd_id").map(str::to_owned),
             is_dropped: false,
         };
         if let Some((round, rounds, counted)) = round {
@@ -354,7 +361,7 @@ impl Importer {
         };
         let grid = self.groups.last().and_then(|group| {
             let heading = group.heading.clone().filter(|_| group.is_grid)?;
-            Some((group.number, heading))
+            Some(Grid { group: group.number, heading, id: group.exact_id.clone() })
         });
         let looks_at = conditions.into_iter().flat_map(|c| c.looks_at).chain(looks_at).collect();
         self.placed.push(Placed { item, looks_at, grid, page: self.segment, head });

@@ -11,6 +11,10 @@ use super::languages::Texts;
 use super::scope::{AnswerKind, Meaning};
 use super::texts::pipe;
 use super::workbook::Row;
+use crate::domain::questionnaire::Latent;
+
+/// The columns for the latent variable that an item measures.
+pub const LATENT: [&str; 2] = ["latent", "fieldworkd_latent"];
 
 /// What a row says of an item, before its kind.
 pub struct Draft<'r> {
@@ -47,6 +51,11 @@ impl Importer {
     pub fn reserve_exact_names(&mut self, survey: &[Row]) {
         for row in survey {
             if let Some(id) = row.raw("fieldworkd_id") {
+                // A table has an id, and no column of its own.
+                if row.get("appearance") == "table-list" {
+                    self.names.take_id(id);
+                    continue;
+                }
                 let variable = row.raw("fieldworkd_variable").unwrap_or(id);
                 self.names.take(id, variable, &[]);
             }
@@ -91,9 +100,19 @@ impl Importer {
             set("variable", Value::from(variable));
         }
         set("type", Value::from(kind.word));
-        let latent = first_filled(row, ["latent", "fieldworkd_latent"]);
-        if !latent.is_empty() {
-            set("latent", Value::from(latent));
+        let latent = first_filled(row, LATENT);
+        match Latent::parse(latent) {
+            Some(latent) => set("latent", Value::from(latent.as_str())),
+            None if latent.is_empty() => {}
+            None => {
+                let column = if row.get(LATENT[0]).is_empty() { LATENT[1] } else { LATENT[0] };
+                let known = Latent::ALL.map(Latent::as_str).join(", ");
+                self.findings.refuse(
+                    Place::survey(row.number, column),
+                    format!("«{latent}» is no latent variable"),
+                    format!("take one of {known}, or clear the cell"),
+                );
+            }
         }
         set("text", draft.text.clone().into_value());
         for (key, value) in kind.keys {

@@ -7,7 +7,7 @@ use super::constraints::{Limits, read_limits};
 use super::expression::{Expression, parse};
 use super::findings::{Place, shortened};
 use super::import::Importer;
-use super::items::{Draft, Kind, first_filled};
+use super::items::{Draft, Kind, LATENT, first_filled};
 use super::languages::Texts;
 use super::scope::{AnswerKind, Code};
 use super::simplify::simplify;
@@ -168,7 +168,7 @@ impl Importer {
         };
         let (from, to) = if start < end { (start, end) } else { (end, start) };
         let is_whole = from.fract() == 0.0 && to.fract() == 0.0 && step.fract() == 0.0;
-        let latent = first_filled(row, ["latent", "fieldworkd_latent"]);
+        let latent = first_filled(row, LATENT);
         if !latent.is_empty() && is_whole && step.abs() == 1.0 && to - from <= 100.0 {
             let list = parameter(parameters, "tick_labelset").unwrap_or_default();
             let word = |point: f64| {

@@ -17,6 +17,9 @@ pub struct Languages {
     pub untranslated: usize,
 }
 
+/// What to do about a language that is not known.
+const TAG: &str = "name the language by its tag, as in label::Français (fr)";
+
 /// Returns the languages of the questionnaire, each with its column in the form.
 fn known_columns(
     workbook: &Workbook,
@@ -115,9 +118,7 @@ pub fn choose(
                 listed()
             ),
         };
-        let remedy = "name the language by its tag, as in label::Français (fr), or say it with \
-                      --language fr=NAME";
-        findings.remark(at, what, remedy);
+        findings.remark_on_language(at, what, TAG, "NAME");
         let orders = [Language::ZH, Language::EN].map(|language| (language, rest.clone())).into();
         return Ok(Languages { orders, are_named: false, untranslated: 0 });
     }
@@ -125,11 +126,7 @@ pub fn choose(
         let is_used = columns.iter().any(|(_, column)| column.as_ref() == Some(name));
         if !is_used && Language::parse(name).is_none() {
             let what = format!("the language «{name}» is not known; its texts are left out");
-            let remedy = format!(
-                "name it by its tag, as in label::Français (fr), or say it with --language \
-                 fr={name}"
-            );
-            findings.remark(at, what, &remedy);
+            findings.remark_on_language(at, what, TAG, name);
         }
     }
     let order = |own: &Option<String>| {

@@ -39,7 +39,7 @@ mod values;
 mod workbook;
 
 pub use export::{ExportedForm, export};
-pub use findings::{Finding, Refusals};
+pub use findings::{Finding, Otherwise, Refusals};
 
 use crate::adapters::spreadsheets::Sheet;
 use crate::domain::language::Language;

@@ -82,6 +82,11 @@ impl Names {
         id
     }
 
+    /// Notes the id of something without a column.
+    pub fn take_id(&mut self, id: &str) {
+        self.ids.insert(id.to_lowercase());
+    }
+
     /// Notes names that an exported form gives exactly.
     pub fn take(&mut self, id: &str, variable: &str, codes: &[String]) {
         self.ids.insert(id.to_lowercase());

@@ -15,14 +15,22 @@ pub struct PageHead {
     pub show_if: Option<String>,
 }
 
+/// A group that is shown as a table.
+#[derive(Debug, Clone)]
+pub struct Grid {
+    pub group: usize,
+    pub heading: Texts,
+    /// The id that an exported form gives it.
+    pub id: Option<String>,
+}
+
 /// An item to be laid out.
 #[derive(Debug)]
 pub struct Placed {
     pub item: Table,
     /// The ids that its condition and texts look at.
     pub looks_at: Vec<String>,
-    /// The group that is shown as a table, and the table's heading.
-    pub grid: Option<(usize, Texts)>,
+    pub grid: Option<Grid>,
     /// The group that makes the page.
     pub page: usize,
     pub head: PageHead,
@@ -32,7 +40,7 @@ struct Page {
     page: usize,
     head: PageHead,
     ids: BTreeSet<String>,
-    items: Vec<(Table, Option<(usize, Texts)>)>,
+    items: Vec<(Table, Option<Grid>)>,
 }
 
 /// Lays out the items. Pages of different groups are never joined.
@@ -54,11 +62,34 @@ pub fn lay_out(items: Vec<Placed>, languages: &Languages) -> Vec<Value> {
             page.items.push((placed.item, placed.grid));
         }
     }
-    let mut grids = 0;
+    let taken = pages.iter().flat_map(|page| &page.items).flat_map(|(item, grid)| {
+        let exact = grid.iter().filter_map(|grid| grid.id.as_deref());
+        item.get("id").and_then(Value::as_str).into_iter().chain(exact)
+    });
+    let mut grids = GridIds { taken: taken.map(str::to_lowercase).collect(), number: 0 };
     pages.into_iter().map(|page| write_page(page, languages, &mut grids)).collect()
 }
 
-fn write_page(page: Page, languages: &Languages, grids: &mut usize) -> Value {
+/// Gives tables their ids.
+struct GridIds {
+    /// In small letters.
+    taken: BTreeSet<String>,
+    number: usize,
+}
+
+impl GridIds {
+    fn next(&mut self) -> String {
+        loop {
+            self.number += 1;
+            let id = format!("grid_{}", self.number);
+            if !self.taken.contains(&id) {
+                return id;
+            }
+        }
+    }
+}
+
+fn write_page(page: Page, languages: &Languages, grids: &mut GridIds) -> Value {
     let title = page.head.title.unwrap_or_else(|| languages.words("问题", "Questions"));
     let mut table = Table::from_iter([("title".to_owned(), title.into_value())]);
     if let Some(condition) = page.head.show_if {
@@ -68,21 +99,21 @@ fn write_page(page: Page, languages: &Languages, grids: &mut usize) -> Value {
     let mut rest = page.items.into_iter().peekable();
     let mut last_grid = None;
     while let Some((item, grid)) = rest.next() {
-        let heading = grid.clone().filter(|(group, _)| is_row(&item) && last_grid != Some(*group));
-        let Some((group, heading)) = heading else {
+        let grid = grid.filter(|grid| is_row(&item) && last_grid != Some(grid.group));
+        let Some(Grid { group, heading, id }) = grid else {
             items.push(Value::Table(item));
             continue;
         };
         let mut rows = vec![item];
         while let Some((next, _)) = rest.next_if(|(next, of)| {
-            of.as_ref().is_some_and(|(other, _)| *other == group)
+            of.as_ref().is_some_and(|other| other.group == group)
                 && without_own(next) == without_own(&rows[0])
         }) {
             rows.push(next);
         }
         last_grid = Some(group);
-        *grids += 1;
-        items.push(Value::Table(write_grid(rows, heading, *grids)));
+        let id = id.unwrap_or_else(|| grids.next());
+        items.push(Value::Table(write_grid(rows, heading, id)));
     }
     table.insert("item".to_owned(), Value::Array(items));
     Value::Table(table)
@@ -102,9 +133,9 @@ fn without_own(item: &Table) -> Table {
         .collect()
 }
 
-fn write_grid(rows: Vec<Table>, heading: Texts, number: usize) -> Table {
+fn write_grid(rows: Vec<Table>, heading: Texts, id: String) -> Table {
     let mut grid = Table::from_iter([
-        ("id".to_owned(), Value::from(format!("grid_{number}"))),
+        ("id".to_owned(), Value::from(id)),
         ("type".to_owned(), Value::from("grid")),
         ("text".to_owned(), heading.into_value()),
     ]);

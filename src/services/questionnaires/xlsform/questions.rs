@@ -1,13 +1,16 @@
 //! Reads a row of the sheet `survey`.
 
+use std::collections::BTreeSet;
+
 use super::choices::raw_texts;
 use super::columns::collapsed;
 use super::expression::Expression;
 use super::findings::Place;
 use super::import::Importer;
 use super::items::{Draft, Kind};
+use super::languages::Texts;
 use super::scope::{AnswerKind, Meaning};
-use super::texts::pipe;
+use super::texts::{Losses, losses, pipe};
 use super::types::RowType;
 use super::workbook::Row;
 
@@ -116,6 +119,22 @@ impl Importer {
         }
     }
 
+    /// Says what a label loses here.
+    pub fn remark_on_losses(&mut self, at: Place, whose: &str, label: &Texts, suffix: &str) {
+        let all: Vec<Losses> =
+            label.iter().map(|(_, text)| losses(text, &self.scope, suffix)).collect();
+        let empty: BTreeSet<&str> =
+            all.iter().flat_map(|losses| losses.empty.iter().map(String::as_str)).collect();
+        for name in empty {
+            let what = format!("the label of {whose} shows {name}, which has no answer to show");
+            self.findings.remark(at, what, "write its text into the label");
+        }
+        if all.iter().any(|losses| losses.has_braces) {
+            let what = format!("braces in the label of {whose} became parentheses");
+            self.findings.remark(at, what, "braces stand for {subject} and {applicant} only");
+        }
+    }
+
     /// Reads the label; `None`: there is none, which is a finding.
     fn draft<'r>(
         &mut self,
@@ -166,6 +185,7 @@ impl Importer {
         let text = if label.is_exact(row, "text") {
             Ok(label)
         } else {
+            self.remark_on_losses(at, &name, &label, suffix);
             label.map(|text| pipe(text, &self.scope, suffix))
         };
         match text {

@@ -9,7 +9,7 @@ use super::constraints::read_several;
 use super::expression::{Expression, Sign, parse};
 use super::findings::{Place, shortened};
 use super::import::Importer;
-use super::items::{Draft, Kind, first_filled};
+use super::items::{Draft, Kind, LATENT, first_filled};
 use super::languages::Texts;
 use super::scope::{AnswerKind, Code, Meaning};
 use super::texts::name_questions;
@@ -277,7 +277,7 @@ impl Importer {
     fn as_scale(&mut self, draft: &Draft, choices: &[ListChoice]) -> Option<Kind> {
         let row = draft.row;
         let is_exact = row.get("fieldworkd_type") == "scale";
-        let latent = first_filled(row, ["latent", "fieldworkd_latent"]);
+        let latent = first_filled(row, LATENT);
         let points: Vec<i64> =
             choices.iter().map(|choice| choice.code.theirs.parse().ok()).collect::<Option<_>>()?;
         let is_consecutive = points.windows(2).all(|pair| pair[0] + 1 == pair[1]);

@@ -20,6 +20,31 @@ pub fn pipe(text: &str, scope: &Scope, suffix: &str) -> Result<String, String> {
     Ok(piped)
 }
 
+/// What a text loses when it is shown here.
+#[derive(Debug, Default, PartialEq)]
+pub struct Losses {
+    /// Names in it that stand for nothing, such as a note's.
+    pub empty: Vec<String>,
+    /// Whether braces that stand for nothing here become parentheses.
+    pub has_braces: bool,
+}
+
+/// Returns what [`pipe`] takes from a text without an error.
+pub fn losses(text: &str, scope: &Scope, suffix: &str) -> Losses {
+    let mut losses = Losses::default();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("${") {
+        losses.has_braces |= without_braces(before) != before;
+        let Some((name, behind)) = after.split_once('}') else { break };
+        if meaning_in_text(name.trim(), scope, suffix).is_ok_and(|text| text.is_empty()) {
+            losses.empty.push(name.trim().to_owned());
+        }
+        rest = behind;
+    }
+    losses.has_braces |= without_braces(rest) != rest;
+    losses
+}
+
 /// Braces stand for names here; other braces become parentheses.
 fn without_braces(text: &str) -> String {
     let mut kept = String::with_capacity(text.len());
@@ -121,6 +146,10 @@ mod tests {
         scope.define("use", "_1", Meaning::Item("use_1".into()));
         scope.define("four", "", Meaning::Calculation(Expression::Number(4.0)));
         scope.define("start", "", Meaning::Unknown("start is not kept".into()));
+        scope.define("note", "", Meaning::Calculation(Expression::text("")));
+        let lost = losses("{subject} ${use} {x} ${note}", &scope, "_1");
+        assert_eq!(lost, Losses { empty: vec!["note".into()], has_braces: true });
+        assert_eq!(losses("{subject} ${use} ${four} {", &scope, "_1"), Losses::default());
         for (text, piped) in [
             ("${use}?", Ok("{answer:use_1}?")),
             ("2+2 = ${ four }", Ok("2+2 = 4")),

@@ -134,6 +134,7 @@ impl<'a> CelWriter<'a> {
                     _ => Err(format!("whether {id} holds the answer to {one} is not known here")),
                 }
             }
+            ("today" | "now", _) => Err(no_clock(function)),
             (other, _) => Err(format!("the function {other}() is not known here")),
         }
     }
@@ -146,6 +147,9 @@ impl<'a> CelWriter<'a> {
         is_total: bool,
     ) -> Written {
         use Expression::{Call, Name, Number, Text};
+        if let Some(clock) = [left, right].into_iter().find_map(reads_clock) {
+            return Err(no_clock(clock));
+        }
         match (left, right) {
             (Number(_) | Text(_), Name(_) | Call(..) | Expression::Arithmetic(..)) => {
                 self.compare(sign.flipped(), right, left, is_total)
@@ -361,6 +365,21 @@ fn are_unchanged(codes: &[Code]) -> bool {
     codes.iter().all(|code| code.theirs == code.ours)
 }
 
+/// Returns the function by which a value depends on the day of the interview, if it does.
+fn reads_clock(value: &Expression) -> Option<&str> {
+    match value {
+        Expression::Call(function, _) if function == "today" || function == "now" => Some(function),
+        Expression::Call(_, parts) => parts.iter().find_map(reads_clock),
+        Expression::Arithmetic(_, left, right) => reads_clock(left).or_else(|| reads_clock(right)),
+        Expression::Negative(inner) => reads_clock(inner),
+        _ => None,
+    }
+}
+
+fn no_clock(function: &str) -> String {
+    format!("{function}() is not possible: conditions look at answers, not at the day")
+}
+
 fn free_text(id: &str) -> String {
     format!("it looks at {id}, which is free text")
 }
@@ -454,7 +473,9 @@ mod tests {
     fn what_cannot_be_expressed_is_named() {
         for (xpath, said) in [
             ("${other} = 1", "other is no question"),
-            ("today() > ${day}", "the function today() is not known"),
+            ("today() > ${day}", "today() is not possible"),
+            ("${day} = today()", "today() is not possible"),
+            ("${n} + 1 > int(now())", "now() is not possible"),
             ("${open} = 'x'", "open, which is free text"),
             ("selected-at(${why}, 0) = 'price'", "keeps no order"),
             ("pulldata('f', 'a', 'b', 'c') = 1", "pulldata()"),

@@ -11,6 +11,11 @@ use super::simplify::simplify;
 use super::workbook::Row;
 use crate::domain::questionnaire::{ROUTING_FACTS, is_field_name};
 
+/// The columns of pictures, sounds and films; what becomes of them, and the remedy.
+const MEDIA: [&str; 4] = ["image", "audio", "video", "big-image"];
+const NO_MEDIA: (&str, &str) =
+    ("pictures, sounds and films are not shown", "say in the label what they show");
+
 impl Importer {
     /// A hidden value comes from outside: a fact, or a field of the list.
     pub fn read_hidden(&mut self, row: &Row, name: &str, suffix: &str) {
@@ -68,31 +73,31 @@ impl Importer {
     }
 
     /// Says what columns of the form have no counterpart here, once for each.
-    pub fn remark_on_columns(&mut self, survey: &[Row]) {
-        let rows_with = |columns: &[&str]| {
-            survey
-                .iter()
-                .filter(|row| !row.get("type").is_empty())
+    pub fn remark_on_columns(&mut self, survey: &[Row], choices: &[Row]) {
+        let rows_with = |rows: &[Row], columns: &[&str]| {
+            rows.iter()
+                .filter(|row| !row.get("type").is_empty() || !row.get("list_name").is_empty())
                 .filter(|row| columns.iter().any(|column| row.has(column)))
                 .map(|row| row.number.to_string())
                 .collect::<Vec<_>>()
                 .join(", ")
         };
         for (columns, what, remedy) in [
-            (
-                &["image", "audio", "video", "big-image"][..],
-                "pictures, sounds and films are not shown",
-                "say in the label what they show",
-            ),
+            (&MEDIA[..], NO_MEDIA.0, NO_MEDIA.1),
             (&["hint"], "hints are shown to interviewers, not to respondents", ""),
             (&["default"], "answers given in advance are left out", ""),
             (&["trigger"], "triggers of calculations are left out", ""),
         ] {
-            let rows = rows_with(columns);
+            let rows = rows_with(survey, columns);
             if !rows.is_empty() {
                 let what = format!("{what} (rows {rows})");
                 self.findings.remark(Place::survey(0, columns[0]), what, remedy);
             }
+        }
+        let rows = rows_with(choices, &MEDIA);
+        if !rows.is_empty() {
+            let what = format!("{} (rows {rows})", NO_MEDIA.0);
+            self.findings.remark(Place::choices(0, MEDIA[0]), what, NO_MEDIA.1);
         }
         for row in survey {
             let is_calculation = collapsed(row.get("type")).to_lowercase().contains("calculate");

@@ -19,9 +19,10 @@ use super::{category_of, editor as editor_page, problem};
 use crate::domain::category::Category;
 use crate::domain::language::Language;
 use crate::domain::questionnaire::QuestionnaireFile;
+use crate::interfaces::errors::xlsform::{LEAVE_OUT, finding_text};
 use crate::services::questionnaires::editor::{self, EditorError, MAX_SOURCE};
 use crate::services::questionnaires::library::{QuestionnaireVersion, VersionOrigin, versions};
-use crate::services::questionnaires::{ImportOptions, import_xlsform};
+use crate::services::questionnaires::{ImportOptions, XlsFormError, import_xlsform};
 
 struct CategoryRow {
     code: &'static str,
@@ -41,9 +42,16 @@ struct CategoryRow {
 #[template(path = "console/questionnaires.html")]
 struct OverviewPage<'a> {
     layout: PageLayout<'a>,
-    problem: Option<String>,
+    problem: Option<Problem>,
     flash: Option<&'static str>,
     rows: Vec<CategoryRow>,
+    leave_out: &'static str,
+}
+
+/// What went wrong; of a form that cannot be imported, each reason.
+struct Problem {
+    what: String,
+    findings: Vec<String>,
 }
 
 /// Where a version comes from, in words.
@@ -72,7 +80,7 @@ async fn overview(
     app: &AppState,
     staff: &Staff,
     status: StatusCode,
-    problem: Option<String>,
+    problem: Option<Problem>,
     flash: Option<&'static str>,
 ) -> Result<Response, Failure> {
     let folder = app.context.config.questionnaires.as_deref();
@@ -126,7 +134,9 @@ async fn overview(
             sources,
         });
     }
-    let template = OverviewPage { layout: PageLayout::for_staff(staff), problem, flash, rows };
+    let layout = PageLayout::for_staff(staff);
+    let leave_out = staff.tr.pair(LEAVE_OUT);
+    let template = OverviewPage { layout, problem, flash, rows, leave_out };
     Ok(render_page(status, &template))
 }
 
@@ -162,10 +172,22 @@ pub async fn start(
         }
         Ok(remarks) => editor_page::show_with_remarks(&app, &staff, category, remarks).await,
         Err(error) => {
-            let problem = problem(staff.tr, error)?;
+            let problem = refusal(&staff, error)?;
             overview(&app, &staff, StatusCode::UNPROCESSABLE_ENTITY, Some(problem), None).await
         }
     }
+}
+
+fn refusal(staff: &Staff, error: EditorError) -> Result<Problem, Failure> {
+    let EditorError::Form(XlsFormError::Row(refusals)) = error else {
+        return Ok(Problem { what: problem(staff.tr, error)?, findings: Vec::new() });
+    };
+    let what = staff.tr.t(
+        "XLSForm 未能导入，请按下面的说明改正后再上传：",
+        "The XLSForm cannot be imported. Correct this, and upload it again:",
+    );
+    let findings = refusals.0.iter().map(|finding| finding_text(finding, staff.tr.0));
+    Ok(Problem { what: what.to_owned(), findings: findings.collect() })
 }
 
 /// Returns the remarks on the conversion of an XLSForm.
@@ -179,9 +201,23 @@ async fn begin(
     let mut remarks = Vec::new();
     let from = form.text("from");
     let file = match from {
-        "upload" => {
-            let (file, found) = uploaded_file(uploaded, !form.text("leave-out").is_empty())?;
-            remarks = found;
+        // Whoever attaches a file means it, even with another choice still selected.
+        _ if from == "upload" || !uploaded.content.is_empty() => {
+            let leaves_out = !form.text("leave-out").is_empty();
+            let (file, found) = uploaded_file(staff, uploaded, leaves_out)?;
+            if from != "upload" {
+                remarks.push(
+                    staff
+                        .tr
+                        .t(
+                            "已从附上的文件开始，没有用“从哪里开始”所选的问卷。若不是此意，请放弃后重来，不附文件。",
+                            "It begins with the attached file, not with what was selected. If that was not meant, \
+                                throw it away and begin again without a file.",
+                        )
+                        .to_owned(),
+                );
+            }
+            remarks.extend(found);
             file
         }
         "empty" => editor::empty_file(category),
@@ -200,6 +236,7 @@ async fn begin(
 
 /// Reads an uploaded questionnaire: TOML, or an XLSForm as XLSX.
 fn uploaded_file(
+    staff: &Staff,
     uploaded: &UploadedFile,
     leaves_out: bool,
 ) -> Result<(QuestionnaireFile, Vec<String>), EditorError> {
@@ -212,7 +249,8 @@ fn uploaded_file(
     if is_workbook {
         let options = ImportOptions { leaves_out, ..ImportOptions::default() };
         let imported = import_xlsform(&uploaded.content, &options)?;
-        let remarks = imported.remarks.iter().map(ToString::to_string).collect();
+        let remarks = imported.remarks.iter().map(|remark| finding_text(remark, staff.tr.0));
+        let remarks = remarks.collect();
         return Ok((QuestionnaireFile::read(&imported.toml)?, remarks));
     }
     if uploaded.content.len() > MAX_SOURCE {

@@ -194,6 +194,9 @@ impl<'q> Exporter<'q> {
             set(&mut row, "type", "begin_group");
             set(&mut row, "name", self.names.free(&format!("table_{}", item.id)));
             set(&mut row, "appearance", "table-list");
+            if let Some(id) = &item.grid_id {
+                set(&mut row, "fieldworkd_id", id);
+            }
             self.add_text(&mut row, "label", "text", heading);
             self.survey.push(row);
             self.add_item(item, list.as_deref(), true);
