@@ -164,6 +164,8 @@ pub struct ParsedWords {
     pub words: Words,
     /// Keys of the texts that are missing, such as `sms.scale`.
     pub missing: Vec<String>,
+    /// Keys of the texts that are those of English, letter for letter: perhaps not translated yet.
+    pub english: Vec<String>,
     /// The language whose texts stand there instead.
     pub instead: Language,
 }
@@ -216,6 +218,11 @@ impl Words {
         })?;
         let instead = language.choose_own(Language::USUAL.into_iter()).unwrap_or(Language::EN);
         let mut missing = Vec::new();
+        let is_english = language.tag().split('-').next() == Some(Language::EN.tag());
+        let english = match is_english {
+            true => Vec::new(),
+            false => same_texts(&file, &source(Language::EN), ""),
+        };
         complete(&mut file, &source(instead), &source(Language::EN), "", &mut missing)?;
         if language.direction() != instead.direction() {
             isolate(&mut file, &missing);
@@ -224,7 +231,7 @@ impl Words {
         let words = Value::Table(file).try_into().map_err(|error: toml::de::Error| {
             wrong("TOML", error.to_string().trim().replace('\n', " "))
         })?;
-        Ok(ParsedWords { words, missing, instead })
+        Ok(ParsedWords { words, missing, english, instead })
     }
 
     /// Returns the file of a language, or the English one to translate it from, with the purpose
@@ -343,6 +350,31 @@ fn complete(
         }
     }
     Ok(())
+}
+
+/// Returns the keys of the texts of words, not of signs alone, that are the same in two tables.
+fn same_texts(own: &Table, other: &Table, section: &str) -> Vec<String> {
+    let mut same = Vec::new();
+    for (key, value) in own {
+        let at = if section.is_empty() { key.clone() } else { format!("{section}.{key}") };
+        match (value, other.get(key)) {
+            (Value::Table(own), Some(Value::Table(other))) => {
+                same.extend(same_texts(own, other, &at));
+            }
+            (own, Some(other)) if own == other => {
+                let has_words = |text: &&str| {
+                    // Names in braces are no words.
+                    text.split('{').any(|part| {
+                        let outside = part.split_once('}').map_or(part, |(_, behind)| behind);
+                        outside.contains(char::is_alphabetic)
+                    })
+                };
+                same.extend(texts(own).iter().any(has_words).then_some(at));
+            }
+            _ => {}
+        }
+    }
+    same
 }
 
 /// Sets texts of pages apart that run against their page, so that the marks at their ends stay there
@@ -471,6 +503,17 @@ mod tests {
             arabic.contains("language = \"ar\"")
                 && arabic.contains("# en: next = \"Next\"\nnext = \"Next\"")
         );
+        let untranslated = Words::parse(&arabic).unwrap();
+        assert!(untranslated.missing.is_empty() && untranslated.english.len() > 50);
+        let begun =
+            Words::parse(&arabic.replace("next = \"Next\"\n", "next = \"التالي\"\n")).unwrap();
+        assert!(untranslated.english.contains(&"next".to_owned()));
+        assert!(untranslated.english.contains(&"sms.scale".to_owned()));
+        assert!(!begun.english.contains(&"next".to_owned()));
+        for language in Language::USUAL {
+            let read = Words::parse(&Words::export(language)).unwrap();
+            assert_eq!(read.english, Vec::<String>::new(), "{language}");
+        }
         assert!(Words::export(Language::from_tag("zh-HK").unwrap()).contains("next = \"下一頁\""));
     }
 

@@ -17,7 +17,7 @@ pub enum WordsCommand {
         /// A language tag, such as ar
         language: String,
     },
-    /// Check a translated file: its keys and placeholders, and what is missing
+    /// Check a translated file: its keys and placeholders, and what is missing or still English
     Check { file: PathBuf },
 }
 
@@ -36,6 +36,7 @@ pub fn run(command: &WordsCommand) -> Result<()> {
                 .map_err(|error| CommandError::InvalidOption(error.to_string()))
                 .with_context(|| file.display().to_string())?;
             match read.missing.len() {
+                0 if !read.english.is_empty() => {}
                 0 => print_line!("{}: all texts are there", read.words.language),
                 count => print_line!(
                     "{}: {count} texts are missing and shown in {}: {}",
@@ -43,6 +44,15 @@ pub fn run(command: &WordsCommand) -> Result<()> {
                     read.instead,
                     read.missing.join(" ")
                 ),
+            }
+            if !read.english.is_empty() {
+                print_line!(
+                    "{}: {} texts are still the English ones; translate them, unless they are the \
+                        same: {}",
+                    read.words.language,
+                    read.english.len(),
+                    read.english.join(" ")
+                );
             }
         }
     }
