@@ -230,7 +230,8 @@ async fn suppressed(app: &TestApp, numbers: &[&str]) -> Vec<String> {
 }
 
 /// The Personal Information Protection Law gives access and erasure (articles 45 and 47) to whoever
-/// a number identifies, not to whoever it was written down for first.
+/// a number identifies, not to whoever it was written down for first. A number that an erasure leaves
+/// behind: eventespresso/event-espresso-core 509.
 #[tokio::test]
 async fn a_further_number_is_found_exported_suppressed_and_erased() {
     const A1: &str = "姓名,手机\n赵一,13917400001/13917400002\n钱二,13917400003/13917400009\n\
