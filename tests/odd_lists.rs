@@ -241,3 +241,147 @@ async fn a_file_of_excel_with_formats_is_read() {
     let outcome = import(&app, "x", &file, ListOptions::default()).await.unwrap();
     assert_eq!((outcome.accepted, outcome.fixed_lines, outcome.findings.len()), (1, 0, 0));
 }
+
+/// importcsv/importcsv#15 (a header that only contains the word is taken for the column). Lists of shops,
+/// hospitals, schools and housing companies name others beside the person.
+#[tokio::test]
+async fn columns_of_other_people_are_told_and_not_taken() {
+    let app = TestApp::on_sqlite(Scenario::faultless(1, 50), &[]).await;
+    app.register_brand("A1", "a", "").await;
+    let kinds = [
+        (
+            "业务员姓名,业务员手机,客户姓名,客户手机\n王销,13900139000,甲,13800138000\n王销,13900139000,乙,13800138001\n",
+            2,
+        ),
+        ("姓名,家属手机,手机\n甲,13900139000,13800138000\n乙,13900139000,13800138001\n", 2),
+        ("姓名,紧急联系人,紧急联系人电话,本人手机\n甲,丙,13900139000,13800138000\n", 1),
+        ("姓名,第二联系人电话,联系电话\n甲,13900139000,13800138000\n", 1),
+        ("学生姓名,家长姓名,家长手机,手机\n甲,丙,13900139000,13800138000\n", 1),
+        ("姓名,銷售顧問手機,手機號碼\n甲,13900139000,13800138000\n", 1),
+    ];
+    for (list, people) in kinds {
+        let outcome = import(&app, "x", list.as_bytes(), ListOptions::default()).await.unwrap();
+        assert_eq!(outcome.accepted, people, "{list}: {:#?}", outcome.findings);
+        let codes: Vec<&str> = outcome.findings.iter().map(|finding| finding.code).collect();
+        assert_eq!(codes, ["list_note.others_columns"], "{list}");
+    }
+    // What sounds alike and is the person's.
+    for list in [
+        "销售商名称,联系人,手机\n甲,王,13800138000\n",
+        "学生姓名,家长姓名,家长手机\n甲,丙,13800138000\n",
+        "姓名,备用手机,联系电话\n甲,13900139000,13800138000\n",
+        "Name,Mobile consent,Phone\n甲,13900139000,13800138000\n",
+    ] {
+        let outcome = import(&app, "x", list.as_bytes(), ListOptions::default()).await.unwrap();
+        assert_eq!((outcome.accepted, outcome.findings.len()), (1, 0), "{list}");
+    }
+    let only = "姓名,业务员手机\n甲,13900139000\n乙,13900139001\n丙,13900139002\n";
+    let refused = import(&app, "x", only.as_bytes(), ListOptions::default()).await.unwrap_err();
+    assert!(refused.to_string().contains("业务员手机"), "{refused}");
+    let said = ListOptions::parse(None, None, None, &["mobile=2".to_owned()]).unwrap();
+    assert_eq!(import(&app, "x", only.as_bytes(), said).await.unwrap().accepted, 3);
+}
+
+/// docling-project/docling#2976 and ArtifexSoftware/pdf2docx#231 (a table that goes on is another one),
+/// nextcloud/contacts#3807 (the extension is lost). Tables stand beside each other, go on without a
+/// header, or hold several people in a row.
+#[tokio::test]
+async fn nobody_is_lost_however_the_table_is_laid_out() {
+    let app = TestApp::on_sqlite(Scenario::faultless(1, 50), &[]).await;
+    app.register_brand("A1", "a", "").await;
+    let head: &[&[&str]] = &[
+        &["序号", "姓名", "手机", "备注"],
+        &["1", "甲", "13800138000", "a"],
+        &["2", "乙", "13800138001"],
+    ];
+    let rest: &[&[&str]] = &[&["3", "丙", "13800138002"], &["4", "丁", "13800138003"]];
+    let form: &[&[&str]] = &[&["经办人", "李磊", "电话", "020-83300464"]];
+    let odd: &[&[&str]] = &[
+        &["一", "二", "三", "四", "五", "13900139000"],
+        &["一", "二", "三", "四", "五", "13900139001"],
+        &["一", "二", "三", "四", "五", "13900139002"],
+    ];
+    let beside: &[&[&str]] = &[
+        &["序号", "姓名", "手机", "序号", "姓名", "手机"],
+        &["1", "甲", "13800138000", "3", "丙", "13800138002"],
+        &["2", "乙", "13800138001", "", "", ""],
+    ];
+    let kinds: Vec<(&str, Vec<u8>, Counts)> = vec![
+        ("side by side", "姓名,手机,姓名,手机\n甲,13800138000,乙,13800138001\n丙,13800138002,,\n".into(), (3, 0, 0)),
+        ("side by side with a gap", "姓名,手机,,姓名,手机\n甲,13800138000,,乙,13800138001\n".into(), (2, 0, 0)),
+        ("three, numbered", "单位,姓名1,电话1,姓名2,电话2,姓名3,电话3\n厂,甲,13800138000,乙,13800138001,,\n".into(), (2, 0, 0)),
+        ("side by side in Word", document(&[("登记表", beside)]), (3, 0, 0)),
+        ("two numbers of one", "姓名,电话1,电话2\n甲,13800138000,13800138001\n".into(), (1, 0, 0)),
+        ("a table that goes on", document(&[("登记表（品牌类）", head), ("", rest)]), (4, 0, 0)),
+        ("it goes on after a word", document(&[("登记表（品牌类）", head), ("接上表", rest)]), (4, 0, 0)),
+        ("a form after the list", document(&[("登记表（品牌类）", head), ("申请书", form)]), (2, 0, 0)),
+        ("several people by lines", "姓名,手机\n\"甲一\n乙二\",\"13800138000\n13800138001\"\n".into(), (2, 0, 0)),
+        ("several people by commas", "姓名,手机\n甲一、乙二,13800138000、13800138001\n".into(), (2, 0, 0)),
+        ("more numbers than names", "姓名,手机\n甲一、乙二,13800138000/13800138001/13800138002\n丙,13800138003\n".into(), (1, 1, 0)),
+        ("one person with two numbers", "姓名,手机\n甲一,\"13800138000\n13800138001\"\n".into(), (1, 0, 0)),
+        ("a name in two lines", "姓名,手机\n\"王\n小明\",\"13800138000\n020-83300464\"\n".into(), (1, 0, 0)),
+        ("behind one switchboard", "姓名,电话\n甲,020-88881234-801\n乙,020-88881234转802\n丙,020-88881234*803\n".into(), (3, 0, 0)),
+        ("who filled it in", "姓名,手机\n填表人：张三,13900139000\n甲,13800138000\n,填表人：张,电话：,13900139001\n填表人,张丽,联系电话,13900139002\n".into(), (1, 0, 3)),
+        ("a person with such a name", "姓名,手机\n经办人,13800138000\n制表,13800138001\n".into(), (2, 0, 0)),
+        ("one known word", "顾客,业主手机号码(必填)\n甲,13800138000\n".into(), (1, 0, 0)),
+        ("no known word", "顾问,联系号段\n甲一,13800138000\n乙二,13800138001\n".into(), (2, 0, 0)),
+        ("a header far down", format!("{}姓名,手机\n甲,13800138000\n", "说明文字,第一条\n".repeat(60)).into(), (1, 0, 0)),
+        ("a page without and one with a header", "甲,13800138000\n乙,13800138001\n丙,13800138002\n姓名,手机\n丁,13800138003\n".into(), (4, 0, 1)),
+        ("Hong Kong", "姓名,香港手机\n甲,62345678\n乙,(852)62345679\n丙,13800138000\n".into(), (3, 0, 0)),
+    ];
+    for (kind, content, expected) in &kinds {
+        let outcome = import(&app, kind, content, ListOptions::default()).await;
+        let outcome = outcome.unwrap_or_else(|e| panic!("{kind}: {e}"));
+        let counts = (outcome.accepted, outcome.rejected, outcome.not_people);
+        assert_eq!(counts, *expected, "{kind}: {:#?}", outcome.findings);
+    }
+    let file = document(&[("登记表（品牌类）", head), ("附表", odd), ("登记表（产品类）", head)]);
+    let outcome = import(&app, "x", &file, ListOptions::default()).await.unwrap();
+    let codes: Vec<&str> = outcome.findings.iter().map(|finding| finding.code).collect();
+    assert_eq!(outcome.accepted, 2);
+    assert_eq!(codes, ["list_note.table_not_read", "list_note.other_categories"]);
+    let other = document(&[("登记表（产品类）", head)]);
+    let refused = import(&app, "x", &other, ListOptions::default()).await.unwrap_err().to_string();
+    assert!(refused.contains("no list for 品牌, only for 产品"), "{refused}");
+    let list = "姓名,手机\n甲一、乙二,13800138000、13800138001\n";
+    let said = ListOptions::parse(None, None, None, &["unused=1".to_owned()]).unwrap();
+    let outcome = import(&app, "x", list.as_bytes(), said).await.unwrap();
+    assert_eq!(outcome.accepted, 1, "without names it is one person's row");
+}
+
+/// dfinke/ImportExcel#762, SheetJS/sheetjs#630, saulpw/visidata#1398: rows that are "deleted" by hiding
+/// them are imported. Rows that a sender does not see are no people; the finding says which they are, and of which sheet.
+#[tokio::test]
+async fn hidden_rows_are_told_with_their_sheet() {
+    let app = TestApp::on_sqlite(Scenario::faultless(1, 50), &[]).await;
+    app.register_brand("A1", "a", "").await;
+    let mut book = Workbook::new();
+    let notes = book.add_worksheet();
+    notes.set_name("说明").unwrap();
+    notes.write(0, 0, "请如实填写").unwrap();
+    let sheet = book.add_worksheet();
+    sheet.set_name("名单").unwrap();
+    for (row, name) in (0..).zip(["姓名", "甲", "乙", "丙", "丁"]) {
+        sheet.write(row, 0, name).unwrap();
+        let number = if row == 0 { "手机".to_owned() } else { format!("1380013800{row}") };
+        sheet.write(row, 1, number).unwrap();
+    }
+    sheet.write(5, 1, "1380013800").unwrap();
+    sheet.set_row_hidden(2).unwrap();
+    sheet.set_row_hidden(3).unwrap();
+    let file = book.save_to_buffer().unwrap();
+    let outcome = import(&app, "x", &file, ListOptions::default()).await.unwrap();
+    assert_eq!((outcome.accepted, outcome.rejected), (2, 1));
+    let told: Vec<(u32, &str, &str)> = outcome
+        .findings
+        .iter()
+        .map(|finding| (finding.row, finding.column.as_str(), finding.code))
+        .collect();
+    assert_eq!(
+        told,
+        [(3, "名单", "list_note.hidden_rows"), (6, "名单!手机", "phone.invalid")],
+        "{:#?}",
+        outcome.findings
+    );
+    assert!(outcome.findings[0].message.contains("3-4"), "{}", outcome.findings[0].message);
+}

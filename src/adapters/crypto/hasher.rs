@@ -50,7 +50,7 @@ impl Hasher {
 
     /// Returns the hash of a number, used in every table and across applicants.
     pub fn phone_hash(&self, phone: &Phone) -> String {
-        HEXLOWER.encode(&mac(&self.numbers, phone.e164())[..16])
+        HEXLOWER.encode(&mac(&self.numbers, &phone.stored())[..16])
     }
 
     /// Returns the hash of a name, regardless of its spacing and of full-width letters; `-` for an

@@ -9,7 +9,7 @@ use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Result, Row, Sheet, Sheets, SpreadsheetError, read_here};
+use super::{LeftOut, Result, Row, Sheet, Sheets, SpreadsheetError, read_here};
 
 /// Address space of a child, which holds its program, the file and what is read of it.
 const MAX_MEMORY: u64 = 1024 * 1024 * 1024;
@@ -33,6 +33,8 @@ pub fn in_child_process(program: PathBuf, argument: &'static str) {
 enum Line {
     Sheet(String),
     Row(Row),
+    /// The rows of the sheet that are left out.
+    LeftOut(LeftOut),
     Failed(SpreadsheetError),
     Done,
 }
@@ -40,6 +42,7 @@ enum Line {
 fn word(which: Sheets) -> &'static str {
     match which {
         Sheets::Visible => "visible",
+        Sheets::VisibleWithHiddenRows => "hidden-rows",
         Sheets::All => "all",
     }
 }
@@ -70,7 +73,12 @@ fn converse(mut child: Running, bytes: &[u8]) -> Result<Vec<Sheet>> {
         for line in BufReader::new(stdout.into_iter().next().ok_or_else(died)?).lines() {
             let line = line.map_err(|_| died())?;
             match serde_json::from_str(&line).map_err(|_| died())? {
-                Line::Sheet(name) => sheets.push(Sheet { name, rows: Vec::new() }),
+                Line::Sheet(name) => {
+                    sheets.push(Sheet { name, rows: Vec::new(), left_out: LeftOut::default() })
+                }
+                Line::LeftOut(left_out) => {
+                    sheets.last_mut().ok_or_else(died)?.left_out = left_out;
+                }
                 Line::Row(row) => {
                     sheets.last_mut().ok_or_else(died)?.rows.push(row);
                 }
@@ -130,7 +138,10 @@ pub fn serve_parent(which: &str) -> io::Result<()> {
     limit_this_process();
     let mut bytes = Vec::new();
     io::stdin().take(super::MAX_BYTES + 1).read_to_end(&mut bytes)?;
-    let which = if which == word(Sheets::All) { Sheets::All } else { Sheets::Visible };
+    let which = [Sheets::All, Sheets::VisibleWithHiddenRows]
+        .into_iter()
+        .find(|known| which == word(*known))
+        .unwrap_or_default();
     let mut out = BufWriter::new(io::stdout().lock());
     let mut write = |line: &Line| -> io::Result<()> {
         serde_json::to_writer(&mut out, line)?;
@@ -142,6 +153,9 @@ pub fn serve_parent(which: &str) -> io::Result<()> {
                 write(&Line::Sheet(sheet.name))?;
                 for row in sheet.rows {
                     write(&Line::Row(row))?;
+                }
+                if !sheet.left_out.is_empty() {
+                    write(&Line::LeftOut(sheet.left_out))?;
                 }
             }
             write(&Line::Done)?;

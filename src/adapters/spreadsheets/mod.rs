@@ -14,8 +14,10 @@ mod office;
 mod pdf_page;
 mod web_page;
 mod word;
+mod xlsx_rows;
 mod xml_workbook;
 
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Cursor, Read};
 
 use calamine::{Data, DataRef, Reader, SheetVisible, Xls, Xlsb, Xlsx};
@@ -47,18 +49,40 @@ pub struct Row {
     pub cells: Vec<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sheet {
     pub name: String,
     /// The rows that have a filled cell, in order.
     pub rows: Vec<Row>,
+    /// The rows with numbers that are not among them.
+    #[serde(default)]
+    pub left_out: LeftOut,
+}
+
+/// The numbers of rows that hold what may be a telephone number and are not read, in order.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// Hidden or filtered out.
+    pub hidden: Vec<u32>,
+    /// Struck through: the number, or all that stands there.
+    pub struck: Vec<u32>,
+}
+
+impl LeftOut {
+    pub fn is_empty(&self) -> bool {
+        self.hidden.is_empty() && self.struck.is_empty()
+    }
 }
 
 /// Which sheets of a workbook are read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Sheets {
-    /// Those that the sender sees.
+    /// Those that the sender sees, with the rows that the sender sees and has not struck through.
+    #[default]
     Visible,
+    /// Those that the sender sees, with all their rows.
+    VisibleWithHiddenRows,
+    /// All, with all their rows.
     All,
 }
 
@@ -230,7 +254,12 @@ fn read_here(bytes: &[u8], which: Sheets) -> Result<Vec<Sheet>> {
     let mut budget = Budget::default();
     let mut sheets = Vec::new();
     let mut add = |name: String, rows: SparseRows| -> Result<bool> {
-        sheets.push(Sheet { name, rows: budget.finish(rows)? });
+        let mut rows = rows;
+        let left_out = match which {
+            Sheets::Visible => rows.leave_out(),
+            Sheets::VisibleWithHiddenRows | Sheets::All => LeftOut::default(),
+        };
+        sheets.push(Sheet { name, rows: budget.finish(rows)?, left_out });
         if sheets.len() > MAX_SHEETS {
             return Err(SpreadsheetError::TooLarge("1,000 sheets or tables".into()));
         }
@@ -277,6 +306,10 @@ fn read_here(bytes: &[u8], which: Sheets) -> Result<Vec<Sheet>> {
             }
         }
     } else if is_zip(bytes) {
+        let hidden = match which {
+            Sheets::Visible => xlsx_rows::hidden_rows(bytes),
+            Sheets::VisibleWithHiddenRows | Sheets::All => HashMap::new(),
+        };
         let mut workbook: Xlsx<_> =
             Xlsx::new(Cursor::new(bytes)).map_err(SpreadsheetError::unreadable)?;
         for name in sheet_names(workbook.sheets_metadata(), which) {
@@ -286,6 +319,12 @@ fn read_here(bytes: &[u8], which: Sheets) -> Result<Vec<Sheet>> {
                 Err(calamine::XlsxError::NotAWorksheet(_)) => continue,
                 Err(error) => return Err(SpreadsheetError::unreadable(error)),
             };
+            let struck: Vec<bool> = cells
+                .styles()
+                .iter()
+                .map(|style| style.font.as_ref().is_some_and(|font| font.has_strikethrough()))
+                .collect();
+            rows.hidden = hidden.get(&name).cloned().unwrap_or_default();
             let digits: Vec<usize> = cells
                 .styles()
                 .iter()
@@ -297,6 +336,9 @@ fn read_here(bytes: &[u8], which: Sheets) -> Result<Vec<Sheet>> {
                 if !matches!(cell.get_value(), DataRef::Empty) {
                     let text = shown(&cell.get_value().clone().into());
                     let least = digits.get(style).copied().unwrap_or(0);
+                    if struck.get(style).is_some_and(|is_struck| *is_struck) {
+                        rows.strike(cell.get_position());
+                    }
                     rows.add(cell.get_position(), with_leading_zeros(text, least))?;
                 }
             }
@@ -353,9 +395,64 @@ struct SparseRows {
     filled: usize,
     text: usize,
     merges: Vec<merged::Merge>,
+    /// Rows that are not shown, from 0.
+    hidden: HashSet<u32>,
+    /// Cells that are struck through, by row and column.
+    struck: HashSet<(u32, u32)>,
 }
 
 impl SparseRows {
+    /// Notes that a row is not shown.
+    fn hide(&mut self, row: u32) {
+        if self.hidden.len() < MAX_ROWS {
+            self.hidden.insert(row);
+        }
+    }
+
+    /// Notes that a cell is struck through.
+    fn strike(&mut self, cell: (u32, u32)) {
+        if self.struck.len() < MAX_FILLED {
+            self.struck.insert(cell);
+        }
+    }
+
+    /// Takes out the rows that are not shown, and those whose numbers, or all cells, are struck through.
+    /// Returns those of them that hold a number.
+    fn leave_out(&mut self) -> LeftOut {
+        let mut left_out = LeftOut::default();
+        if self.hidden.is_empty() && self.struck.is_empty() {
+            return left_out;
+        }
+        let (hidden, struck) = (std::mem::take(&mut self.hidden), std::mem::take(&mut self.struck));
+        self.rows.retain(|(row, cells)| {
+            let is_number = |(_, text): &&(u32, String)| merged::is_number(text);
+            let has_number = cells.iter().any(|cell| is_number(&cell));
+            let is_struck = |(column, _): &(u32, String)| struck.contains(&(*row, *column));
+            let is_void = !struck.is_empty()
+                && if has_number {
+                    cells.iter().filter(is_number).all(is_struck)
+                } else {
+                    cells.iter().all(is_struck)
+                };
+            let told = if hidden.contains(row) {
+                &mut left_out.hidden
+            } else if is_void {
+                &mut left_out.struck
+            } else {
+                return true;
+            };
+            if has_number {
+                told.push(row.saturating_add(1));
+            }
+            false
+        });
+        for rows in [&mut left_out.hidden, &mut left_out.struck] {
+            rows.sort_unstable();
+            rows.dedup();
+        }
+        left_out
+    }
+
     /// Adds a cell; row and column count from 0. An empty text is no cell.
     fn add(&mut self, (row, column): (u32, u32), text: String) -> Result<()> {
         if text.is_empty() {
@@ -603,6 +700,57 @@ mod tests {
             </t:table-row><t:table-row><t:covered-table-cell/><t:table-cell><x:p>李</x:p></t:table-cell>\
             <t:table-cell><x:p>13900139000</x:p></t:table-cell>";
         assert_eq!(rows(&ods(cells))[1].1, ["甲公司", "李", "13900139000"]);
+    }
+
+    /// A sender who struck people out or filtered them away does not mean these rows.
+    #[test]
+    fn rows_that_are_hidden_or_struck_through_are_left_out_and_told() {
+        let mut workbook = Workbook::new();
+        let sheet = workbook.add_worksheet();
+        let struck = Format::new().set_font_strikethrough();
+        let people = ["姓名", "王", "李", "赵", "钱", "孙"];
+        for (name, row) in people.iter().zip(0..) {
+            let number = if row == 0 { "手机".to_owned() } else { format!("1380013800{row}") };
+            let format = if row == 3 { struck.clone() } else { Format::new() };
+            sheet.write_string_with_format(row, 0, *name, &Format::new()).unwrap();
+            sheet.write_string_with_format(row, 1, &number, &format).unwrap();
+        }
+        // A name that is struck through and written anew is no person who is taken out.
+        sheet.write_string_with_format(5, 0, "孙", &struck).unwrap();
+        sheet.set_row_hidden(2).unwrap();
+        sheet.write(9, 0, "a hint").unwrap();
+        sheet.set_row_hidden(9).unwrap();
+        let file = workbook.save_to_buffer().unwrap();
+        let sheets = read_here(&file, Sheets::Visible).unwrap();
+        let numbers = |sheets: &[Sheet]| -> Vec<u32> {
+            sheets[0].rows.iter().map(|row| row.number).collect()
+        };
+        assert_eq!(numbers(&sheets), [1, 2, 5, 6]);
+        assert_eq!(sheets[0].left_out, LeftOut { hidden: vec![3], struck: vec![4] });
+        let all = read_here(&file, Sheets::VisibleWithHiddenRows).unwrap();
+        assert_eq!(numbers(&all), [1, 2, 3, 4, 5, 6, 10]);
+
+        let page = "<table><tr><td>姓名<td>手机<tr><td>王<td>13800138000<tr style='height:0;DISPLAY: none'>\
+            <td>李<td>13800138001<tr hidden><td>赵<td>13800138002<tr><td><s>钱</s><td><del>13800138003</del>\
+            <tr style=\"text-decoration: line-through\"><td>孙<td>13800138004<tr><td>周\
+            <td><s>13800138005</s> 13800138006</table>";
+        let sheets = read_here(page.as_bytes(), Sheets::Visible).unwrap();
+        assert_eq!(numbers(&sheets), [1, 2, 7]);
+        assert_eq!(sheets[0].left_out, LeftOut { hidden: vec![3, 4], struck: vec![5, 6] });
+
+        let xml = "<?xml version=\"1.0\"?><Workbook xmlns=\"urn:schemas-microsoft-com:office:spreadsheet\" \
+            xmlns:ss=\"urn:schemas-microsoft-com:office:spreadsheet\"><Worksheet ss:Name=\"S\"><Table>\
+            <Row ss:Hidden=\"1\"><Cell><Data ss:Type=\"String\">13800138000</Data></Cell></Row>\
+            <Row><Cell><Data ss:Type=\"String\">13800138001</Data></Cell></Row></Table></Worksheet></Workbook>";
+        let sheets = read_here(xml.as_bytes(), Sheets::Visible).unwrap();
+        assert_eq!((numbers(&sheets), &sheets[0].left_out.hidden), (vec![2], &vec![1]));
+
+        let cells = "<t:table-cell><x:p>13800138000</x:p></t:table-cell></t:table-row>\
+            <t:table-row t:visibility=\"filter\"><t:table-cell><x:p>13800138001</x:p></t:table-cell>\
+            </t:table-row><t:table-row t:visibility=\"collapse\"><t:table-cell><x:p>13800138002</x:p>\
+            </t:table-cell>";
+        let sheets = read_here(&ods(cells), Sheets::Visible).unwrap();
+        assert_eq!((numbers(&sheets), &sheets[0].left_out.hidden), (vec![1], &vec![2, 3]));
     }
 
     /// XLSB is recognized by its workbook, not by any binary part: Excel saves the settings of

@@ -47,7 +47,7 @@ pub fn for_each_sheet(
     let mut rows = SparseRows::default();
     let (mut row, mut row_repeated, mut column) = (0u32, 1u32, 0u32);
     let mut row_text = 0usize;
-    let mut nested_tables = 0u32;
+    let (mut nested_tables, mut is_hidden) = (0u32, false);
     let mut cells: Vec<(u32, String)> = Vec::new();
     let mut cell: Option<OpenCell> = None;
     loop {
@@ -70,6 +70,8 @@ pub fn for_each_sheet(
                     row_repeated = repeat_count(&tag, "table:number-rows-repeated");
                     (column, row_text) = (0, 0);
                     cells.clear();
+                    let visibility = attribute(&tag, "table:visibility");
+                    is_hidden = matches!(visibility.as_deref(), Some("collapse" | "filter"));
                 }
                 "table-cell" | "covered-table-cell" => {
                     cell = Some(OpenCell {
@@ -141,6 +143,9 @@ pub fn for_each_sheet(
                 "table-row" => {
                     if !cells.is_empty() {
                         for at in 0..row_repeated {
+                            if is_hidden {
+                                rows.hide(row.saturating_add(at));
+                            }
                             for (column, text) in &cells {
                                 rows.add((row.saturating_add(at), *column), text.clone())?;
                             }

@@ -21,12 +21,24 @@ struct OpenTable {
     has_row: bool,
     cell: Option<OpenCell>,
     is_caption: bool,
+    /// The row is struck through as a whole.
+    is_struck: bool,
 }
 
 struct OpenCell {
     text: String,
     columns: u32,
     rows: u32,
+    is_struck: bool,
+    /// Characters within what is struck through, and others.
+    struck: usize,
+    standing: usize,
+}
+
+impl OpenCell {
+    fn is_struck(&self) -> bool {
+        self.is_struck || self.struck > 0 && self.standing == 0
+    }
 }
 
 /// Decodes a page by its mark, its own word, or its bytes.
@@ -57,6 +69,7 @@ pub fn for_each_table(
     add: &mut impl FnMut(String, SparseRows) -> Result<bool>,
 ) -> Result<()> {
     let (mut open, mut hidden, mut text) = (Vec::<OpenTable>::new(), 0u32, 0usize);
+    let mut struck = 0u32;
     for token in Tokenizer::new(page) {
         let Ok(token) = token;
         match token {
@@ -67,6 +80,13 @@ pub fn for_each_table(
                     let value = value.and_then(|value| String::from_utf8(value).ok());
                     value.and_then(|v| v.trim().parse().ok()).unwrap_or(1).clamp(1, MAX_SPAN)
                 };
+                let style = tag.attributes.get(&b"style"[..]).map(|value| {
+                    let style = String::from_utf8_lossy(&value.value).to_lowercase();
+                    style.chars().filter(|c| !c.is_whitespace()).collect::<String>()
+                });
+                let has_style =
+                    |words: &str| style.as_ref().is_some_and(|style| style.contains(words));
+                let is_struck = has_style("line-through");
                 match name.as_str() {
                     "style" | "script" | "template" | "title" if !tag.self_closing => hidden += 1,
                     "table" if open.len() < MAX_DEPTH => open.push(OpenTable::default()),
@@ -76,6 +96,14 @@ pub fn for_each_table(
                     "tr" => {
                         if let Some(table) = open.last_mut() {
                             table.begin_row()?;
+                            table.is_struck = is_struck;
+                            if has_style("display:none")
+                                || has_style("visibility:collapse")
+                                || has_style("visibility:hidden")
+                                || tag.attributes.contains_key(&b"hidden"[..])
+                            {
+                                table.rows.hide(table.row);
+                            }
                         }
                     }
                     "td" | "th" => {
@@ -85,10 +113,16 @@ pub fn for_each_table(
                                 text: String::new(),
                                 columns: span(b"colspan"),
                                 rows: span(b"rowspan"),
+                                is_struck: table.is_struck || is_struck,
+                                struck: 0,
+                                standing: 0,
                             });
+                            // What was left open ends with its cell.
+                            struck = 0;
                         }
                     }
-                    "br" | "p" | "div" | "li" => push(&mut open, "\n"),
+                    "br" | "p" | "div" | "li" => push(&mut open, "\n", false),
+                    "s" | "strike" | "del" if !tag.self_closing => struck += 1,
                     _ => {}
                 }
             }
@@ -102,6 +136,7 @@ pub fn for_each_table(
                         table.end_cell()?;
                     }
                 }
+                "s" | "strike" | "del" => struck = struck.saturating_sub(1),
                 "table" => {
                     if let Some(mut table) = open.pop() {
                         table.end_cell()?;
@@ -117,7 +152,7 @@ pub fn for_each_table(
                 if text > MAX_TEXT {
                     return Err(too_much_text());
                 }
-                push(&mut open, &String::from_utf8_lossy(&string.value));
+                push(&mut open, &String::from_utf8_lossy(&string.value), struck > 0);
             }
             _ => {}
         }
@@ -132,10 +167,14 @@ pub fn for_each_table(
     Ok(())
 }
 
-fn push(open: &mut [OpenTable], text: &str) {
+fn push(open: &mut [OpenTable], text: &str, is_struck: bool) {
     let Some(table) = open.last_mut() else { return };
     match &mut table.cell {
-        Some(cell) => cell.text.push_str(text),
+        Some(cell) => {
+            let shown = text.chars().filter(|c| !c.is_whitespace()).count();
+            *(if is_struck { &mut cell.struck } else { &mut cell.standing }) += shown;
+            cell.text.push_str(text);
+        }
         None if table.is_caption => table.name.push_str(text),
         None => {}
     }
@@ -159,6 +198,9 @@ impl OpenTable {
         }
         if self.column > 16_384 {
             return Err(SpreadsheetError::TooLarge("16,384 columns".into()));
+        }
+        if cell.is_struck() {
+            self.rows.strike((self.row, self.column));
         }
         // Line ends of the source are blanks, and so is what the page has instead of them.
         let lines = cell.text.replace('\u{a0}', " ");

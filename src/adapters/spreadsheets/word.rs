@@ -30,6 +30,9 @@ struct OpenCell {
     /// Cells below may belong to it.
     is_merged: bool,
     text: String,
+    /// Characters that are struck through, and others.
+    struck: usize,
+    standing: usize,
     /// Where the numbers of Word's lists stand in the text.
     labels: Vec<Range<usize>>,
 }
@@ -64,6 +67,11 @@ struct Document {
     is_in_run: bool,
     is_in_text: bool,
     is_hidden: bool,
+    is_struck: bool,
+    is_in_row_properties: bool,
+    /// The row was deleted while changes were tracked, or is hidden.
+    row_is_deleted: bool,
+    row_is_hidden: bool,
     /// Depth within what is not shown: what was moved away, what was before a change, and copies for
     /// old programs.
     skipped: u32,
@@ -130,7 +138,8 @@ impl Document {
     fn start(&mut self, tag: &BytesStart<'_>) {
         let name = tag.local_name();
         let name = name.as_ref();
-        let is_not_shown = matches!(name, "Fallback" | "moveFrom" | "pPrChange" | "tcPrChange");
+        let is_not_shown =
+            matches!(name, "Fallback" | "moveFrom" | "pPrChange" | "tcPrChange" | "trPrChange");
         if self.skipped > 0 || is_not_shown {
             self.skipped += 1;
             return;
@@ -144,7 +153,13 @@ impl Document {
                     (self.rows, self.row) = (SparseRows::default(), 0);
                 }
             }
-            "tr" if self.table_depth == 1 => self.column = 0,
+            "tr" if self.table_depth == 1 => {
+                self.column = 0;
+                (self.row_is_deleted, self.row_is_hidden) = (false, false);
+            }
+            "trPr" if self.table_depth == 1 => self.is_in_row_properties = true,
+            "del" if self.is_in_row_properties => self.row_is_deleted = true,
+            "hidden" if self.is_in_row_properties => self.row_is_hidden = is_on(),
             "gridBefore" if self.table_depth == 1 => self.column += number(value()),
             "tc" if self.table_depth == 1 => {
                 self.cell = Some(OpenCell {
@@ -152,6 +167,8 @@ impl Document {
                     continues: false,
                     is_merged: false,
                     text: String::new(),
+                    struck: 0,
+                    standing: 0,
                     labels: Vec::new(),
                 });
             }
@@ -170,8 +187,11 @@ impl Document {
             "pStyle" => self.list.style = value(),
             "numId" => self.list.number = value().and_then(|id| id.parse().ok()),
             "ilvl" => self.list.level = value().and_then(|level| level.parse().ok()),
-            "r" => (self.is_in_run, self.is_hidden) = (true, false),
+            "r" => {
+                (self.is_in_run, self.is_hidden, self.is_struck) = (true, false, false);
+            }
             "vanish" if self.is_in_run => self.is_hidden = is_on(),
+            "strike" | "dstrike" if self.is_in_run => self.is_struck = is_on(),
             "t" => self.is_in_text = self.is_in_run,
             "tab" if self.is_in_run => self.push('\t'),
             "br" | "cr" if self.is_in_run => self.push('\n'),
@@ -208,6 +228,7 @@ impl Document {
         match name {
             "t" => self.is_in_text = false,
             "r" => self.is_in_run = false,
+            "trPr" => self.is_in_row_properties = false,
             "pPr" => {
                 let ParagraphList { style, number, level } = std::mem::take(&mut self.list);
                 // Above the tables it would become part of their names, and in a list without tables
@@ -265,10 +286,20 @@ impl Document {
 
     /// Adds the cells of a row. The numbers of a list before people are no part of their names.
     fn end_row(&mut self) -> Result<()> {
+        if self.row_is_deleted {
+            self.cells.clear();
+            return Ok(());
+        }
+        if self.row_is_hidden {
+            self.rows.hide(self.row);
+        }
         let is_of_person = self.cells.iter().any(|(_, cell)| is_number(&cell.text));
         for (column, mut cell) in std::mem::take(&mut self.cells) {
             for label in cell.labels.drain(..).rev().filter(|_| is_of_person) {
                 cell.text.drain(label);
+            }
+            if cell.struck > 0 && cell.standing == 0 {
+                self.rows.strike((self.row, column));
             }
             self.rows.add((self.row, column), cell.text.trim().to_owned())?;
         }
@@ -303,6 +334,10 @@ impl Document {
             self.text += text.len();
             if self.text > MAX_TEXT {
                 return Err(too_much_text());
+            }
+            let shown = text.chars().filter(|c| !c.is_whitespace()).count();
+            if let Some(cell) = &mut self.cell {
+                *(if self.is_struck { &mut cell.struck } else { &mut cell.standing }) += shown;
             }
             text.chars().for_each(|c| self.push(c));
         }
@@ -470,6 +505,28 @@ pub(super) mod tests {
             p("inner")
         );
         assert_eq!(tables(&body)[0].1, [["☒☐☑☑□☑☑□A&Bonce\ninner"]]);
+    }
+
+    #[test]
+    fn rows_that_were_deleted_hidden_or_struck_through_are_not_read() {
+        let row = |properties: &str, run: &str, name: &str, number: &str| {
+            let cell = |text: &str| {
+                format!("<w:tc><w:p><w:r><w:rPr>{run}</w:rPr><w:t>{text}</w:t></w:r></w:p></w:tc>")
+            };
+            format!("<w:tr><w:trPr>{properties}</w:trPr>{}{}</w:tr>", cell(name), cell(number))
+        };
+        let body = format!(
+            "<w:tbl>{}{}{}{}{}</w:tbl>",
+            row("", "", "姓名", "手机"),
+            row("<w:del w:id=\"1\"/>", "", "王", "13800138000"),
+            row("<w:hidden/>", "", "李", "13800138001"),
+            row("", "<w:strike/>", "赵", "13800138002"),
+            row("<w:hidden w:val=\"0\"/>", "<w:strike w:val=\"false\"/>", "钱", "13800138003"),
+        );
+        let sheet = read_here(&document(&body), Sheets::Visible).unwrap().remove(0);
+        let rows: Vec<u32> = sheet.rows.iter().map(|row| row.number).collect();
+        assert_eq!(rows, [1, 5]);
+        assert_eq!((sheet.left_out.hidden, sheet.left_out.struck), (vec![3], vec![4]));
     }
 
     #[test]

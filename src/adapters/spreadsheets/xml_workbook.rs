@@ -33,6 +33,9 @@ pub fn for_each_sheet(
                     "Row" => {
                         row = place().map_or(row, |at| at.saturating_sub(1));
                         column = 0;
+                        if attribute(&tag, "ss:Hidden").is_some_and(|hidden| hidden != "0") {
+                            rows.hide(row);
+                        }
                     }
                     "Cell" => {
                         column = place().map_or(column, |at| at.saturating_sub(1));

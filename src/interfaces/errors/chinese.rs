@@ -603,6 +603,11 @@ impl LocalizedError for RowReason {
             RowReason::LeftOut => "由人工选定不列入名单".to_owned(),
             RowReason::NotDrawn(seed) => format!("随机抽取时未抽中（种子 {seed}）"),
             RowReason::NoPerson => "不是人员：合计、签名、表头或空行，无需处理".to_owned(),
+            RowReason::List(note) => note.chinese(),
+            RowReason::PartNotRead => "单元格中有部分数字不是电话号码，未读取，请核对".to_owned(),
+            RowReason::SeveralPeople { names, numbers } => {
+                format!("一行中有 {names} 个姓名、{numbers} 个号码，无法对应；请每人单独填一行")
+            }
             RowReason::NumberAmongWords => "号码取自其他文字之中，请确认是本人的号码".to_owned(),
             RowReason::OtherNumbers(count) => {
                 format!("此人另有 {count} 个号码：短信用第一个手机号，其余留作电话备用，无需处理")

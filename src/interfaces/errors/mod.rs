@@ -103,6 +103,7 @@ coded_errors![
     crate::services::applicant_pages::ApplicantPageError,
     crate::services::list_import::ListImportError,
     crate::services::list_import::ListOptionError,
+    crate::services::list_import::ListNote,
     crate::services::list_import::RowReason,
     crate::services::list_import::TableError,
     crate::services::monitoring::MonitoringError,

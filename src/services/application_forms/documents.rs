@@ -95,7 +95,7 @@ pub fn read(document: &Document) -> ReadDocument {
         spreadsheets::read(&document.content, Sheets::Visible).map_err(TableError::from)
     } else {
         crate::services::list_import::read_table(&document.content)
-            .map(|rows| vec![Sheet { name: String::new(), rows }])
+            .map(|rows| vec![Sheet { rows, ..Sheet::default() }])
     };
     ReadDocument { name: document.name.clone(), tables }
 }

@@ -417,7 +417,11 @@ mod tests {
             number,
             cells: cells.iter().map(|cell| (*cell).to_owned()).collect(),
         };
-        Sheet { name: name.to_owned(), rows: rows.iter().zip(1..).map(row).collect() }
+        Sheet {
+            name: name.to_owned(),
+            rows: rows.iter().zip(1..).map(row).collect(),
+            ..Sheet::default()
+        }
     }
 
     /// A merged label over several rows, or several cells.

@@ -9,10 +9,12 @@ use serde::{Deserialize, Serialize};
 use super::documents::{Document, ReadDocument, read, unpack};
 use super::form::{ReadCell, ReadForm};
 use super::{ApplicationFormError, form, rows, subjects};
-use crate::adapters::spreadsheets::Sheet;
+use crate::adapters::spreadsheets::{Row, Sheet};
 use crate::domain::category::Category;
 use crate::domain::language::{Language, LocalizedText};
-use crate::services::list_import::find::{categories_named, people_in};
+use crate::services::list_import::find::{
+    categories_named, is_continuation, people_in, put_below_each_other,
+};
 
 /// What was read of the documents of one applicant. All of it may be personal data.
 #[derive(Clone, Default, Serialize, Deserialize)]
@@ -215,13 +217,35 @@ fn read_tables(
             }
             continue;
         }
+        let mut table = table;
+        table.rows = put_below_each_other(table.rows, headers, region);
         let people = people_in(&table.rows, headers, region);
         if people == 0 {
+            let last = lists.last_mut().filter(|list: &&mut ReadList| {
+                let of_list: Vec<Row> = list
+                    .rows
+                    .iter()
+                    .map(|(number, cells)| Row { number: *number, cells: cells.clone() })
+                    .collect();
+                is_continuation(&table.rows, &of_list, headers, region)
+            });
+            if let Some(list) = last {
+                let offset = list.rows.last().map_or(0, |(number, _)| *number);
+                let below = table.rows.into_iter().map(|row| (row.number + offset, row.cells));
+                list.rows.extend(below);
+                let rows: Vec<Row> = list
+                    .rows
+                    .iter()
+                    .map(|(number, cells)| Row { number: *number, cells: cells.clone() })
+                    .collect();
+                list.people = people_in(&rows, headers, region);
+                continue;
+            }
             others.push(table);
             continue;
         }
         // «企业/机构名称：（加盖公章）山海医院» stands above the list.
-        let heading = Sheet { name: table.name.clone(), rows: Vec::new() };
+        let heading = Sheet { name: table.name.clone(), ..Sheet::default() };
         let told = form::read(document, &[&heading]);
         if of_lists.applicant.is_empty() {
             of_lists.applicant = told.applicant;

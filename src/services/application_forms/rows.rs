@@ -105,7 +105,7 @@ mod tests {
             number,
             cells: cells.iter().map(|cell| (*cell).to_owned()).collect(),
         };
-        let table = Sheet { name: String::new(), rows: rows.iter().zip(1..).map(row).collect() };
+        let table = Sheet { rows: rows.iter().zip(1..).map(row).collect(), ..Sheet::default() };
         let read = read(&table);
         assert_eq!(read.len(), 2);
         assert_eq!((read[0].row, read[0].category), (3, Category::Organisation));

@@ -18,8 +18,9 @@ use crate::services::list_import::find::find_lists;
 use crate::services::list_import::headers::{ColumnLayout, ListColumn};
 use crate::services::list_import::table::{ReadOptions, open_tables};
 use crate::services::list_import::{
-    DrawSeed, ImportFinding, ImportOutcome, ImportRequest, ListImportError, ListOptions,
-    ListSource, Selection, TableError, TableRow, correction_sheet, import_list, known_forms,
+    DrawSeed, ImportFinding, ImportOutcome, ImportRequest, ListImportError, ListNote, ListOptions,
+    ListSource, RowReason, Selection, TableError, TableRow, correction_sheet, import_list,
+    known_forms,
 };
 
 /// The number of rows that can be corrected on a page; larger lists are imported with the command.
@@ -94,6 +95,8 @@ pub struct Preview {
     /// The seed of the draw, where there is one.
     pub draw_seed: Option<u32>,
     pub rows: Vec<PreviewRow>,
+    /// What of the file or the list was not read.
+    pub notes: Vec<ListNote>,
     /// The result that the import would have, or the reason why it would fail.
     pub outcome: Result<ImportOutcome, ListImportError>,
 }
@@ -116,6 +119,8 @@ struct DraftContent {
     is_known_form: bool,
     left_out: BTreeSet<u32>,
     draw_seed: Option<u32>,
+    /// What of its file was not read.
+    notes: Vec<ListNote>,
 }
 
 impl DraftContent {
@@ -323,7 +328,7 @@ fn list_rows(
     let numbered = |row: TableRow| (row.number, row.cells);
     let mut lists = match find_lists(source, options, headers, categories) {
         Ok(lists) => lists.into_iter(),
-        Err(TableError::NoNumbers) => {
+        Err(TableError::NoNumbers | TableError::NumbersOfOthers { .. }) => {
             let table = open_tables(source, &options.read)?.into_iter().next();
             let rows = table.ok_or(TableError::Empty)?.rows.take(MAX_ROWS + 1);
             content.rows = rows.map(|row| row.map(numbered)).collect::<Result<_, _>>()?;
@@ -334,15 +339,27 @@ fn list_rows(
     let rows = &mut content.rows;
     let mut header: Option<Vec<String>> = None;
     for list in lists.by_ref() {
+        // The import of the rows finds the columns again that it does not read.
+        let notes = list.notes.iter().filter_map(|finding| match &finding.reason {
+            RowReason::List(ListNote::OthersColumns(_)) => None,
+            RowReason::List(note) => Some(note.clone()),
+            _ => None,
+        });
+        content.notes.extend(notes);
         let from = match &header {
             None => 0,
+            Some(_) if list.goes_on => 0,
             Some(known) if *known == list.layout.headers => list.layout.first_data_row,
             // Another form of list: it is uploaded by itself.
-            Some(_) => continue,
+            Some(_) => {
+                let name = list.layout.sheet.clone().unwrap_or_default();
+                content.notes.push(ListNote::OtherForm { name, people: list.people });
+                continue;
+            }
         };
         header.get_or_insert(list.layout.headers);
         // Rows keep their numbers in the first sheet and go on from there in the next ones.
-        let offset = if from == 0 { 0 } else { rows.last().map_or(0, |(number, _)| *number) };
+        let offset = if rows.is_empty() { 0 } else { rows.last().map_or(0, |(number, _)| *number) };
         for row in list.sample.into_iter().skip(from) {
             rows.push((row.number + offset, row.cells));
         }
@@ -393,14 +410,24 @@ fn to_csv(rows: &NumberedRows) -> Result<Vec<u8>, ListDraftError> {
         content.extend(std::iter::repeat_n(b'\n', number.saturating_sub(next) as usize));
         let mut line =
             csv::WriterBuilder::new().quote_style(csv::QuoteStyle::Always).from_writer(Vec::new());
-        line.write_record(cells.iter().map(|cell| cell.replace(['\n', '\r'], " ")))
-            .map_err(broken)?;
+        line.write_record(cells.iter().map(|cell| one_row(cell))).map_err(broken)?;
         content.extend(
             line.into_inner().map_err(|error| ListImportError::Stopped(error.to_string()))?,
         );
         next = number + 1;
     }
     Ok(content)
+}
+
+/// A cell as it may stand in a row of CSV. Its lines stay, since several people may stand in them,
+/// unless one would be taken for a row.
+fn one_row(cell: &str) -> String {
+    const MOST_LINES: usize = 10;
+    let lines = cell.lines().count();
+    if lines < 2 || lines > MOST_LINES || cell.contains([',', ';', '\t', '|']) {
+        return cell.replace(['\n', '\r'], " ");
+    }
+    cell.replace('\r', "")
 }
 
 async fn import(
@@ -427,7 +454,12 @@ pub async fn preview(context: &AppContext, id: i64) -> Result<Preview, ListDraft
     let (draft, content) = open(context, id).await?;
     let outcome = import(context, &draft, &content, true).await?;
     let mut findings: BTreeMap<u32, Vec<ImportFinding>> = BTreeMap::new();
+    let mut notes = content.notes.clone();
     for finding in findings_of(&outcome) {
+        if let RowReason::List(note) = &finding.reason {
+            notes.push(note.clone());
+            continue;
+        }
         findings.entry(finding.row).or_default().push(finding.clone());
     }
     let personal = |cells: &Vec<String>| {
@@ -461,6 +493,7 @@ pub async fn preview(context: &AppContext, id: i64) -> Result<Preview, ListDraft
         left_out: content.left_out.clone(),
         draw_seed: content.draw_seed,
         rows: content.rows.iter().skip(first_row).map(row).collect(),
+        notes,
         draft,
         outcome,
     })
@@ -487,7 +520,7 @@ fn layout_of(context: &AppContext, content: &DraftContent) -> Option<ColumnLayou
         return ColumnLayout::detect(&rows, &context.config.headers, region).ok();
     }
     let found = ColumnLayout::by_header(&rows, &context.config.headers, region);
-    Some(ColumnLayout::chosen(&rows, options.columns, options.header_row, found))
+    Some(ColumnLayout::chosen(&rows, options.columns, options.header_row, found, region))
 }
 
 fn sample_of(content: &DraftContent) -> Vec<TableRow> {

@@ -178,7 +178,7 @@ fn open_export(
     );
     Ok(json!({
         "programme": export.programme, "applicant": export.applicant, "since": utc(export.created_at),
-        "number": open_phone(&sealer, &export.phone_sealed)?.e164(), "language": export.language,
+        "number": open_phone(&sealer, &export.phone_sealed)?.stored(), "language": export.language,
         "name": person.name.reveal(), "organisation": person.organisation.reveal(), "job_title": person.job_title.reveal(),
         "email": person.email.reveal(), "remark": person.remark.reveal(), "salutation": person.salutation.reveal(),
         "other_numbers": person.other_numbers.reveal().lines().collect::<Vec<_>>(), "address": person.address.reveal(),

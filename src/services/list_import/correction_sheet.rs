@@ -55,12 +55,15 @@ pub fn request_for(finding: &ImportFinding) -> Option<String> {
         }
         RowReason::Phone(PhoneError::Invalid) => "没有这样的号码，请核对",
         RowReason::NumberAmongWords => "请只填号码，并确认是本人的号码",
+        RowReason::PartNotRead => "部分数字不是电话号码，未读取，请核对",
+        RowReason::SeveralPeople { .. } => "一行中姓名与号码个数不一致，请每人单独填一行",
         RowReason::FixedLine => "固定电话收不到短信；如有手机号，请改填手机号",
         RowReason::SameAsRow(row) => {
             return Some(format!("与第 {row} 行号码相同；如是两个人，请填写各自的号码"));
         }
         RowReason::SameAsEarlierRow => "与前面某行号码相同；如是两个人，请填写各自的号码",
         RowReason::NoPerson
+        | RowReason::List(_)
         | RowReason::OtherNumbers(_)
         | RowReason::KnownToApplicant
         | RowReason::KnownToApplication

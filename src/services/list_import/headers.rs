@@ -3,8 +3,12 @@
 use std::collections::BTreeMap;
 
 use phonenumber::country;
-use unicode_normalization::UnicodeNormalization;
 
+use super::header_words::{
+    Meaning, Rank, Whose, is_client, is_word, meaning_of, normalize_header, recognize_column,
+    region_of, without_number,
+};
+use super::numbers::read_cell;
 use super::table::{TableError, TableRow};
 use crate::domain::phone::Phone;
 
@@ -24,206 +28,27 @@ pub enum ListColumn {
     Segment,
     Remark,
     Language,
+    /// Somebody has said that the column is not used.
+    Unused,
 }
 
 impl ListColumn {
-    /// Parses the name that the command line and the API use.
-    pub fn parse(name: &str) -> Option<ListColumn> {
-        SYNONYMS.iter().find(|(_, key, _)| *key == name).map(|(column, ..)| *column)
-    }
-
-    pub fn name(self) -> &'static str {
-        SYNONYMS.iter().find(|(column, ..)| *column == self).map_or("", |(_, key, _)| key)
-    }
-
-    pub fn names() -> impl Iterator<Item = &'static str> {
-        SYNONYMS.iter().map(|(_, key, _)| *key)
-    }
-
-    fn is_number(self) -> bool {
+    pub(super) fn is_number(self) -> bool {
         matches!(self, ListColumn::Mobile | ListColumn::Phone)
     }
 }
 
-/// The header words of each column, normalised as in [`normalize_header`]. The configuration can
-/// add to them.
-const SYNONYMS: [(ListColumn, &str, &[&str]); 11] = [
-    (
-        ListColumn::Name,
-        "name",
-        &[
-            "姓名",
-            "名字",
-            "被访者",
-            "被访者姓名",
-            "联系人",
-            "联系人姓名",
-            "用户姓名",
-            "客户姓名",
-            "业主姓名",
-            "受访者",
-            "受访者姓名",
-            "被调查者",
-            "被调查人",
-            "被访人",
-            "联络人",
-            "联络人姓名",
-            "用户",
-            "业主",
-            "称呼姓名",
-            "name",
-            "fullname",
-            "contact",
-            "respondent",
-        ],
-    ),
-    (
-        ListColumn::Salutation,
-        "salutation",
-        &["称呼", "称谓", "尊称", "性别", "salutation", "gender", "sex"],
-    ),
-    (
-        ListColumn::Organisation,
-        "organisation",
-        &[
-            "单位",
-            "单位住址",
-            "客户名称",
-            "用户名称",
-            "顾客名称",
-            "门店",
-            "门店名称",
-            "单位名称",
-            "工作单位",
-            "公司",
-            "公司名称",
-            "企业",
-            "企业名称",
-            "机构",
-            "organisation",
-            "organization",
-            "company",
-            "employer",
-        ],
-    ),
-    (
-        ListColumn::JobTitle,
-        "job_title",
-        &["职务", "职位", "岗位", "职称", "title", "jobtitle", "position"],
-    ),
-    (
-        ListColumn::Mobile,
-        "mobile",
-        &[
-            "手机",
-            "手机号",
-            "手机号码",
-            "移动电话",
-            "手机电话",
-            "联系手机",
-            "行动电话",
-            "行动电话号码",
-            "手提电话",
-            "流动电话",
-            "mobile",
-            "mobilephone",
-            "mobilenumber",
-            "cell",
-            "cellphone",
-        ],
-    ),
-    (
-        ListColumn::Phone,
-        "phone",
-        &[
-            "电话",
-            "联系电话",
-            "固定电话",
-            "固话",
-            "座机",
-            "办公电话",
-            "电话号码",
-            "联系方式",
-            "联络电话",
-            "联络方式",
-            "备用电话",
-            "其他电话",
-            "phone",
-            "telephone",
-            "phonenumber",
-            "tel",
-            "landline",
-        ],
-    ),
-    (
-        ListColumn::Email,
-        "email",
-        &["邮箱", "电子邮箱", "电子邮件", "email", "mail", "emailaddress"],
-    ),
-    (
-        ListColumn::Address,
-        "address",
-        &[
-            "地址",
-            "通讯地址",
-            "通信地址",
-            "邮寄地址",
-            "联系地址",
-            "收件地址",
-            "address",
-            "mailingaddress",
-            "postaladdress",
-        ],
-    ),
-    (
-        ListColumn::Segment,
-        "segment",
-        &[
-            "类别",
-            "用户类型",
-            "用户类别",
-            "客户类型",
-            "业主类型",
-            "业主类别",
-            "类型",
-            "segment",
-            "category",
-            "usertype",
-            "type",
-        ],
-    ),
-    (
-        ListColumn::Remark,
-        "remark",
-        &["备注", "说明", "备注说明", "remark", "remarks", "note", "notes", "comment"],
-    ),
-    (ListColumn::Language, "language", &["语言", "语种", "language", "lang"]),
-];
-
-/// Known headers of columns that are not needed; they help to recognise the header row.
-const IGNORED_HEADERS: [&str; 15] = [
-    "原行号",
-    "请更正",
-    "序号",
-    "编号",
-    "no",
-    "id",
-    "住址",
-    "购买日期",
-    "使用时间",
-    "传真",
-    "邮编",
-    "部门",
-    "年龄",
-    "省份",
-    "城市",
-];
-
 /// Rows among which the header is looked for: a title, an explanation and empty lines may stand
 /// before it.
-const HEADER_ROWS: usize = 30;
+const HEADER_ROWS: usize = 200;
 /// Rows that a header may have.
 const MAX_HEADER_ROWS: usize = 3;
+/// Rows below a header in which its numbers are looked for.
+const ROWS_BELOW: usize = 10;
+/// People above what looks like a header; it is the top of a page then.
+const LEAST_ABOVE: usize = 3;
+/// Rows of words that may stand above a list whose header has no known word.
+const UNKNOWN_ROWS: usize = 3;
 
 /// The columns of a list, and its first row of people.
 #[derive(Debug, Clone)]
@@ -236,8 +61,17 @@ pub struct ColumnLayout {
     pub headers: Vec<String>,
     /// The index of the first row of people.
     pub first_data_row: usize,
-    /// The sheet's name, where a file has several with people.
+    /// The sheet's name, where a file has several.
     pub sheet: Option<String>,
+    /// The columns with names and numbers that are not the person's, and are not read.
+    pub unread: Vec<usize>,
+    /// The place of the first column in its sheet, for letters: the list beside another begins there.
+    pub first_column: usize,
+    /// The regions of columns whose numbers are not of the mainland, where the header or the list
+    /// says so.
+    pub regions: BTreeMap<usize, country::Id>,
+    /// The column that says of which region a row's number is.
+    pub region_column: Option<usize>,
 }
 
 impl ColumnLayout {
@@ -249,8 +83,21 @@ impl ColumnLayout {
         extra_synonyms: &BTreeMap<String, Vec<String>>,
         region: country::Id,
     ) -> Result<ColumnLayout, TableError> {
-        ColumnLayout::by_header(rows, extra_synonyms, region)
-            .map_or_else(|| detect_columns_without_header(rows, region), Ok)
+        if let Some(layout) = ColumnLayout::by_header(rows, extra_synonyms, region) {
+            return Ok(layout);
+        }
+        // Numbers that are somebody else's are not taken for want of others.
+        let of_others = (0..rows.len().min(HEADER_ROWS))
+            .find(|at| is_header(rows, *at, extra_synonyms, region) == Some(Whose::Other));
+        if let Some(at) = of_others {
+            let is_number = |cell: &&String| {
+                meaning_of(cell, extra_synonyms).is_some_and(|m| m.column.is_number())
+            };
+            let column = rows[at].cells.iter().find(is_number);
+            let column = column.map(|cell| cell.trim().to_owned()).unwrap_or_default();
+            return Err(TableError::NumbersOfOthers { column });
+        }
+        detect_columns_without_header(rows, extra_synonyms, region)
     }
 
     /// Detects the header; `None`: there is none.
@@ -259,12 +106,9 @@ impl ColumnLayout {
         extra_synonyms: &BTreeMap<String, Vec<String>>,
         region: country::Id,
     ) -> Option<ColumnLayout> {
-        let is_word = |cell: &str| {
-            recognize_column(cell, extra_synonyms).is_some()
-                || IGNORED_HEADERS.contains(&normalize_header(cell).as_str())
-        };
-        let at =
-            rows.iter().take(HEADER_ROWS).position(|row| is_header(row, extra_synonyms, region))?;
+        let is_word = |cell: &str| is_word(cell, extra_synonyms);
+        let at = (0..rows.len().min(HEADER_ROWS))
+            .find(|at| is_header(rows, *at, extra_synonyms, region) == Some(Whose::Person))?;
         let mut headers = rows[at].cells.clone();
         // The rows below a header that is divided («联系方式»: «手机», «固定电话») hold words only.
         let mut last = at;
@@ -297,22 +141,56 @@ impl ColumnLayout {
                 }
             }
         }
-        let mut columns: BTreeMap<ListColumn, Vec<usize>> = BTreeMap::new();
-        for (place, cell) in headers.iter().enumerate() {
-            if let Some(column) = recognize_column(cell, extra_synonyms) {
-                let places = columns.entry(column).or_default();
-                if places.is_empty() || column.is_number() {
-                    places.push(place);
-                }
-            }
-        }
-        Some(ColumnLayout {
+        let (columns, unread) = columns_of(&headers, extra_synonyms);
+        let mut layout = ColumnLayout {
             columns,
             fields: BTreeMap::new(),
             headers,
             first_data_row: last + 1,
             sheet: None,
-        })
+            unread,
+            first_column: 0,
+            regions: BTreeMap::new(),
+            region_column: None,
+        };
+        // A list without a header at its beginning, and with one at the top of its next page.
+        let mut above = (0..at).filter(|row| layout.has_number(&rows[*row], region));
+        let first = above.next();
+        if above.count() + 1 >= LEAST_ABOVE {
+            layout.first_data_row = first.unwrap_or(layout.first_data_row);
+        }
+        Some(layout)
+    }
+
+    /// Whether a row has a telephone number in one of the columns for them.
+    pub fn has_number(&self, row: &TableRow, region: country::Id) -> bool {
+        let mut cells = self.number_columns().filter_map(|(_, place)| row.cells.get(place));
+        cells.any(|cell| !read_cell(cell, region).phones.is_empty())
+    }
+
+    /// Finds of which regions the numbers are, by the headers («香港手机») and the name of the list.
+    pub fn find_regions(&mut self, list: &str) {
+        const OF_ROW: [&str; 10] = [
+            "国家",
+            "国家地区",
+            "国家或地区",
+            "国别",
+            "地区",
+            "国际区号",
+            "国家代码",
+            "区号",
+            "country",
+            "region",
+        ];
+        let of_list = region_of(list);
+        let places: Vec<usize> = self.number_columns().map(|(_, place)| place).collect();
+        let of_column = |place: usize| {
+            let header = self.headers.get(place).and_then(|header| region_of(header));
+            Some((place, header.or(of_list)?))
+        };
+        self.regions = places.into_iter().filter_map(of_column).collect();
+        let is_region = |header: &String| OF_ROW.contains(&normalize_header(header).as_str());
+        self.region_column = self.headers.iter().position(is_region);
     }
 
     /// A layout that somebody chose: the columns, and the number of the header row; without one, the
@@ -322,8 +200,17 @@ impl ColumnLayout {
         columns: BTreeMap<ListColumn, Vec<usize>>,
         header_row: Option<u32>,
         found: Option<ColumnLayout>,
+        region: country::Id,
     ) -> ColumnLayout {
-        let chosen_row = header_row.and_then(|number| rows.iter().position(|r| r.number == number));
+        let numbers = [ListColumn::Mobile, ListColumn::Phone];
+        let numbers: Vec<usize> =
+            numbers.iter().filter_map(|column| columns.get(column)).flatten().copied().collect();
+        let chosen_row = header_row
+            .and_then(|number| rows.iter().position(|r| r.number == number))
+            .or_else(|| match &found {
+                None => words_above(rows, &numbers, region),
+                Some(_) => None,
+            });
         let (headers, first_data_row) = match (chosen_row, &found) {
             (Some(at), _) => (rows[at].cells.clone(), at + 1),
             (None, Some(found)) => (found.headers.clone(), found.first_data_row),
@@ -340,8 +227,17 @@ impl ColumnLayout {
         }
         all.extend(columns);
         all.retain(|_, places| !places.is_empty());
-        let fields = BTreeMap::new();
-        ColumnLayout { columns: all, fields, headers, first_data_row, sheet: None }
+        ColumnLayout {
+            columns: all,
+            fields: BTreeMap::new(),
+            headers,
+            first_data_row,
+            sheet: None,
+            unread: Vec::new(),
+            first_column: 0,
+            regions: BTreeMap::new(),
+            region_column: None,
+        }
     }
 
     /// Detects the columns of the list fields. The error contains the header words of the first
@@ -369,7 +265,7 @@ impl ColumnLayout {
     pub fn place_label(&self, place: usize) -> String {
         let label = match self.headers.get(place).map(|h| h.trim()) {
             Some(header) if !header.is_empty() => header.to_owned(),
-            _ => column_letter(place),
+            _ => column_letter(self.first_column + place),
         };
         match &self.sheet {
             Some(sheet) => format!("{sheet}!{label}"),
@@ -396,12 +292,11 @@ impl ColumnLayout {
             let column = columns.find(|(_, places)| places.contains(&place)).map(|(c, _)| *c);
             let word = column
                 .filter(|column| recognize_column(header, extra_synonyms) != Some(*column))
-                .and_then(|column| SYNONYMS.iter().find(|(known, ..)| *known == column))
-                .and_then(|(.., words)| words.first());
+                .and_then(ListColumn::usual_word);
             match word {
                 None if self.headers.is_empty() => column_letter(place),
                 None => header.to_owned(),
-                Some(word) if header.is_empty() => (*word).to_owned(),
+                Some(word) if header.is_empty() => word.to_owned(),
                 Some(word) => format!("{word}（{header}）"),
             }
         };
@@ -418,95 +313,228 @@ impl ColumnLayout {
     }
 }
 
+/// Whether a row is a header that names a column of numbers, and whose; `None`: it is no header. One
+/// known word is enough where numbers stand below it.
 fn is_header(
-    row: &TableRow,
+    rows: &[TableRow],
+    at: usize,
     extra_synonyms: &BTreeMap<String, Vec<String>>,
     region: country::Id,
-) -> bool {
+) -> Option<Whose> {
+    let row = &rows[at];
     // «手机 | 13800138000 | 邮箱 | …» is a line of a form.
-    let is_value = |cell: &String| Phone::parse(cell.trim(), region).is_ok() || cell.contains('@');
+    let is_value = |cell: &String| {
+        let cell = cell.trim();
+        cell.contains('@') || (has_digits(cell) && Phone::parse(cell, region).is_ok())
+    };
     if row.cells.iter().any(is_value) {
-        return false;
-    }
-    let columns: Vec<ListColumn> =
-        row.cells.iter().filter_map(|cell| recognize_column(cell, extra_synonyms)).collect();
-    let has_number = columns.iter().any(|column| column.is_number());
-    let known = columns.len()
-        + row
-            .cells
-            .iter()
-            .filter(|cell| IGNORED_HEADERS.contains(&normalize_header(cell).as_str()))
-            .count();
-    has_number && (known >= 2 || row.cells.iter().filter(|c| !c.trim().is_empty()).count() == 1)
-}
-
-/// Recognises the column that a header names: by its words, without a number at its end («电话2»),
-/// or by the word that it contains («受访者手机号码（必填）»).
-pub(super) fn recognize_column(
-    header: &str,
-    extra_synonyms: &BTreeMap<String, Vec<String>>,
-) -> Option<ListColumn> {
-    let header = normalize_header(header);
-    let length = header.chars().count();
-    if length == 0 || length > 20 || header.chars().filter(char::is_ascii_digit).count() > 3 {
         return None;
     }
-    let by_words = |header: &str| {
-        SYNONYMS
-            .iter()
-            .find(|(_, key, words)| {
-                words.contains(&header)
-                    || extra_synonyms.get(*key).is_some_and(|extra_synonyms| {
-                        extra_synonyms.iter().any(|word| normalize_header(word) == header)
-                    })
-            })
-            .map(|(column, ..)| *column)
+    let meanings: Vec<(usize, Meaning)> = row
+        .cells
+        .iter()
+        .enumerate()
+        .filter_map(|(place, cell)| Some((place, meaning_of(cell, extra_synonyms)?)))
+        .collect();
+    let numbers = || meanings.iter().filter(|(_, meaning)| meaning.column.is_number());
+    let is_own = |(_, meaning): &(usize, Meaning)| meaning.whose != Whose::Other;
+    let whose = match (numbers().any(is_own), numbers().next()) {
+        (true, _) => Whose::Person,
+        (false, Some(_)) => Whose::Other,
+        (false, None) => return None,
     };
-    let is_count = |c: char| c.is_ascii_digit() || "一二三四五".contains(c);
-    let without_number = header.trim_end_matches(is_count);
-    let contained =
-        || CONTAINED.iter().find(|(word, _)| header.contains(word)).map(|(_, column)| *column);
-    by_words(&header).or_else(|| by_words(without_number)).or_else(contained)
+    let filled = row.cells.iter().filter(|cell| !cell.trim().is_empty());
+    let known = filled.filter(|cell| is_word(cell, extra_synonyms)).count();
+    let is_number_below = || {
+        let below = rows.iter().skip(at + 1).take(ROWS_BELOW);
+        let cells = below.flat_map(|row| {
+            numbers().filter_map(|(place, _)| row.cells.get(*place)).collect::<Vec<_>>()
+        });
+        cells.into_iter().any(|cell| !read_cell(cell, region).phones.is_empty())
+    };
+    (known >= 2 || is_number_below()).then_some(whose)
 }
 
-/// Words within a header that say what it is, the most telling first.
-const CONTAINED: [(&str, ListColumn); 9] = [
-    ("手机", ListColumn::Mobile),
-    ("移动电话", ListColumn::Mobile),
-    ("mobile", ListColumn::Mobile),
-    ("电话", ListColumn::Phone),
-    ("联系方式", ListColumn::Phone),
-    ("phone", ListColumn::Phone),
-    ("姓名", ListColumn::Name),
-    ("邮箱", ListColumn::Email),
-    ("email", ListColumn::Email),
-];
-
-/// Traditional signs of header words with the simplified ones.
-const SIMPLIFIED: &str = "機机號号碼码電电話话聯联絡络繫系單单稱称職职務务備备註注類类別别業业戶户語语種种郵邮說说傳传動动線线辦办訪访錄录費费間间產产區区縣县國国員员營营門门與与處处發发時时歲岁齡龄購购買买級级項项顧顾經经責责師师層层樓楼醫医學学";
-
-/// Normalises a header: removes width, case, spaces, punctuation and bracketed text, so that
-/// `手機號碼（必填）` becomes `手机号码`.
-pub(super) fn normalize_header(header: &str) -> String {
-    let folded: String = header.nfkc().collect::<String>().to_lowercase();
-    let before_bracket = folded.split(['(', '[', '【', '〔']).next().unwrap_or_default();
-    before_bracket.chars().filter(|c| c.is_alphanumeric()).map(simplified).collect()
+fn has_digits(cell: &str) -> bool {
+    cell.chars().filter(|c| c.is_numeric()).count() >= 5
 }
 
-fn simplified(c: char) -> char {
-    let mut pairs = SIMPLIFIED.chars();
-    while let (Some(traditional), Some(simple)) = (pairs.next(), pairs.next()) {
-        if traditional == c {
-            return simple;
+/// The columns that headers name: of several for the same, the surest, and the leftmost of these. Only
+/// numbers have several places: the surest first. Also the places that hold somebody else's names and
+/// numbers, or a further person's.
+fn columns_of(
+    headers: &[String],
+    extra_synonyms: &BTreeMap<String, Vec<String>>,
+) -> (BTreeMap<ListColumn, Vec<usize>>, Vec<usize>) {
+    let named = |(place, cell): (usize, &String)| Some((place, meaning_of(cell, extra_synonyms)?));
+    let mut meanings: Vec<(usize, Meaning)> =
+        headers.iter().enumerate().filter_map(named).collect();
+    let has_own = |meanings: &[(usize, Meaning)], is_it: &dyn Fn(ListColumn) -> bool| {
+        meanings.iter().any(|(_, m)| m.whose == Whose::Person && is_it(m.column))
+    };
+    let (has_number, has_name) = (
+        has_own(&meanings, &ListColumn::is_number),
+        has_own(&meanings, &|column| column == ListColumn::Name),
+    );
+    let has_perhaps = meanings.iter().any(|(_, meaning)| meaning.whose == Whose::Perhaps);
+    for (_, meaning) in &mut meanings {
+        let is_name = meaning.column == ListColumn::Name;
+        match meaning.whose {
+            Whose::Perhaps if has_number && (has_name || !is_name) => meaning.whose = Whose::Other,
+            // The parent with the number is the person, and the pupil is not.
+            Whose::Perhaps => (meaning.whose, meaning.rank) = (Whose::Person, Rank::Exact),
+            Whose::Person if is_name && !has_number && has_perhaps => meaning.rank = Rank::Weak,
+            Whose::Person | Whose::Other => {}
         }
     }
-    c
+    let (own, others): (Vec<_>, Vec<_>) =
+        meanings.into_iter().partition(|(_, meaning)| meaning.whose == Whose::Person);
+    let mut unread: Vec<usize> = others.iter().map(|(place, _)| *place).collect();
+    let places = |column: ListColumn| {
+        let of_column = own.iter().filter(|(_, meaning)| meaning.column == column);
+        let mut places: Vec<(Rank, usize)> = of_column.map(|(at, m)| (m.rank, *at)).collect();
+        places.sort_by_key(|(rank, place)| (std::cmp::Reverse(*rank), *place));
+        places
+    };
+    let mut columns: BTreeMap<ListColumn, Vec<usize>> = BTreeMap::new();
+    for column in own.iter().map(|(_, meaning)| meaning.column) {
+        let of_column = places(column);
+        let most = if column.is_number() { of_column.len() } else { 1 };
+        columns.insert(column, of_column.iter().take(most).map(|(_, place)| *place).collect());
+    }
+    // «联系电话» outranks «备用手机»: what is not surely the person's mobile comes after it.
+    let rank_of = |column| places(column).first().map(|(rank, _)| *rank);
+    let (mobile, phone) = (rank_of(ListColumn::Mobile), rank_of(ListColumn::Phone));
+    if mobile.is_some_and(|rank| rank < Rank::Exact) && phone == Some(Rank::Exact) {
+        let mobiles = columns.remove(&ListColumn::Mobile).unwrap_or_default();
+        columns.entry(ListColumn::Phone).or_default().extend(mobiles);
+    }
+    // «客户» beside «联系人» is an organisation.
+    let names = places(ListColumn::Name);
+    if let Some((Rank::Contained | Rank::Exact, _)) = names.first() {
+        let client = names.iter().find(|(_, place)| is_client(&headers[*place]));
+        if let Some((_, place)) = client {
+            columns.entry(ListColumn::Organisation).or_insert_with(|| vec![*place]);
+        }
+        let first = names.first().map(|(_, place)| header_key(&headers[*place]));
+        let again = names.iter().skip(1).filter(|(_, at)| Some(header_key(&headers[*at])) == first);
+        unread.extend(again.map(|(_, place)| *place));
+    }
+    unread.sort_unstable();
+    (columns, unread)
+}
+
+/// What two headers of the same kind have in common: «姓名1» and «姓名2».
+pub(super) fn header_key(header: &str) -> String {
+    let header = normalize_header(header);
+    without_number(&header).to_owned()
+}
+
+/// Words of a cell for a number that say that there is none.
+const NO_NUMBERS: [&str; 16] = [
+    "无", "没有", "暂无", "不详", "未知", "空", "空号", "停机", "同上", "拒绝", "保密", "不便",
+    "未留", "未填", "none", "n/a",
+];
+
+/// Returns the last row of words above the first number of these columns, where it may be a header:
+/// only titles stand above it.
+fn words_above(rows: &[TableRow], numbers: &[usize], region: country::Id) -> Option<usize> {
+    let cells = |row: &TableRow| -> Vec<String> {
+        numbers.iter().filter_map(|place| row.cells.get(*place)).cloned().collect()
+    };
+    let has_number =
+        |row: &TableRow| cells(row).iter().any(|cell| !read_cell(cell, region).phones.is_empty());
+    let first = rows.iter().take(HEADER_ROWS).position(has_number)?;
+    let is_words = |row: &TableRow| {
+        cells(row).iter().any(|cell| {
+            let cell = cell.trim().to_lowercase();
+            cell.chars().any(char::is_alphabetic)
+                && !has_digits(&cell)
+                && !NO_NUMBERS.contains(&cell.as_str())
+        })
+    };
+    let is_title =
+        |row: &TableRow| row.cells.iter().filter(|cell| !cell.trim().is_empty()).count() < 2;
+    let is_known = |row: &TableRow| {
+        row.cells.iter().any(|cell| is_word(cell, &BTreeMap::new()) || is_number_word(cell))
+    };
+    let top = rows[..first].iter().position(|row| !is_title(row))?;
+    let known = (top..first).rev().find(|at| is_words(&rows[*at]) && is_known(&rows[*at]));
+    known.or_else(|| Some(top).filter(|at| is_words(&rows[*at])))
+}
+
+/// Whether a cell of words may head a column of numbers that has no known word.
+fn is_number_word(cell: &str) -> bool {
+    const SIGNS: [&str; 13] = [
+        "号", "码", "机", "话", "联系", "联络", "phone", "tel", "mobile", "cell", "number",
+        "contact", "no.",
+    ];
+    let cell = cell.trim().to_lowercase();
+    cell.chars().count() <= 30
+        && !has_digits(&cell)
+        && SIGNS.iter().any(|sign| cell.contains(sign))
+        && !NO_NUMBERS.contains(&cell.as_str())
 }
 
 fn detect_columns_without_header(
     rows: &[TableRow],
+    extra_synonyms: &BTreeMap<String, Vec<String>>,
     region: country::Id,
 ) -> Result<ColumnLayout, TableError> {
+    let found = number_and_name(rows, region);
+    // In a short list, the words at its top outweigh its numbers.
+    let skipped = || {
+        let skip = |skip: usize| {
+            let has_digit = |row: &TableRow| row.cells.iter().any(|cell| has_digits(cell));
+            let is_top = rows.len() > skip && !rows[..skip].iter().any(has_digit);
+            number_and_name(&rows[skip..], region).filter(|_| is_top)
+        };
+        (1..=UNKNOWN_ROWS.min(rows.len())).find_map(skip)
+    };
+    let is_short = found.is_none();
+    let (mobile, name) = found.or_else(skipped).ok_or(TableError::NoNumbers)?;
+    let mut columns = BTreeMap::from([(ListColumn::Mobile, vec![mobile])]);
+    columns.extend(name.map(|name| (ListColumn::Name, vec![name])));
+    // A cell of words above the numbers heads them.
+    let header = words_above(rows, &[mobile], region).filter(|at| {
+        let row = &rows[*at];
+        let is_known = |cell: &String| is_word(cell, extra_synonyms);
+        row.cells.get(mobile).is_some_and(|cell| is_number_word(cell))
+            || row.cells.iter().any(is_known)
+    });
+    if is_short && header.is_none() {
+        return Err(TableError::NoNumbers);
+    }
+    let headers = header.map(|at| rows[at].cells.clone()).unwrap_or_default();
+    // Its other words say what they head.
+    let (named, unread) = columns_of(&headers, extra_synonyms);
+    if let Some(of_name) = named.get(&ListColumn::Name) {
+        columns.insert(ListColumn::Name, of_name.clone());
+    }
+    let taken =
+        [mobile].into_iter().chain(columns.get(&ListColumn::Name).into_iter().flatten().copied());
+    let taken: Vec<usize> = taken.collect();
+    for (column, mut places) in named {
+        places.retain(|place| !taken.contains(place));
+        if column != ListColumn::Name && column != ListColumn::Mobile && !places.is_empty() {
+            columns.insert(column, places);
+        }
+    }
+    Ok(ColumnLayout {
+        columns,
+        fields: BTreeMap::new(),
+        headers,
+        first_data_row: header.map_or(0, |at| at + 1),
+        sheet: None,
+        unread,
+        first_column: 0,
+        regions: BTreeMap::new(),
+        region_column: None,
+    })
+}
+
+/// The column that clearly holds numbers, and the one that holds names, by their cells.
+fn number_and_name(rows: &[TableRow], region: country::Id) -> Option<(usize, Option<usize>)> {
     let width = rows.iter().map(|row| row.cells.len()).max().unwrap_or(0);
     let share = |index: usize, fits: &dyn Fn(&str) -> bool| {
         let cells: Vec<&str> = rows
@@ -525,26 +553,16 @@ fn detect_columns_without_header(
             .filter(|(_, s)| *s >= at_least)
             .max_by(|a, b| a.1.total_cmp(&b.1).then(b.0.cmp(&a.0)))
     };
-    let (mobile, _) = best(&numbers, 0.7).ok_or(TableError::NoNumbers)?;
-    let mut columns = BTreeMap::from([(ListColumn::Mobile, vec![mobile])]);
+    let (mobile, _) = best(&numbers, 0.7)?;
     let short_name = |cell: &str| {
         (2..=4).contains(&cell.chars().count())
             && cell.chars().all(|c| ('\u{4e00}'..='\u{9fff}').contains(&c) || c == '·')
     };
-    if let Some((name, _)) = best(&short_name, 0.7) {
-        columns.insert(ListColumn::Name, vec![name]);
-    }
-    Ok(ColumnLayout {
-        columns,
-        fields: BTreeMap::new(),
-        headers: Vec::new(),
-        first_data_row: 0,
-        sheet: None,
-    })
+    Some((mobile, best(&short_name, 0.7).map(|(name, _)| name)))
 }
 
 /// Returns the letter of a column: 0 is A, 26 is AA.
-fn column_letter(mut index: usize) -> String {
+pub(super) fn column_letter(mut index: usize) -> String {
     let mut letters = Vec::new();
     loop {
         letters.push(char::from(b'A' + u8::try_from(index % 26).unwrap_or(0)));

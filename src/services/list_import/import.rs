@@ -214,15 +214,17 @@ impl Reading<'_> {
             return Ok(Pass::Done(Box::new(known)));
         }
 
-        let mut prepared = Vec::new();
-        for (number, FoundList { layout, sample, rows, is_rounded, .. }) in
+        let (mut prepared, mut all_notes) = (Vec::new(), Vec::new());
+        for (number, FoundList { layout, sample, rows, is_rounded, notes, .. }) in
             lists_found.into_iter().enumerate()
         {
+            all_notes.extend(notes.into_iter().map(|note| note.of_list(number)));
             let form = (layout, is_rounded, &sample[..]);
             let preparer = preparer(context, request, &applications, number, form)?;
             prepared.push((Arc::new(preparer), sample, rows));
         }
         let mut import = Import::begin(tx, request, applications, drawn, now).await?;
+        all_notes.into_iter().for_each(|note| import.record_finding(note));
         for (preparer, sample, rows) in prepared {
             let sample = sample.into_iter().skip(preparer.layout.first_data_row);
             import.write_list(&preparer, read_ahead(sample, rows), progress).await?;
@@ -475,7 +477,7 @@ impl<'a> Import<'a> {
                     self.record_finding(finding_about(&person, RowDecision::Merged, reason));
                 }
                 Entry::Vacant(free) => {
-                    free.insert(person.row.1);
+                    free.insert(person.row.row);
                     unique.push(person);
                 }
             }
@@ -492,7 +494,7 @@ impl<'a> Import<'a> {
         let mut kept = Vec::with_capacity(people.len());
         for person in people {
             let reason = match &self.not_drawn {
-                _ if by_hand.contains(&person.row.1) => Some(RowReason::LeftOut),
+                _ if by_hand.contains(&person.row.row) => Some(RowReason::LeftOut),
                 Some((draw, rows)) if rows.contains(&person.row) => {
                     Some(RowReason::NotDrawn(draw.seed))
                 }
@@ -626,9 +628,10 @@ fn finding_about(
     decision: RowDecision,
     reason: RowReason,
 ) -> ImportFinding {
-    let (list, row) = person.row;
+    let RowKey { list, row, .. } = person.row;
+    let sheet = person.sheet.as_deref().unwrap_or_default().to_owned();
     let value = person.masked.clone();
-    ImportFinding::new(row, String::new(), value, decision, reason).of_list(list).at(person.place)
+    ImportFinding::new(row, sheet, value, decision, reason).of_list(list).at(person.place)
 }
 
 async fn find_applications(

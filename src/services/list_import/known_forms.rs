@@ -45,7 +45,7 @@ impl KnownForm {
             |(name, places): (String, Vec<usize>)| Some((ListColumn::parse(&name)?, places));
         let encoding = self.encoding.and_then(|name| Encoding::for_label(name.as_bytes()));
         ListOptions {
-            read: ReadOptions { encoding, sheet: None },
+            read: ReadOptions { encoding, ..ReadOptions::default() },
             header_row: self.header_row,
             columns: self.columns.into_iter().filter_map(column).collect(),
         }

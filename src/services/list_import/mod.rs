@@ -6,7 +6,7 @@
 //! again changes nothing. Errors and reports contain personal data only in masked form.
 //!
 //! [`source`] is the file, [`text`] decodes it, [`table`] reads its tables, [`find`] finds the lists
-//! among them, [`headers`] detects the columns, [`numbers`] reads a cell of numbers, [`row`] a person, [`prepare`] seals it, and [`import`] writes it. [`selection`] says
+//! among them, [`headers`] detects the columns by [`header_words`], [`numbers`] reads a cell of numbers, [`row`] a person, [`prepare`] seals it, and [`import`] writes it. [`selection`] says
 //! who stays on a list over the limit, [`known_forms`] how an applicant's lists were read before,
 //! [`correction_sheet`] sends back what only the applicant can correct, [`template`] is an empty list. Programmes and
 //! applications are registered by [`crate::services::programmes`], numbers that must not be
@@ -15,6 +15,7 @@
 pub mod correction_sheet;
 pub mod find;
 pub mod further_numbers;
+mod header_words;
 pub mod headers;
 mod import;
 pub mod known_forms;
@@ -30,7 +31,7 @@ mod text;
 
 pub use find::{ListOptionError, ListOptions};
 pub use import::{ImportOutcome, ImportRequest, import_list};
-pub use report::{ImportFinding, RowDecision, RowReason, write_report};
+pub use report::{ImportFinding, ListNote, RowDecision, RowReason, write_report};
 pub use selection::{Draw, DrawSeed, Selection};
 pub use source::ListSource;
 pub use table::{TableError, TableRow, read as read_table, read_up_to};

@@ -2,6 +2,7 @@
 //! database, so it runs on every core while other rows are written.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use phonenumber::country;
 
@@ -9,7 +10,7 @@ use super::ListImportError;
 use super::further_numbers;
 use super::headers::ColumnLayout;
 use super::report::{ImportFinding, RowDecision, RowKey, RowReason};
-use super::row::{ReadRow, read_row};
+use super::row::{ReadRow, RowPeople, people_of_row, read_row};
 use super::table::TableRow;
 use crate::adapters::crypto::{Hasher, Sealer};
 use crate::adapters::database::applications::Application;
@@ -38,6 +39,8 @@ pub struct Preparer {
 /// A person on the list, ready to be stored.
 pub struct PreparedPerson {
     pub row: RowKey,
+    /// The sheet of its list, where there are several.
+    pub sheet: Option<Arc<str>>,
     /// Where its number stands, for reports.
     pub place: Option<usize>,
     /// The masked number, for reports.
@@ -71,7 +74,25 @@ impl Preparer {
         };
         let number_place = self.layout.number_columns().next().map(|(_, place)| place);
         let number_label = number_place.map(|p| self.layout.place_label(p)).unwrap_or_default();
+        let sheet: Option<Arc<str>> = self.layout.sheet.as_deref().map(Arc::from);
+        let mut people: Vec<(u16, TableRow)> = Vec::with_capacity(rows.len());
         for row in rows {
+            match people_of_row(&row, &self.layout, self.region) {
+                RowPeople::One => people.push((0, row)),
+                RowPeople::Several(rows) => {
+                    batch.rows += rows.len() as u64 - 1;
+                    people.extend((0..).zip(rows));
+                }
+                RowPeople::Unclear { place, names, numbers } => {
+                    let reason = RowReason::SeveralPeople { names, numbers };
+                    let label = self.layout.place_label(place);
+                    let (decision, value) = (RowDecision::Rejected, String::new());
+                    let finding = ImportFinding::new(row.number, label, value, decision, reason);
+                    batch.findings.push(finding.at(Some(place)));
+                }
+            }
+        }
+        for (person, row) in people {
             let (read, notes) = read_row(&row, &self.layout, self.region, self.is_rounded);
             batch.findings.extend(notes);
             let listed = match read {
@@ -108,7 +129,8 @@ impl Preparer {
                 })
             };
             batch.people.push(PreparedPerson {
-                row: (self.list, row.number),
+                row: RowKey { list: self.list, row: row.number, person },
+                sheet: sheet.clone(),
                 place: number_place,
                 masked,
                 is_fixed_line,
@@ -123,7 +145,7 @@ impl Preparer {
                     phone_kind: listed.phone.kind().as_str(),
                     phone_sealed: self
                         .sealer
-                        .seal(seal_context::PHONE, listed.phone.e164().as_bytes())?,
+                        .seal(seal_context::PHONE, listed.phone.stored().as_bytes())?,
                     person_sealed: self
                         .sealer
                         .seal(seal_context::PERSON, listed.person.to_sealable().as_bytes())?,

@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::adapters::transports::{BYTE_ORDER_MARK, csv_safe_cell};
 use crate::domain::phone::PhoneError;
@@ -61,8 +61,14 @@ pub struct ImportFinding {
     pub place: Option<usize>,
 }
 
-/// A row of a file: the list it is in, from 0, and its number.
-pub type RowKey = (usize, u32);
+/// A person of a file: the list and the row it is in, and its place among the people of that row; lists
+/// and people count from 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RowKey {
+    pub list: usize,
+    pub row: u32,
+    pub person: u16,
+}
 
 impl ImportFinding {
     pub fn new(
@@ -101,8 +107,18 @@ pub enum RowReason {
     FixedLine,
     #[error("no person: a total, a signature, a heading or an empty line; nothing to do")]
     NoPerson,
+    #[error(transparent)]
+    #[strum(transparent)]
+    List(#[from] ListNote),
     #[error("the number was taken out of other words; check that it is the person's")]
     NumberAmongWords,
+    #[error("digits of this cell are no telephone number and were not read; check them")]
+    PartNotRead,
+    #[error(
+        "{names} names and {numbers} numbers stand in one row: whose is whose cannot be told; write \
+            each person in a row of its own"
+    )]
+    SeveralPeople { names: usize, numbers: usize },
     #[error(
         "{0} further number(s) of this person: the first mobile is used, the others are kept for \
             calls; nothing to do"
@@ -139,6 +155,70 @@ pub enum RowReason {
             contacted; nothing to do"
     )]
     Suppressed,
+}
+
+/// What of a file was not read as a whole. It is told once for each list.
+#[derive(
+    Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error, strum::IntoStaticStr,
+)]
+#[strum(prefix = "list_note.", serialize_all = "snake_case")]
+pub enum ListNote {
+    #[error(
+        "not read, because it is somebody else's (a salesman, a relative, whoever filled it in) or a \
+            further person's: {0}; if it is the person's, say which column it is (--column mobile=…)"
+    )]
+    OthersColumns(String),
+    #[error(
+        "{count} row(s) with numbers are hidden or filtered out in the file and were not read: {rows}; \
+            show them and hand the list in again if they belong to it"
+    )]
+    HiddenRows { count: usize, rows: String },
+    #[error(
+        "{count} row(s) with numbers are struck through in the file and were not read: {rows}; take \
+            the line off and hand the list in again if they belong to it"
+    )]
+    StruckRows { count: usize, rows: String },
+    #[error(
+        "a table with {numbers} number(s) was not read, because nothing says what its columns are \
+            ({name}); put a header above it if its people belong to the list"
+    )]
+    TableNotRead { name: String, numbers: usize },
+    #[error(
+        "a further list of {people} people has other columns and was not read ({name}); upload it by \
+            itself, as its sheet or as a file of its own"
+    )]
+    OtherForm { name: String, people: usize },
+    #[error(
+        "the list(s) for other categories were not read: {0}; import the file for an application of \
+            these categories as well"
+    )]
+    OtherCategories(String),
+}
+
+impl ListNote {
+    /// What it says, in Chinese.
+    pub fn chinese(&self) -> String {
+        match self {
+            ListNote::OthersColumns(columns) => format!(
+                "未读取：{columns}（业务员、家属、填表人等他人的信息，或同一行另一人的信息）；如确为本人的，请指明该列"
+            ),
+            ListNote::HiddenRows { count, rows } => format!(
+                "文件中有 {count} 行含号码但被隐藏或筛选掉，未读取（{rows}）；如应列入名单，请取消隐藏后重新提交"
+            ),
+            ListNote::StruckRows { count, rows } => format!(
+                "文件中有 {count} 行含号码但已划去，未读取（{rows}）；如应列入名单，请去掉删除线后重新提交"
+            ),
+            ListNote::TableNotRead { name, numbers } => format!(
+                "另有一个含 {numbers} 个号码的表格没有表头，未读取（{name}）；如其中人员应列入名单，请加上表头"
+            ),
+            ListNote::OtherForm { name, people } => format!(
+                "另有一份 {people} 人的名单列不相同，未读取（{name}）；请选择该工作表或另存为文件后单独上传"
+            ),
+            ListNote::OtherCategories(lists) => {
+                format!("未读取其他类别的名单：{lists}；请为相应类别的申报另行导入")
+            }
+        }
+    }
 }
 
 /// Writes findings as CSV, under a temporary name first.

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use phonenumber::country;
 use unicode_normalization::UnicodeNormalization;
 
+use super::header_words::region_of;
 use super::headers::{ColumnLayout, ListColumn};
-use super::numbers::{preferred, read_cell};
+use super::numbers::{preferred, read_cell_of};
 use super::report::{ImportFinding, RowDecision, RowReason};
 use super::table::TableRow;
 use crate::domain::language::Language;
@@ -64,13 +65,19 @@ pub fn read_row(
         ImportFinding::new(row.number, label, masked(value), decision, reason).at(place)
     };
     let (mut phones, mut problem, mut has_several) = (Vec::new(), None, false);
+    let of_row = layout.region_column.and_then(|place| region_of_cell(at(place)));
     for (_, place) in layout.number_columns() {
-        let read = read_cell(at(place), region);
+        let of = layout.regions.get(&place).copied().or(of_row);
+        let read = read_cell_of(at(place), region, of);
         if let Some(error) = read.problem {
             problem.get_or_insert((place, error));
         }
         if read.is_extracted {
             let reason = RowReason::NumberAmongWords;
+            notes.push(finding(Some(place), at(place), RowDecision::AcceptedWithNotice, reason));
+        }
+        if read.has_unread {
+            let reason = RowReason::PartNotRead;
             notes.push(finding(Some(place), at(place), RowDecision::AcceptedWithNotice, reason));
         }
         has_several |= read.phones.len() > 1;
@@ -91,6 +98,9 @@ pub fn read_row(
         let rejected = finding(place, value, RowDecision::Rejected, error.into());
         return (Err(rejected), Vec::new());
     };
+    if is_signature(row, layout) {
+        return (Ok(ReadRow::NoPerson), Vec::new());
+    }
     let (used, phone) = phones.swap_remove(chosen);
     if is_rounded && ends_in_zeros(&phone) {
         let rejected = finding(Some(used), phone.e164(), RowDecision::Rejected, RowReason::Rounded);
@@ -100,7 +110,7 @@ pub fn read_row(
         .iter()
         .filter(|other| **other != phone)
         .take(MAX_OTHER_NUMBERS)
-        .map(|other| other.e164().to_owned())
+        .map(|other| other.stored().into_owned())
         .collect();
     // A column of its own for a further number is nothing to be told.
     if has_several && !others.is_empty() {
@@ -167,6 +177,156 @@ const FOOTERS: [&str; 26] = [
     "sum",
     "signature",
 ];
+
+/// Those who fill in and sign a list; the first need no colon to be known.
+const SIGNERS: [&str; 22] = [
+    "填表人",
+    "填报人",
+    "填写人",
+    "制表人",
+    "经办人",
+    "审核人",
+    "复核人",
+    "报送人",
+    "上报人",
+    "录入人",
+    "统计人",
+    "制表",
+    "审核",
+    "复核",
+    "经办",
+    "单位负责人",
+    "部门负责人",
+    "负责人",
+    "联系人",
+    "联系电话",
+    "填表单位",
+    "填报单位",
+];
+/// How many of [`SIGNERS`] are known alone.
+const CERTAIN_SIGNERS: usize = 11;
+
+/// Whether a row with a number is the line of whoever filled the list in: «填表人：张三 | 139…»,
+/// «填表人 | 张三 | 联系电话 | 139…».
+fn is_signature(row: &TableRow, layout: &ColumnLayout) -> bool {
+    let filled = || row.cells.iter().map(|cell| cell.trim()).filter(|cell| !cell.is_empty());
+    // A number may stand before it.
+    let is_count = |cell: &&str| cell.chars().all(|c| c.is_ascii_digit() || c == '.');
+    let Some(first) = filled().find(|cell| !is_count(cell) || cell.len() > 4) else { return false };
+    let Some(place) = SIGNERS.iter().position(|word| first.starts_with(word)) else { return false };
+    // «经办人签字», «填表人（签名）»
+    let rest = first[SIGNERS[place].len()..].trim_start();
+    let rest =
+        rest.trim_start_matches("姓名").trim_start_matches("签字").trim_start_matches("签名");
+    let has_colon = rest.starts_with([':', '：']);
+    let is_alone = rest.is_empty() || rest.starts_with(['(', '（']);
+    // «联系电话：» in a cell of its own, or with its number.
+    let is_label = |cell: &str| {
+        let folded: String = cell.nfkc().filter(|c| !c.is_whitespace()).collect();
+        let word = folded.split(':').next().unwrap_or_default();
+        const LABELS: [&str; 8] =
+            ["联系电话", "电话", "手机", "手机号", "手机号码", "联系方式", "日期", "填表日期"];
+        LABELS.contains(&word)
+    };
+    let has_label = || filled().any(is_label) && !layout.repeats_header(row);
+    let is_certain = place < CERTAIN_SIGNERS;
+    let by_colon = has_colon && SIGNERS[place] != "联系人";
+    // «经办人» as a name is a person whose name nobody wrote down.
+    let has_name = || filled().filter(|cell| !is_count(cell)).count() >= 2;
+    by_colon || (is_alone && is_certain && has_name()) || ((has_colon || is_alone) && has_label())
+}
+
+/// The region that a cell of a column for regions names: «香港», «+852», «HK».
+fn region_of_cell(cell: &str) -> Option<country::Id> {
+    let digits: String = cell.chars().filter(char::is_ascii_digit).collect();
+    match digits.trim_start_matches('0') {
+        "852" => Some(country::HK),
+        "853" => Some(country::MO),
+        "886" => Some(country::TW),
+        _ => region_of(cell),
+    }
+}
+
+/// What begins names of people who stand in one cell, and what does not.
+const TITLES: [&str; 12] = [
+    "经理",
+    "总经理",
+    "主任",
+    "厂长",
+    "院长",
+    "处长",
+    "科长",
+    "董事长",
+    "先生",
+    "女士",
+    "小姐",
+    "老师",
+];
+
+/// What one row holds.
+pub enum RowPeople {
+    One,
+    /// Several people, each with a row of its own.
+    Several(Vec<TableRow>),
+    /// Names and numbers whose counts differ: whose is whose nobody can tell.
+    Unclear {
+        place: usize,
+        names: usize,
+        numbers: usize,
+    },
+}
+
+/// Parts a row whose cell of names holds several people, as many as the cell of numbers.
+pub fn people_of_row(row: &TableRow, layout: &ColumnLayout, region: country::Id) -> RowPeople {
+    const BETWEEN: [char; 10] = ['\n', '、', '/', '／', ',', '，', ';', '；', '|', '｜'];
+    let Some(&name_place) = layout.columns.get(&ListColumn::Name).and_then(|p| p.first()) else {
+        return RowPeople::One;
+    };
+    let names = row.cells.get(name_place).map(|cell| cell.trim()).unwrap_or_default();
+    if !names.contains(BETWEEN) {
+        return RowPeople::One;
+    }
+    let names: Vec<&str> =
+        names.split(BETWEEN).map(str::trim).filter(|name| !name.is_empty()).collect();
+    let is_name = |name: &&str| {
+        (2..=20).contains(&name.chars().count())
+            && !name.chars().any(char::is_numeric)
+            && !TITLES.contains(name)
+    };
+    if names.len() < 2 || !names.iter().all(is_name) {
+        return RowPeople::One;
+    }
+    let phones_at = |place: usize| {
+        let cell = row.cells.get(place).map(String::as_str).unwrap_or_default();
+        read_cell_of(cell, region, layout.regions.get(&place).copied()).phones
+    };
+    let columns: Vec<(usize, Vec<Phone>)> =
+        layout.number_columns().map(|(_, place)| (place, phones_at(place))).collect();
+    let Some((place, phones)) = columns.iter().find(|(_, phones)| phones.len() > 1) else {
+        return RowPeople::One;
+    };
+    if phones.len() != names.len() {
+        let (names, numbers) = (names.len(), phones.len());
+        return RowPeople::Unclear { place: *place, names, numbers };
+    }
+    let person = |at: usize| {
+        let mut cells = row.cells.clone();
+        for (place, cell) in cells.iter_mut().enumerate() {
+            let lines: Vec<&str> = cell.lines().map(str::trim).filter(|l| !l.is_empty()).collect();
+            let of_place = columns.iter().find(|(known, _)| *known == place);
+            *cell = match of_place {
+                _ if place == name_place => names[at].to_owned(),
+                Some((_, phones)) if phones.len() == names.len() => {
+                    phones[at].stored().into_owned()
+                }
+                None if lines.len() == names.len() => lines[at].to_owned(),
+                _ => continue,
+            };
+        }
+        TableRow { number: row.number, cells }
+    };
+    RowPeople::Several((0..names.len()).map(person).collect())
+}
 
 /// What an example begins with, in a cell of its own.
 const EXAMPLES: [&str; 6] = ["示例", "样例", "举例", "例", "例如", "example"];

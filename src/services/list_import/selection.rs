@@ -94,8 +94,8 @@ pub fn bit_of(application: usize) -> u64 {
 /// Returns the rows that are not drawn.
 pub fn draw(candidates: &[Candidate], mut room: Vec<u32>, seed: u32) -> BTreeSet<RowKey> {
     let order = |candidate: &Candidate| {
-        let (list, row) = candidate.row;
-        let salt = (list as u64) << 32 | u64::from(row);
+        let RowKey { list, row, person } = candidate.row;
+        let salt = u64::from(person) << 48 | (list as u64) << 32 | u64::from(row);
         seeded_fraction(&seed.to_string(), salt)
     };
     let mut drawn: Vec<(f64, &Candidate)> = candidates.iter().map(|c| (order(c), c)).collect();
@@ -120,7 +120,9 @@ mod tests {
     use super::*;
 
     fn candidates(count: u32, new_in: u64) -> Vec<Candidate> {
-        (2..count + 2).map(|row| Candidate { row: (0, row), new_in }).collect()
+        (2..count + 2)
+            .map(|row| Candidate { row: RowKey { list: 0, row, person: 0 }, new_in })
+            .collect()
     }
 
     #[test]

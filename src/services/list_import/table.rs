@@ -4,10 +4,11 @@ use std::io;
 
 use encoding_rs::Encoding;
 
+use super::report::ListNote;
 use super::source::ListSource;
 use super::text::{Utf8Reader, detect_encoding};
 use crate::adapters::spreadsheets::{
-    self, ConversionProblem, ForeignFile, Sheet, Sheets, SpreadsheetError, is_spreadsheet,
+    self, ConversionProblem, ForeignFile, LeftOut, Sheet, Sheets, SpreadsheetError, is_spreadsheet,
 };
 
 pub use crate::adapters::spreadsheets::Row as TableRow;
@@ -52,6 +53,17 @@ pub enum TableError {
             which one it is"
     )]
     NoNumbers,
+    #[error(
+        "the only numbers are somebody else's ({column:?}: a salesman, a relative, whoever filled it \
+            in); add a column 手机 with the person's own, or say that it is that one \
+            (--column mobile=…)"
+    )]
+    NumbersOfOthers { column: String },
+    #[error(
+        "the file has no list for {wanted}, only for {known}; import it for an application of one of \
+            these categories, or ask for the list for {wanted}"
+    )]
+    NoListFor { wanted: String, known: String },
     #[error("there is no sheet {wanted:?}; there are: {known}")]
     NoSheet { wanted: String, known: String },
     #[error("it cannot be read: {0}")]
@@ -74,6 +86,12 @@ impl TableError {
             TableError::NotConverted(problem) => problem.labels().0,
             TableError::Row { row, .. } => format!("第 {row} 行无法读取，请检查引号"),
             TableError::NoNumbers => "没有电话号码列，请在表头写“手机”，或指明是哪一列".to_owned(),
+            TableError::NumbersOfOthers { column } => format!(
+                "只有他人的号码（“{column}”：业务员、家属、填表人等）；请加一列“手机”填写本人号码，或指明就用这一列"
+            ),
+            TableError::NoListFor { wanted, known } => format!(
+                "文件中没有{wanted}类的名单，只有{known}类的；请为相应类别的申报导入，或索要{wanted}类的名单"
+            ),
             TableError::NoSheet { wanted, known } => {
                 format!("没有工作表“{wanted}”；现有：{known}")
             }
@@ -141,12 +159,53 @@ pub struct ReadOptions {
     pub encoding: Option<&'static Encoding>,
     /// The name of the sheet, or its number from 1.
     pub sheet: Option<String>,
+    pub sheets: Sheets,
 }
 
 /// A table of a file, by the name of its sheet or the text before it; a text file has none.
 pub struct OpenTable {
     pub name: String,
     pub rows: TableRows,
+    /// The rows that its program does not show, or shows as struck through; they are not in `rows`.
+    pub left_out: LeftOut,
+}
+
+impl LeftOut {
+    /// What there is to say about them, each with its first row.
+    pub fn notes(&self) -> Vec<(Option<u32>, ListNote)> {
+        let rows = |rows: &[u32]| (rows.len(), row_ranges(rows));
+        let mut notes = Vec::new();
+        if let Some(first) = self.hidden.first() {
+            let (count, rows) = rows(&self.hidden);
+            notes.push((Some(*first), ListNote::HiddenRows { count, rows }));
+        }
+        if let Some(first) = self.struck.first() {
+            let (count, rows) = rows(&self.struck);
+            notes.push((Some(*first), ListNote::StruckRows { count, rows }));
+        }
+        notes
+    }
+}
+
+/// Writes the numbers of rows, in order, as `3, 5-7`; of very many, the first.
+fn row_ranges(rows: &[u32]) -> String {
+    const MOST: usize = 40;
+    let mut ranges: Vec<(u32, u32)> = Vec::new();
+    for row in rows {
+        match ranges.last_mut() {
+            Some((_, last)) if *last + 1 == *row => *last = *row,
+            _ => ranges.push((*row, *row)),
+        }
+    }
+    let text = |(first, last): &(u32, u32)| match first == last {
+        true => first.to_string(),
+        false => format!("{first}-{last}"),
+    };
+    let mut texts: Vec<String> = ranges.iter().take(MOST).map(text).collect();
+    if ranges.len() > MOST {
+        texts.push("…".to_owned());
+    }
+    texts.join(", ")
 }
 
 impl OpenTable {
@@ -194,19 +253,16 @@ pub fn open_tables(
         let content = source
             .read_up_to(spreadsheets::MAX_BYTES)?
             .ok_or_else(|| TableError::TooLarge("32 MB".into()))?;
-        let sheets = spreadsheets::read(&content, Sheets::Visible)?;
+        let sheets = spreadsheets::read(&content, options.sheets)?;
         let names: Vec<String> = sheets.iter().map(|sheet| sheet.name.clone()).collect();
         let is_wanted = |(number, sheet): &(usize, Sheet)| match &options.sheet {
-            None => !sheet.rows.is_empty(),
+            None => !sheet.rows.is_empty() || !sheet.left_out.is_empty(),
             Some(wanted) => sheet.name.trim() == wanted.trim() || *wanted == number.to_string(),
         };
         let open = |(_, sheet): (usize, Sheet)| OpenTable {
             name: sheet.name,
-            rows: TableRows::Spreadsheet {
-                all: sheet.rows.len() as u64,
-                rows: sheet.rows.into_iter(),
-                read: 0,
-            },
+            rows: TableRows::of(sheet.rows),
+            left_out: sheet.left_out,
         };
         let tables: Vec<OpenTable> = (1..).zip(sheets).filter(is_wanted).map(open).collect();
         return match (tables.is_empty(), &options.sheet) {
@@ -240,14 +296,21 @@ pub fn open_tables(
         bytes: source.byte_len()?,
         between,
     };
-    Ok(vec![OpenTable { name: String::new(), rows }])
+    Ok(vec![OpenTable { name: String::new(), rows, left_out: LeftOut::default() }])
 }
 
 impl TableRows {
-    /// Opens the first table that has rows.
+    /// Opens the first table that has rows; hidden ones are rows as well.
     pub fn open(source: &ListSource) -> Result<TableRows, TableError> {
-        let first = open_tables(source, &ReadOptions::default())?.into_iter().next();
+        let options =
+            ReadOptions { sheets: Sheets::VisibleWithHiddenRows, ..ReadOptions::default() };
+        let first = open_tables(source, &options)?.into_iter().next();
         first.map(|table| table.rows).ok_or(TableError::Empty)
+    }
+
+    /// Rows that were read already.
+    pub fn of(rows: Vec<TableRow>) -> TableRows {
+        TableRows::Spreadsheet { all: rows.len() as u64, rows: rows.into_iter(), read: 0 }
     }
 
     /// Returns the amount read and the total, in a unit of their own.

@@ -188,5 +188,5 @@ pub async fn person(
     let (name, phone) = timeline::reveal_person(&app.context, CaseId(case))
         .await?
         .ok_or_else(Problem::not_found)?;
-    Ok(Json(PersonResponse { name: name.reveal().to_owned(), number: phone.e164().to_owned() }))
+    Ok(Json(PersonResponse { name: name.reveal().to_owned(), number: phone.stored().into_owned() }))
 }

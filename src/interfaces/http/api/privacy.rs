@@ -64,7 +64,7 @@ pub async fn export(
     Path(case): Path<i64>,
 ) -> Result<Json<PersonExportResponse>, Problem> {
     let phone = phone_of(&app, case).await?;
-    let mut all = person::export(&app.context, phone.e164(), &caller.actor).await?;
+    let mut all = person::export(&app.context, &phone.stored(), &caller.actor).await?;
     Ok(Json(PersonExportResponse {
         records: all["records"].take(),
         suppressions: all["suppressions"].take(),
@@ -111,7 +111,7 @@ pub async fn erase(
     let phone = phone_of(&app, case).await?;
     let erased = person::erase(
         &app.context,
-        phone.e164(),
+        &phone.stored(),
         ErasureOrder { actor: &caller.actor.name, reason: request.reason.trim() },
     )
     .await?;

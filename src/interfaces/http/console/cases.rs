@@ -441,7 +441,7 @@ pub async fn export(
 ) -> Result<Response, Failure> {
     let (_, phone) =
         timeline::reveal_person(&app.context, CaseId(case)).await?.ok_or(Failure::NotFound)?;
-    let held = person::export(&app.context, phone.e164(), &staff.session.actor())
+    let held = person::export(&app.context, &phone.stored(), &staff.session.actor())
         .await
         .map_err(|e| Failure::Internal(e.to_string()))?;
     if form.text("as") == "document" {
@@ -481,7 +481,7 @@ pub async fn erase(
     };
     let order =
         ErasureOrder { actor: &staff.session.account.name, reason: form.text("reason").trim() };
-    match person::erase(&app.context, phone.e164(), order).await {
+    match person::erase(&app.context, &phone.stored(), order).await {
         Ok(erased) if erased.held.is_empty() && erased.unreadable.is_empty() => {
             Ok(Redirect::to(&format!("/cases/{case}?noted=erased")).into_response())
         }
