@@ -57,8 +57,8 @@ pub struct ImportArgs {
     #[arg(long, value_name = "N")]
     header_row: Option<u32>,
     /// Where a column stands: mobile=3 or mobile=C; names: name, salutation, organisation,
-    /// job_title, mobile, phone, email, segment, remark, language. It is remembered for the
-    /// applicant's next list of this form
+    /// job_title, mobile, phone, email, address, segment, remark, language; unused: the column is not
+    /// read. It is remembered for the applicant's next list of this form
     #[arg(long, value_name = "COLUMN=PLACE")]
     column: Vec<String>,
     /// Rows to leave out, such as 3,8,10-20
@@ -157,8 +157,13 @@ async fn import(context: &AppContext, args: ImportArgs) -> Result<()> {
         output::print_json(&value)?;
     } else {
         print_import_outcome(&outcome, &file_label, *dry_run, written.as_deref());
+        let has_report = written.is_some() || sent_back.is_some();
         if let Some(sheet) = sent_back {
             print_line!("the rows that the applicant is to correct stand, marked, in {sheet}");
+        }
+        if let (Some(asked), false) = (report, has_report) {
+            let asked = asked.display();
+            print_line!("there is nothing to report; {asked} was not written");
         }
     }
     failure.map_or(Ok(()), |failure| Err(failure.into()))

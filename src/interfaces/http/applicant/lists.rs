@@ -48,7 +48,9 @@ struct ListPage<'a> {
     more_wrong: usize,
     /// Rows that are imported and may be meant otherwise.
     noted: Vec<RowView<'a>>,
-    people: usize,
+    people: u64,
+    /// What of the file was not read.
+    notes: Vec<String>,
     /// The first rows as they are, so that a column that was read wrongly is seen.
     first_rows: Vec<&'a PreviewRow>,
     columns: Vec<&'static str>,
@@ -85,12 +87,15 @@ async fn render(
         let requests: Vec<String> = row.findings.iter().filter_map(request_for).collect();
         (requests, row.findings.iter().any(|f| f.decision == RowDecision::Rejected))
     };
-    let (mut wrong, mut noted, mut people) = (Vec::new(), Vec::new(), 0);
+    // Those whom an import would take: no row twice, and nobody where nothing can be read.
+    let people = match &preview.outcome {
+        Ok(outcome) => outcome.accepted,
+        Err(ListImportError::OverCap { outcome, .. }) => outcome.accepted,
+        Err(_) => 0,
+    };
+    let (mut wrong, mut noted) = (Vec::new(), Vec::new());
     for row in &preview.rows {
         let (requests, is_wrong) = view(row);
-        let is_person =
-            !row.findings.iter().any(|f| f.decision == RowDecision::NoPerson) && !is_wrong;
-        people += usize::from(is_person);
         let row = RowView { number: row.number, cells: &row.cells, requests };
         match (is_wrong, row.requests.is_empty()) {
             (true, _) => wrong.push(row),
@@ -113,6 +118,11 @@ async fn render(
         wrong: wrong.into_iter().take(ROWS_PER_PAGE).collect(),
         noted: noted.into_iter().take(ROWS_PER_PAGE).collect(),
         people,
+        notes: preview
+            .notes
+            .iter()
+            .map(|note| applicant.tr.t(&note.chinese(), &note.to_string()).to_owned())
+            .collect(),
         first_rows: preview.rows.iter().take(FIRST_ROWS).collect(),
         columns: preview.columns.iter().map(|column| column_label(applicant.tr, *column)).collect(),
         over,

@@ -68,6 +68,8 @@ struct ListPage<'a> {
     /// are left out, and what is to be known about them.
     people: Vec<(RowView<'a>, bool)>,
     encodings: [&'static str; 5],
+    /// What of the file was not read.
+    notes: Vec<String>,
     /// Whether there are rows that the applicant is to correct.
     has_corrections: bool,
     /// Of a list that its applicant has handed in.
@@ -88,7 +90,7 @@ struct ColumnChoice<'a> {
 }
 
 /// The columns that can be chosen, with their names.
-const COLUMN_NAMES: [(&str, &str, &str); 10] = [
+const COLUMN_NAMES: [(&str, &str, &str); 11] = [
     ("mobile", "手机", "mobile"),
     ("phone", "电话", "telephone"),
     ("name", "姓名", "name"),
@@ -96,6 +98,7 @@ const COLUMN_NAMES: [(&str, &str, &str); 10] = [
     ("organisation", "单位", "organisation"),
     ("job_title", "职务", "job title"),
     ("email", "邮箱", "email"),
+    ("address", "地址", "address"),
     ("segment", "用户类型", "segment"),
     ("remark", "备注", "remark"),
     ("language", "语言", "language"),
@@ -197,6 +200,11 @@ async fn render(
         over,
         people,
         encodings: ENCODINGS,
+        notes: preview
+            .notes
+            .iter()
+            .map(|note| tr.t(&note.chinese(), &note.to_string()).to_owned())
+            .collect(),
         has_corrections,
         handed_in: handed_in.map(|at| at.format("%Y-%m-%d %H:%M").to_string()).unwrap_or_default(),
         declaration,
@@ -285,14 +293,15 @@ pub async fn correct(
 ) -> Result<Response, Failure> {
     let corrections = corrections_of(&form);
     let chosen = |(name, value): (&String, &String)| {
-        Some((name.strip_prefix("column-")?.parse::<usize>().ok()?, ListColumn::parse(value)))
+        // «（不用）» is said as well: the header's own word does not count then.
+        let column = ListColumn::parse(value).unwrap_or(ListColumn::Unused);
+        Some((name.strip_prefix("column-")?.parse::<usize>().ok()?, column))
     };
-    let columns: BTreeMap<usize, Option<ListColumn>> = form.0.iter().filter_map(chosen).collect();
+    let columns: BTreeMap<usize, ListColumn> = form.0.iter().filter_map(chosen).collect();
     let stored = if columns.is_empty() {
         apply_corrections(&app.context, id, &corrections).await
     } else {
-        let named = columns.into_iter().filter_map(|(at, column)| Some((at, column?))).collect();
-        choose_columns(&app.context, id, &named, form.text("header_row").parse().ok()).await
+        choose_columns(&app.context, id, &columns, form.text("header_row").parse().ok()).await
     };
     match stored {
         Ok(()) => {
