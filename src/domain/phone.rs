@@ -310,14 +310,16 @@ fn cut_extension(cleaned: &str) -> (&str, Option<String>) {
         return (number, Some(marked));
     }
     // 021-12345678-801: one to five digits after an area code and a subscriber number.
-    if let Some((before, extension)) = number.rsplit_once('-') {
+    if let Some((before, extension)) = number.rsplit_once(['-', ' ']) {
         let digits: String = before.chars().filter(char::is_ascii_digit).collect();
         let is_line = (digits.starts_with('0') && !digits.starts_with("00"))
             && (10..=12).contains(&digits.len())
-            || (digits.starts_with("400") || digits.starts_with("800")) && digits.len() == 10;
+            || (digits.starts_with("400") || digits.starts_with("800")) && digits.len() == 10
+            || before.starts_with("+86") && (11..=13).contains(&digits.len());
         let is_extension =
             (1..=5).contains(&extension.len()) && extension.bytes().all(|b| b.is_ascii_digit());
-        if is_line && is_extension && Phone::parse(before, country::CN).is_ok() {
+        let is_fixed = |phone: Phone| phone.kind() == PhoneKind::FixedLine;
+        if is_line && is_extension && Phone::parse(before, country::CN).is_ok_and(is_fixed) {
             return (before, Some(extension.to_owned()));
         }
     }
@@ -383,6 +385,8 @@ mod tests {
             ("021 6123 4567 ext. 12", Some("12")),
             ("021-61234567-801", Some("801")),
             ("(021)61234567-801", Some("801")),
+            ("+86-21-61234567-801", Some("801")),
+            ("021 61234567 801", Some("801")),
             ("021-6123-4567-801", Some("801")),
             ("(021)61234567", None),
             ("021-6123-4567", None),

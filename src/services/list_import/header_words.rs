@@ -365,7 +365,7 @@ const OTHERS_ENGLISH: [&str; 16] = [
 ];
 
 /// What sounds like somebody else and is not: a dealer is a customer.
-const NOT_OTHERS: [&str; 3] = ["销售商", "销售点", "销售单位"];
+const NOT_OTHERS: [&str; 6] = ["销售商", "销售点", "销售单位", "被推荐", "被介绍", "被担保"];
 
 /// Words of those who are the person on the list of one applicant and not on that of another: parents
 /// of a school, doctors of a maker of devices.
@@ -703,6 +703,14 @@ fn without_own(header: &str) -> Option<&str> {
     let rest = OWN.iter().find_map(|word| header.strip_prefix(word))?;
     let rest = rest.strip_prefix('的').unwrap_or(rest);
     without_own(rest).or(Some(rest))
+}
+
+/// Whose name or number a normalised header is of, by the words before «姓名» and «电话»: «租户电话» and
+/// «租户姓名» are of one person.
+pub(super) fn owner_of(header: &str) -> &str {
+    const CUT: [&str; 6] = ["手机", "移动电话", "联系电话", "电话", "联系方式", "姓名"];
+    let cut = CUT.iter().filter_map(|word| header.find(word)).min();
+    &header[..cut.unwrap_or(header.len())]
 }
 
 /// Traditional signs of header words with the simplified ones.

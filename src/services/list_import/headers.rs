@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use phonenumber::country;
 
 use super::header_words::{
-    Meaning, Rank, Whose, is_client, is_word, meaning_of, normalize_header, recognize_column,
-    region_of, without_number,
+    Meaning, Rank, Whose, is_client, is_word, meaning_of, normalize_header, owner_of,
+    recognize_column, region_of, without_number,
 };
 use super::numbers::read_cell;
 use super::table::{TableError, TableRow};
@@ -420,7 +420,35 @@ fn columns_of(
         let again = names.iter().skip(1).filter(|(_, at)| Some(header_key(&headers[*at])) == first);
         unread.extend(again.map(|(_, place)| *place));
     }
+    // «户主姓名, 户主电话, 租户姓名, 租户电话»: the second number is no further one of the first person.
+    let key = |place: usize| header_key(&headers[place]);
+    let first_owner = names.first().map(|(_, place)| owner_of(&key(*place)).to_owned());
+    let further: Vec<(usize, String)> = names
+        .iter()
+        .skip(1)
+        .map(|(_, place)| (*place, owner_of(&key(*place)).to_owned()))
+        .filter(|(_, owner)| !owner.is_empty() && Some(owner) != first_owner.as_ref())
+        .collect();
+    let is_further = |place: &usize| {
+        let key = key(*place);
+        further.iter().any(|(_, owner)| *owner == owner_of(&key))
+    };
+    let numbers = |columns: &BTreeMap<ListColumn, Vec<usize>>| -> Vec<usize> {
+        let of = |column| columns.get(&column).cloned().unwrap_or_default();
+        [of(ListColumn::Mobile), of(ListColumn::Phone)].concat()
+    };
+    let all = numbers(&columns);
+    if all.iter().any(is_further) && !all.iter().all(is_further) {
+        unread.extend(all.iter().copied().filter(is_further));
+        for column in [ListColumn::Mobile, ListColumn::Phone] {
+            if let Some(places) = columns.get_mut(&column) {
+                places.retain(|place| !is_further(place));
+            }
+        }
+        columns.retain(|_, places| !places.is_empty());
+    }
     unread.sort_unstable();
+    unread.dedup();
     (columns, unread)
 }
 

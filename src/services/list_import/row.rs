@@ -218,7 +218,12 @@ fn is_signature(row: &TableRow, layout: &ColumnLayout) -> bool {
     let rest = first[SIGNERS[place].len()..].trim_start();
     let rest =
         rest.trim_start_matches("姓名").trim_start_matches("签字").trim_start_matches("签名");
-    let has_colon = rest.starts_with([':', '：']);
+    // «填表单位（盖章）：»
+    let after_bracket = match rest.strip_prefix(['(', '（']) {
+        Some(inner) => inner.split_once([')', '）']).map_or("", |(_, after)| after.trim_start()),
+        None => rest,
+    };
+    let has_colon = after_bracket.starts_with([':', '：']);
     let is_alone = rest.is_empty() || rest.starts_with(['(', '（']);
     // «联系电话：» in a cell of its own, or with its number.
     let is_label = |cell: &str| {
@@ -283,11 +288,21 @@ pub fn people_of_row(row: &TableRow, layout: &ColumnLayout, region: country::Id)
         return RowPeople::One;
     };
     let names = row.cells.get(name_place).map(|cell| cell.trim()).unwrap_or_default();
-    if !names.contains(BETWEEN) {
+    // Blanks stand in names as well («王 小明»): only between whole names, each with its mobile.
+    let is_whole = |name: &str| {
+        (2..=3).contains(&name.chars().count())
+            && name.chars().all(|c| ('\u{4e00}'..='\u{9fff}').contains(&c))
+    };
+    let by_blanks = !names.contains(BETWEEN);
+    if by_blanks
+        && (!names.contains(char::is_whitespace) || !names.split_whitespace().all(is_whole))
+    {
         return RowPeople::One;
     }
-    let names: Vec<&str> =
-        names.split(BETWEEN).map(str::trim).filter(|name| !name.is_empty()).collect();
+    let names: Vec<&str> = match by_blanks {
+        true => names.split_whitespace().collect(),
+        false => names.split(BETWEEN).map(str::trim).filter(|name| !name.is_empty()).collect(),
+    };
     let is_name = |name: &&str| {
         (2..=20).contains(&name.chars().count())
             && !name.chars().any(char::is_numeric)
@@ -305,6 +320,10 @@ pub fn people_of_row(row: &TableRow, layout: &ColumnLayout, region: country::Id)
     let Some((place, phones)) = columns.iter().find(|(_, phones)| phones.len() > 1) else {
         return RowPeople::One;
     };
+    let is_mobile = |phone: &Phone| phone.kind() == PhoneKind::Mobile;
+    if by_blanks && (phones.len() != names.len() || !phones.iter().all(is_mobile)) {
+        return RowPeople::One;
+    }
     if phones.len() != names.len() {
         let (names, numbers) = (names.len(), phones.len());
         return RowPeople::Unclear { place: *place, names, numbers };
