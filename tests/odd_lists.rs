@@ -186,8 +186,8 @@ async fn what_cannot_be_found_is_said() {
     );
 }
 
-/// The first mobile gets the messages; the others are the interviewer's, unless somebody opted out
-/// of them.
+/// The first mobile gets the messages; the others are the interviewer's, unless one is known to be
+/// invalid. An opt-out of any number is of the person, and ends all calls (tests/erasure.rs).
 #[tokio::test]
 async fn further_numbers_are_for_calls() {
     let mut scenario = Scenario::faultless(1, 1_000);
@@ -203,7 +203,7 @@ async fn further_numbers_are_for_calls() {
         let request = SuppressionRequest {
             phone_hash: &app.context.keys.hasher().phone_hash(&out),
             programme: None,
-            reason: SuppressionReason::OptOut,
+            reason: SuppressionReason::Invalid,
             expires_at: None,
         };
         let mut tx = app.context.database.write().await.unwrap();
