@@ -180,7 +180,7 @@ actions! {
     NumberSuppressed "suppressed" "加入免打扰" "suppressed a number";
     ReplyHandled "reply_handled" "处理回复" "handled a reply";
     MessageSettled "message_settled" "处理存疑短信" "resolved a message in doubt";
-    AlarmAcknowledged "alarm_taken" "确认警报" "acknowledged an alarm";
+    AlarmAcknowledged "alarm_taken" "确认告警" "acknowledged an alarm";
     DatasetFrozen "frozen" "冻结数据" "froze data";
     DatasetReleased "released" "放行数据" "released data";
     VerdictRecorded "judged" "评分端反馈" "judged a dataset";

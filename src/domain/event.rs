@@ -40,10 +40,10 @@ kinds! {
     ListImported "list.imported" "名单导入" "a list was imported";
     InterviewCompleted "interview.completed" "完成问卷" "an interview was completed";
     ReplyReceived "reply.received" "收到回复" "a reply came in";
-    AlarmRaised "alarm.raised" "警报发出" "an alarm was raised, or got worse";
-    AlarmAcknowledged "alarm.acknowledged" "警报已确认" "an alarm was acknowledged";
-    AlarmEnded "alarm.ended" "警报解除" "an alarm is over";
-    GatewayPaused "gateway.paused" "通道停用" "a gateway is paused";
+    AlarmRaised "alarm.raised" "发出告警" "an alarm was raised, or got worse";
+    AlarmAcknowledged "alarm.acknowledged" "告警已确认" "an alarm was acknowledged";
+    AlarmEnded "alarm.ended" "告警解除" "an alarm is over";
+    GatewayPaused "gateway.paused" "网关停用" "a gateway is paused";
     DatasetReady "dataset.ready" "数据集就绪" "a dataset is written";
     DatasetAccepted "dataset.accepted" "数据集被接受" "the scoring step took a dataset";
     DatasetRejected "dataset.rejected" "数据集被退回" "the scoring step rejected a dataset";

@@ -262,7 +262,7 @@ impl Comparison<'_> {
         };
         self.add(about, ("题型", "kind"), (kind(old), kind(new)), true);
         self.text(about, ("题目", "text"), Some(&old.text), Some(&new.text));
-        self.text(about, ("访员提示", "hint"), old.hint.as_ref(), new.hint.as_ref());
+        self.text(about, ("访问员提示", "hint"), old.hint.as_ref(), new.hint.as_ref());
         self.text(about, ("短信版", "short text"), old.sms.as_ref(), new.sms.as_ref());
         let wrong = (old.wrong_answer.as_ref(), new.wrong_answer.as_ref());
         self.text(about, ("答案不符时的提示", "message for a wrong answer"), wrong.0, wrong.1);
@@ -288,7 +288,7 @@ impl Comparison<'_> {
             (("核心题", "core"), old.core, new.core),
             (("可选“不适用”", "«not applicable» offered"), old.not_applicable, new.not_applicable),
             (("可选“不知道”", "«don't know» offered"), old.dont_know, new.dont_know),
-            (("可选“不愿回答”", "«rather not say» offered"), old.refused, new.refused),
+            (("可选“不想回答”", "«rather not say» offered"), old.refused, new.refused),
             (
                 ("选项随机排列", "options in random order"),
                 old.order == Order::Random,

@@ -306,7 +306,7 @@ impl ItemInFile {
         let asks = file.core || file.not_applicable || file.dont_know || file.refused;
         if is_info && asks {
             say(
-                "说明文字不是题目，不能设为核心题，也没有“不适用”“不知道”“不愿回答”",
+                "说明文字不是题目，不能设为核心题，也没有“不适用”“不知道”“不想回答”",
                 "an information asks nothing: no core, not_applicable, dont_know or refused",
             );
         }
@@ -450,7 +450,7 @@ impl ItemFile {
             let forms = [
                 (self.not_applicable, Answer::NOT_APPLICABLE, "not_applicable", "不适用"),
                 (self.dont_know, Answer::DONT_KNOW, "dont_know", "不知道"),
-                (self.refused, Answer::REFUSED, "refused", "不愿回答"),
+                (self.refused, Answer::REFUSED, "refused", "不想回答"),
             ];
             for (is_offered, form, key, name) in forms {
                 if is_offered && code == form {

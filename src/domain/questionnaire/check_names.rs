@@ -88,7 +88,7 @@ impl Questionnaire {
                         mistakes.push(Mistake::new(
                             place.clone(),
                             format!(
-                                "{{{name}}} 无所指；可用 {{subject}}（受评对象）、{{applicant}}（申请单位）\
+                                "{{{name}}} 无所指；可用 {{subject}}（评价对象）、{{applicant}}（申报单位）\
                                     或前面页面题目的 {{answer:题目代码}}"
                             ),
                             format!(

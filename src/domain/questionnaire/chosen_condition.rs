@@ -335,7 +335,7 @@ impl QuestionnaireFile {
         let specials = [
             (item.not_applicable, Answer::NOT_APPLICABLE, "不适用", "not applicable"),
             (item.dont_know, Answer::DONT_KNOW, "不知道", "don't know"),
-            (item.refused, Answer::REFUSED, "不愿回答", "rather not say"),
+            (item.refused, Answer::REFUSED, "不想回答", "rather not say"),
         ];
         if matches!(kind, KindFile::Scale | KindFile::Single) {
             for (_, code, words, english) in specials.into_iter().filter(|special| special.0) {

@@ -50,7 +50,7 @@ fn unknown_names(place: &str, texts: &[&LocalizedText], earlier: &BTreeSet<&str>
             severity: Severity::Error,
             place: place.to_owned(),
             what: LocalizedText::zh_en(format!(
-                "{{{name}}} 在此无所指；可用 {{subject}}（受评对象）、{{applicant}}（申请单位）或前面页面\
+                "{{{name}}} 在此无所指；可用 {{subject}}（评价对象）、{{applicant}}（申报单位）或前面页面\
                     题目的 {{answer:题目代码}}"
             ), format!(
                 "{{{name}}} names nothing here; take {{subject}}, {{applicant}} or {{answer:ID}} \

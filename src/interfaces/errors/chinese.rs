@@ -292,7 +292,7 @@ impl LocalizedError for QuotaError {
             }
             QuotaError::Zero => "目标至少为 1".to_owned(),
             QuotaError::SoftTotal => "总配额为 hard 或 reserved；soft 用于配额格".to_owned(),
-            QuotaError::NoReplicate => "样本批至少 1 人".to_owned(),
+            QuotaError::NoReplicate => "子样本至少 1 人".to_owned(),
             QuotaError::TooMany(cells) => format!("配额格 {cells} 个，过多"),
             QuotaError::Cell { name, problem } => format!("配额格 {name}：{problem}"),
         })
@@ -623,7 +623,7 @@ impl LocalizedError for ApplicantPageError {
     fn zh(&self) -> Option<String> {
         Some(match self {
             ApplicantPageError::NotConfigured => {
-                "未配置发送验证码的短信通道（applicant_pages.gateway、signature）".to_owned()
+                "未配置发送验证码的短信网关（applicant_pages.gateway、signature）".to_owned()
             }
             ApplicantPageError::Number(error) => {
                 format!("手机号：{}", error.zh().unwrap_or_default())

@@ -48,7 +48,7 @@ pub const WEIGHT_COLUMNS: [WeightColumn; 8] = [
     weight_column(
         "replicate",
         FieldKind::Integer,
-        "样本批号；空：名单未分批",
+        "子样本号；空：名单未分批",
         "replicate; empty: the list was not divided",
     ),
     weight_column(

@@ -424,7 +424,7 @@ fn to_csv(rows: &NumberedRows) -> Result<Vec<u8>, ListDraftError> {
 fn one_row(cell: &str) -> String {
     const MOST_LINES: usize = 10;
     let lines = cell.lines().count();
-    if lines < 2 || lines > MOST_LINES || cell.contains([',', ';', '\t', '|']) {
+    if !(2..=MOST_LINES).contains(&lines) || cell.contains([',', ';', '\t', '|']) {
         return cell.replace(['\n', '\r'], " ");
     }
     cell.replace('\r', "")

@@ -127,6 +127,11 @@ impl PlanForm {
         all
     }
 
+    /// Whether its steps have Chinese names: new ones get such a name as well.
+    fn is_chinese(&self) -> bool {
+        self.steps.iter().any(|step| step.name.chars().any(|c| c > '\u{2e80}'))
+    }
+
     /// Returns every field with its name on the page, to compare two forms.
     pub fn labelled(&self, language: ConsoleLanguage) -> Vec<(String, String)> {
         // Taken apart, so that a new field cannot be forgotten.
@@ -297,7 +302,7 @@ impl PlanForm {
         let number = |word: &str| word.rsplit('-').next().and_then(|n| n.parse::<usize>().ok());
         match text("do").as_str() {
             "add-telephone" => form.steps.push(StepForm {
-                name: "telephone".into(),
+                name: if form.is_chinese() { "电话访问" } else { "telephone" }.into(),
                 after: "7d".into(),
                 mode: "telephone".into(),
                 ..StepForm::default()
@@ -311,7 +316,10 @@ impl PlanForm {
                     .cloned()
                     .unwrap_or_default();
                 form.steps.push(StepForm {
-                    name: format!("reminder {}", form.steps.len()),
+                    name: match form.is_chinese() {
+                        true => format!("第{}次提醒", form.steps.len()),
+                        false => format!("reminder {}", form.steps.len()),
+                    },
                     after: "7d".into(),
                     mode: "sms".into(),
                     ..last

@@ -249,7 +249,7 @@ impl<'a> HomeLive<'a> {
             "receipt" => tr.t("处理回执", "a receipt"),
             "close_field" => tr.t("结束调查", "closing the field"),
             "correction" => tr.t("撤回同意后的数据修订", "correction after a withdrawn consent"),
-            "interim_version" => tr.t("中期数据", "interim version"),
+            "interim_version" => tr.t("期中版本", "interim version"),
             "replicates" => tr.t("释放子样本", "replicates"),
             "write_dataset" => tr.t("生成数据文件", "writing the dataset"),
             "deliver_dataset" => tr.t("交付数据", "delivery"),
@@ -325,8 +325,8 @@ fn first_steps(tr: Translator, role: Role, steps: &FirstSteps) -> Vec<FirstStep>
 
 fn flash_text(tr: Translator, what: &str) -> Option<&'static str> {
     Some(match what {
-        "taken" => tr.t("警报已确认，不再重复。", "Alarm acknowledged; it is not repeated."),
-        "no-alarm" => tr.t("此警报已不存在。", "There is no such alarm any more."),
+        "taken" => tr.t("告警已确认，不再重复。", "Alarm acknowledged; it is not repeated."),
+        "no-alarm" => tr.t("此告警已不存在。", "There is no such alarm any more."),
         _ => return None,
     })
 }

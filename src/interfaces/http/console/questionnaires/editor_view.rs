@@ -380,7 +380,7 @@ fn item_form(file: &QuestionnaireFile, item: &ItemFile, page: usize, tr: Transla
         text: field(tr.t("题目", "Question"), "text", 2, Some(&item.text)),
         more_texts: vec![
             field(
-                tr.t("给访员的提示（电话）", "Hint for interviewers"),
+                tr.t("给访问员的提示（电话）", "Hint for interviewers"),
                 "hint",
                 2,
                 item.hint.as_ref(),

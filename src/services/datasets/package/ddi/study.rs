@@ -24,7 +24,7 @@ pub fn describe(xml: &mut Xml, format_context: FormatContext<'_>, wording: &Word
         xml.element("citation", &[], |xml| {
             xml.element("titlStmt", &[], |xml| {
                 let title = title.map(|language, title| match language.is_chinese() {
-                    true => format!("编码簿：{title}"),
+                    true => format!("编码本：{title}"),
                     false => format!("Codebook: {title}"),
                 });
                 titles(xml, &title);
