@@ -135,12 +135,16 @@ pub enum ForeignFile {
     Pdf,
     /// A PDF that shows pictures of its pages.
     ScannedPdf,
+    /// A PDF whose tables have come apart into words.
+    TornPdf,
     Picture,
     RichText,
     /// A document of Word before 2007, or of WPS.
     OldDocument,
     WebArchive,
     Archive,
+    /// An e-mail with its attachments.
+    Mail,
 }
 
 impl ForeignFile {
@@ -156,6 +160,11 @@ impl ForeignFile {
                 "这是扫描的 PDF，没有文字，请索要盖章前的 Word 文件，或手工录入",
                 "it is a scanned PDF without text; ask for the Word file before it was sealed, or \
                     type it in",
+            ),
+            ForeignFile::TornPdf => (
+                "这是 PDF，其中的表格没有框线或已散开，读不出申请书和名单，请索要制作它的 Word 文件，或手工录入",
+                "it is a PDF whose tables have no lines or have come apart, so that no form and no \
+                    list can be read; ask for the Word file it was made from, or type it in",
             ),
             ForeignFile::Picture => (
                 "这是图片，请索要盖章前的 Word 文件，或手工录入",
@@ -175,9 +184,41 @@ impl ForeignFile {
                 "it is a web archive; open it in a spreadsheet program and save it as XLSX",
             ),
             ForeignFile::Archive => (
-                "这是压缩包，请解压后逐个提交",
-                "it is an archive; unpack it and hand in its files",
+                "这是压缩包，无法在此解压（格式、密码或已损坏），请解压后逐个提交其中的文件",
+                "it is an archive that cannot be unpacked here (its format, a password or damage); \
+                    unpack it and hand in its files",
             ),
+            ForeignFile::Mail => (
+                "这是电子邮件，请先把附件另存出来，再提交附件",
+                "it is an e-mail; save its attachments and hand these in",
+            ),
+        }
+    }
+
+    /// As [`ForeignFile::labels`], for the one whose file it is: nobody else is to be asked for it.
+    pub fn labels_for_sender(self) -> (&'static str, &'static str) {
+        match self {
+            ForeignFile::Pdf | ForeignFile::TornPdf => (
+                "这是 PDF，请上传制作它的 Word 或表格原文件",
+                "it is a PDF; upload the Word file or spreadsheet that it was made from",
+            ),
+            ForeignFile::ScannedPdf => (
+                "这是扫描的 PDF，没有文字，请上传盖章前的 Word 或表格文件",
+                "it is a scanned PDF without text; upload the Word file or spreadsheet as it was \
+                    before it was sealed",
+            ),
+            ForeignFile::Picture => (
+                "这是图片，请上传盖章前的 Word 或表格文件",
+                "it is a picture; upload the Word file or spreadsheet as it was before it was sealed",
+            ),
+            ForeignFile::RichText => {
+                ("这是 RTF 文档，请另存为 .docx 后上传", "it is rich text; save it as .docx")
+            }
+            ForeignFile::OldDocument => (
+                "这是旧版 Word 或 WPS 文档，请另存为 .docx 后上传",
+                "it is a document of an old Word or WPS; save it as .docx",
+            ),
+            other => other.labels(),
         }
     }
 }
@@ -206,10 +247,43 @@ fn foreign_kind(start: &[u8]) -> Option<ForeignFile> {
     {
         return Some(ForeignFile::Picture);
     }
+    if is_mail(start) {
+        return Some(ForeignFile::Mail);
+    }
     let found = kinds.iter().find(|(magic, _)| start.starts_with(magic))?.1;
     // A text may begin with these two letters.
     let is_bitmap = !start.starts_with(b"BM") || start.get(6..10) == Some(&[0; 4]);
     is_bitmap.then_some(found)
+}
+
+/// Whether a text begins with the header of an e-mail (RFC 5322). A saved web page begins so as well,
+/// and says that it is one.
+fn is_mail(start: &[u8]) -> bool {
+    const FIELDS: [&str; 10] = [
+        "return-path:",
+        "received:",
+        "delivered-to:",
+        "from:",
+        "to:",
+        "cc:",
+        "subject:",
+        "date:",
+        "message-id:",
+        "reply-to:",
+    ];
+    let text = String::from_utf8_lossy(start).to_lowercase();
+    let text = text.trim_start_matches('\u{feff}');
+    let is_page = ["multipart/related", "snapshot-content-location", "<saved by"]
+        .iter()
+        .any(|sign| text.contains(sign));
+    // The first line is a field with a name of letters and hyphens.
+    let is_field = text.split_once(':').is_some_and(|(name, _)| {
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
+    });
+    let named = FIELDS.iter().filter(|field| {
+        text.lines().take_while(|line| !line.is_empty()).any(|line| line.starts_with(**field))
+    });
+    is_field && !is_page && named.count() > 1
 }
 
 /// Reads sheets of a workbook, in a process of its own if the program does so. What only an office
@@ -267,7 +341,11 @@ fn read_here(bytes: &[u8], which: Sheets) -> Result<Vec<Sheet>> {
     };
     let start = &bytes[..bytes.len().min(START)];
     let old_document = || holds_stream(bytes, "WordDocument").then_some(ForeignFile::OldDocument);
-    if let Some(kind) = foreign_kind(start).or_else(old_document) {
+    // A message that Outlook saves.
+    let message = || holds_stream(bytes, "__properties_version1.0").then_some(ForeignFile::Mail);
+    let other_archive = || is_other_archive(bytes).then_some(ForeignFile::Archive);
+    let kind = foreign_kind(start).or_else(message).or_else(old_document).or_else(other_archive);
+    if let Some(kind) = kind {
         return Err(SpreadsheetError::Foreign(kind));
     }
     if is_markup(start) {
@@ -373,6 +451,15 @@ fn read_here(bytes: &[u8], which: Sheets) -> Result<Vec<Sheet>> {
         }
     }
     Ok(sheets)
+}
+
+/// Whether a ZIP holds files, and is no document.
+fn is_other_archive(bytes: &[u8]) -> bool {
+    let is_part = |name: &String| {
+        let parts = ["[Content_Types].xml", "content.xml", "mimetype", "xl/workbook.bin"];
+        parts.contains(&name.as_str()) || name.starts_with("xl/") || name.starts_with("word/")
+    };
+    is_zip(bytes) && part_names(bytes).is_ok_and(|names| !names.iter().any(is_part))
 }
 
 /// Whether a file of Office before 2007 has a stream of this name.

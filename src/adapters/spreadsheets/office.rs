@@ -116,9 +116,11 @@ impl Source {
             ForeignFile::RichText => Some(Source::RichText),
             ForeignFile::OldDocument => Some(Source::OldDocument),
             ForeignFile::ScannedPdf
+            | ForeignFile::TornPdf
             | ForeignFile::Picture
             | ForeignFile::WebArchive
-            | ForeignFile::Archive => None,
+            | ForeignFile::Archive
+            | ForeignFile::Mail => None,
         }
     }
 

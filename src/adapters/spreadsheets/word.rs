@@ -22,6 +22,9 @@ const NOT_TICKED: char = '□';
 /// A table has 63 columns at most in Word.
 const MAX_COLUMNS: u32 = 1_000;
 
+/// Rows of a frame above a table in it that are a part of its name.
+const MAX_TITLES: usize = 5;
+
 /// A cell being read.
 struct OpenCell {
     span: u32,
@@ -51,27 +54,54 @@ struct OpenControl {
     text_from: usize,
 }
 
+/// A table being read, which may stand in a cell of another.
 #[derive(Default)]
-struct Document {
-    /// The text since the last table.
-    before: String,
+struct OpenTable {
     rows: SparseRows,
-    table_depth: u32,
     row: u32,
     column: u32,
     cell: Option<OpenCell>,
     /// The cells of the row, by their columns.
     cells: Vec<(u32, OpenCell)>,
+    /// By column: the first and the last row of a merged cell that may go on.
+    merges: BTreeMap<u32, (u32, u32)>,
+    is_in_row_properties: bool,
+    /// The row was deleted while changes were tracked, or is hidden.
+    row_is_deleted: bool,
+    row_is_hidden: bool,
+}
+
+impl OpenTable {
+    /// Whether it has rows and columns of its own, and is no more than a part of its cell.
+    fn is_grid(&self) -> bool {
+        let rows = self.rows.rows.len();
+        let columns = self.rows.rows.iter().map(|(_, cells)| cells.len()).max().unwrap_or(0);
+        rows > 1 && columns > 1
+    }
+
+    /// Its text, a line for each row.
+    fn text(&self) -> String {
+        let line = |(_, cells): &(u32, Vec<(u32, String)>)| {
+            cells.iter().map(|(_, text)| text.as_str()).collect::<Vec<_>>().join(" ")
+        };
+        self.rows.rows.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+}
+
+#[derive(Default)]
+struct Document {
+    /// The text since the last table.
+    before: String,
+    /// The open tables, the outermost first.
+    tables: Vec<OpenTable>,
+    /// Tables that have ended, with the text before them.
+    ended: Vec<(String, SparseRows)>,
     controls: Vec<OpenControl>,
     field_is_ticked: Option<bool>,
     is_in_run: bool,
     is_in_text: bool,
     is_hidden: bool,
     is_struck: bool,
-    is_in_row_properties: bool,
-    /// The row was deleted while changes were tracked, or is hidden.
-    row_is_deleted: bool,
-    row_is_hidden: bool,
     /// Depth within what is not shown: what was moved away, what was before a change, and copies for
     /// old programs.
     skipped: u32,
@@ -80,8 +110,8 @@ struct Document {
     list: ParagraphList,
     /// The number of this paragraph, until its text begins.
     label: Option<String>,
-    /// By column: the first and the last row of a merged cell that may go on.
-    merges: BTreeMap<u32, (u32, u32)>,
+    /// Whether the run is in Wingdings, whose letters are signs: its second font, or the first.
+    font_of_signs: Option<bool>,
 }
 
 /// Passes each table to `add`, with the text before it. What follows the last table is a name without
@@ -101,12 +131,13 @@ pub fn for_each_table(
         buffer.clear();
         match reader.read_event_into(&mut buffer).map_err(SpreadsheetError::unreadable)? {
             Event::Start(tag) => document.start(&tag),
-            Event::End(tag) if document.end(tag.local_name().as_ref())? => {
-                tables += 1;
-                let name = std::mem::take(&mut document.before).trim().to_owned();
-                let rows = std::mem::take(&mut document.rows);
-                if add(name, rows)? {
-                    return Ok(());
+            Event::End(tag) => {
+                document.end(tag.local_name().as_ref())?;
+                for (name, rows) in document.ended.drain(..) {
+                    tables += 1;
+                    if add(name, rows)? {
+                        return Ok(());
+                    }
                 }
             }
             Event::Text(text) => document.add_text(&text)?,
@@ -147,38 +178,48 @@ impl Document {
         let value = || attribute(tag, "w:val");
         let is_on = || !matches!(value().as_deref(), Some("0" | "false" | "off"));
         match name {
-            "tbl" => {
-                self.table_depth += 1;
-                if self.table_depth == 1 {
-                    (self.rows, self.row) = (SparseRows::default(), 0);
+            "tbl" => self.tables.push(OpenTable::default()),
+            "tr" => {
+                if let Some(table) = self.tables.last_mut() {
+                    table.column = 0;
+                    (table.row_is_deleted, table.row_is_hidden) = (false, false);
                 }
             }
-            "tr" if self.table_depth == 1 => {
-                self.column = 0;
-                (self.row_is_deleted, self.row_is_hidden) = (false, false);
+            "trPr" | "del" | "hidden" => {
+                if let Some(table) = self.tables.last_mut() {
+                    match name {
+                        "trPr" => table.is_in_row_properties = true,
+                        "del" => table.row_is_deleted |= table.is_in_row_properties,
+                        _ if table.is_in_row_properties => table.row_is_hidden = is_on(),
+                        _ => {}
+                    }
+                }
             }
-            "trPr" if self.table_depth == 1 => self.is_in_row_properties = true,
-            "del" if self.is_in_row_properties => self.row_is_deleted = true,
-            "hidden" if self.is_in_row_properties => self.row_is_hidden = is_on(),
-            "gridBefore" if self.table_depth == 1 => self.column += number(value()),
-            "tc" if self.table_depth == 1 => {
-                self.cell = Some(OpenCell {
-                    span: 1,
-                    continues: false,
-                    is_merged: false,
-                    text: String::new(),
-                    struck: 0,
-                    standing: 0,
-                    labels: Vec::new(),
-                });
+            "gridBefore" => {
+                if let Some(table) = self.tables.last_mut() {
+                    table.column += number(value());
+                }
             }
-            "gridSpan" if self.table_depth == 1 => {
-                if let Some(cell) = &mut self.cell {
+            "tc" => {
+                if let Some(table) = self.tables.last_mut() {
+                    table.cell = Some(OpenCell {
+                        span: 1,
+                        continues: false,
+                        is_merged: false,
+                        text: String::new(),
+                        struck: 0,
+                        standing: 0,
+                        labels: Vec::new(),
+                    });
+                }
+            }
+            "gridSpan" => {
+                if let Some(cell) = self.cell() {
                     cell.span = number(value()).max(1);
                 }
             }
-            "vMerge" if self.table_depth == 1 => {
-                if let Some(cell) = &mut self.cell {
+            "vMerge" => {
+                if let Some(cell) = self.cell() {
                     cell.continues = value().as_deref() != Some("restart");
                     cell.is_merged = true;
                 }
@@ -188,7 +229,13 @@ impl Document {
             "numId" => self.list.number = value().and_then(|id| id.parse().ok()),
             "ilvl" => self.list.level = value().and_then(|level| level.parse().ok()),
             "r" => {
-                (self.is_in_run, self.is_hidden, self.is_struck) = (true, false, false);
+                (self.is_in_run, self.font_of_signs) = (true, None);
+                (self.is_hidden, self.is_struck) = (false, false);
+            }
+            "rFonts" if self.is_in_run => {
+                let font = ["w:ascii", "w:hAnsi", "w:cs"].iter().find_map(|n| attribute(tag, n));
+                let font = font.filter(|font| font.starts_with("Wingdings"));
+                self.font_of_signs = font.map(|font| font.contains('2'));
             }
             "vanish" if self.is_in_run => self.is_hidden = is_on(),
             "strike" | "dstrike" if self.is_in_run => self.is_struck = is_on(),
@@ -219,28 +266,40 @@ impl Document {
         }
     }
 
-    /// Returns whether a table ends that stands in no other.
-    fn end(&mut self, name: &str) -> Result<bool> {
+    /// The text of the innermost open cell.
+    fn cell_text(&self) -> Option<&str> {
+        Some(self.tables.last()?.cell.as_ref()?.text.as_str())
+    }
+
+    /// The innermost open cell.
+    fn cell(&mut self) -> Option<&mut OpenCell> {
+        self.tables.last_mut()?.cell.as_mut()
+    }
+
+    fn end(&mut self, name: &str) -> Result<()> {
         if self.skipped > 0 {
             self.skipped -= 1;
-            return Ok(false);
+            return Ok(());
         }
         match name {
             "t" => self.is_in_text = false,
             "r" => self.is_in_run = false,
-            "trPr" => self.is_in_row_properties = false,
+            "trPr" => {
+                if let Some(table) = self.tables.last_mut() {
+                    table.is_in_row_properties = false;
+                }
+            }
             "pPr" => {
                 let ParagraphList { style, number, level } = std::mem::take(&mut self.list);
                 // Above the tables it would become part of their names, and in a list without tables
                 // part of the people's.
                 let label = self.numbering.next(style.as_deref(), number, level);
-                self.label = label.filter(|_| self.cell.is_some());
+                self.label = label.filter(|_| self.cell().is_some());
             }
             "p" => {
                 self.label = None;
                 self.push('\n');
             }
-            "tc" if self.table_depth > 1 => self.push(' '),
             "checkBox" => {
                 if let Some(is_ticked) = self.field_is_ticked.take() {
                     self.push(if is_ticked { TICKED } else { NOT_TICKED });
@@ -256,34 +315,117 @@ impl Document {
                     }
                 }
             }
-            "tc" if self.table_depth == 1 => {
-                if let Some(cell) = self.cell.take() {
-                    self.follow_merge(&cell);
-                    let (column, span) = (self.column, cell.span);
+            "tc" => {
+                if let Some(table) = self.tables.last_mut()
+                    && let Some(cell) = table.cell.take()
+                {
+                    table.follow_merge(&cell);
+                    let (column, span) = (table.column, cell.span);
                     if column < MAX_COLUMNS && !cell.continues {
-                        self.cells.push((column, cell));
+                        table.cells.push((column, cell));
                     }
-                    self.column = column.saturating_add(span);
+                    table.column = column.saturating_add(span);
                 }
             }
-            "tr" if self.table_depth == 1 => {
-                self.end_row()?;
-                self.row += 1;
-            }
-            "tbl" => {
-                self.table_depth = self.table_depth.saturating_sub(1);
-                if self.table_depth == 0 {
-                    for (column, (first, last)) in std::mem::take(&mut self.merges) {
-                        self.rows.merge((first, column), last);
-                    }
+            "tr" => {
+                if let Some(table) = self.tables.last_mut() {
+                    table.end_row()?;
+                    table.row += 1;
                 }
-                return Ok(self.table_depth == 0);
             }
+            "tbl" => self.end_table(),
             _ => {}
         }
-        Ok(false)
+        Ok(())
     }
 
+    /// Ends a table. One in a cell of another is a table of its own where it has rows and columns, as
+    /// a form or a list in a frame does, and else a part of its cell.
+    fn end_table(&mut self) {
+        let Some(mut table) = self.tables.pop() else { return };
+        for (column, (first, last)) in std::mem::take(&mut table.merges) {
+            table.rows.merge((first, column), last);
+        }
+        let name = match self.tables.as_slice() {
+            [] => std::mem::take(&mut self.before),
+            _ if table.is_grid() => {
+                // What stands above the frame and, in its rows and its cell, above the table.
+                let is_first = self.tables.iter().all(|outer| outer.rows.rows.is_empty());
+                let above = if is_first { std::mem::take(&mut self.before) } else { String::new() };
+                let mut name = above.trim().to_owned();
+                let outer = self.tables.last();
+                let rows = outer.map_or(&[][..], |outer| outer.rows.rows.as_slice());
+                let titles = rows.iter().rev().map_while(|(_, cells)| match cells.as_slice() {
+                    [(_, title)] => Some(title.as_str()),
+                    _ => None,
+                });
+                let mut titles: Vec<&str> = titles.take(MAX_TITLES).collect();
+                titles.reverse();
+                titles.extend(self.cell_text());
+                for title in titles {
+                    name.push('\n');
+                    name.push_str(title.trim());
+                }
+                name
+            }
+            _ => {
+                let text = table.text();
+                if let Some(cell) = self.cell() {
+                    cell.text.push_str(&text);
+                    cell.text.push(' ');
+                }
+                return;
+            }
+        };
+        self.ended.push((name.trim().to_owned(), table.rows));
+    }
+
+    fn add_text(&mut self, text: &str) -> Result<()> {
+        if self.is_in_text && !self.is_hidden && self.skipped == 0 {
+            if let Some(label) = self.label.take_if(|_| !text.trim().is_empty()) {
+                self.text += label.len();
+                let from = self.target().len();
+                label.chars().for_each(|c| self.push(c));
+                self.push(' ');
+                let until = self.target().len();
+                self.cell().into_iter().for_each(|cell| cell.labels.push(from..until));
+            }
+            self.text += text.len();
+            if self.text > MAX_TEXT {
+                return Err(too_much_text());
+            }
+            let length = text.chars().filter(|c| !c.is_whitespace()).count();
+            let is_struck = self.is_struck;
+            if let Some(cell) = self.cell() {
+                *(if is_struck { &mut cell.struck } else { &mut cell.standing }) += length;
+            }
+            let signs = self.font_of_signs;
+            // Letters of a font of signs are what they look like in it.
+            let shown = |c: char| match (signs, u32::from(c)) {
+                (Some(is_second), code @ (0..=0xff | 0xf000..=0xf0ff)) => {
+                    sign(is_second, code & 0xff).unwrap_or(c)
+                }
+                _ => c,
+            };
+            text.chars().for_each(|c| self.push(shown(c)));
+        }
+        Ok(())
+    }
+
+    fn push(&mut self, c: char) {
+        match self.tables.last_mut() {
+            Some(table) => table.cell.iter_mut().for_each(|cell| cell.text.push(c)),
+            None => self.before.push(c),
+        }
+    }
+
+    fn target(&self) -> &str {
+        let cell = self.tables.last().and_then(|table| table.cell.as_ref());
+        cell.map_or(&self.before, |cell| &cell.text)
+    }
+}
+
+impl OpenTable {
     /// Adds the cells of a row. The numbers of a list before people are no part of their names.
     fn end_row(&mut self) -> Result<()> {
         if self.row_is_deleted {
@@ -320,41 +462,6 @@ impl Document {
             }
         }
     }
-
-    fn add_text(&mut self, text: &str) -> Result<()> {
-        if self.is_in_text && !self.is_hidden && self.skipped == 0 {
-            if let Some(label) = self.label.take_if(|_| !text.trim().is_empty()) {
-                self.text += label.len();
-                let from = self.target().len();
-                label.chars().for_each(|c| self.push(c));
-                self.push(' ');
-                let until = self.target().len();
-                self.cell.iter_mut().for_each(|cell| cell.labels.push(from..until));
-            }
-            self.text += text.len();
-            if self.text > MAX_TEXT {
-                return Err(too_much_text());
-            }
-            let shown = text.chars().filter(|c| !c.is_whitespace()).count();
-            if let Some(cell) = &mut self.cell {
-                *(if self.is_struck { &mut cell.struck } else { &mut cell.standing }) += shown;
-            }
-            text.chars().for_each(|c| self.push(c));
-        }
-        Ok(())
-    }
-
-    fn push(&mut self, c: char) {
-        match &mut self.cell {
-            Some(cell) => cell.text.push(c),
-            None if self.table_depth == 0 => self.before.push(c),
-            None => {}
-        }
-    }
-
-    fn target(&self) -> &str {
-        self.cell.as_ref().map_or(&self.before, |cell| &cell.text)
-    }
 }
 
 fn number(value: Option<String>) -> u32 {
@@ -368,10 +475,11 @@ fn is_box(c: char) -> bool {
 /// A symbol of Wingdings; other symbols say nothing.
 fn symbol(font: &str, code: Option<&str>) -> Option<char> {
     let code = u32::from_str_radix(code?, 16).ok()? & 0xff;
-    let is_second = font.contains('2');
-    if !font.starts_with("Wingdings") {
-        return None;
-    }
+    font.starts_with("Wingdings").then(|| sign(font.contains('2'), code))?
+}
+
+/// A sign of Wingdings, or of its second font.
+fn sign(is_second: bool, code: u32) -> Option<char> {
     match (is_second, code) {
         // Tick and cross, bare and in a box.
         (false, 0xfb..=0xfe) | (true, 0x4f..=0x54) => Some(TICKED),
@@ -505,6 +613,50 @@ pub(super) mod tests {
             p("inner")
         );
         assert_eq!(tables(&body)[0].1, [["☒☐☑☑□☑☑□A&Bonce\ninner"]]);
+    }
+
+    /// vue-office#40, python-docx#826: letters in a font of signs.
+    #[test]
+    fn letters_in_a_font_of_signs_are_signs() {
+        let run = |font: &str, text: &str| {
+            format!("<w:r><w:rPr><w:rFonts w:ascii=\"{font}\"/></w:rPr><w:t>{text}</w:t></w:r>")
+        };
+        let body = format!(
+            "<w:tbl><w:tr><w:tc><w:p>{}{}{}{}{}{}</w:p></w:tc></w:tr></w:tbl>",
+            run("Wingdings 2", "R"),
+            run("宋体", "品牌 "),
+            run("Wingdings 2", "£"),
+            run("宋体", "产品 R2 "),
+            run("Wingdings", "\u{f0fe}"),
+            run("Wingdings", "服务"),
+        );
+        assert_eq!(tables(&body)[0].1, [["☑品牌 □产品 R2 ☑服务"]]);
+    }
+
+    /// agentscope#2760, anydoc#14: a form or a list in a frame.
+    #[test]
+    fn a_table_in_a_frame_is_a_table_and_boxes_in_a_cell_are_text() {
+        let cell = |inner: &str| format!("<w:tc>{inner}</w:tc>");
+        let row = |cells: &[&str]| {
+            let cells: String = cells.iter().map(|text| cell(&p(text))).collect();
+            format!("<w:tr>{cells}</w:tr>")
+        };
+        let list = format!("<w:tbl>{}{}</w:tbl>", row(&["姓名", "手机"]), row(&["王", "1"]));
+        let boxes = format!("<w:tbl>{}</w:tbl>", row(&["☑品牌", "□产品"]));
+        let body = format!(
+            "{}<w:tbl><w:tr>{}</w:tr><w:tr>{}{}</w:tr></w:tbl>",
+            p("附件"),
+            cell(&format!("{}{list}{}", p("登记表（品牌类）"), p("")),),
+            cell(&p("申请类别")),
+            cell(&boxes),
+        );
+        let of = |cells: &[&[&str]]| -> Vec<Vec<String>> {
+            cells.iter().map(|row| row.iter().map(|cell| (*cell).to_owned()).collect()).collect()
+        };
+        let tables = tables(&body);
+        assert_eq!(tables[0].0, "附件\n登记表（品牌类）");
+        assert_eq!(tables[0].1, of(&[&["姓名", "手机"], &["王", "1"]]));
+        assert_eq!(tables[1].1, of(&[&["登记表（品牌类）"], &["申请类别", "☑品牌 □产品"]]));
     }
 
     #[test]
