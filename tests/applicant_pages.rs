@@ -311,7 +311,20 @@ async fn documents_go_to_the_staff() {
     assert!(status == 200 && page.contains("已收到"), "{page}");
     let (status, _, page) =
         applicant.upload_with(&path, &token, &[], "盖章.jpg", b"\xff\xd8\xff\xe0").await;
-    assert!(page.contains("盖章.jpg") || status == 422, "{status}: {page}");
+    // It is its own file: there is nobody to ask for another.
+    assert_eq!(status, 422, "{page}");
+    assert!(page.contains("盖章.jpg") && page.contains("请上传盖章前的"), "{page}");
+    assert!(!page.contains("请索要"), "{page}");
+    let to_lists = applicant
+        .upload_with(
+            &format!("{link}/lists"),
+            &token,
+            &[("for-A1", "on")],
+            "a.jpg",
+            b"\xff\xd8\xff\xe0",
+        )
+        .await;
+    assert!(to_lists.2.contains("请上传盖章前的"), "{to_lists:?}");
     let qian = Browser::signed_in(&app, "qian").await;
     assert!(qian.get("/setup").await.2.contains("/application-drafts/"), "staff look it through");
 }

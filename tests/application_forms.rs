@@ -222,6 +222,144 @@ async fn the_attachments_of_an_e_mail_are_put_together() {
     assert!(matches!(refused, ApplicationFormError::NoForm(_)), "{refused}");
 }
 
+/// A form with these categories and subjects.
+fn form_of(categories: &str, subjects: &[(&str, &str)]) -> Vec<u8> {
+    let mut rows = vec![vec!["企业/机构名称", "甲公司"], vec!["申请类别", categories]];
+    rows.extend(subjects.iter().map(|(label, subject)| vec![*label, *subject]));
+    let rows: Vec<&[&str]> = rows.iter().map(Vec::as_slice).collect();
+    word(&[("申请书", &rows)])
+}
+
+/// Where a tick may belong to either word, nothing is ticked, no application is invented, and the
+/// draft says what is to be compared.
+#[tokio::test]
+async fn a_doubtful_tick_is_said_and_invents_nothing() {
+    let app = TestApp::on_sqlite(Scenario::faultless(1, 50), &[]).await;
+    add_account(&app, "qian", Role::Operator).await;
+    let told = async |categories: &str| -> Vec<String> {
+        let subjects = [("申报品牌名称", "远帆"), ("申报服务名称", "门诊服务")];
+        let form = form_of(categories, &subjects);
+        let created = create(&app, vec![document("申请书.docx", form)]).await;
+        let applications = created[0].reading.applications.iter();
+        applications.map(|a| format!("{} {} {}", a.category, a.is_ticked, a.is_doubtful)).collect()
+    };
+    for categories in ["企业/机构 √品牌 产品 工程 √服务", "企业/机构 品牌√ 产品 工程 服务√"]
+    {
+        assert_eq!(told(categories).await, ["brand true false", "service true false"]);
+    }
+    let doubtful = told("企业/机构 √ 品牌 产品 工程 服务").await;
+    assert_eq!(doubtful, ["brand false true", "service false false"]);
+    let qian = Browser::signed_in(&app, "qian").await;
+    let (_, _, page) = qian.get("/application-drafts/3").await;
+    for told in ["存疑", "看不出属于哪一项", "企业/机构、品牌"] {
+        assert!(page.contains(told), "{told}: {page}");
+    }
+}
+
+/// Whatever is not read of a form or a spreadsheet is named: beside the draft, with its row.
+#[tokio::test]
+async fn what_is_not_read_is_named() {
+    let app = TestApp::on_sqlite(Scenario::faultless(1, 50), &[]).await;
+    add_account(&app, "qian", Role::Operator).await;
+    let csv = "申报单位,申报类别,申报名称,品牌,规格型号,联系电话,年产量\n\
+        绿洲电器厂,产品,热水器,绿洲,GZ60 60L,13917363362,3000\n\
+        绿洲电器厂,品牌/服务,绿洲,,,,\n绿洲电器厂,其它,x,,,,\n合计,,2 项,,,,\n";
+    let created = create(&app, vec![document("汇总.csv", csv.as_bytes().to_vec())]).await;
+    let reading = &created[0].reading;
+    let categories: Vec<&str> = reading.applications.iter().map(|a| a.category.as_str()).collect();
+    assert_eq!(categories, ["product", "brand", "service"]);
+    assert!(reading.applications[0].missing().is_empty(), "{:?}", reading.applications[0]);
+    assert_eq!(reading.contact["mobile"], "13917363362");
+    let notes: Vec<&str> =
+        reading.notes.iter().map(|(_, note)| note.in_language(Language::EN)).collect();
+    for told in ["row 3 has several categories", "row 4 was not read", "row 5 was not read"] {
+        assert!(notes.iter().any(|note| note.contains(told)), "{told}: {notes:?}");
+    }
+    let qian = Browser::signed_in(&app, "qian").await;
+    let (_, _, page) = qian.get("/application-drafts/1").await;
+    for told in ["第 4 行未读取", "4 · 申报类别", "其它", "2 · 规格型号", "GZ60 60L", "3000"]
+    {
+        assert!(page.contains(told), "{told}: {page}");
+    }
+    // A heading of a list without one, a cell beside the subjects, and a list without a header.
+    let rows: &[&[&str]] = &[
+        &["企业/机构名称", "甲公司"],
+        &["申请类别", "☑品牌"],
+        &["申报品牌名称", "远帆", "近帆"],
+        &["年产量", "3000"],
+    ];
+    let people: &[&[&str]] = &[&["甲", "13800138000"], &["乙", "13900139000"]];
+    let form = word(&[("申请书", rows), ("接上表", people), ("被访者信息登记表（品牌类）", &[])]);
+    let created = create(&app, vec![document("a.docx", form)]).await;
+    let reading = &created[0].reading;
+    let notes: Vec<&str> =
+        reading.notes.iter().map(|(_, note)| note.in_language(Language::ZH)).collect();
+    for told in
+        ["未读取：近帆", "含 2 行手机号码的表格", "“被访者信息登记表（品牌类）”之后没有读到名单"]
+    {
+        assert!(notes.iter().any(|note| note.contains(told)), "{told}: {notes:?}");
+    }
+    let unused = reading.cells.iter().find(|cell| cell.label == "年产量").unwrap();
+    assert_eq!((unused.value.as_str(), unused.field.as_str()), ("3000", ""));
+}
+
+/// Two lists in one table are two, and a document that comes twice is read once.
+#[tokio::test]
+async fn lists_are_told_apart_and_taken_once() {
+    let app = TestApp::on_sqlite(Scenario::faultless(1, 50), &[]).await;
+    let header: &[&str] = &["序号", "被访者姓名", "联系电话"];
+    let rows: &[&[&str]] = &[
+        &["被访者信息登记表（品牌类）"],
+        header,
+        &["1", "甲", "13917300001"],
+        &["被访者信息登记表（产品类）"],
+        header,
+        &["1", "乙", "13917300002"],
+        &["2", "丙", "13917300003"],
+    ];
+    let form = form_of("☑品牌 ☑产品", &[("申报品牌名称", "远帆")]);
+    let both = word(&[("", rows)]);
+    let mail = zip(&[("附件/名单.docx", &both), ("再压一层.zip", &zip(&[("申请书.docx", &form)]))]);
+    let created = create(&app, vec![document("mail.zip", mail), document("名单.docx", both)]).await;
+    assert_eq!(created.len(), 1);
+    let reading = &created[0].reading;
+    let lists: Vec<_> =
+        reading.lists.iter().map(|list| (list.categories.clone(), list.people)).collect();
+    assert_eq!(lists, [(vec![Category::Brand], 1), (vec![Category::Product], 2)]);
+    assert!(
+        reading.notes.iter().any(|(_, note)| note.in_language(Language::ZH).contains("内容相同")),
+        "the one that was left out is said"
+    );
+}
+
+/// A mail, or an archive of another kind, says what to do with it.
+#[tokio::test]
+async fn mails_and_other_archives_say_what_to_do() {
+    let app = TestApp::on_sqlite(Scenario::faultless(1, 50), &[]).await;
+    let mail = "Return-Path: <a@example.com>\r\nReceived: from b\r\nSubject: x\r\n\
+        MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n--c\r\n";
+    // The streams of a message of Outlook.
+    let mut message = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1".to_vec();
+    message.resize(600, 0);
+    message.extend("__properties_version1.0".encode_utf16().flat_map(u16::to_le_bytes));
+    let rar = b"Rar!\x1a\x07\x01\x00".to_vec();
+    let seven = b"7z\xbc\xaf\x27\x1c".to_vec();
+    let deep = (0..5).fold(zip(&[("x.txt", b"x")]), |inner, _| zip(&[("inner.zip", &inner)]));
+    let documents = [
+        ("来信.eml", mail.as_bytes().to_vec(), "save its attachments"),
+        ("来信.msg", message, "save its attachments"),
+        ("材料.rar", rar, "unpack it and hand in its files"),
+        ("材料.7z", seven, "unpack it and hand in its files"),
+        ("材料.zip", deep, "unpack it and hand in its files"),
+    ];
+    for (name, content, told) in documents {
+        let documents = vec![document(name, content)];
+        let refused = draft::create(&app.context, "qian", "p26", documents, true).await;
+        let refused = refused.err().unwrap().to_string();
+        assert!(refused.contains(told), "{name}: {refused}");
+    }
+}
+
 #[tokio::test]
 async fn the_files_of_an_upload_are_read_together() {
     let app = TestApp::on_sqlite(Scenario::faultless(1, 50), &[]).await;

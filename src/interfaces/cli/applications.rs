@@ -266,7 +266,11 @@ async fn import_forms(
             let missing = application.missing().join(", ");
             let missing =
                 if missing.is_empty() { missing } else { format!(" — missing: {missing}") };
-            let note = if application.is_ticked { "" } else { " (not ticked)" };
+            let note = match (application.is_ticked, application.is_doubtful) {
+                (true, _) => "",
+                (false, true) => " (doubtful whether ticked)",
+                (false, false) => " (not ticked)",
+            };
             print_line!("  {}: {}{note}{missing}", application.category, application.subject);
         }
         for list in &reading.lists {
@@ -277,6 +281,9 @@ async fn import_forms(
             if let Some(problem) = problem {
                 print_line!("  {document}: not read: {}", problem.in_language(Language::EN));
             }
+        }
+        for (document, note) in &reading.notes {
+            print_line!("  {document}: {}", note.in_language(Language::EN));
         }
         match (id, known) {
             (_, Some(Some(ended))) => {
@@ -317,6 +324,7 @@ fn reading_json(created: &CreatedDraft, dry_run: bool) -> serde_json::Value {
         json!({
             "category": application.category, "subject": application.subject, "fields": application.fields,
             "missing": application.missing(), "ticked": application.is_ticked,
+            "doubtful": application.is_doubtful,
         })
     };
     let list = |list: &ReadList| json!({ "categories": list.categories, "people": list.people, "document": list.document });
@@ -332,6 +340,14 @@ fn reading_json(created: &CreatedDraft, dry_run: bool) -> serde_json::Value {
             "name": name,
             "problem": problem.as_ref().map(|problem| problem.in_language(Language::EN)),
             "problem_zh": problem.as_ref().map(|problem| problem.in_language(Language::ZH)),
+        })).collect::<Vec<_>>(),
+        "notes": reading.notes.iter().map(|(document, note)| json!({
+            "document": document,
+            "note": note.in_language(Language::EN),
+            "note_zh": note.in_language(Language::ZH),
+        })).collect::<Vec<_>>(),
+        "cells": reading.cells.iter().map(|cell| json!({
+            "document": cell.document, "label": cell.label, "value": cell.value, "field": cell.field,
         })).collect::<Vec<_>>(),
         "draft": id, "already": known.is_some(), "dry_run": dry_run,
     })

@@ -2,7 +2,7 @@
 
 use std::io::{Cursor, Read};
 
-use crate::adapters::spreadsheets::{self, MAX_BYTES, Sheet, Sheets, is_spreadsheet};
+use crate::adapters::spreadsheets::{self, ForeignFile, MAX_BYTES, Sheet, Sheets, is_spreadsheet};
 use crate::services::list_import::TableError;
 
 /// The most documents at once, and their size when they are unpacked.
@@ -19,36 +19,85 @@ pub struct Document {
 pub struct ReadDocument {
     pub name: String,
     pub tables: Result<Vec<Sheet>, TableError>,
+    pub is_pdf: bool,
 }
 
-/// Unpacks archives among the documents, once: what is packed in them twice is handed in by itself.
-pub fn unpack(documents: Vec<Document>) -> Result<Vec<Document>, TableError> {
-    let mut all = Vec::new();
+/// The documents after unpacking.
+#[derive(Default)]
+pub struct Unpacked {
+    pub documents: Vec<Document>,
+    /// Archives, and files in them, that could not be unpacked.
+    pub unread: Vec<(String, TableError)>,
+    /// Documents that are the same as another, and the name of that.
+    pub same: Vec<(String, String)>,
+}
+
+/// Archives in archives are unpacked so deep.
+const MAX_DEPTH: u32 = 3;
+
+/// Unpacks archives among the documents, and those in archives. A document that comes twice is kept
+/// once.
+pub fn unpack(documents: Vec<Document>) -> Result<Unpacked, TableError> {
+    let mut all = Unpacked::default();
     let mut left = MAX_UNPACKED;
     for document in documents {
-        match attachments(&document.content, &mut left)? {
-            Some(inner) => all.extend(inner),
-            None => all.push(document),
-        }
-        if all.len() > MAX_DOCUMENTS {
-            return Err(TableError::TooLarge(format!("{MAX_DOCUMENTS} documents at once")));
+        add(document, 0, &mut left, &mut all)?;
+    }
+    all.documents.sort_by(|one, other| one.name.cmp(&other.name));
+    let mut kept: Vec<Document> = Vec::new();
+    for document in std::mem::take(&mut all.documents) {
+        match kept.iter().find(|known| known.content == document.content) {
+            Some(known) => all.same.push((document.name, known.name.clone())),
+            None => kept.push(document),
         }
     }
-    // What a system adds to folders and archives is none.
-    all.retain(|document| {
-        let name = document.name.rsplit('/').next().unwrap_or_default();
-        !name.starts_with('.') && !name.starts_with("~$") && !document.name.contains("__MACOSX")
-    });
-    all.sort_by(|one, other| one.name.cmp(&other.name));
+    all.documents = kept;
     Ok(all)
 }
 
+/// Adds a document, or what is packed in it.
+fn add(
+    document: Document,
+    depth: u32,
+    left: &mut u64,
+    all: &mut Unpacked,
+) -> Result<(), TableError> {
+    // What a system adds to folders and archives is none.
+    let name = document.name.rsplit('/').next().unwrap_or_default();
+    if name.starts_with('.') || name.starts_with("~$") || document.name.contains("__MACOSX") {
+        return Ok(());
+    }
+    if all.documents.len() >= MAX_DOCUMENTS {
+        return Err(TableError::TooLarge(format!("{MAX_DOCUMENTS} documents at once")));
+    }
+    if depth >= MAX_DEPTH {
+        all.documents.push(document);
+        return Ok(());
+    }
+    match attachments(&document, left, all) {
+        Ok(None) => all.documents.push(document),
+        Ok(Some(inner)) => {
+            for file in inner {
+                add(file, depth + 1, left, all)?;
+            }
+        }
+        Err(error @ TableError::TooLarge(_)) => return Err(error),
+        Err(error) => all.unread.push((document.name, error)),
+    }
+    Ok(())
+}
+
 /// Returns the files of an archive; `None`: it is none, but a document or a spreadsheet.
-fn attachments(content: &[u8], left: &mut u64) -> Result<Option<Vec<Document>>, TableError> {
+fn attachments(
+    document: &Document,
+    left: &mut u64,
+    all: &mut Unpacked,
+) -> Result<Option<Vec<Document>>, TableError> {
+    let content = &document.content;
     if !content.starts_with(b"PK\x03\x04") {
         return Ok(None);
     }
-    let unreadable = |error: zip::result::ZipError| TableError::Spreadsheet(error.to_string());
+    let unreadable = |_: zip::result::ZipError| TableError::Foreign(ForeignFile::Archive);
     let mut archive = zip::ZipArchive::new(Cursor::new(content)).map_err(unreadable)?;
     let is_office = |name: &str| {
         matches!(name, "[Content_Types].xml" | "content.xml" | "mimetype" | "word/document.xml")
@@ -58,11 +107,15 @@ fn attachments(content: &[u8], left: &mut u64) -> Result<Option<Vec<Document>>, 
         if files.len() >= MAX_DOCUMENTS {
             return Err(TableError::TooLarge(format!("{MAX_DOCUMENTS} documents at once")));
         }
-        let file = archive.by_index(place).map_err(unreadable)?;
-        let name = zip_name(file.name_raw());
+        // A name can be read where the file has a password.
+        let name = zip_name(archive.by_index_raw(place).map_err(unreadable)?.name_raw());
         if is_office(&name) {
             return Ok(None);
         }
+        let Ok(file) = archive.by_index(place) else {
+            all.unread.push((name, TableError::Foreign(ForeignFile::Archive)));
+            continue;
+        };
         if file.is_dir() {
             continue;
         }
@@ -97,7 +150,8 @@ pub fn read(document: &Document) -> ReadDocument {
         crate::services::list_import::read_table(&document.content)
             .map(|rows| vec![Sheet { rows, ..Sheet::default() }])
     };
-    ReadDocument { name: document.name.clone(), tables }
+    let is_pdf = start.starts_with(b"%PDF");
+    ReadDocument { name: document.name.clone(), tables, is_pdf }
 }
 
 #[cfg(test)]
@@ -122,10 +176,18 @@ mod tests {
             ("__MACOSX/._x", b"x"),
             ("附件/~$申请书.docx", b"x"),
             ("list.csv", b"a,b"),
+            ("again.csv", b"a,b"),
+            ("inner.zip", &pack(&[("deep.csv", b"c,d")])),
         ]);
         let document = |name: &str, content: Vec<u8>| Document { name: name.to_owned(), content };
         let all = unpack(vec![document("mail.zip", mail), document("one.docx", word)]).unwrap();
-        let names: Vec<&str> = all.iter().map(|document| document.name.as_str()).collect();
-        assert_eq!(names, ["list.csv", "one.docx", "附件/申请书.docx"]);
+        let names: Vec<&str> = all.documents.iter().map(|d| d.name.as_str()).collect();
+        assert_eq!(names, ["again.csv", "deep.csv", "one.docx"]);
+        let same = |one: &str, other: &str| (one.to_owned(), other.to_owned());
+        assert_eq!(all.same, [same("list.csv", "again.csv"), same("附件/申请书.docx", "one.docx")]);
+        // A damaged archive takes nothing else along.
+        let broken = document("broken.zip", b"PK\x03\x04 and no more".to_vec());
+        let all = unpack(vec![broken, document("list.csv", b"a,b".to_vec())]).unwrap();
+        assert_eq!((all.documents.len(), all.unread[0].0.as_str()), (1, "broken.zip"));
     }
 }

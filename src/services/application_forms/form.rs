@@ -1,10 +1,15 @@
 //! Reads the association's forms: the application form (申请书), its information sheets (信息表) and what
 //! stands in a spreadsheet of applications, as tables of labels and values.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
-use super::subjects::{is_numbered, label};
-use crate::adapters::spreadsheets::Sheet;
+use regex::Regex;
+
+use super::reading::DocumentProblem;
+use super::subjects::{is_numbered, label, without_remarks};
+use super::{numbered, sheets, ticks};
+use crate::adapters::spreadsheets::{Row, Sheet};
 use crate::domain::category::Category;
 
 /// A cell that was read: where it stood, its label and value, and the field that it went to.
@@ -24,6 +29,10 @@ pub struct ReadForm {
     /// By field: `contact`, `phone`, `mobile`, `email`, `address`, …
     pub contact: BTreeMap<String, String>,
     pub categories: Vec<Category>,
+    /// Categories of which it cannot be told whether they are ticked.
+    pub doubtful: Vec<Category>,
+    /// Whether it has a cell of categories.
+    pub has_categories: bool,
     /// The cells with the subjects of each category.
     pub subjects: BTreeMap<Category, String>,
     /// From information sheets: fields of the subject of a category, one map for each sheet.
@@ -31,6 +40,8 @@ pub struct ReadForm {
     pub title: String,
     pub publicity: Option<bool>,
     pub cells: Vec<ReadCell>,
+    /// What was not read, or is doubtful, by its document.
+    pub notes: Vec<(String, DocumentProblem)>,
 }
 
 impl ReadForm {
@@ -77,12 +88,33 @@ const CONTACT: [(&str, &[&str]); 12] = [
 ];
 
 /// Labels of information sheets, by the category whose subject they describe.
-const SUBJECT_FIELDS: [(Category, &str, &[&str]); 11] = [
+pub const SUBJECT_FIELDS: [(Category, &str, &[&str]); 12] = [
     (Category::Brand, "brand", &["品牌名称", "品牌", "申报品牌"]),
-    (Category::Product, "brand", &["产品品牌", "商标", "商标名称"]),
-    (Category::Product, "product", &["产品名称", "申报产品"]),
-    (Category::Product, "model", &["型号", "产品型号", "规格型号"]),
+    (
+        Category::Product,
+        "brand",
+        &[
+            "产品品牌",
+            "商标",
+            "商标名称",
+            "注册商标",
+            "品牌",
+            "品牌名称",
+            "品牌名",
+            "所属品牌",
+            "商标/品牌",
+            "品牌/商标",
+            "商标品牌",
+            "品牌商标",
+            "商标或品牌",
+            "品牌或商标",
+            "品牌及商标",
+        ],
+    ),
+    (Category::Product, "product", &["产品名称", "申报产品", "品名"]),
+    (Category::Product, "model", &["型号", "产品型号"]),
     (Category::Product, "specification", &["规格", "产品规格"]),
+    (Category::Product, MODEL_AND_SPECIFICATION, MODEL_AND_SPECIFICATION_WORDS),
     (Category::Project, "name", &["工程名称", "项目名称", "申报工程", "楼盘名称"]),
     (
         Category::Project,
@@ -95,79 +127,334 @@ const SUBJECT_FIELDS: [(Category, &str, &[&str]); 11] = [
     (Category::Organisation, "name", &["申报单位全称"]),
 ];
 
+/// The field of a column or row with both, which is taken apart where it can be.
+pub const MODEL_AND_SPECIFICATION: &str = "model_and_specification";
+pub const MODEL_AND_SPECIFICATION_WORDS: &[&str] = &[
+    "规格型号",
+    "型号规格",
+    "规格/型号",
+    "型号/规格",
+    "规格及型号",
+    "型号及规格",
+    "规格和型号",
+    "型号和规格",
+    "产品规格型号",
+    "产品型号规格",
+    "型号规格参数",
+];
+
 /// Reads the tables of a document. Lists of people have been taken out of it.
 pub fn read(document: &str, tables: &[&Sheet]) -> ReadForm {
     let mut form = ReadForm::default();
     for table in tables {
-        let mut sheet: BTreeMap<String, String> = BTreeMap::new();
-        let is_information = table.name.contains("信息表") && !table.name.contains("被访者");
-        let of_sheet = is_information.then(|| category_in(&table.name)).flatten();
         for line in table.name.lines() {
-            read_line(document, line, &mut form);
+            form.read_line(document, line);
         }
+        let of_sheet = sheets::category_of_sheet(table);
+        let rows = match of_sheet {
+            Some(category) => sheets::read_columns(document, table, category, &mut form),
+            None => table.rows.as_slice(),
+        };
+        form.read_table(document, rows, of_sheet);
+    }
+    form.move_mobile();
+    form
+}
+
+/// The cells with the categories, with their rows and columns, and the column of their label.
+#[derive(Default)]
+struct Choices {
+    label_at: usize,
+    cells: Vec<(usize, usize, String)>,
+}
+
+impl Choices {
+    /// Whether a cell is a part of them: words of the form and marks, and nothing else.
+    fn is_part(cell: &str) -> bool {
+        ticks::is_only_marks(cell) || ticks::is_choice(cell, ticks::CATEGORIES)
+    }
+
+    /// Puts the cells together as one: a row of words over a row of marks, or one behind the other.
+    fn joined(&self) -> String {
+        let rows: BTreeSet<usize> = self.cells.iter().map(|(row, ..)| *row).collect();
+        let rows: Vec<usize> = rows.into_iter().collect();
+        let of = |row: usize| self.cells.iter().filter(move |(at, ..)| *at == row);
+        let is_words = |row: usize| of(row).all(|(.., cell)| !ticks::is_marked(cell));
+        let is_marks = |row: usize| of(row).all(|(.., cell)| ticks::is_only_marks(cell));
+        if let [first, second] = rows.as_slice() {
+            let (words, marks) =
+                if is_words(*first) { (*first, *second) } else { (*second, *first) };
+            if is_words(words) && is_marks(marks) && of(words).count() > 1 {
+                let mark = |column: usize| {
+                    let found = of(marks).find(|(_, at, _)| *at == column);
+                    found.map_or("□", |(.., cell)| cell.as_str())
+                };
+                let pair = |(_, at, word): &(usize, usize, String)| format!("{}{word}", mark(*at));
+                return of(words).map(pair).collect::<Vec<_>>().join(" ");
+            }
+        }
+        // A word in each row, with its mark or none.
+        let words = |row: usize| of(row).filter(|(.., cell)| !ticks::is_only_marks(cell));
+        if rows.len() > 1 && rows.iter().all(|row| words(*row).count() == 1) {
+            let line = |row: &usize| {
+                let mut marks = of(*row).filter(|(.., cell)| ticks::is_only_marks(cell));
+                let word = words(*row).map(|(.., cell)| cell.as_str()).next().unwrap_or_default();
+                let own = if ticks::is_marked(word) { "" } else { "□" };
+                format!("{}{word}", marks.next().map_or(own, |(.., cell)| cell.as_str()))
+            };
+            return rows.iter().map(line).collect::<Vec<_>>().join(" ");
+        }
+        let mut joined =
+            self.cells.iter().map(|(.., cell)| cell.as_str()).collect::<Vec<_>>().join(" ");
+        // A word stands directly beside the label, and marks in cells of their own: behind the words.
+        let first = self.cells.first();
+        let is_behind = first
+            .is_some_and(|(_, at, cell)| *at == self.label_at + 1 && !ticks::is_marked(cell))
+            && self.cells.iter().any(|(.., cell)| ticks::is_only_marks(cell))
+            && self.cells.last().is_some_and(|(.., cell)| !ticks::is_marked(cell));
+        if is_behind {
+            joined.push_str(" □");
+        }
+        joined
+    }
+}
+
+impl ReadForm {
+    /// Reads a table of labels and values. What it has beside them is kept as not used.
+    fn read_table(&mut self, document: &str, rows: &[Row], of_sheet: Option<Category>) {
+        let mut sheet: BTreeMap<String, String> = BTreeMap::new();
         // What the cells without a label go on with: «2、…» below or beside «1、…».
-        let mut open: Option<Continued> = None;
-        for row in &table.rows {
+        let (mut open, mut is_noted): (Option<Category>, bool) = (None, false);
+        let mut choices: Option<Choices> = None;
+        let (mut has_labels, mut unused) = (false, Vec::new());
+        for (row_at, row) in rows.iter().enumerate() {
             let cells: Vec<&str> = row.cells.iter().map(|cell| cell.trim()).collect();
+            let mut filled = cells.iter().filter(|cell| !cell.is_empty());
+            if let Some(open) = &mut choices {
+                let parts = cells.iter().enumerate().filter(|(_, cell)| !cell.is_empty());
+                if filled.all(|cell| Choices::is_part(cell)) {
+                    let parts = parts.map(|(at, cell)| (row_at, at, (*cell).to_owned()));
+                    open.cells.extend(parts);
+                    continue;
+                }
+                self.take_choices(document, choices.take());
+            }
             let mut at = 0;
             while at < cells.len() {
                 let cell = cells[at];
                 if cell.is_empty() || !is_label(cell) {
-                    let is_more = open.is_some_and(|open| form.go_on(document, open, cell));
-                    if !is_more {
-                        // «企业名称：山海医院» in one cell.
-                        read_line(document, cell, &mut form);
+                    let is_more = open.is_some_and(|open| self.go_on(document, open, cell));
+                    // «企业名称：山海医院» in one cell.
+                    if !cell.is_empty() && !is_more && !self.read_line(document, cell) {
+                        unused.push((row_at, cell.to_owned()));
+                        if let Some(category) = open.filter(|_| !is_noted) {
+                            self.note(document, beside_subjects(category, cell));
+                            is_noted = true;
+                        }
                     }
                     at += 1;
                     continue;
                 }
+                has_labels = true;
                 let next = cells[at + 1..].iter().position(|cell| !cell.is_empty());
-                let value = next.map(|next| at + 1 + next).filter(|next| !is_label(cells[*next]));
+                let next = next.map(|next| at + 1 + next);
+                let folded = fold(cell);
+                if is_categories(&folded) {
+                    let mut found = Choices { label_at: at, cells: Vec::new() };
+                    let mut place = next.unwrap_or(cells.len());
+                    while place < cells.len() {
+                        let cell = cells[place];
+                        let is_first = found.cells.is_empty() && !is_label(cell);
+                        if !cell.is_empty() && !is_first && !Choices::is_part(cell) {
+                            break;
+                        }
+                        if !cell.is_empty() {
+                            found.cells.push((row_at, place, cell.to_owned()));
+                        }
+                        place += 1;
+                    }
+                    (choices, open, at) = (Some(found), None, place);
+                    continue;
+                }
+                let value = next.filter(|next| !is_label(cells[*next]));
                 let text = value.map(|value| cells[value]).unwrap_or_default();
-                form.take(document, cell, text, of_sheet, &mut sheet);
-                let folded = label(cell);
-                open = match subject_label(&folded) {
-                    Some(category) => Some(Continued::Subjects(category)),
-                    None => is_categories(&folded).then_some(Continued::Categories),
-                };
+                self.take(document, cell, text, of_sheet, &mut sheet);
+                (open, is_noted) = (subject_label(&folded), false);
                 at = value.unwrap_or(at) + 1;
             }
         }
+        self.take_choices(document, choices);
         if let Some(category) = of_sheet.filter(|_| !sheet.is_empty()) {
-            form.sheets.push((category, sheet));
+            self.sheets.push((category, sheet));
+        }
+        if has_labels {
+            self.keep_unused(document, unused);
         }
     }
-    form
-}
 
-/// A label whose cell may go on in further cells.
-#[derive(Debug, Clone, Copy)]
-enum Continued {
-    Categories,
-    Subjects(Category),
-}
+    /// Keeps cells that went nowhere; two of a row are a label and its value.
+    fn keep_unused(&mut self, document: &str, unused: Vec<(usize, String)>) {
+        let mut unused = unused.into_iter().peekable();
+        while let Some((row, cell)) = unused.next() {
+            let value = unused.next_if(|(next, _)| *next == row);
+            let (label, value) = match value {
+                Some((_, value)) => (cell, value),
+                None => (String::new(), cell),
+            };
+            let document = document.to_owned();
+            self.cells.push(ReadCell { document, label, value, field: String::new() });
+        }
+    }
 
-/// Reads a line «label：value».
-fn read_line(document: &str, line: &str, form: &mut ReadForm) {
-    let Some((name, value)) = line.split_once(['：', ':']) else { return };
-    if is_label(name) && !value.trim().is_empty() {
-        // «企业/机构名称：（加盖公章）山海医院»
-        let value =
-            value.trim().trim_start_matches("（加盖公章）").trim_start_matches("(加盖公章)");
-        form.take(document, name, value, None, &mut BTreeMap::new());
+    fn note(&mut self, document: &str, (zh, en): (String, String)) {
+        self.notes.push((document.to_owned(), DocumentProblem::new((zh, en))));
+    }
+
+    fn take_choices(&mut self, document: &str, choices: Option<Choices>) {
+        let Some(choices) = choices else { return };
+        self.take_categories(document, &choices.joined());
+        for (place, (.., cell)) in choices.cells.into_iter().enumerate() {
+            self.cells.push(ReadCell {
+                document: document.to_owned(),
+                label: if place == 0 { "申请类别".to_owned() } else { String::new() },
+                value: cell,
+                field: "categories".to_owned(),
+            });
+        }
+    }
+
+    fn take_categories(&mut self, document: &str, cell: &str) {
+        let read = ticks::categories(cell);
+        self.has_categories = true;
+        self.categories.extend(read.ticked);
+        self.categories.sort_unstable();
+        self.categories.dedup();
+        if !read.doubtful.is_empty() {
+            let zh: Vec<&str> = read.doubtful.iter().map(|category| category.chinese()).collect();
+            let en: Vec<&str> = read.doubtful.iter().map(|category| category.as_str()).collect();
+            self.note(
+                document,
+                (
+                    format!("申请类别中的勾选看不出属于哪一项，请对照原件：{}", zh.join("、")),
+                    format!(
+                        "it is doubtful what the ticks of the categories belong to; compare them \
+                            with the document: {}",
+                        en.join(", ")
+                    ),
+                ),
+            );
+        }
+        if !read.unknown.is_empty() {
+            let words = read.unknown.join("、");
+            self.note(
+                document,
+                (
+                    format!("勾选了未知的类别：{words}"),
+                    format!("what is ticked is no known category: {words}"),
+                ),
+            );
+        }
+        self.doubtful.extend(read.doubtful);
+    }
+
+    /// A mobile under «联系电话» is the contact's mobile.
+    fn move_mobile(&mut self) {
+        move_mobile(&mut self.contact);
+    }
+
+    /// Reads a line of «label：value», or several of them. Returns whether it has one.
+    fn read_line(&mut self, document: &str, line: &str) -> bool {
+        let blank = |c: char| c.is_whitespace() || "，,；;。".contains(c);
+        // The labels, with where they begin and where their values do.
+        let mut labels: Vec<(usize, usize)> = Vec::new();
+        for (colon, sign) in line.match_indices(['：', ':']) {
+            let from = labels.last().map_or(0, |(_, value)| *value);
+            let before = &line[from..colon];
+            let cut = before.rfind(blank).map_or(from, |at| {
+                from + at + before[at..].chars().next().map_or(1, char::len_utf8)
+            });
+            let value = colon + sign.len();
+            if let Some(at) = [from, cut].into_iter().find(|at| is_label(&line[*at..colon])) {
+                labels.push((at, value));
+            }
+        }
+        let mut is_read = false;
+        for (place, (at, value)) in labels.iter().enumerate() {
+            let end = labels.get(place + 1).map_or(line.len(), |(next, _)| *next);
+            let name = line[*at..*value].trim_end_matches(['：', ':']);
+            // «企业/机构名称：（加盖公章）山海医院»
+            let text = line[*value..end].trim_matches(blank);
+            let text =
+                text.trim_start_matches("（加盖公章）").trim_start_matches("(加盖公章)").trim();
+            if !text.is_empty() {
+                self.take(document, name, text, None, &mut BTreeMap::new());
+                is_read = true;
+            }
+        }
+        is_read
     }
 }
 
+fn beside_subjects(category: Category, cell: &str) -> (String, String) {
+    (
+        format!("“申报{}名称”旁的内容未读取：{cell}", category.chinese()),
+        format!("what stands beside the subjects of «{category}» was not read: {cell}"),
+    )
+}
+
+/// Moves a mobile that stands as a telephone number.
+pub fn move_mobile(contact: &mut BTreeMap<String, String>) {
+    if contact.contains_key("mobile") {
+        return;
+    }
+    let Some(phone) = contact.get("phone").cloned() else { return };
+    let Some(found) = MOBILE.find(&phone) else { return };
+    // Digits on either side make it another number.
+    let is_digit = |c: Option<char>| c.is_some_and(|c| c.is_ascii_digit());
+    if is_digit(phone[..found.start()].chars().next_back())
+        || is_digit(phone[found.end()..].chars().next())
+    {
+        return;
+    }
+    let rest = format!("{} {}", &phone[..found.start()], &phone[found.end()..]);
+    let rest = rest.trim_matches(|c: char| !c.is_alphanumeric() && c != ')' && c != '）');
+    contact.insert("mobile".to_owned(), found.as_str().to_owned());
+    if rest.is_empty() {
+        contact.remove("phone");
+    } else {
+        contact.insert("phone".to_owned(), rest.to_owned());
+    }
+}
+
+static MOBILE: LazyLock<Regex> = LazyLock::new(|| {
+    // A fixed pattern; the tests below run it.
+    Regex::new(r"(?:\+?86[- ]?)?1[3-9]\d[- ]?\d{4}[- ]?\d{4}").expect("a fixed pattern")
+});
+
 /// Whether a cell is a label of the forms.
-fn is_label(cell: &str) -> bool {
-    let folded = label(cell);
-    folded.chars().count() <= 24
-        && (field_of(&folded).is_some()
-            || subject_label(&folded).is_some()
-            || is_categories(&folded)
-            || is_title(&folded)
-            || is_publicity(&folded)
-            || SUBJECT_FIELDS.iter().any(|(.., words)| words.contains(&folded.as_str())))
+pub fn is_label(cell: &str) -> bool {
+    let folded = fold(cell);
+    folded.chars().count() <= 24 && is_known(&folded)
+}
+
+fn is_known(folded: &str) -> bool {
+    field_of(folded).is_some()
+        || subject_label(folded).is_some()
+        || is_categories(folded)
+        || is_title(folded)
+        || is_publicity(folded)
+        || SUBJECT_FIELDS.iter().any(|(.., words)| words.contains(&folded))
+}
+
+/// A label as the forms know it: «申请类别（可多选）», «二、申请类别».
+fn fold(cell: &str) -> String {
+    let whole = label(cell);
+    if is_known(&whole) {
+        return whole;
+    }
+    let bare = without_remarks(cell);
+    let unnumbered = numbered::after_number(bare.trim()).unwrap_or(&bare);
+    [label(&bare), label(unnumbered)].into_iter().find(|folded| is_known(folded)).unwrap_or(whole)
 }
 
 fn field_of(folded: &str) -> Option<&'static str> {
@@ -175,7 +462,17 @@ fn field_of(folded: &str) -> Option<&'static str> {
 }
 
 fn is_categories(folded: &str) -> bool {
-    ["申请类别", "申报类别", "评价类别", "申请评价类别"].contains(&folded)
+    [
+        "申请类别",
+        "申报类别",
+        "评价类别",
+        "参评类别",
+        "申请类型",
+        "申报类型",
+        "申请评价类别",
+        "申报评价类别",
+    ]
+    .contains(&folded)
 }
 
 fn is_title(folded: &str) -> bool {
@@ -193,7 +490,7 @@ fn subject_label(folded: &str) -> Option<Category> {
     category_of(inner)
 }
 
-fn category_of(word: &str) -> Option<Category> {
+pub fn category_of(word: &str) -> Option<Category> {
     match word {
         "企业/机构" | "企业" | "机构" | "企业机构" => Some(Category::Organisation),
         "品牌" => Some(Category::Brand),
@@ -205,7 +502,7 @@ fn category_of(word: &str) -> Option<Category> {
 }
 
 /// The category that a heading names.
-fn category_in(heading: &str) -> Option<Category> {
+pub fn category_in(heading: &str) -> Option<Category> {
     let folded = label(heading);
     let words = [
         ("产品", Category::Product),
@@ -219,31 +516,21 @@ fn category_in(heading: &str) -> Option<Category> {
 }
 
 impl ReadForm {
-    /// Takes a cell without a label as a part of the one before. Returns whether it is one.
-    fn go_on(&mut self, document: &str, open: Continued, cell: &str) -> bool {
-        let is_numbered = is_numbered(cell);
-        let field = match open {
-            Continued::Subjects(category) if is_numbered => {
-                let subjects = self.subjects.entry(category).or_default();
-                if !subjects.is_empty() {
-                    subjects.push('\n');
-                }
-                subjects.push_str(cell);
-                format!("{category}.subject")
-            }
-            Continued::Categories if box_at(cell).is_some() => {
-                self.categories.extend(ticked(cell));
-                self.categories.sort_unstable();
-                self.categories.dedup();
-                "categories".to_owned()
-            }
-            _ => return false,
-        };
+    /// Takes a cell without a label as a part of the subjects before. Returns whether it is one.
+    fn go_on(&mut self, document: &str, category: Category, cell: &str) -> bool {
+        if !is_numbered(cell) {
+            return false;
+        }
+        let subjects = self.subjects.entry(category).or_default();
+        if !subjects.is_empty() {
+            subjects.push('\n');
+        }
+        subjects.push_str(cell);
         self.cells.push(ReadCell {
             document: document.to_owned(),
             label: String::new(),
             value: cell.to_owned(),
-            field,
+            field: format!("{category}.subject"),
         });
         true
     }
@@ -256,7 +543,7 @@ impl ReadForm {
         of_sheet: Option<Category>,
         sheet: &mut BTreeMap<String, String>,
     ) {
-        let folded = label(name);
+        let folded = fold(name);
         let value = value.trim();
         let of_subject = SUBJECT_FIELDS.iter().find(|(category, _, words)| {
             of_sheet.is_none_or(|of_sheet| of_sheet == *category)
@@ -273,13 +560,49 @@ impl ReadForm {
             }
             format!("{category}.subject")
         } else if is_categories(&folded) {
-            self.categories = ticked(value);
+            self.take_categories(document, value);
             "categories".to_owned()
         } else if is_title(&folded) {
-            self.title = ticked_words(value).join("、");
+            let read = ticks::ticks(value, ticks::TITLES);
+            if read.doubtful.len() + read.ticked.len() > 1
+                || !read.doubtful.is_empty() && read.is_marked
+            {
+                self.note(
+                    document,
+                    (
+                        "拟申请称号的勾选不明确（多项或看不清），请对照原件".to_owned(),
+                        "it is doubtful which title is ticked, or several are; compare it with the \
+                            document"
+                            .to_owned(),
+                    ),
+                );
+            }
+            self.title = read.ticked.join("、");
             "title".to_owned()
         } else if is_publicity(&folded) {
-            self.publicity = ticked_words(value).first().map(|word| word.starts_with('是'));
+            let read = ticks::ticks(value, ticks::CONSENTS);
+            self.publicity = match read.ticked.as_slice() {
+                [only] => match only.as_str() {
+                    "是" | "同意" => Some(true),
+                    "否" | "不同意" => Some(false),
+                    _ => None,
+                },
+                _ => None,
+            };
+            if self.publicity.is_none()
+                && read.ticked.len() + read.doubtful.len() > 0
+                && read.is_marked
+            {
+                self.note(
+                    document,
+                    (
+                        "是否公示的勾选看不清楚，请对照原件".to_owned(),
+                        "it is doubtful whether the result may be made public; compare it with \
+                            the document"
+                            .to_owned(),
+                    ),
+                );
+            }
             "publicity".to_owned()
         } else if let Some(field) = field_of(&folded) {
             if field == "applicant" {
@@ -302,115 +625,9 @@ impl ReadForm {
     }
 }
 
-/// The categories that are ticked in a cell with all of them.
-pub fn ticked(cell: &str) -> Vec<Category> {
-    let words = ticked_words(cell);
-    let mut categories: Vec<Category> =
-        words.iter().filter_map(|word| category_of(&label(word))).collect();
-    categories.sort_unstable();
-    categories.dedup();
-    categories
-}
-
-/// The words of a cell that are ticked: «√企业/机构 □品牌», «[√]是 [ ]否», «产品☑ 工程□».
-fn ticked_words(cell: &str) -> Vec<String> {
-    // What explains the boxes is none of them.
-    let cut = ["说明", "注：", "注:", "*", "※"].iter().filter_map(|word| cell.find(word)).min();
-    let cell = &cell[..cut.unwrap_or(cell.len())];
-    let mut pieces: Vec<(Option<bool>, String)> = vec![(None, String::new())];
-    let mut rest = cell;
-    while let Some(c) = rest.chars().next() {
-        match box_at(rest) {
-            Some((is_ticked, length)) => {
-                pieces.push((Some(is_ticked), String::new()));
-                rest = &rest[length..];
-            }
-            None => {
-                if let Some((_, text)) = pieces.last_mut() {
-                    text.push(c);
-                }
-                rest = &rest[c.len_utf8()..];
-            }
-        }
-    }
-    let trimmed = |text: &str| {
-        text.trim_matches(|c: char| c.is_whitespace() || "，,、；;".contains(c)).to_owned()
-    };
-    let before = trimmed(&pieces[0].1);
-    // Where words stand before the first box, each box belongs to the words before it.
-    if !before.is_empty() && pieces.len() > 1 && !before.ends_with(['：', ':']) {
-        return pieces
-            .windows(2)
-            .filter(|pair| pair[1].0 == Some(true))
-            .map(|pair| trimmed(&pair[0].1))
-            .filter(|text| !text.is_empty())
-            .collect();
-    }
-    let own = pieces.iter().skip(1).filter(|(is_ticked, _)| *is_ticked == Some(true));
-    own.map(|(_, text)| trimmed(text)).filter(|text| !text.is_empty()).collect()
-}
-
-/// A box at the beginning of a text: whether it is ticked, and its length in bytes.
-fn box_at(text: &str) -> Option<(bool, usize)> {
-    const TICKED: [&str; 14] =
-        ["☑", "☒", "■", "√", "✓", "✔", "✅", "●", "◉", "▣", "◼", "⊠", "🗹", "✗"];
-    const OPEN: [&str; 8] = ["□", "☐", "○", "◯", "▢", "◻", "🗆", "❑"];
-    if let Some(sign) = TICKED.iter().find(|sign| text.starts_with(**sign)) {
-        // «√» before an empty box is that box, ticked by hand.
-        let length = sign.len();
-        let behind = OPEN.iter().find(|open| text[length..].starts_with(**open));
-        return Some((true, length + behind.map_or(0, |open| open.len())));
-    }
-    if let Some(sign) = OPEN.iter().find(|sign| text.starts_with(**sign)) {
-        // «□√» is a box, ticked by hand behind it.
-        let length = sign.len();
-        let behind = ["√", "✓", "✔"].iter().find(|tick| text[length..].starts_with(**tick));
-        return Some((behind.is_some(), length + behind.map_or(0, |tick| tick.len())));
-    }
-    for (open, close) in [("[", "]"), ("［", "］"), ("【", "】"), ("(", ")"), ("（", "）")] {
-        let Some(rest) = text.strip_prefix(open) else { continue };
-        let Some((inside, _)) = rest.split_once(close) else { continue };
-        let mark = inside.trim();
-        let is_mark = mark.is_empty()
-            || TICKED.contains(&mark)
-            || ["x", "X", "v", "V", "×", "*", "✕"].contains(&mark);
-        if is_mark && inside.chars().count() <= 3 {
-            return Some((!mark.is_empty(), open.len() + inside.len() + close.len()));
-        }
-    }
-    None
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::adapters::spreadsheets::Row;
-
-    /// python-docx#998: the box behind its word.
-    #[test]
-    fn every_way_to_tick_a_box_is_read() {
-        let all = |cell| ticked(cell).iter().map(|c| c.as_str()).collect::<Vec<_>>().join(" ");
-        for (cell, expected) in [
-            (
-                "√企业/机构  □品牌  □产品  ☑工程  □服务*说明：1、申请企业/机构可多选",
-                "organisation project",
-            ),
-            ("[ ]企业/机构  [ ]品牌  [√]产品  [ ]工程  [ ]服务", "product"),
-            ("□企业/机构  □品牌  □产品  ☒工程  ☑服务", "project service"),
-            ("■企业 □品牌", "organisation"),
-            ("□企业/机构 □√品牌 □产品", "brand"),
-            ("□企业/机构 √□品牌", "brand"),
-            ("（√）企业/机构 （ ）品牌 （x）服务", "organisation service"),
-            ("企业/机构☑ 品牌□ 产品☑", "organisation product"),
-            ("企业/机构[ ] 品牌[x]", "brand"),
-            ("□企业/机构 □品牌", ""),
-            ("", ""),
-        ] {
-            assert_eq!(all(cell), expected, "{cell}");
-        }
-        assert_eq!(ticked_words("[√]用户满意  [ ]用户满意标杆"), ["用户满意"]);
-        assert_eq!(ticked_words("☑是 □否"), ["是"]);
-    }
 
     fn sheet(name: &str, rows: &[&[&str]]) -> Sheet {
         let row = |(cells, number): (&&[&str], u32)| Row {
@@ -444,6 +661,55 @@ mod tests {
         let read = read("x", &[&form]);
         assert_eq!(read.categories, [Category::Product, Category::Service]);
         assert_eq!(read.subjects[&Category::Product], "1、热水器\n2、洗衣机\n3、");
+    }
+
+    /// A box in a cell of its own: behind the words, under them, or beside one in each row.
+    #[test]
+    fn boxes_in_cells_of_their_own_are_read() {
+        let brand_and_service: &[&[&[&str]]] = &[
+            &[&["申请类别", "企业/机构", "□", "品牌", "☑", "产品", "□", "服务", "☑"]],
+            &[&["申请类别（可多选）", "企业/机构", "", "品牌", "√", "产品", "", "服务", "√"]],
+            &[&["二、申请类别", "□", "企业/机构", "☑", "品牌", "□", "产品", "☑", "服务"]],
+            &[
+                &["申请类别", "企业/机构", "品牌", "产品", "服务"],
+                &["", "", "√", "", "√"],
+                &["申报品牌名称", "远帆"],
+            ],
+            &[
+                &["申请类别", "", "企业/机构"],
+                &["", "√", "品牌"],
+                &["", "", "产品"],
+                &["", "√", "服务"],
+            ],
+            &[&["申请类别", "企业/机构", ""], &["", "品牌", "√"], &["", "服务", "√"]],
+            &[&["申请类别：企业/机构 √品牌 产品 工程 √服务"]],
+        ];
+        for rows in brand_and_service {
+            let read = read("x", &[&sheet("申请书", rows)]);
+            assert_eq!(read.categories, [Category::Brand, Category::Service], "{rows:?}");
+            assert!(read.doubtful.is_empty(), "{rows:?}");
+        }
+        let rows: &[&[&str]] = &[&["申请类别", "", "企业/机构", "√", "品牌", "", "产品"]];
+        let read = read("x", &[&sheet("申请书", rows)]);
+        assert!(read.categories.is_empty() && read.notes.len() == 1);
+        assert_eq!(read.doubtful, [Category::Organisation, Category::Brand]);
+    }
+
+    #[test]
+    fn several_labels_of_a_line_and_a_mobile_under_telephone_are_read() {
+        let rows: &[&[&str]] = &[
+            &["企业名称：甲公司"],
+            &["经办人：苏小妹  联系电话：0518-85551234、13917355443  电子信箱：q@x.example"],
+        ];
+        let contact = read("x", &[&sheet("", rows)]).contact;
+        for (field, value) in [
+            ("contact", "苏小妹"),
+            ("phone", "0518-85551234"),
+            ("mobile", "13917355443"),
+            ("email", "q@x.example"),
+        ] {
+            assert_eq!(contact[field], value);
+        }
     }
 
     #[test]

@@ -3,18 +3,24 @@
 //!
 //! What is read becomes a draft, which staff look through beside the cells it came from, correct and
 //! register; nothing is registered by itself. [`documents`] unpacks and reads files, [`form`] reads
-//! the forms, [`subjects`] takes subjects apart, [`rows`] reads a spreadsheet of applications,
+//! the forms, [`ticks`] their boxes, [`sheets`] information sheets, [`subjects`] takes subjects apart
+//! ([`numbered`] by the numbers of a list, [`buildings`] by place and number), [`rows`] reads a spreadsheet of applications,
 //! [`reading`] puts the documents of an applicant together, [`codes`] makes codes from names, and
 //! [`draft`] keeps what was read until it is registered.
 
+mod buildings;
 pub mod by_hand;
 pub mod codes;
 pub mod documents;
 pub mod draft;
 mod form;
+mod lists;
+mod numbered;
 pub mod reading;
 mod rows;
+mod sheets;
 mod subjects;
+mod ticks;
 
 pub use documents::Document;
 pub use form::ReadCell;

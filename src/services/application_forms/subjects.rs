@@ -6,85 +6,87 @@ use std::sync::LazyLock;
 use regex::Regex;
 use unicode_normalization::UnicodeNormalization;
 
+use super::buildings::project_fields;
+use super::{numbered, sheets};
 use crate::domain::category::Category;
 use crate::domain::subject::required_fields;
 
-/// The number of a list in digits: «1、», «（2）», «3.».
-const IN_DIGITS: &str = r"(?:^|[\s;；])[(（]?\d{1,2}[)）]?\s*[、.．)）]\s*";
-/// The numbers of a list in other signs, which only begin a line: «一、», «（二）», «③», «a)».
-const COUNTED: &str = r"(?:[一二三四五六七八九十]{1,3}[、.．]|[(（](?:[一二三四五六七八九十]{1,3}|[a-z])[)）]|[①-⑳]|[a-z][)）])";
-
-// The fixed patterns compile; the tests below run them.
-static NUMBERED: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(&format!("(?m){IN_DIGITS}")).expect("a fixed pattern"));
-static IN_SIGNS: LazyLock<Regex> = LazyLock::new(|| {
-    // So does this one.
-    Regex::new(&format!(r"(?m)^\s*{COUNTED}\s*")).expect("a fixed pattern")
-});
-// «三、四期» is no list, which begins with its first number.
-static FIRST_IN_SIGNS: LazyLock<Regex> = LazyLock::new(|| {
-    // So does this one.
-    Regex::new(r"^(?:一[、.．]|[(（][一a][)）]|①|a[)）])").expect("a fixed pattern")
-});
-static BEGINS: LazyLock<Regex> = LazyLock::new(|| {
-    let digits = r"\d{1,2}[、.．)）](?:\D|$)|[(（]\d{1,2}[)）]";
-    // So does this one.
-    Regex::new(&format!("^(?:{digits}|{COUNTED})")).expect("a fixed pattern")
-});
-
 /// Whether a cell begins with the number of a list: «2、洗衣机», not «2.5» or «2020.5».
 pub fn is_numbered(cell: &str) -> bool {
-    BEGINS.is_match(cell)
+    numbered::begins(cell)
 }
 
-// Run by the tests below.
-static BUILDING: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(
-        r"^(?<name>.*?)\s*(?<number>[A-Za-z甲乙丙丁东西南北一二三四五六七八九十百\d][A-Za-z\d一二三四五六七八九十百、,，至~～\-—#及和]*\s*(?:号楼|栋|幢|座|号|楼|期|标段)(?:.*))$",
-    )
-    // Run by the tests below.
-    .expect("a fixed pattern")
-});
-static MARKED: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(
-        r"(?<key>型号|规格|品牌|商标|地点|地址|楼号)\s*[:：]?\s*(?<value>[^\s；;，,、（）()]+)",
-    )
-    // Run by the tests below.
-    .expect("a fixed pattern")
-});
-
-/// Splits a cell into the subjects that it declares: «1、…» and the lines of a list without numbers.
-/// What says that there is none is none.
+/// Splits a cell into the subjects that it declares: «1、…», «①…», the lines and the parts between
+/// semicolons of a list without numbers. What says that there is none is none.
 pub fn split(cell: &str) -> Vec<String> {
     let cell = cell.trim();
-    let numbers: &Regex = if FIRST_IN_SIGNS.is_match(cell) { &IN_SIGNS } else { &NUMBERED };
-    let parts: Vec<&str> = if numbers.is_match(cell) {
-        numbers.split(cell).collect()
-    } else {
-        cell.split(['\n', ';', '；']).collect()
-    };
+    let parts = numbered::parts(cell).unwrap_or_else(|| unnumbered(cell));
     let is_subject = |part: &String| {
-        !part.is_empty() && !matches!(part.as_str(), "无" | "/" | "-" | "—" | "——" | "不适用")
+        !part.is_empty()
+            && !matches!(part.as_str(), "无" | "/" | "-" | "—" | "——" | "不适用" | "暂无" | "略")
     };
     parts
         .into_iter()
         .map(|part| part.split_whitespace().collect::<Vec<_>>().join(" "))
-        .map(|part| part.trim_end_matches(['。', '；', ';']).to_owned())
+        .map(|part| part.trim_end_matches(['。', '；', ';', '，', ',', '、']).trim().to_owned())
         .filter(is_subject)
         .collect()
 }
+
+/// The parts of a cell without numbers. A line that says more of the one before belongs to it, and
+/// what stands in brackets stays together.
+fn unnumbered(cell: &str) -> Vec<String> {
+    let (mut parts, mut depth) = (vec![String::new()], 0u32);
+    let is_closed = cell.matches(['(', '（']).count() == cell.matches([')', '）']).count();
+    for c in cell.chars() {
+        match c {
+            '(' | '（' if is_closed => depth += 1,
+            ')' | '）' if is_closed => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        match parts.last_mut() {
+            Some(part) if depth > 0 || !matches!(c, '\n' | ';' | '；') => part.push(c),
+            _ => parts.push(String::new()),
+        }
+    }
+    let mut joined: Vec<String> = Vec::new();
+    for part in parts {
+        let more = part.trim_start();
+        let is_more = MARKED.find(more).is_some_and(|found| found.start() == 0)
+            || more.starts_with(['(', '（']);
+        match joined.last_mut().filter(|last| is_more && !last.trim().is_empty()) {
+            Some(last) => {
+                last.push(' ');
+                last.push_str(&part);
+            }
+            None => joined.push(part),
+        }
+    }
+    joined
+}
+
+/// Whether a subject may be several, between which «、» stands: brands and services have it between
+/// them, and inside one name as well.
+pub fn may_be_several(category: Category, subject: &str) -> bool {
+    let outside = without_brackets(subject).0;
+    matches!(category, Category::Brand | Category::Service | Category::Organisation)
+        && outside.contains(['、', '，', ','])
+        && !outside.contains(['“', '"', '「'])
+}
+
+static MARKED: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(
+        r"(?<key>规格型号|型号规格|型号|规格|品牌|商标|地点|地址|楼号|栋号)\s*[:：]?\s*(?<value>[^\s；;，,、（）()]+)",
+    )
+    // Run by the tests below.
+    .expect("a fixed pattern")
+});
 
 /// Takes a subject apart into the fields that its category requires, as far as its words tell.
 /// `brand`: the brand that the same form declares, if it declares one.
 pub fn fields(category: Category, subject: &str, brand: Option<&str>) -> BTreeMap<String, String> {
     let mut fields = BTreeMap::new();
-    let mut put = |field: &str, value: &str| {
-        let value =
-            value.trim_matches(|c: char| c.is_whitespace() || matches!(c, '，' | ',' | '、'));
-        if !value.is_empty() {
-            fields.insert(field.to_owned(), value.to_owned());
-        }
-    };
+    let mut put = |field: &str, value: &str| _ = put_value(&mut fields, field, value);
     let (bare, inside) = without_brackets(subject);
     match category {
         Category::Organisation => put("name", subject),
@@ -97,13 +99,42 @@ pub fn fields(category: Category, subject: &str, brand: Option<&str>) -> BTreeMa
                     "型号" => "model",
                     "规格" => "specification",
                     "品牌" | "商标" => "brand",
+                    // Both stand behind it, one after the other.
+                    "规格型号" | "型号规格" => match sheets::bare_field(&found["value"]) {
+                        Some(field) => field,
+                        None => continue,
+                    },
                     _ => continue,
                 };
                 put(field, &found["value"]);
                 rest = rest.replace(&found[0], " ");
             }
-            let (rest, inside) = without_brackets(&rest);
-            let product = rest.split_whitespace().collect::<Vec<_>>().join(" ");
+            let (mut rest, mut inside) = without_brackets(&rest);
+            // «（KFR-35GW/A1，1.5匹）», «绿茶 250g/盒»: a model and a measure need no word before them.
+            let mut kept = Vec::new();
+            let bracket = inside.take().unwrap_or_default();
+            for word in bracket.split(['，', ',', '；', ';', '、']).map(str::trim) {
+                match sheets::bare_field(word) {
+                    Some(field) if put_free(&mut fields, field, word) => {}
+                    _ if word.chars().any(char::is_alphanumeric) => kept.push(word),
+                    _ => {}
+                }
+            }
+            inside = Some(kept.join("，")).filter(|kept| !kept.is_empty());
+            while let Some((before, word)) = rest.trim().rsplit_once([' ', '，', ',']) {
+                let is_put = sheets::bare_field(word)
+                    .is_some_and(|field| put_free(&mut fields, field, word));
+                if !is_put {
+                    break;
+                }
+                rest = before.trim_end_matches(['，', ',', '、', ' ']).to_owned();
+            }
+            let mut product = rest.split_whitespace().collect::<Vec<_>>().join(" ");
+            product = product.trim_matches(['，', ',', '、', ' ']).to_owned();
+            if let Some(kept) = inside.as_deref().filter(|_| !product.is_empty()) {
+                product = format!("{product}（{kept}）");
+            }
+            let mut put = |field: &str, value: &str| _ = put_value(&mut fields, field, value);
             let split = brand.and_then(|brand| Some((brand, product.strip_prefix(brand)?)));
             let quoted = inside.as_deref().filter(|_| product.is_empty());
             match (split, product.split_once("牌")) {
@@ -118,31 +149,23 @@ pub fn fields(category: Category, subject: &str, brand: Option<&str>) -> BTreeMa
                 _ => put("product", quoted.unwrap_or(&product)),
             }
         }
-        Category::Project => {
-            if let Some(inside) = inside {
-                put("place", &inside);
-            }
-            let marked: Vec<_> = MARKED.captures_iter(&bare).collect();
-            let mut rest = bare.clone();
-            for found in &marked {
-                match &found["key"] {
-                    "地点" | "地址" => put("place", &found["value"]),
-                    "楼号" => put("number", &found["value"]),
-                    _ => continue,
-                }
-                rest = rest.replace(&found[0], " ");
-            }
-            let rest = rest.trim();
-            match BUILDING.captures(rest) {
-                Some(found) if !found["name"].trim().is_empty() => {
-                    put("name", &found["name"]);
-                    put("number", &found["number"]);
-                }
-                _ => put("name", rest),
-            }
-        }
+        Category::Project => return project_fields(&bare, inside.as_deref()),
     }
     fields
+}
+
+/// Puts a value without the signs around it. Returns whether there is one.
+fn put_value(fields: &mut BTreeMap<String, String>, field: &str, value: &str) -> bool {
+    let value = value.trim_matches(|c: char| c.is_whitespace() || matches!(c, '，' | ',' | '、'));
+    if !value.is_empty() {
+        fields.insert(field.to_owned(), value.to_owned());
+    }
+    !value.is_empty()
+}
+
+/// As [`put_value`], where the field has no value.
+fn put_free(fields: &mut BTreeMap<String, String>, field: &str, value: &str) -> bool {
+    !fields.contains_key(field) && put_value(fields, field, value)
 }
 
 /// The fields that the category requires and the subject does not have.
@@ -152,11 +175,25 @@ pub fn missing(category: Category, fields: &BTreeMap<String, String>) -> Vec<&'s
 }
 
 /// A text without what stands in its brackets, and that.
-fn without_brackets(text: &str) -> (String, Option<String>) {
+pub(super) fn without_brackets(text: &str) -> (String, Option<String>) {
     let folded: String = text.replace('（', "(").replace('）', ")");
     let Some((before, rest)) = folded.split_once('(') else { return (text.to_owned(), None) };
     let (inside, after) = rest.split_once(')').unwrap_or((rest, ""));
     (format!("{before}{after}"), Some(inside.trim().to_owned()).filter(|inside| !inside.is_empty()))
+}
+
+/// A text without what stands in brackets.
+pub fn without_remarks(text: &str) -> String {
+    let (mut bare, mut depth) = (String::new(), 0u32);
+    for c in text.chars() {
+        match c {
+            '(' | '（' => depth += 1,
+            ')' | '）' => depth = depth.saturating_sub(1),
+            c if depth == 0 => bare.push(c),
+            _ => {}
+        }
+    }
+    bare
 }
 
 /// A label of a form without its blanks, signs and width.
@@ -209,6 +246,8 @@ mod tests {
             ("甲产品；乙产品", &["甲产品", "乙产品"]),
             ("1、江畔花园8号楼（滨江区滨江路84号）", &["江畔花园8号楼（滨江区滨江路84号）"]),
             ("1、热水器 型号H3.5 规格16L", &["热水器 型号H3.5 规格16L"]),
+            ("热水器\n型号：H3\n规格：16L\n洗衣机", &["热水器 型号：H3 规格：16L", "洗衣机"]),
+            ("绿茶（250g；盒装）；红茶", &["绿茶（250g；盒装）", "红茶"]),
         ] {
             assert_eq!(split(cell), owned(expected), "{cell}");
         }
@@ -254,6 +293,25 @@ mod tests {
                 None,
                 "brand=远帆 model=H3 product=燃气热水器 specification=16L",
             ),
+            (
+                Category::Product,
+                "绿洲牌热水器（型号GZ60，60L）",
+                None,
+                "brand=绿洲 model=GZ60 product=热水器 specification=60L",
+            ),
+            (
+                Category::Product,
+                "2.5匹空调（KFR-35GW/A1）",
+                None,
+                "model=KFR-35GW/A1 product=2.5匹空调",
+            ),
+            (
+                Category::Product,
+                "云台牌绿茶 250g/盒",
+                None,
+                "brand=云台 product=绿茶 specification=250g/盒",
+            ),
+            (Category::Product, "云台牌绿茶（明前）", None, "brand=云台 product=绿茶（明前）"),
             (Category::Service, "门诊服务", None, "service=门诊服务"),
             (Category::Brand, "远帆牌", None, "brand=远帆"),
         ] {

@@ -18,10 +18,13 @@ use crate::adapters::database::applications::Application;
 use crate::adapters::database::programmes;
 use crate::domain::language::Language;
 use crate::interfaces::errors::LocalizedError;
+use crate::services::applicant_pages::ApplicantPageError;
 use crate::services::applicant_pages::lists::{self, OwnList};
 use crate::services::applicant_pages::sign_in;
 use crate::services::applicant_pages::totals::{self, Totals};
-use crate::services::application_forms::Document;
+use crate::services::application_forms::{ApplicationFormError, Document};
+use crate::services::drafts::lists::ListDraftError;
+use crate::services::list_import::{ListImportError, TableError};
 
 /// What was read of a document that was just uploaded.
 struct ReadDocument {
@@ -80,9 +83,7 @@ async fn render(
     (flash, problem): (Option<&'static str>, Option<String>),
     read: Vec<ReadDocument>,
 ) -> Result<Response, Failure> {
-    let internal = |error: crate::services::applicant_pages::ApplicantPageError| {
-        Failure::Internal(error.to_string())
-    };
+    let internal = |error: ApplicantPageError| Failure::Internal(error.to_string());
     let (context, link) = (&app.context, &applicant.link);
     let totals = totals::of_applicant(context, link).await.map_err(internal)?;
     let state = |totals: Totals| {
@@ -137,16 +138,41 @@ pub async fn upload_documents(
                 .map(|(name, problem)| ReadDocument {
                     name,
                     problem: problem.map(|problem| {
-                        problem.in_language(Language::from(applicant.tr.0)).to_owned()
+                        problem.for_applicant(Language::from(applicant.tr.0)).to_owned()
                     }),
                 })
                 .collect();
             render(&app, &applicant, StatusCode::OK, (None, None), read).await
         }
         Err(error) => {
-            let problem = error.localized(applicant.tr.0);
+            let problem = told_to_applicant(&error, applicant.tr);
             show_problem(&app, &applicant, problem).await
         }
+    }
+}
+
+/// What is wrong with an upload, in the words for the one who has made the file.
+pub(super) fn told_to_applicant(error: &ApplicantPageError, tr: Translator) -> String {
+    let foreign = match error {
+        ApplicantPageError::Form(ApplicationFormError::Document { name, error }) => {
+            Some((name, error))
+        }
+        ApplicantPageError::List(ListDraftError::Import(ListImportError::Table {
+            file,
+            error,
+        })) => Some((file, error)),
+        _ => None,
+    };
+    match foreign {
+        Some((name, TableError::Foreign(kind))) => {
+            let (zh, en) = kind.labels_for_sender();
+            if name.is_empty() {
+                tr.t(zh, en).to_owned()
+            } else {
+                format!("{name}{}{}", tr.t("：", ": "), tr.t(zh, en))
+            }
+        }
+        _ => error.localized(tr.0),
     }
 }
 

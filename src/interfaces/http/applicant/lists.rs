@@ -13,7 +13,7 @@ use super::super::auth::with_security_policy;
 use super::super::console::{column_label, corrections_of, workbook};
 use super::super::page_layout::{PageLayout, render_page};
 use super::super::state::AppState;
-use super::home::show_problem;
+use super::home::{show_problem, told_to_applicant};
 use super::{Applicant, Params, applicant_of, form_of};
 use crate::domain::audit::Action;
 use crate::domain::personal::Personal;
@@ -160,7 +160,7 @@ pub async fn upload(
         Err(ApplicantPageError::List(ListDraftError::Database(error))) => Err(error.into()),
         Err(ApplicantPageError::Database(error)) => Err(error.into()),
         Err(error) => {
-            let problem = error.localized(applicant.tr.0);
+            let problem = told_to_applicant(&error, applicant.tr);
             show_problem(&app, &applicant, problem).await
         }
     }

@@ -35,6 +35,7 @@ struct ApplicationView<'a> {
     category: String,
     subject: &'a str,
     is_ticked: bool,
+    is_doubtful: bool,
     is_left_out: bool,
     fields: Vec<FieldView<'a>>,
 }
@@ -99,6 +100,7 @@ async fn render(
                 category: category_label(tr, application.category),
                 subject: &application.subject,
                 is_ticked: application.is_ticked,
+                is_doubtful: application.is_doubtful,
                 is_left_out: application.is_left_out,
                 fields: required_fields(application.category).iter().map(field).collect(),
             }
