@@ -35,8 +35,9 @@ struct Number {
 pub fn begins(cell: &str) -> bool {
     number_at(cell).is_some_and(|number| {
         let rest = &cell[number.length..];
-        !number.is_before_digit
-            && !(number.style == Style::Digits && rest.starts_with(|c: char| c.is_ascii_digit()))
+        let goes_on =
+            number.style == Style::Digits && rest.starts_with(|c: char| c.is_ascii_digit());
+        !(number.is_before_digit || goes_on)
     })
 }
 
