@@ -84,14 +84,15 @@ pub fn unknown_years(days: &Calendar, first: NaiveDate, last: NaiveDate) -> Vec<
     (first.year()..=last.year()).filter(|year| !known.contains(year)).collect()
 }
 
-/// The longest stretch of holidays, with the weekend days next to it, that begins between two days.
+/// The holidays between two days, both included; those that follow each other are one stretch, by its
+/// first and last day.
 pub fn stretches(
     days: &Calendar,
     first: NaiveDate,
     last: NaiveDate,
 ) -> Vec<(NaiveDate, NaiveDate)> {
     let mut found: Vec<(NaiveDate, NaiveDate)> = Vec::new();
-    for &day in days.holidays.range(first..=last) {
+    for &day in days.holidays.iter().filter(|day| (first..=last).contains(*day)) {
         match found.last_mut() {
             Some((_, end)) if end.succ_opt() == Some(day) => *end = day,
             _ => found.push((day, day)),
@@ -214,6 +215,7 @@ mod tests {
     #[test]
     fn holidays_that_follow_each_other_are_one_stretch() {
         let days = &announced()[1].days;
+        assert!(stretches(days, day("2026-10-31"), day("2026-09-01")).is_empty(), "an empty span");
         let found = stretches(days, day("2026-09-01"), day("2026-10-31"));
         assert_eq!(
             found,

@@ -627,24 +627,13 @@ impl ReadForm {
 
 #[cfg(test)]
 mod tests {
+    use super::super::sheet_of;
     use super::*;
-
-    fn sheet(name: &str, rows: &[&[&str]]) -> Sheet {
-        let row = |(cells, number): (&&[&str], u32)| Row {
-            number,
-            cells: cells.iter().map(|cell| (*cell).to_owned()).collect(),
-        };
-        Sheet {
-            name: name.to_owned(),
-            rows: rows.iter().zip(1..).map(row).collect(),
-            ..Sheet::default()
-        }
-    }
 
     /// A merged label over several rows, or several cells.
     #[test]
     fn subjects_and_boxes_go_on_in_further_cells() {
-        let form = sheet(
+        let form = sheet_of(
             "申请书",
             &[
                 &["企业名称", "甲"],
@@ -685,12 +674,12 @@ mod tests {
             &[&["申请类别：企业/机构 √品牌 产品 工程 √服务"]],
         ];
         for rows in brand_and_service {
-            let read = read("x", &[&sheet("申请书", rows)]);
+            let read = read("x", &[&sheet_of("申请书", rows)]);
             assert_eq!(read.categories, [Category::Brand, Category::Service], "{rows:?}");
             assert!(read.doubtful.is_empty(), "{rows:?}");
         }
         let rows: &[&[&str]] = &[&["申请类别", "", "企业/机构", "√", "品牌", "", "产品"]];
-        let read = read("x", &[&sheet("申请书", rows)]);
+        let read = read("x", &[&sheet_of("申请书", rows)]);
         assert!(read.categories.is_empty() && read.notes.len() == 1);
         assert_eq!(read.doubtful, [Category::Organisation, Category::Brand]);
     }
@@ -701,7 +690,7 @@ mod tests {
             &["企业名称：甲公司"],
             &["经办人：苏小妹  联系电话：0518-85551234、13917355443  电子信箱：q@x.example"],
         ];
-        let contact = read("x", &[&sheet("", rows)]).contact;
+        let contact = read("x", &[&sheet_of("", rows)]).contact;
         for (field, value) in [
             ("contact", "苏小妹"),
             ("phone", "0518-85551234"),
@@ -714,7 +703,7 @@ mod tests {
 
     #[test]
     fn labels_and_values_are_told_apart_and_information_sheets_add_fields() {
-        let form = sheet(
+        let form = sheet_of(
             "附件1\n申请书",
             &[
                 &["企业/机构名称", "山海医院", "", "", "法人代表", "黄敏"],
@@ -732,7 +721,7 @@ mod tests {
                 ],
             ],
         );
-        let information = sheet(
+        let information = sheet_of(
             "附件2 产品信息表",
             &[&["产品名称", "热水器", "商标", "远帆"], &["型号", "H3", "规格", "16L"]],
         );

@@ -113,25 +113,14 @@ pub fn headings(table: &Sheet) -> Vec<&str> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::sheet_of;
     use super::*;
-
-    fn sheet(name: &str, rows: &[&[&str]]) -> Sheet {
-        let row = |(cells, number): (&&[&str], u32)| Row {
-            number,
-            cells: cells.iter().map(|cell| (*cell).to_owned()).collect(),
-        };
-        Sheet {
-            name: name.to_owned(),
-            rows: rows.iter().zip(1..).map(row).collect(),
-            ..Sheet::default()
-        }
-    }
 
     #[test]
     fn lists_in_one_table_are_told_apart() {
         let header: &[&str] = &["序号", "被访者姓名", "联系电话"];
         let of = |rows: &[&[&str]]| -> Vec<(String, usize)> {
-            split(sheet("", rows)).into_iter().map(|part| (part.name, part.rows.len())).collect()
+            split(sheet_of("", rows)).into_iter().map(|part| (part.name, part.rows.len())).collect()
         };
         assert_eq!(
             of(&[

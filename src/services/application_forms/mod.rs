@@ -74,3 +74,18 @@ pub enum ApplicationFormError {
     #[strum(transparent)]
     Seal(#[from] SealError),
 }
+
+/// A sheet of these cells, for tests.
+#[cfg(test)]
+fn sheet_of(name: &str, rows: &[&[&str]]) -> crate::adapters::spreadsheets::Sheet {
+    use crate::adapters::spreadsheets::{Row, Sheet};
+    let row = |(cells, number): (&&[&str], u32)| Row {
+        number,
+        cells: cells.iter().map(|cell| (*cell).to_owned()).collect(),
+    };
+    Sheet {
+        name: name.to_owned(),
+        rows: rows.iter().zip(1..).map(row).collect(),
+        ..Sheet::default()
+    }
+}

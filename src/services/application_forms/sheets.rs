@@ -180,6 +180,7 @@ pub fn is_specification(word: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::sheet_of;
     use super::*;
 
     #[test]
@@ -210,21 +211,9 @@ mod tests {
         }
     }
 
-    fn sheet(name: &str, rows: &[&[&str]]) -> Sheet {
-        let row = |(cells, number): (&&[&str], u32)| Row {
-            number,
-            cells: cells.iter().map(|cell| (*cell).to_owned()).collect(),
-        };
-        Sheet {
-            name: name.to_owned(),
-            rows: rows.iter().zip(1..).map(row).collect(),
-            ..Sheet::default()
-        }
-    }
-
     #[test]
     fn a_sheet_with_columns_has_a_subject_in_each_row() {
-        let table = sheet(
+        let table = sheet_of(
             "产品信息表",
             &[
                 &["序号", "产品名称", "品牌", "规格型号"],
@@ -243,7 +232,7 @@ mod tests {
             &[&["产品名称", "热水器"], &["品牌", "远帆"]],
         ] {
             let mut form = ReadForm::default();
-            let table = sheet("产品信息表", rows);
+            let table = sheet_of("产品信息表", rows);
             assert_eq!(read_columns("x", &table, Category::Product, &mut form).len(), 2);
             assert!(form.sheets.is_empty());
         }
