@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use chrono::{Datelike, NaiveDate, NaiveTime, TimeDelta, Timelike, Weekday};
+use chrono::{
+    Datelike, NaiveDate, NaiveTime, Offset as _, TimeDelta, TimeZone as _, Timelike, Weekday,
+};
 use chrono_tz::Tz;
 
 use super::time::Timestamp;
@@ -210,9 +212,17 @@ impl ContactHours {
         (0..HORIZON_DAYS).find_map(|day| {
             let date = first.checked_add_signed(TimeDelta::days(day))?;
             self.intervals_on(date).iter().find_map(|interval| {
-                let opens = Timestamp::from_local(date.and_time(time_of(interval.from)), zone);
-                // A change to summer time may skip an opening or move it out of its interval.
-                (opens > at && self.is_open_in(opens, zone)).then_some(opens)
+                let local = date.and_time(time_of(interval.from));
+                // A change to summer time may skip an opening or move it out of its interval; at its
+                // end the same time comes twice.
+                let again = zone.from_local_datetime(&local).latest();
+                [
+                    Some(Timestamp::from_local(local, zone)),
+                    again.map(|at| Timestamp(at.timestamp_millis())),
+                ]
+                .into_iter()
+                .flatten()
+                .find(|opens| *opens > at && self.is_open_in(*opens, zone))
             })
         })
     }
@@ -232,8 +242,27 @@ impl ContactHours {
         } else {
             Timestamp::from_local(date.and_time(time_of(to)), zone)
         };
-        if closes > at { closes } else { at + Duration::from_secs(60) }
+        let closes = if closes > at { closes } else { at + Duration::from_secs(60) };
+        match set_back_between(at, closes, zone) {
+            // The end of summer time may set the clock to before the interval.
+            Some(set_back) if !self.is_open_in(set_back, zone) => set_back,
+            _ => closes,
+        }
     }
+}
+
+/// The first instant between two at which the clocks of the zone are set back, if they are.
+fn set_back_between(from: Timestamp, to: Timestamp, zone: Tz) -> Option<Timestamp> {
+    let offset = |at: i64| Timestamp(at).in_zone(zone).offset().fix().local_minus_utc();
+    let (mut before, mut after) = (from.0, to.0);
+    if offset(before) <= offset(after) {
+        return None;
+    }
+    while after - before > 1 {
+        let middle = before + (after - before) / 2;
+        if offset(middle) == offset(from.0) { before = middle } else { after = middle }
+    }
+    Some(Timestamp(after))
 }
 
 fn time_of(minutes: u32) -> NaiveTime {
@@ -244,7 +273,6 @@ fn time_of(minutes: u32) -> NaiveTime {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chrono::TimeZone;
     use proptest::prelude::*;
 
     fn hours(text: &[&str]) -> Vec<Interval> {
@@ -291,6 +319,20 @@ mod tests {
             office().after_open_time(at("2026-09-28 19:00"), four_hours, zone),
             Some(at("2026-09-29 12:00"))
         );
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_may_close_the_hours_for_a_while() {
+        // Los Angeles, 2029-11-04: 01:59:59 summer time is followed by 01:00:00.
+        let zone = chrono_tz::America::Los_Angeles;
+        let week = std::array::from_fn(|_| hours(&["01:11-05:53"]));
+        let hours = ContactHours::new(week, vec![], Calendar::default()).unwrap();
+        let utc = |minute: i64| Timestamp(1_888_444_800_000 + minute * 60_000);
+        let zones = Zones::from(zone);
+        assert!(hours.is_open(utc(539), &zones) && !hours.is_open(utc(540), &zones));
+        assert_eq!(hours.open_until(utc(539), &zones), utc(540));
+        assert_eq!(hours.next_open(utc(540), &zones), Some(utc(551)));
+        assert_eq!(hours.open_until(utc(551), &zones), utc(13 * 60 + 53));
     }
 
     #[test]
