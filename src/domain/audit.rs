@@ -169,6 +169,7 @@ actions! {
     QuestionnaireDiscarded "questionnaire_dropped" "放弃编写的问卷" "discarded a questionnaire";
     ReplyAssigned "reply_assigned" "分派回复" "gave a reply to somebody";
     ReplyToInterviewers "reply_to_interviewers" "转交访问员回电" "gave a reply to the interviewers";
+    ReplyAnswered "reply_answered" "短信答复" "answered a reply by SMS";
     HolidaysSaved "holidays_saved" "修改节假日" "changed the holidays of a year";
     DraftDiscarded "plan_dropped" "放弃草稿" "discarded a draft";
     TestMessageSent "text_tested" "发送测试短信" "sent a test message";

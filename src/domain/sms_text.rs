@@ -219,6 +219,21 @@ impl Template {
         Template::read(text)?.check_signature()
     }
 
+    /// Parses what somebody writes to one person, who knows of whom it comes by the signature that is
+    /// put before it, unless it begins with one.
+    pub fn parse_answer(text: &str) -> Result<Template, TemplateError> {
+        let template = Template::read(text)?;
+        template.clone().check_signature().or_else(|_| {
+            let mut pieces = vec![
+                Piece::Literal("【".into()),
+                Piece::Placeholder(Placeholder::Signature),
+                Piece::Literal("】".into()),
+            ];
+            pieces.extend(template.pieces);
+            Ok(Template { pieces })
+        })
+    }
+
     fn read(text: &str) -> Result<Template, TemplateError> {
         let mut pieces = Vec::new();
         let mut rest = text.trim();
@@ -312,6 +327,16 @@ mod tests {
             3,
             "a pair at the border moves to the next part whole"
         );
+    }
+
+    #[test]
+    fn an_answer_needs_no_more_than_its_words() {
+        let values = BTreeMap::from([(Placeholder::Signature, "质协".to_owned())]);
+        let answer = |text: &str| Template::parse_answer(text).map(|t| t.render(&values));
+        assert_eq!(answer(" 截止到月底。").unwrap(), "【质协】截止到月底。");
+        assert_eq!(answer("【质协】好的").unwrap(), "【质协】好的");
+        assert_eq!(answer("【{signature}】好的").unwrap(), "【质协】好的");
+        assert!(answer("见 {lnik}").is_err() && answer("{").is_err());
     }
 
     #[test]

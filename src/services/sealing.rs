@@ -18,6 +18,7 @@ pub mod seal_context {
     pub const OPEN_ANSWER: &str = "answer.value";
     pub const REPLY: &str = "reply.text";
     pub const REPLY_SENDER: &str = "reply.sender";
+    pub const STAFF_ANSWER: &str = "staff_answer.text";
     pub const REPLY_PART: &str = "reply_part";
     pub const CALL_NOTE: &str = "phone_call.note";
     pub const PAPER_KEYING: &str = "paper_keying.fields";

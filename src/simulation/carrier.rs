@@ -31,6 +31,11 @@ pub(super) fn rng_for(seed: u64, what: &str, number: &str, n: u32) -> fastrand::
     fastrand::Rng::with_seed(fingerprint(&format!("{seed}\n{what}\n{number}\n{n}")))
 }
 
+/// The fingerprint of a text to a number.
+pub(super) fn text_fingerprint(number: &str, text: &str) -> u64 {
+    fingerprint(&format!("{number}\n{text}"))
+}
+
 pub(super) fn fingerprint(text: &str) -> u64 {
     let digest = Sha256::digest(text.as_bytes());
     u64::from_be_bytes(std::array::from_fn(|n| digest[n]))
@@ -85,7 +90,7 @@ impl Shared {
             *state
                 .record
                 .text_fingerprints
-                .entry(fingerprint(&format!("{}\n{}", submit.to, submit.text)))
+                .entry(text_fingerprint(&submit.to, &submit.text))
                 .or_default() += 1;
             if let Some((_, after)) = submit.text.split_once("验证码") {
                 let code = after.trim_start().chars().take_while(char::is_ascii_digit).collect();

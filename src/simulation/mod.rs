@@ -117,6 +117,12 @@ impl TrafficRecord {
             .max(repeats(&mut self.text_fingerprints.values().copied()))
     }
 
+    /// Returns how often this text was sent to a number, as `+8613800138000`.
+    pub fn times_sent(&self, number: &str, text: &str) -> u32 {
+        let fingerprint = carrier::text_fingerprint(number, text);
+        self.text_fingerprints.get(&fingerprint).copied().unwrap_or(0)
+    }
+
     /// Returns the number of submits beyond `per_second` in any sliding second (invariant I3).
     pub fn over_rate(&self, per_second: u32) -> u64 {
         let mut times: Vec<i64> = self.submits.iter().map(|(at, _)| at.0).collect();

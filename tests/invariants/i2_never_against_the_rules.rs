@@ -19,7 +19,7 @@ use crate::common::{PLAN, TestApp, by_size, list, list_of, local, monday, number
 use async_trait::async_trait;
 use fieldworkd::adapters::clock::Clock;
 use fieldworkd::adapters::database::accounts::Account;
-use fieldworkd::adapters::database::{calls, cases};
+use fieldworkd::adapters::database::{calls, cases, replies};
 use fieldworkd::adapters::sms::{
     BatchResult, Capabilities, Entries, Gateway, OutgoingMessage, Push, PushError, QueriedMessage,
     QueryResult, Receipt, Reply,
@@ -34,9 +34,11 @@ use fieldworkd::services::call_center::outcome::{self, CallReport};
 use fieldworkd::services::call_center::queue;
 use fieldworkd::services::context::AppContext;
 use fieldworkd::services::interviews::{InterviewService, SaveOutcome};
+use fieldworkd::services::sms_inbound::answer::{self, WrittenAnswer};
 use fieldworkd::services::sms_sending::Dispatcher;
 use fieldworkd::services::suppressions::opt_out;
 use fieldworkd::simulation::Scenario;
+use serde_json::json;
 
 /// Forwards to the real gateway, and triggers an event at the first message.
 struct InterferingGateway {
@@ -109,6 +111,43 @@ async fn an_opt_out_between_claim_and_submit_holds() {
             );
             assert!(app.dispositions("A1").await.contains(&("2.112".to_owned(), 1)));
         }
+    }
+}
+
+#[tokio::test]
+async fn an_opt_out_between_claim_and_submit_holds_for_answers_of_the_staff() {
+    for mut app in TestApp::on_each_engine(silent(), &[]).await {
+        app.launch_with_people(3, "").await;
+        app.advance_until(local("2026-03-02T10:00:00")).await;
+        let before = app.simulator.record().accepted.len();
+        for person in 0..3 {
+            let reply = json!({ "id": person, "from": number(person), "text": "要多久？" });
+            assert!(app.push_replies(&reply).await < 300);
+        }
+        let mut connection = app.context.database.read().await.unwrap();
+        let asked = replies::inbox(&mut connection, None, false).await.unwrap();
+        drop(connection);
+        for reply in asked {
+            let mut tx = app.context.database.write().await.unwrap();
+            let written = WrittenAnswer { text: "三分钟。", by: "qian", seen: 0 };
+            assert!(answer::answer(&app.context, &mut tx, reply.id, &written).await.unwrap());
+            tx.commit().await.unwrap();
+        }
+        let meddling = Arc::new(InterferingGateway {
+            real_gateway: app.context.gateways["simulator"].clone(),
+            context: std::sync::OnceLock::new(),
+            submits: AtomicU32::new(0),
+            opts_out: Phone::parse(&number(2), phonenumber::country::CN).unwrap(),
+        });
+        let meddled = app.installation_with(Some(meddling.clone()), app.clock.clone());
+        assert!(meddling.context.set(meddled.clone()).is_ok());
+        app.dispatcher = Dispatcher::new(meddled);
+        app.dispatcher.tick().await.unwrap();
+        assert_eq!(app.simulator.record().accepted.len() - before, 2, "{}", app.engine);
+        let text = "【质协】三分钟。";
+        assert_eq!(app.simulator.record().times_sent(&format!("+86{}", number(2)), text), 0);
+        app.advance_until(monday() + Duration::from_secs(6 * 86_400)).await;
+        assert_eq!(app.simulator.record().accepted.len() - before, 2, "{}", app.engine);
     }
 }
 

@@ -298,11 +298,13 @@ const STAFF: [(&str, Role); 5] = [
 
 /// Forms without an audit entry ahead of the action: their services write one in the transaction of
 /// the change, or change only the own session or call.
-const AUDITED_BY_SERVICE: [&str; 49] = [
+const AUDITED_BY_SERVICE: [&str; 51] = [
     "/campaigns/{code}/paper/print",
     "/campaigns/{code}/paper/runs/{run}",
     "/holidays/{year}",
     "/inbox/handle",
+    "/inbox/{reply}/answer",
+    "/inbox/{reply}/preview",
     "/paper",
     "/paper/{number}",
     "/paper/{number}/asked",

@@ -258,6 +258,14 @@ pub async fn erase_personal_data(
         run(
             tx,
             format!(
+                "UPDATE staff_answer SET text_sealed = NULL WHERE text_sealed IS NOT NULL AND \
+                invitation_id IN ({invitations})"
+            ),
+        )
+        .await?;
+        run(
+            tx,
+            format!(
                 "UPDATE phone_call SET note_sealed = NULL WHERE note_sealed IS NOT NULL \
             AND invitation_id IN ({invitations})"
             ),

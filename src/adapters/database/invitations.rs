@@ -8,7 +8,7 @@ use sqlx::{AnyConnection, Row};
 
 use super::bulk_params::{ColumnType, to_param};
 use super::dialect::{Engine, statement};
-use super::messages::{STEP, read_slot};
+use super::messages::{STAFF_ANSWER, STEP, read_slot};
 use super::{DatabaseError, Result, decode_enum};
 use crate::domain::category::Category;
 use crate::domain::contact_plan::{MessageSlot, Upcoming};
@@ -294,6 +294,33 @@ pub async fn filter_sendable(
     Ok(allowed.into_iter().map(InvitationId).collect())
 }
 
+/// Returns which of these people the staff may answer now: their number is not suppressed and the
+/// campaign runs (invariant I2, for messages that need no open case).
+pub async fn filter_answerable(
+    connection: &mut AnyConnection,
+    invitations: &[InvitationId],
+    programme: &str,
+    now: Timestamp,
+) -> Result<HashSet<InvitationId>> {
+    let sql = format!(
+        "SELECT i.id FROM invitation i
+         JOIN respondent r ON r.id = i.respondent_id
+         JOIN campaign k ON k.id = i.campaign_id AND k.state = 'running'
+         WHERE (SELECT COUNT(*) FROM suppression s
+                WHERE s.phone_hash = r.phone_hash AND s.scope IN ('all', $1) AND \
+                (s.expires_at IS NULL OR s.expires_at > $2)) = 0
+           AND i.id {}",
+        Engine::of_connection(connection).in_list(3, ColumnType::Number)
+    );
+    let allowed: Vec<i64> = sqlx::query_scalar(statement(sql))
+        .bind(programme.to_owned())
+        .bind(now.0)
+        .bind(to_param(invitations.iter().map(|invitation| invitation.0)))
+        .fetch_all(connection)
+        .await?;
+    Ok(allowed.into_iter().map(InvitationId).collect())
+}
+
 /// A case of an invitation.
 #[derive(Debug, Clone)]
 pub struct InvitedCase {
@@ -404,6 +431,31 @@ pub async fn cancel_next_contacts(
     Ok(())
 }
 
+/// What becomes of the next message when a plan ends: nothing follows, but an answer still goes out.
+fn ended_plan() -> String {
+    format!(
+        "next_at = CASE WHEN next_kind = {STAFF_ANSWER} THEN next_at END, resume_step = CASE WHEN \
+            next_kind = {STAFF_ANSWER} THEN NULL ELSE resume_step END"
+    )
+}
+
+/// Ends the plans of invitations whose cases have ended. What the staff have answered still goes out.
+pub async fn end_plans(tx: &mut AnyConnection, invitations: &[InvitationId]) -> Result<()> {
+    if invitations.is_empty() {
+        return Ok(());
+    }
+    let sql = format!(
+        "UPDATE next_contact SET {} WHERE invitation_id {}",
+        ended_plan(),
+        Engine::of_connection(tx).in_list(1, ColumnType::Number)
+    );
+    sqlx::query(statement(sql))
+        .bind(to_param(invitations.iter().map(|invitation| invitation.0)))
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
 /// Returns the invitations of the same person of the same applicant, this one included.
 pub async fn of_same_person(
     connection: &mut AnyConnection,
@@ -456,11 +508,14 @@ pub async fn count_in_other_campaigns(
 
 /// Cancels the planned messages of a campaign's invitations that have no open case.
 pub async fn stop_without_open_case(tx: &mut AnyConnection, campaign: CampaignId) -> Result<()> {
-    let sql = "UPDATE next_contact SET next_at = NULL
-               WHERE campaign_id = $1 AND next_at IS NOT NULL
-                 AND NOT EXISTS (SELECT 1 FROM survey_case c WHERE c.invitation_id = \
-                 next_contact.invitation_id AND c.is_open = 1)";
-    sqlx::query(sql).bind(campaign.0).execute(tx).await?;
+    let sql = format!(
+        "UPDATE next_contact SET {}
+         WHERE campaign_id = $1 AND next_at IS NOT NULL
+           AND NOT EXISTS (SELECT 1 FROM survey_case c WHERE c.invitation_id = \
+           next_contact.invitation_id AND c.is_open = 1)",
+        ended_plan()
+    );
+    sqlx::query(statement(sql)).bind(campaign.0).execute(tx).await?;
     Ok(())
 }
 
@@ -505,6 +560,19 @@ pub async fn upcoming(
     row.map_or(Ok(Upcoming::step(0)), |(kind, number, resume_step)| {
         read_upcoming(kind, number, resume_step)
     })
+}
+
+/// Returns when the next message of an invitation is due; `None`: nothing is planned.
+pub async fn next_at(
+    connection: &mut AnyConnection,
+    invitation: InvitationId,
+) -> Result<Option<Timestamp>> {
+    let at: Option<Option<i64>> =
+        sqlx::query_scalar("SELECT next_at FROM next_contact WHERE invitation_id = $1")
+            .bind(invitation.0)
+            .fetch_optional(connection)
+            .await?;
+    Ok(at.flatten().map(Timestamp))
 }
 
 /// Decodes the next message from its three columns.

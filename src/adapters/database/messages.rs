@@ -106,6 +106,7 @@ fn key(invitation: i64, kind: i64, number: i64) -> Result<MessageKey> {
 
 /// The number under which steps of the plan are stored, for statements that count only them.
 pub(super) const STEP: i64 = MessageKind::Step.code();
+pub(super) const STAFF_ANSWER: i64 = MessageKind::StaffAnswer.code();
 pub(super) const QUESTION: i64 = MessageKind::Question.code();
 
 /// Decodes a message's slot from its two columns.

@@ -56,6 +56,7 @@ pub mod reply_parts;
 pub mod responses;
 pub mod restore;
 pub mod sms_interviews;
+pub mod staff_answers;
 pub mod stuck_work;
 pub mod subject_access_export;
 pub mod suppressions;

@@ -26,6 +26,8 @@ pub struct SubjectAccessExport {
     pub calls: Vec<ExportedCall>,
     /// Time, meaning, sealed text.
     pub replies: Vec<(Timestamp, String, Option<Vec<u8>>)>,
+    /// What the staff answered: time, account, sealed text.
+    pub answers: Vec<(Timestamp, String, Option<Vec<u8>>)>,
 }
 
 pub struct ExportedCall {
@@ -86,6 +88,12 @@ pub async fn collect(
                ORDER BY received_at, id";
     let replies: Vec<(i64, String, Option<Vec<u8>>)> =
         sqlx::query_as(sql).bind(person.0).fetch_all(&mut *connection).await?;
+    let sql =
+        "SELECT written_at, written_by, text_sealed FROM staff_answer WHERE invitation_id IN \
+        (SELECT id FROM invitation WHERE respondent_id = $1)
+               ORDER BY written_at, number";
+    let answers: Vec<(i64, String, Option<Vec<u8>>)> =
+        sqlx::query_as(sql).bind(person.0).fetch_all(&mut *connection).await?;
     Ok(SubjectAccessExport {
         programme,
         applicant,
@@ -120,6 +128,7 @@ pub async fn collect(
             .into_iter()
             .map(|(at, meaning, text)| (Timestamp(at), meaning, text))
             .collect(),
+        answers: answers.into_iter().map(|(at, by, text)| (Timestamp(at), by, text)).collect(),
     })
 }
 

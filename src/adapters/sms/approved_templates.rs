@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use super::{
-    ALARM, APPLICANT_CODE, CONFIRMATION, Fields, OutgoingMessage, QUESTION, RESUBSCRIPTION, TooLong,
+    ALARM, APPLICANT_CODE, CONFIRMATION, Fields, OutgoingMessage, QUESTION, RESUBSCRIPTION,
+    STAFF_ANSWER, TooLong,
 };
 use crate::domain::personal::Personal;
 use crate::domain::sms_text::Placeholder;
@@ -172,7 +173,7 @@ struct OwnKind {
     purpose: &'static str,
 }
 
-const OWN_KINDS: [OwnKind; 5] = [
+const OWN_KINDS: [OwnKind; 6] = [
     OwnKind {
         step: CONFIRMATION,
         fields: &Placeholder::ALL,
@@ -190,6 +191,12 @@ const OWN_KINDS: [OwnKind; 5] = [
         fields: &Placeholder::ALL,
         must_contain: Some(Content::Text),
         purpose: "an interview by SMS",
+    },
+    OwnKind {
+        step: STAFF_ANSWER,
+        fields: &Placeholder::ALL,
+        must_contain: Some(Content::Text),
+        purpose: "an answer to a reply",
     },
     OwnKind {
         step: ALARM,
@@ -346,6 +353,7 @@ pub(super) mod tests {
             (CONFIRMATION, "", "{code}"),
             (RESUBSCRIPTION, "{name}", "{code}"),
             (QUESTION, "{text}", "{name}"),
+            (STAFF_ANSWER, "{text}", "{name}"),
             (ALARM, "", "{link_code}"),
             (ALARM, "{text}", "{name}"),
             (APPLICANT_CODE, "{code}", "{signature}"),

@@ -95,6 +95,9 @@ pub const RESUBSCRIPTION: &str = "resubscription";
 /// The step name of an SMS interview's messages: its questions, their reminders and its end.
 pub const QUESTION: &str = "question";
 
+/// The step name of what a member of the staff answers to a reply.
+pub const STAFF_ANSWER: &str = "answer";
+
 /// The step name of a notice to the duty officer.
 pub const ALARM: &str = "alarm";
 

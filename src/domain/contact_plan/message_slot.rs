@@ -18,10 +18,12 @@ pub enum MessageKind {
     Goodbye,
     /// The confirmation of an opt-out, or, with the number 1, of its end.
     Confirmation,
+    /// What a member of the staff has written to somebody who had replied.
+    StaffAnswer,
 }
 
 impl MessageKind {
-    pub const ALL: [MessageKind; 7] = [
+    pub const ALL: [MessageKind; 8] = [
         MessageKind::Step,
         MessageKind::CallLink,
         MessageKind::SmsLink,
@@ -29,6 +31,7 @@ impl MessageKind {
         MessageKind::QuestionReminder,
         MessageKind::Goodbye,
         MessageKind::Confirmation,
+        MessageKind::StaffAnswer,
     ];
 
     /// The number under which it is stored: its place in [`MessageKind::ALL`]. Only ever added to.
@@ -50,6 +53,7 @@ impl MessageKind {
             MessageKind::QuestionReminder => "question_reminder",
             MessageKind::Goodbye => "goodbye",
             MessageKind::Confirmation => "confirmation",
+            MessageKind::StaffAnswer => "staff_answer",
         }
     }
 
@@ -70,10 +74,15 @@ impl MessageKind {
         matches!(self, MessageKind::Step | MessageKind::QuestionReminder)
     }
 
-    /// A message that only answers what the respondent said: it goes out although the cases are
-    /// closed.
+    /// A message that only confirms what the respondent said: it goes out although the cases are
+    /// closed and the number is suppressed.
     pub fn is_acknowledgement(self) -> bool {
         matches!(self, MessageKind::Goodbye | MessageKind::Confirmation)
+    }
+
+    /// A message about a case that is still open. The others answer a person.
+    pub fn needs_open_case(self) -> bool {
+        !self.is_acknowledgement() && self != MessageKind::StaffAnswer
     }
 }
 
@@ -172,10 +181,14 @@ mod tests {
             );
         }
         let stored: Vec<&str> =
-            (0..7).filter_map(MessageKind::from_code).map(MessageKind::as_str).collect();
+            (0..8).filter_map(MessageKind::from_code).map(MessageKind::as_str).collect();
         let words = ["step", "call_link", "sms_link", "question", "question_reminder", "goodbye"];
-        assert_eq!(stored, [&words[..], &["confirmation"]].concat(), "as the migration says");
-        assert_eq!(MessageKind::from_code(7), None);
+        assert_eq!(
+            stored,
+            [&words[..], &["confirmation", "staff_answer"]].concat(),
+            "as the migrations say"
+        );
+        assert_eq!(MessageKind::from_code(8), None);
         assert_eq!(MessageSlot::step(2).seed(), 2);
     }
 
@@ -188,5 +201,10 @@ mod tests {
             .collect();
         assert_eq!(acknowledging, ["goodbye", "confirmation"]);
         assert!(!MessageKind::SmsLink.is_interview() && !MessageKind::Step.is_interview());
+        // An answer of the staff goes out though the case is closed, never to a suppressed number,
+        // and is no attempt to reach somebody.
+        let answer = MessageKind::StaffAnswer;
+        assert!(!answer.needs_open_case() && !answer.is_acknowledgement());
+        assert!(!answer.is_contact() && !answer.waits_for_reader());
     }
 }

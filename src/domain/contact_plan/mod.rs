@@ -73,7 +73,13 @@ impl ContactPlan {
         phone_hash: &str,
         slot: MessageSlot,
     ) -> Option<Timestamp> {
-        self.hours.schedule(at, zones, self.spread, seeded_fraction(phone_hash, slot.seed()))
+        // An answer is waited for: it goes when the hours open, not in a wave.
+        let spread = if slot.kind == MessageKind::StaffAnswer {
+            Spread(Some(Duration::ZERO))
+        } else {
+            self.spread
+        };
+        self.hours.schedule(at, zones, spread, seeded_fraction(phone_hash, slot.seed()))
     }
 
     /// The message to somebody who wants the link, and the step whose name it goes by at gateways

@@ -25,6 +25,7 @@ use crate::services::questionnaires::QuestionnaireSourceError;
 use crate::services::questionnaires::XlsFormError;
 use crate::services::questionnaires::editor::{EditorError, MAX_SOURCE};
 use crate::services::response_quality::ResponseQualityError;
+use crate::services::sms_inbound::answer::AnswerError;
 use crate::services::suppressions::SuppressionError;
 use crate::services::versions::VersionConflict;
 
@@ -261,6 +262,36 @@ impl LocalizedError for HolidaysError {
                 "没有识别出日期，请粘贴通知原文，如“10月1日至7日放假”“9月20日上班”".to_owned()
             }
             HolidaysError::Year(year) => format!("年份 {year} 应在 2000 至 2100 之间"),
+        })
+    }
+}
+
+impl LocalizedError for AnswerError {
+    fn zh(&self) -> Option<String> {
+        Some(match self {
+            AnswerError::NotFound => "回复已不存在".into(),
+            AnswerError::Empty => "请填写答复内容".into(),
+            AnswerError::Text(error) => return error.zh(),
+            AnswerError::TooLong { parts, max } => {
+                format!("答复按 {parts} 条计费，联系计划最多允许 {max} 条，请缩短")
+            }
+            AnswerError::Stranger => "从未联系过该号码，没有活动可以向其发送短信".into(),
+            AnswerError::Deleted => "此人的个人信息已删除".into(),
+            AnswerError::FixedLine => "该号码不能收短信，请转交访问员回电".into(),
+            AnswerError::Suppressed => "该号码在免打扰名单中，不发短信，也不打电话".into(),
+            AnswerError::CampaignEnded => "活动已结束，不再发送短信，请转交访问员回电".into(),
+            AnswerError::ApprovedTemplates { gateway } => format!(
+                "网关“{gateway}”只能发送已审批的模板，没有用于答复的模板。请转交访问员回电，\
+                或请管理员在网关文件中加上 [template.answer]（含 {{text}}）"
+            ),
+            AnswerError::Interviewing => {
+                "此人正在用短信作答，会把这条短信当成下一题。请等其答完，或转交访问员回电".into()
+            }
+            AnswerError::AnsweredMeanwhile => {
+                "已有人先作了答复，请先看上面的往来短信，如仍需答复再发送".into()
+            }
+            AnswerError::MessageOnItsWay => "还有一条短信待发给此人，请等它发出后再答复".into(),
+            _ => return None,
         })
     }
 }

@@ -36,6 +36,8 @@ pub enum CallCenterError {
     AfterFieldCloses,
     #[error("this number gets no SMS, or the plan has no message with a link")]
     NoSms,
+    #[error("another message to this person is on its way; send the link when it has gone out")]
+    MessageOnItsWay,
     #[error("no call to this person is to come")]
     NotInQueue,
     #[error("no account {0} that interviews")]

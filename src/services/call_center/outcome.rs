@@ -121,9 +121,14 @@ async fn send_link(
         return Err(CallCenterError::NoSms);
     }
     let next = invitations::upcoming(tx, entry.invitation).await?;
-    // One pending link message is enough.
-    if next.slot.kind != MessageKind::Step {
-        return Ok(());
+    if next.slot.kind != MessageKind::Step
+        && invitations::next_at(tx, entry.invitation).await?.is_some()
+    {
+        // One pending link message is enough; before another message it would be lost.
+        return match next.slot.kind {
+            MessageKind::CallLink => Ok(()),
+            _ => Err(CallCenterError::MessageOnItsWay),
+        };
     }
     let nth = calls::count_links_sent(tx, entry.invitation).await?;
     let upcoming = next.before(MessageSlot::new(MessageKind::CallLink, nth));
@@ -150,8 +155,10 @@ pub(super) async fn end_call(
     dispose_cases(context, tx, entry, &result, now).await?;
     let is_open = !cases::open_of_invitations(tx, &[entry.invitation]).await?.is_empty();
     let is_dead = result.outcome.disposition().is_some_and(Disposition::is_dead_number);
-    if !is_open || is_dead {
+    if is_dead {
         invitations::cancel_next_contacts(tx, &[entry.invitation]).await?;
+    } else if !is_open {
+        invitations::end_plans(tx, &[entry.invitation]).await?;
     }
     calls::record_end(tx, call, ending, now).await?;
     if !call_queue::return_to_queue(tx, call, &result.queue_update(entry, is_open)).await? {

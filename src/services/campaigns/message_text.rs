@@ -6,9 +6,10 @@ use crate::adapters::sms::{Fields, Gateway, TooLong};
 use crate::domain::contact_plan::{ContactPlan, text_in};
 use crate::domain::language::Language;
 use crate::domain::personal::Personal;
-use crate::domain::sms_text::{Placeholder, Segmentation, Template, measure_parts};
+use crate::domain::sms_text::{Encoding, Placeholder, Segmentation, Template, measure_parts};
 use crate::domain::time::Timestamp;
 use crate::domain::words::Words;
+use crate::services::context::AppContext;
 
 /// The respondent's side of a message.
 pub struct MessageRecipient<'a> {
@@ -36,6 +37,52 @@ pub struct Fitting {
     pub shortened: Vec<TooLong>,
     /// Still too long: the gateway will refuse the message.
     pub too_long: Vec<TooLong>,
+}
+
+/// A message as it will look on a phone.
+#[derive(Debug)]
+pub struct MessagePreview {
+    pub text: Personal,
+    /// Characters as the network counts them, and how many one part holds.
+    pub units: usize,
+    pub units_of_one_part: usize,
+    pub parts: u32,
+    /// Of the dearest gateway of the route, in its currency.
+    pub cost: f64,
+    pub currency: String,
+}
+
+/// What a part costs at the dearest gateway of a route.
+pub struct PartPrice {
+    pub amount: f64,
+    pub currency: String,
+}
+
+impl PartPrice {
+    pub fn of(context: &AppContext, route: &str) -> PartPrice {
+        let route = context.config.route(route);
+        let gateways = route.iter().flat_map(|route| route.gateways());
+        let gateways = gateways.filter_map(|name| context.config.gateways.get(name));
+        let dearest = gateways.max_by(|a, b| a.price_per_part.total_cmp(&b.price_per_part));
+        PartPrice {
+            amount: dearest.map_or(0.0, |gateway| gateway.price_per_part),
+            currency: dearest.map(|gateway| gateway.currency.clone()).unwrap_or_default(),
+        }
+    }
+}
+
+/// Measures a text that is shown to the one who writes it.
+pub fn preview_message(text: Personal, price: &PartPrice) -> MessagePreview {
+    let measured = measure_parts(text.reveal());
+    let (single, several) = if measured.encoding == Encoding::Gsm7 { (160, 153) } else { (70, 67) };
+    MessagePreview {
+        text,
+        units: measured.units,
+        units_of_one_part: if measured.parts == 1 { single } else { several },
+        parts: measured.parts,
+        cost: price.amount * f64::from(measured.parts),
+        currency: price.currency.clone(),
+    }
 }
 
 /// Composes a message and shortens what the gateway takes less of, by the plan's rules.

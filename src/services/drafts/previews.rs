@@ -7,30 +7,18 @@ use crate::adapters::database::DatabaseError;
 use crate::adapters::database::applications;
 use crate::adapters::database::drafts::CampaignDraft;
 use crate::domain::language::Language;
-use crate::domain::sms_text::{Encoding, Placeholder, Template, TemplateError, measure_parts};
+use crate::domain::personal::Personal;
+use crate::domain::sms_text::{Placeholder, Template, TemplateError};
 use crate::domain::words::Words;
+use crate::services::campaigns::message_text::{MessagePreview, PartPrice, preview_message};
 use crate::services::context::AppContext;
-
-/// A message as it will look.
-#[derive(Debug)]
-pub struct MessagePreview {
-    pub text: String,
-    /// Characters as the network counts them, and how many one part holds.
-    pub units: usize,
-    pub units_of_one_part: usize,
-    pub parts: u32,
-    /// Of the dearest gateway of the route, in its currency.
-    pub cost: f64,
-    pub currency: String,
-}
 
 /// What stands in the placeholders of every message of a draft.
 pub struct MessagePreviews {
     values: BTreeMap<Placeholder, String>,
     subjects: Vec<String>,
     longest_name: usize,
-    price_per_part: f64,
-    currency: String,
+    price: PartPrice,
 }
 
 /// The longest name that is taken for one.
@@ -55,10 +43,6 @@ impl MessagePreviews {
                 subjects.push(application.subject.title());
             }
         }
-        let route = context.config.route(gateway);
-        let gateways = route.iter().flat_map(|route| route.gateways());
-        let gateways = gateways.filter_map(|name| context.config.gateways.get(name));
-        let dearest = gateways.max_by(|a, b| a.price_per_part.total_cmp(&b.price_per_part));
         let values = BTreeMap::from([
             (Placeholder::Applicant, applicant),
             (Placeholder::Link, context.personal_link(LINK_CODE)),
@@ -69,8 +53,7 @@ impl MessagePreviews {
             values,
             subjects,
             longest_name: longest_name.clamp(2, MAX_NAME),
-            price_per_part: dearest.map_or(0.0, |gateway| gateway.price_per_part),
-            currency: dearest.map(|gateway| gateway.currency.clone()).unwrap_or_default(),
+            price: PartPrice::of(context, gateway),
         })
     }
 
@@ -81,18 +64,7 @@ impl MessagePreviews {
         values.insert(Placeholder::Name, sample_name(language, self.longest_name));
         let joint = &Words::of(language).form.list_separator;
         values.insert(Placeholder::Subject, self.subjects.join(joint));
-        let text = template.render(&values);
-        let measured = measure_parts(&text);
-        let (single, several) =
-            if measured.encoding == Encoding::Gsm7 { (160, 153) } else { (70, 67) };
-        Ok(MessagePreview {
-            text,
-            units: measured.units,
-            units_of_one_part: if measured.parts == 1 { single } else { several },
-            parts: measured.parts,
-            cost: self.price_per_part * f64::from(measured.parts),
-            currency: self.currency.clone(),
-        })
+        Ok(preview_message(Personal::new(template.render(&values)), &self.price))
     }
 }
 
@@ -116,8 +88,7 @@ mod tests {
             ]),
             subjects: vec!["洗衣机".to_owned()],
             longest_name,
-            price_per_part: 0.05,
-            currency: "CNY".to_owned(),
+            price: PartPrice { amount: 0.05, currency: "CNY".to_owned() },
         }
     }
 
@@ -125,7 +96,7 @@ mod tests {
     fn a_longer_name_may_cost_another_part() {
         let text = "【{signature}】{name}您好，请评价{applicant}的{subject}：{link} 退订回T";
         let short = previews(2).preview(text, Language::ZH).unwrap();
-        assert!(short.text.starts_with("【质协】欧阳您好"), "{}", short.text);
+        assert!(short.text.reveal().starts_with("【质协】欧阳您好"));
         assert_eq!((short.units, short.units_of_one_part, short.parts), (67, 70, 1));
         assert!((short.cost - 0.05).abs() < 1e-9);
         let long = previews(60).preview(text, Language::ZH).unwrap();

@@ -161,6 +161,13 @@ fn open_export(
             sealed.map(|sealed| sealer.open_text(seal_context::REPLY, &sealed)).transpose()?;
         replies.push(json!({ "at": utc(at), "meaning": meaning, "text": text }));
     }
+    let mut staff_answers = Vec::new();
+    for (at, by, sealed) in export.answers {
+        let text = sealed
+            .map(|sealed| sealer.open_text(seal_context::STAFF_ANSWER, &sealed))
+            .transpose()?;
+        staff_answers.push(json!({ "at": utc(at), "answered_by": by, "text": text }));
+    }
     let mut calls = Vec::new();
     for call in export.calls {
         let note = call
@@ -182,7 +189,7 @@ fn open_export(
         "name": person.name.reveal(), "organisation": person.organisation.reveal(), "job_title": person.job_title.reveal(),
         "email": person.email.reveal(), "remark": person.remark.reveal(), "salutation": person.salutation.reveal(),
         "other_numbers": person.other_numbers.reveal().lines().collect::<Vec<_>>(), "address": person.address.reveal(),
-        "cases": cases, "consents": consents.collect::<Vec<_>>(), "messages": messages.collect::<Vec<_>>(), "calls": calls, "replies": replies,
+        "cases": cases, "consents": consents.collect::<Vec<_>>(), "messages": messages.collect::<Vec<_>>(), "calls": calls, "replies": replies, "staff_answers": staff_answers,
     }))
 }
 

@@ -510,7 +510,7 @@ pub(super) async fn stop_contacts_without_open_case(
     invitation_cases: &InvitationCases,
 ) -> Result<(), InterviewError> {
     if cases::open_of_invitations(tx, &[invitation_cases.invitation.id]).await?.is_empty() {
-        invitations::cancel_next_contacts(tx, &[invitation_cases.invitation.id]).await?;
+        invitations::end_plans(tx, &[invitation_cases.invitation.id]).await?;
     }
     Ok(())
 }

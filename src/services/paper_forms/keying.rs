@@ -365,7 +365,7 @@ pub async fn record_return(
             let to = Disposition::BlankReturned;
             cases::set_disposition(&mut tx, case, to, &[], source, now).await?;
             if cases::open_of_invitations(&mut tx, &[form.invitation]).await?.is_empty() {
-                invitations::cancel_next_contacts(&mut tx, &[form.invitation]).await?;
+                invitations::end_plans(&mut tx, &[form.invitation]).await?;
             }
         }
         ReturnedAs::Refused => {

@@ -5,6 +5,7 @@
 //! A push is answered only when its content is on disk, so that a gateway pushes it again if we die
 //! before.
 
+pub mod answer;
 pub mod inbox;
 pub mod long_replies;
 mod sender;

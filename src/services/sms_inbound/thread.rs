@@ -3,9 +3,12 @@
 use crate::adapters::crypto::{KeyRingError, SealError, Sealer};
 use crate::adapters::database::timeline::{self, MessageDetails};
 use crate::adapters::database::{
-    DatabaseError, WriteTx, call_queue, campaigns, cases, invitations, links, replies, suppressions,
+    DatabaseError, WriteTx, call_queue, campaigns, cases, invitations, links, replies,
+    staff_answers, suppressions,
 };
-use crate::domain::contact_plan::{Contact, ContactPlan, ContactPlanError, MessageKind, text_in};
+use crate::domain::contact_plan::{
+    Contact, ContactPlan, ContactPlanError, MessageKind, MessageSlot, text_in,
+};
 use crate::domain::ids::InvitationId;
 use crate::domain::personal::Personal;
 use crate::domain::time::Timestamp;
@@ -23,6 +26,8 @@ pub struct Thread {
     pub entries: Vec<ThreadEntry>,
     /// The person waits for an interviewer already.
     pub is_in_queue: bool,
+    /// So many times the staff have answered.
+    pub answers: u32,
     /// No contact at all: a suppression stands.
     pub is_suppressed: bool,
 }
@@ -35,8 +40,20 @@ pub struct ThreadEntry {
 pub enum Said {
     /// A message to the person: its name in the plan, its text with the link left out, its state.
     Sent { name: String, text: Option<Personal>, message: MessageDetails },
+    /// What a member of the staff has answered.
+    Answered { by: String, text: Option<Personal>, state: AnswerState },
     /// A reply of theirs.
     Received { id: i64, meaning: String, text: Option<Personal> },
+}
+
+/// What has become of an answer.
+pub enum AnswerState {
+    /// It goes out from then on, when the hours allow.
+    DueAt(Timestamp),
+    /// The gateway has it, or had it.
+    Sent(MessageDetails),
+    /// It did not go out and never will: the person has opted out, or moved on, meanwhile.
+    Dropped,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -80,8 +97,33 @@ pub async fn thread(context: &AppContext, invitation: InvitationId) -> Result<Th
         }
         None => None,
     };
+    let (answers, messages): (Vec<MessageDetails>, Vec<MessageDetails>) =
+        timeline::messages(&mut connection, invitation)
+            .await?
+            .into_iter()
+            .partition(|message| message.slot.kind == MessageKind::StaffAnswer);
+    let zones = plan.zones_of(invited.zone.as_deref());
     let mut entries = Vec::new();
-    for message in timeline::messages(&mut connection, invitation).await? {
+    for answer in staff_answers::of_invitation(&mut connection, invitation).await? {
+        let sent = answers.iter().find(|message| message.slot.number == answer.number);
+        let slot = MessageSlot::new(MessageKind::StaffAnswer, answer.number);
+        let goes_at =
+            |at: Timestamp| plan.next_contact(at.max(now), &zones, &invited.phone_hash, slot);
+        let state = match (sent, answer.due_at.and_then(goes_at)) {
+            (Some(message), _) if message.state != "deferred" => AnswerState::Sent(message.clone()),
+            (_, Some(at)) => AnswerState::DueAt(at),
+            (_, None) => AnswerState::Dropped,
+        };
+        let at = match &state {
+            AnswerState::Sent(message) => message.submitted_at.unwrap_or(message.claimed_at),
+            _ => answer.written_at,
+        };
+        let text =
+            open_text(sealer.as_ref(), seal_context::STAFF_ANSWER, answer.text_sealed.as_deref())?;
+        entries
+            .push(ThreadEntry { at, said: Said::Answered { by: answer.written_by, text, state } });
+    }
+    for message in messages {
         let step = message.slot.plan_step().and_then(|step| plan.steps.get(step as usize));
         let texts = match message.slot.kind {
             MessageKind::Step => step.and_then(|step| step.texts()),
@@ -114,7 +156,7 @@ pub async fn thread(context: &AppContext, invitation: InvitationId) -> Result<Th
         });
     }
     for reply in replies::of_invitation(&mut connection, invitation).await? {
-        let text = open_text(sealer.as_ref(), reply.text_sealed.as_deref())?;
+        let text = open_text(sealer.as_ref(), seal_context::REPLY, reply.text_sealed.as_deref())?;
         entries.push(ThreadEntry {
             at: reply.received_at,
             said: Said::Received { id: reply.id, meaning: reply.meaning, text },
@@ -128,6 +170,7 @@ pub async fn thread(context: &AppContext, invitation: InvitationId) -> Result<Th
     Ok(Thread {
         person,
         entries,
+        answers: staff_answers::count(&mut connection, invitation).await?,
         is_in_queue: call_queue::is_waiting(&mut connection, invitation).await?,
         is_suppressed: !suppressed.is_empty(),
     })
@@ -135,12 +178,11 @@ pub async fn thread(context: &AppContext, invitation: InvitationId) -> Result<Th
 
 fn open_text(
     sealer: Option<&Sealer>,
+    context: &str,
     sealed: Option<&[u8]>,
 ) -> Result<Option<Personal>, SealError> {
     match (sealer, sealed) {
-        (Some(sealer), Some(sealed)) => {
-            Ok(Some(Personal::new(sealer.open_text(seal_context::REPLY, sealed)?)))
-        }
+        (Some(sealer), Some(sealed)) => Ok(Some(Personal::new(sealer.open_text(context, sealed)?))),
         _ => Ok(None),
     }
 }
@@ -178,7 +220,7 @@ pub async fn hand_to_interviewers(context: &AppContext, reply: i64) -> Result<()
     Ok(())
 }
 
-async fn is_suppressed(
+pub(super) async fn is_suppressed(
     tx: &mut WriteTx,
     campaign: &campaigns::Campaign,
     phone_hash: &str,

@@ -7,8 +7,8 @@ use std::time::Duration;
 use super::capacity::RouteCapacity;
 use super::claim_facts::{ClaimFacts, load_facts};
 use super::eligibility::{
-    ContactDecision, EligibilityInput, decide_confirmation, decide_handover, decide_link,
-    decide_message,
+    ContactDecision, EligibilityInput, decide_answer, decide_confirmation, decide_handover,
+    decide_link, decide_message,
 };
 use super::prepare::{PreparedMessage, prepare_message};
 use super::{DispatchError, DispatchJob};
@@ -279,6 +279,7 @@ fn decide_one(
             decide_handover(&input, now)
         }
         (MessageKind::Step, None) => ContactDecision::Stop,
+        (MessageKind::StaffAnswer, _) => decide_answer(&input, plan, now),
         (kind, _) if kind.is_acknowledgement() => decide_confirmation(&input, plan, now),
         _ => decide_link(&input, plan, now),
     })

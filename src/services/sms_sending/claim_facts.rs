@@ -8,14 +8,16 @@ use sqlx::AnyConnection;
 use super::eligibility::SuppressionStatus;
 use super::{DispatchError, DispatchJob};
 use crate::adapters::database::invitations::{self, DueInvitation, InvitedCase};
-use crate::adapters::database::{calls, messages, replies, sms_interviews, suppressions};
-use crate::domain::contact_plan::{ContactHistory, Step};
+use crate::adapters::database::{
+    calls, messages, replies, sms_interviews, staff_answers, suppressions,
+};
+use crate::domain::contact_plan::{ContactHistory, MessageKind, Step};
 use crate::domain::ids::InvitationId;
 use crate::domain::time::Timestamp;
 
 const WEEK: Duration = Duration::from_secs(7 * 86_400);
 /// An interview by SMS that has not moved for so long no longer holds up other messages.
-const INTERVIEW_IS_STALE: Duration = Duration::from_secs(86_400);
+pub const INTERVIEW_IS_STALE: Duration = Duration::from_secs(86_400);
 
 /// The facts about the invitations of one claim.
 pub struct ClaimFacts {
@@ -26,6 +28,8 @@ pub struct ClaimFacts {
     contacts: HashMap<String, Vec<Timestamp>>,
     /// The sealed text of each interview's latest message.
     question_texts: HashMap<(InvitationId, u32), Vec<u8>>,
+    /// What the staff have answered, sealed, where that is due.
+    answer_texts: HashMap<InvitationId, Vec<u8>>,
     /// Numbers in an interview by SMS, and for which invitation.
     interviews: HashMap<String, InvitationId>,
     histories: HashMap<InvitationId, calls::ContactFacts>,
@@ -64,6 +68,15 @@ pub async fn load_facts(
         true => HashMap::new(),
         false => sms_interviews::texts(connection, &interviewed).await?,
     };
+    let mut answer_texts = HashMap::new();
+    for invitation in due {
+        let slot = invitation.upcoming.slot;
+        if slot.kind == MessageKind::StaffAnswer
+            && let Some(text) = staff_answers::text(connection, invitation.id, slot).await?
+        {
+            answer_texts.insert(invitation.id, text);
+        }
+    }
     let interviews =
         sms_interviews::under_way(connection, &hashes, now - INTERVIEW_IS_STALE).await?;
     let needs_history = plan.reaches_fixed_lines() || plan.steps.iter().any(Step::has_condition);
@@ -80,6 +93,7 @@ pub async fn load_facts(
         suppressed_until,
         contacts,
         question_texts,
+        answer_texts,
         interviews,
         histories,
         unread_replies,
@@ -112,6 +126,11 @@ impl ClaimFacts {
     pub fn question_text(&self, invitation: &DueInvitation) -> Option<&[u8]> {
         let key = (invitation.id, invitation.upcoming.slot.number);
         self.question_texts.get(&key).map(Vec::as_slice)
+    }
+
+    /// The sealed text of the answer that is due; `None`: the person's data is deleted.
+    pub fn answer_text(&self, invitation: &DueInvitation) -> Option<&[u8]> {
+        self.answer_texts.get(&invitation.id).map(Vec::as_slice)
     }
 
     /// The number is being interviewed by SMS for another invitation.

@@ -126,6 +126,20 @@ pub fn decide_confirmation(
     schedule_in_hours(input, plan, now, now)
 }
 
+/// What a member of the staff answers to a person: within contact hours and not to a suppressed
+/// number, though the cases are closed.
+pub fn decide_answer(
+    input: &EligibilityInput<'_>,
+    plan: &ContactPlan,
+    now: Timestamp,
+) -> ContactDecision {
+    match input.suppressed {
+        SuppressionStatus::Forever => ContactDecision::Stop,
+        SuppressionStatus::Until(until) => schedule_in_hours(input, plan, now.max(until), now),
+        SuppressionStatus::NotSuppressed => schedule_in_hours(input, plan, now, now),
+    }
+}
+
 fn schedule_in_hours(
     input: &EligibilityInput<'_>,
     plan: &ContactPlan,

@@ -46,6 +46,7 @@ use crate::services::context::AppContext;
 use crate::services::stuck_work::{Isolation, WorkKind};
 use capacity::RouteCapacity;
 use circuit_breakers::CircuitBreakers;
+pub use claim_facts::INTERVIEW_IS_STALE;
 
 /// So many loops drive each gateway of the daemon.
 pub const WORKERS_PER_ROUTE: u32 = 3;

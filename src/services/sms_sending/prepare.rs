@@ -28,7 +28,7 @@ pub enum PreparedMessage {
     RetryAt(Timestamp),
     /// No gateway of the route takes this number.
     NoGateway,
-    /// The interview has gone on; the question is not asked any more.
+    /// The interview has gone on; the question is not asked any more. Or the answer is deleted.
     Obsolete,
 }
 
@@ -56,8 +56,23 @@ pub fn prepare_message(
         GatewayAssignment::NoGateway => return Ok(PreparedMessage::NoGateway),
     };
     let person = open_person(&sealer, &invitation.person_sealed)?;
+    let answer = match slot.kind {
+        MessageKind::StaffAnswer => {
+            let Some(sealed) = facts.answer_text(invitation) else {
+                return Ok(PreparedMessage::Obsolete);
+            };
+            let text = sealer.open_text(seal_context::STAFF_ANSWER, sealed)?;
+            // It was parsed when it was written.
+            let Ok(template) = Template::parse_answer(&text) else {
+                return Ok(PreparedMessage::Obsolete);
+            };
+            BTreeMap::from([(invitation.language, template)])
+        }
+        _ => BTreeMap::new(),
+    };
+    let own_words = (&person.name, &answer);
     let (step, mut composed) =
-        compose(job, invitation, facts.cases(invitation), (&person.name, &gateway), now);
+        compose(job, invitation, facts.cases(invitation), (own_words, &gateway), now);
     if slot.kind.is_interview() {
         let Some(sealed) = facts.question_text(invitation) else {
             return Ok(PreparedMessage::Obsolete);
@@ -96,7 +111,7 @@ fn compose(
     job: &DispatchJob,
     invitation: &DueInvitation,
     cases: &[InvitedCase],
-    (name, gateway): (&Personal, &str),
+    ((name, answer), gateway): ((&Personal, &BTreeMap<Language, Template>), &str),
     now: Timestamp,
 ) -> (String, ComposedMessage) {
     let (context, campaign, plan) = (&job.context, &job.campaign, job.plan());
@@ -122,6 +137,7 @@ fn compose(
             (sms::RESUBSCRIPTION, &plan.resubscription)
         }
         MessageKind::Confirmation => confirmation,
+        MessageKind::StaffAnswer => (sms::STAFF_ANSWER, answer),
         _ => plan.link_texts().unwrap_or(confirmation),
     };
     let step = if kind.is_interview() { sms::QUESTION } else { step };

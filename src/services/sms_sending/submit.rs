@@ -425,13 +425,21 @@ impl GatewaySubmission<'_> {
         let invitations: Vec<InvitationId> =
             soon.iter().map(|claimed| claimed.invitation).collect();
         let mut connection = context.database.read().await?;
-        let mut allowed = invitations::filter_sendable(
-            &mut connection,
-            &invitations,
-            &self.job.cached_plan.programme,
-            now,
-        )
-        .await?;
+        let programme = &self.job.cached_plan.programme;
+        // An answer goes to a person, whatever has become of the case.
+        let (about_cases, answers): (Vec<&ClaimedMessage>, Vec<&ClaimedMessage>) =
+            soon.iter().partition(|claimed| claimed.upcoming.slot.kind.needs_open_case());
+        let ids = |claimed: &[&ClaimedMessage]| -> Vec<InvitationId> {
+            claimed.iter().map(|claimed| claimed.invitation).collect()
+        };
+        let (about_cases, answers) = (ids(&about_cases), ids(&answers));
+        let mut allowed =
+            invitations::filter_sendable(&mut connection, &about_cases, programme, now).await?;
+        if !answers.is_empty() {
+            let more =
+                invitations::filter_answerable(&mut connection, &answers, programme, now).await?;
+            allowed.extend(more);
+        }
         let hold = self.job.plan().unread_reply_hold;
         let waiting = soon.iter().filter(|claimed| claimed.upcoming.slot.kind.waits_for_reader());
         let hashes: Vec<String> =

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use askama::Template;
 use axum::Extension;
@@ -10,21 +11,26 @@ use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 
+use super::super::super::errors::LocalizedError;
 use super::super::Failure;
 use super::super::auth::{FormFields, Staff};
 use super::super::page_layout::{PageLayout, Translator, render_page};
 use super::super::state::AppState;
 use super::ZONE;
 use super::cases::state_of_message;
+use super::drafts::page::Bubble;
 use crate::adapters::database::messages::{self, DoubtSummary};
 use crate::adapters::database::replies::{self, InboxEntry};
+use crate::adapters::database::staff_answers;
 use crate::domain::audit::Action;
+use crate::domain::language::Language;
 use crate::domain::personal::Personal;
 use crate::domain::role::Permission;
 use crate::domain::time::Timestamp;
 use crate::services::accounts::colleagues::{self, Colleagues};
+use crate::services::sms_inbound::answer::{self, AnswerError, WrittenAnswer};
 use crate::services::sms_inbound::inbox::{InboxError, OpenReply, open_reply};
-use crate::services::sms_inbound::thread::{self, Said, ThreadError};
+use crate::services::sms_inbound::thread::{self, AnswerState, Said, ThreadError};
 use crate::services::sms_sending::in_doubt::{self, DoubtResolution, DoubtResolutionError};
 
 struct ReplyRow {
@@ -51,6 +57,8 @@ struct InboxPage<'a> {
     with_handled: bool,
     only_mine: bool,
     replies: Vec<ReplyRow>,
+    /// Replies whose answers have not arrived.
+    lost_answers: Vec<i64>,
     in_doubt: Vec<InDoubtRow>,
 }
 
@@ -68,7 +76,7 @@ struct SaidRow {
 struct ReplyPage<'a> {
     layout: PageLayout<'a>,
     flash: Option<&'static str>,
-    problem: Option<&'static str>,
+    problem: Option<String>,
     entry: InboxEntry,
     meaning: &'static str,
     /// Name and number.
@@ -78,16 +86,41 @@ struct ReplyPage<'a> {
     rows: Vec<SaidRow>,
     is_in_queue: bool,
     is_suppressed: bool,
+    /// What is being written to the person, and how it looks on a phone.
+    typed: String,
+    answers: u32,
+    bubble: Option<Bubble>,
     /// Accounts and names of the staff.
     colleagues: Vec<(String, Personal)>,
     me: String,
 }
 
 impl ReplyPage<'_> {
+    fn may_be_answered(&self) -> bool {
+        self.person.is_some() && !self.is_suppressed
+    }
+
     fn is_with(&self, account: &str) -> bool {
         self.entry.assigned_to.as_deref() == Some(account)
     }
 }
+
+#[derive(Template)]
+#[template(path = "console/draft-previews.html")]
+struct AnswerPreview {
+    tr: Translator,
+    bubbles: Vec<Bubble>,
+}
+
+/// What can be put into an answer.
+const PLACEHOLDERS: [(&str, (&str, &str)); 3] = [
+    ("{link}", ("链接", "link")),
+    ("{name}", ("姓名", "name")),
+    ("{subject}", ("评价对象", "subject")),
+];
+
+/// An answer that has not arrived is shown above the list for so long.
+const LOST_ANSWERS_FOR: Duration = Duration::from_secs(14 * 86_400);
 
 /// Texts that the list shows at once; more are on their own pages.
 const SHOWN_AT_ONCE: usize = 100;
@@ -115,6 +148,10 @@ fn flash_text(tr: Translator, what: &str) -> Option<&'static str> {
         "called" => tr.t(
             "已转交访问员，将在联系时段内回电。",
             "The interviewers have it, and call within the contact hours.",
+        ),
+        "answered" => tr.t(
+            "答复已排队，将在联系时段内发出。",
+            "The answer is waiting to go, and is sent within the contact hours.",
         ),
         "none" => tr.t("没有勾选回复。", "No reply is ticked."),
         _ => return None,
@@ -170,6 +207,8 @@ pub async fn show(
     all.sort_by_key(|reply| (reply.handled_at.is_some(), urgency(reply), reply.received_at));
     let since = app.context.clock.now() - app.context.config.dispatch.query_after;
     let in_doubt = messages::list_in_doubt(&mut connection, since).await?;
+    let lost_since = app.context.clock.now() - LOST_ANSWERS_FOR;
+    let lost_answers = staff_answers::not_arrived(&mut connection, lost_since).await?;
     drop(connection);
     let colleagues = Colleagues::load(&app.context).await.map_err(internal)?;
     let shown = all.iter().take(SHOWN_AT_ONCE).map(|reply| reply.id).collect::<Vec<_>>();
@@ -202,6 +241,7 @@ pub async fn show(
         with_handled,
         only_mine,
         replies: all.into_iter().map(row).collect(),
+        lost_answers,
         in_doubt: in_doubt
             .into_iter()
             .map(|message| InDoubtRow { at: format_time(message.submitted_at), message })
@@ -218,15 +258,15 @@ pub async fn read(
     Query(query): Query<BTreeMap<String, String>>,
 ) -> Result<Response, Failure> {
     let flash = query.get("noted").and_then(|what| flash_text(staff.tr, what));
-    render_reply(&app, &staff, StatusCode::OK, reply, (flash, None)).await
+    render_reply(&app, &staff, (StatusCode::OK, flash, None), reply, "").await
 }
 
 async fn render_reply(
     app: &AppState,
     staff: &Staff,
-    status: StatusCode,
+    (status, flash, problem): (StatusCode, Option<&'static str>, Option<String>),
     reply: i64,
-    (flash, problem): (Option<&'static str>, Option<&'static str>),
+    typed: &str,
 ) -> Result<Response, Failure> {
     let tr = staff.tr;
     let entry = replies::find(&mut *app.context.database.read().await?, reply).await?;
@@ -236,8 +276,16 @@ async fn render_reply(
         None => None,
     };
     let opened = if thread.is_none() { open(app, tr, reply).await? } else { None };
-    let mut rows: Vec<SaidRow> =
-        thread.iter().flat_map(|thread| &thread.entries).map(|e| said_row(tr, reply, e)).collect();
+    let colleagues = Colleagues::load(&app.context).await.map_err(internal)?;
+    let mut rows: Vec<SaidRow> = thread
+        .iter()
+        .flat_map(|thread| &thread.entries)
+        .map(|entry| said_row(tr, reply, &colleagues, entry))
+        .collect();
+    let bubble = match typed.trim() {
+        "" => None,
+        typed => bubble(app, tr, reply, typed).await,
+    };
     if let Some(open) = &opened {
         rows.push(SaidRow {
             at: format_time(entry.received_at),
@@ -257,6 +305,9 @@ async fn render_reply(
         rows,
         is_in_queue: thread.as_ref().is_some_and(|thread| thread.is_in_queue),
         is_suppressed: thread.as_ref().is_some_and(|thread| thread.is_suppressed),
+        typed: typed.to_owned(),
+        answers: thread.as_ref().map_or(0, |thread| thread.answers),
+        bubble,
         colleagues: colleagues::who_may(&app.context, Permission::Operate)
             .await
             .map_err(internal)?,
@@ -266,18 +317,103 @@ async fn render_reply(
     Ok(render_page(status, &template))
 }
 
-fn said_row(tr: Translator, reply: i64, entry: &thread::ThreadEntry) -> SaidRow {
+/// How an answer looks; `None`: nobody can be answered.
+async fn bubble(app: &AppState, tr: Translator, reply: i64, text: &str) -> Option<Bubble> {
+    let shown = match answer::preview(&app.context, reply, text).await {
+        Ok(preview) => Ok(preview),
+        Err(AnswerError::Text(error)) => Err(error.localized(tr.0)),
+        Err(_) => return None,
+    };
+    Some(Bubble { field: "answer".into(), language: Language::default(), shown })
+}
+
+fn said_row(
+    tr: Translator,
+    reply: i64,
+    colleagues: &Colleagues,
+    entry: &thread::ThreadEntry,
+) -> SaidRow {
     let (is_ours, is_this, head, text) = match &entry.said {
         Said::Sent { name, text, message } => {
             let state = tr.pair(state_of_message(&message.state));
             let name = if name.is_empty() { tr.t("短信", "message") } else { name };
             (true, false, format!("{name} · {state}"), text)
         }
+        Said::Answered { by, text, state } => {
+            let state = match state {
+                AnswerState::DueAt(at) => {
+                    let from = tr.t("待发送，最早", "waiting, not before");
+                    format!("{from} {}", format_time(*at))
+                }
+                AnswerState::Sent(message) => tr.pair(state_of_message(&message.state)).to_owned(),
+                AnswerState::Dropped => tr
+                    .t("未发出：此人已退订或情况有变", "not sent: they opted out or moved on")
+                    .to_owned(),
+            };
+            let head = format!("{} · {state}", colleagues.name(by).reveal());
+            (true, false, head, text)
+        }
         Said::Received { id, meaning, text } => {
             (false, *id == reply, tr.pair(meaning_label(meaning)).to_owned(), text)
         }
     };
     SaidRow { at: format_time(entry.at), is_ours, is_this, head, text: text.clone() }
+}
+
+/// Answers a reply by SMS.
+pub async fn answer_by_sms(
+    State(app): State<Arc<AppState>>,
+    Extension(staff): Extension<Staff>,
+    Extension(form): Extension<FormFields>,
+    Path(reply): Path<i64>,
+) -> Result<Response, Failure> {
+    let text = form.text("answer");
+    let mut tx = app.context.database.write().await?;
+    let written = WrittenAnswer {
+        text,
+        by: &staff.session.account.name,
+        seen: form.text("seen").parse().unwrap_or_default(),
+    };
+    let done = || Redirect::to(&format!("/inbox/{reply}?noted=answered")).into_response();
+    match answer::answer(&app.context, &mut tx, reply, &written).await {
+        Ok(false) => Ok(done()),
+        Ok(true) => {
+            let object = format!("reply:{reply}");
+            let actor = staff.session.actor();
+            app.context.audit(&mut tx, &actor, Action::ReplyAnswered, &object).await?;
+            tx.commit().await?;
+            Ok(done())
+        }
+        Err(AnswerError::NotFound) => Err(Failure::NotFound),
+        Err(
+            error @ (AnswerError::Plan(_)
+            | AnswerError::Database(_)
+            | AnswerError::Keys(_)
+            | AnswerError::Seal(_)),
+        ) => Err(internal(error)),
+        Err(error) => {
+            drop(tx);
+            let status = match error {
+                AnswerError::Empty | AnswerError::Text(_) | AnswerError::TooLong { .. } => {
+                    StatusCode::UNPROCESSABLE_ENTITY
+                }
+                _ => StatusCode::CONFLICT,
+            };
+            let said = (status, None, Some(error.localized(staff.tr.0)));
+            render_reply(&app, &staff, said, reply, text).await
+        }
+    }
+}
+
+/// Shows an answer that is being typed; nothing is kept.
+pub async fn preview_answer(
+    State(app): State<Arc<AppState>>,
+    Extension(staff): Extension<Staff>,
+    Extension(form): Extension<FormFields>,
+    Path(reply): Path<i64>,
+) -> Result<Response, Failure> {
+    let bubbles = bubble(&app, staff.tr, reply, form.text("answer")).await.into_iter().collect();
+    Ok(render_page(StatusCode::OK, &AnswerPreview { tr: staff.tr, bubbles }))
 }
 
 pub async fn done(
@@ -352,8 +488,8 @@ pub async fn to_interviewers(
                 "不能回电：个案已结束，或该号码在免打扰名单中。",
                 "Nobody can be called: the case is closed, or the number is suppressed.",
             );
-            let said = (None, Some(problem));
-            render_reply(&app, &staff, StatusCode::CONFLICT, reply, said).await
+            let said = (StatusCode::CONFLICT, None, Some(problem.to_owned()));
+            render_reply(&app, &staff, said, reply, "").await
         }
         Err(error) => Err(internal(error)),
     }

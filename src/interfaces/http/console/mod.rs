@@ -127,6 +127,8 @@ pub fn routes(app: &Arc<AppState>) -> StaffRouter {
             (Action::ReplyToInterviewers, "reply:{reply}", ""),
             inbox::to_interviewers,
         )
+        .form("/inbox/{reply}/answer", Permission::Reveal, inbox::answer_by_sms)
+        .background_form("/inbox/{reply}/preview", Permission::Reveal, inbox::preview_answer)
         .audited_form(
             "/inbox/{reply}/handle",
             OPERATE,

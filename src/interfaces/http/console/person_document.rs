@@ -21,7 +21,7 @@ pub struct Section {
 }
 
 /// The fields of the export, in Chinese and English.
-const FIELDS: [(&str, (&str, &str)); 48] = [
+const FIELDS: [(&str, (&str, &str)); 50] = [
     ("programme", ("评价项目", "programme")),
     ("applicant", ("申报单位", "applicant")),
     ("since", ("自", "since")),
@@ -41,6 +41,7 @@ const FIELDS: [(&str, (&str, &str)); 48] = [
     ("messages", ("发给此人的短信", "messages sent")),
     ("calls", ("通话", "calls")),
     ("replies", ("此人的回复", "replies")),
+    ("staff_answers", ("对回复的答复", "answers to the replies")),
     ("records", ("名单记录", "records")),
     ("suppressions", ("免打扰", "suppressions")),
     ("application", ("申报", "application")),
@@ -66,6 +67,7 @@ const FIELDS: [(&str, (&str, &str)); 48] = [
     ("message", ("第几条", "message")),
     ("gateway", ("短信网关", "gateway")),
     ("by", ("访问员", "by")),
+    ("answered_by", ("答复人", "answered by")),
     ("outcome", ("结果", "outcome")),
     ("note", ("备注", "note")),
     ("meaning", ("含义", "meaning")),

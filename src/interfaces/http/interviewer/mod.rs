@@ -386,6 +386,13 @@ async fn outcome(
         Err(CallCenterError::NoSms) => {
             render_problem(tr.t("该号码不能收短信。", "This number gets no messages.").into()).await
         }
+        Err(CallCenterError::MessageOnItsWay) => {
+            let said = tr.t(
+                "还有一条短信待发给此人，发出后再发链接。",
+                "Another message to this person is on its way; send the link when it has gone out.",
+            );
+            render_problem(said.into()).await
+        }
         Err(CallCenterError::OutsideHours(open)) => {
             let open = open
                 .map(|at| at.in_zone(call_screen.zone).format("%Y-%m-%d %H:%M").to_string())

@@ -4,7 +4,7 @@
 
 pub mod launch;
 pub mod new;
-mod page;
+pub mod page;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

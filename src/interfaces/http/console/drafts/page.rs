@@ -21,13 +21,14 @@ use crate::domain::contact_window::Calendar;
 use crate::domain::language::Language;
 use crate::interfaces::errors::LocalizedError;
 use crate::services::campaigns::LaunchError;
+use crate::services::campaigns::message_text::MessagePreview;
 use crate::services::drafts::campaigns::{
     self as drafts, CalendarDay, CampaignDraftError, DraftCheck, draft_version,
 };
 use crate::services::drafts::plan_form::{
     DAYS, PlanForm, SPREADS, STEP_AUDIENCES, StepAudience, StepForm,
 };
-use crate::services::drafts::previews::{MessagePreview, MessagePreviews};
+use crate::services::drafts::previews::MessagePreviews;
 use crate::services::drafts::trial_link;
 
 /// So many months of the calendar can be closed by the day.
