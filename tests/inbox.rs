@@ -175,7 +175,10 @@ async fn a_reply_is_answered_by_sms_once_and_the_plan_goes_on() {
         assert_eq!(times_sent(&app, 0, &text), 1, "{}", app.engine);
         let qian = Browser::signed_in(&app, "qian").await;
         let thread = qian.get(&format!("/inbox/{reply}")).await.2;
-        assert!(thread.contains("截止到3月20日") && !thread.contains("待发送"), "{thread}");
+        assert!(
+            thread.contains("【质协】截止到3月20日。链接：…") && !thread.contains("待发送"),
+            "{thread}"
+        );
         // It is no attempt: the plan's reminder comes as it would after any step.
         let reminder = format!("【质协】受访者0您好，再请评价A1牌：{link} 退订回T");
         app.advance_until(local("2026-03-12T12:00:00")).await;

@@ -19,6 +19,15 @@ run(async (browser) => {
   await qian.goto(`${task.base}/inbox`);
   await press(qian, 'td a[href^="/inbox/"]');
   await look(qian, "reply");
+  // An answer is shown as the person will read it while it is typed.
+  await qian.type("#answer", "您好，纸质问卷已收到，不必再填。");
+  await qian.click('button[data-insert="{name}"]');
+  await qian.waitForSelector(".texting .bubble");
+  check((await text(qian)).includes("按 1 条计费"), "an answer is not shown as it is typed");
+  await look(qian, "reply-typed");
+  await press(qian, 'form[action$="/answer"] p button:not(.chip)');
+  check((await text(qian)).includes("待发送") || (await text(qian)).includes("已提交"), "an answer is lost");
+  await look(qian, "reply-answered");
   // A version on the way is frozen, and its open answers are read.
   await qian.goto(`${task.base}/deliveries`);
   await press(qian, 'form[action="/datasets/A1/freeze"] button');

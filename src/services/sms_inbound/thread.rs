@@ -1,5 +1,7 @@
 //! What was said to a person and what they said, in one thread, for somebody who deals with a reply.
 
+use std::collections::BTreeMap;
+
 use crate::adapters::crypto::{KeyRingError, SealError, Sealer};
 use crate::adapters::database::timeline::{self, MessageDetails};
 use crate::adapters::database::{
@@ -10,7 +12,9 @@ use crate::domain::contact_plan::{
     Contact, ContactPlan, ContactPlanError, MessageKind, MessageSlot, text_in,
 };
 use crate::domain::ids::InvitationId;
+use crate::domain::language::Language;
 use crate::domain::personal::Personal;
+use crate::domain::sms_text::Template;
 use crate::domain::time::Timestamp;
 use crate::services::campaigns::message_text::{MessageRecipient, compose_message};
 use crate::services::context::AppContext;
@@ -97,6 +101,20 @@ pub async fn thread(context: &AppContext, invitation: InvitationId) -> Result<Th
         }
         None => None,
     };
+    let shown = |texts: &BTreeMap<Language, Template>| {
+        let (name, _) = person.as_ref()?;
+        text_in(texts, invited.language)?;
+        let recipient = MessageRecipient {
+            name,
+            applicant: &invited.applicant,
+            subjects: subjects.clone(),
+            // The link is the person's own: who has it answers for them.
+            link: "…",
+            language: invited.language,
+            field_closes_at: now,
+        };
+        Some(compose_message(&plan, texts, &recipient, now).text)
+    };
     let (answers, messages): (Vec<MessageDetails>, Vec<MessageDetails>) =
         timeline::messages(&mut connection, invitation)
             .await?
@@ -120,6 +138,10 @@ pub async fn thread(context: &AppContext, invitation: InvitationId) -> Result<Th
         };
         let text =
             open_text(sealer.as_ref(), seal_context::STAFF_ANSWER, answer.text_sealed.as_deref())?;
+        // It was parsed when it was written.
+        let template = text.and_then(|text| Template::parse_answer(text.reveal()).ok());
+        let text =
+            template.and_then(|template| shown(&BTreeMap::from([(invited.language, template)])));
         entries
             .push(ThreadEntry { at, said: Said::Answered { by: answer.written_by, text, state } });
     }
@@ -132,20 +154,7 @@ pub async fn thread(context: &AppContext, invitation: InvitationId) -> Result<Th
             }
             _ => None,
         };
-        let name = person.as_ref().map(|(name, _)| name);
-        let text = texts.filter(|texts| text_in(texts, invited.language).is_some()).zip(name);
-        let text = text.map(|(texts, name)| {
-            let recipient = MessageRecipient {
-                name,
-                applicant: &invited.applicant,
-                subjects: subjects.clone(),
-                // The link is the person's own: who has it answers for them.
-                link: "…",
-                language: invited.language,
-                field_closes_at: now,
-            };
-            compose_message(&plan, texts, &recipient, now).text
-        });
+        let text = texts.and_then(shown);
         entries.push(ThreadEntry {
             at: message.submitted_at.unwrap_or(message.claimed_at),
             said: Said::Sent {
