@@ -76,7 +76,7 @@ async fn operators_see_who_is_in_danger_and_do_something_about_it() {
         // The campaign page shows the same counts as elsewhere.
         let page = qian.get("/campaigns/C1").await.2;
         assert!(
-            page.contains("<svg class=\"curve\"")
+            page.contains("<svg class=\"chart\"")
                 && page.contains("invitation")
                 && page.contains("RR1"),
             "{page}"

@@ -202,7 +202,7 @@ async fn a_new_operator_gets_from_nothing_to_a_launched_campaign() {
         let page = qian.get("/drafts/C1").await.2;
         assert!(
             page.contains("class=\"calendar\"")
-                && page.contains("class=\"curve\"")
+                && page.contains("class=\"chart\"")
                 && page.contains("sends"),
             "{}: {page}",
             app.engine

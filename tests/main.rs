@@ -15,6 +15,7 @@ mod cli;
 mod cmpp;
 mod common;
 mod console;
+mod dashboards;
 mod database;
 mod datasets;
 mod deadlines;

@@ -4,6 +4,7 @@
 //! in this module reads a clock, a file, a socket or a database, and nothing is async. A rule of a
 //! standard, a law or a provider cites its source.
 
+pub mod answer_figures;
 pub mod audit;
 pub mod category;
 pub mod condition;

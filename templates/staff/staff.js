@@ -107,6 +107,37 @@
     });
   });
   document.querySelectorAll("button[data-print]").forEach((button) => { button.hidden = false; button.addEventListener("click", () => window.print()); });
+  // What takes long says so while it is being done.
+  document.addEventListener("submit", (event) => {
+    const form = event.target, words = form.dataset ? form.dataset.busy : "";
+    if (!words) return;
+    setTimeout(() => {
+      if (form.querySelector(".busy")) return;
+      const line = document.createElement("p"), bar = document.createElement("progress");
+      line.className = "busy";
+      line.setAttribute("role", "status");
+      bar.setAttribute("aria-label", words);
+      line.append(bar, words);
+      form.append(line);
+    }, 400);
+  });
+  window.addEventListener("pageshow", () => document.querySelectorAll("form > .busy").forEach((line) => line.remove()));
+  // The marks of a chart are one stop of the keyboard; arrows lead from one to the next.
+  document.addEventListener("keydown", (event) => {
+    const mark = event.target.closest ? event.target.closest(".mark") : null;
+    if (!mark || event.ctrlKey || event.altKey || event.metaKey) return;
+    const chart = mark.closest("[data-marks]"), marks = [...chart.querySelectorAll(".mark")];
+    const row = Number(chart.dataset.marks) || 0;
+    const steps = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: row, ArrowUp: -row, Home: -marks.length, End: marks.length };
+    const step = steps[event.key];
+    if (!step) return;
+    event.preventDefault();
+    const to = marks.indexOf(mark) + step, next = marks[Math.abs(step) === marks.length ? (step < 0 ? 0 : marks.length - 1) : to];
+    if (!next) return;
+    mark.setAttribute("tabindex", "-1");
+    next.setAttribute("tabindex", "0");
+    next.focus();
+  });
   // The home page goes on telling.
   const live = document.querySelector("[data-live]");
   if (live && window.EventSource) {

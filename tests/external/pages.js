@@ -1,5 +1,5 @@
 // Looks at pages of one account in a real Chromium, at two widths in two schemes under axe, each with what it must say.
-// Reads {chromium, base, password, account, pages: [[path, name, text]]}.
+// Reads {chromium, base, password, account, pages: [[path, name, text]], widths (or those of browser.js)}.
 const { task, check, newPage, look, text, signIn, run } = require("./browser.js");
 
 run(async (browser) => {

@@ -127,6 +127,8 @@ pub struct ConsoleConfig {
     pub needs_second_factor: bool,
     /// Whether a launch must be approved by a user other than the one who requested it.
     pub four_eyes: bool,
+    /// The fewest people that a figure of answers describes while a field is open.
+    pub smallest_group: u32,
 }
 
 /// Treatment of open answers in a dataset, in which respondents may have named themselves or

@@ -61,11 +61,12 @@ pub fn read_webhooks(r: &mut Reader<'_>) -> Vec<IpNet> {
     r.section("webhooks", |r| read_networks(r, "allow_networks"))
 }
 
-/// `[console]`: requirements for staff accounts.
+/// `[console]`: requirements for staff accounts, and the smallest group in figures of answers.
 pub fn read_console(r: &mut Reader<'_>) -> ConsoleConfig {
     r.section("console", |r| ConsoleConfig {
         needs_second_factor: r.choice("second_factor", &[("optional", false), ("required", true)]),
         four_eyes: r.choice("launch_approval", &[("none", false), ("second_person", true)]),
+        smallest_group: u32::try_from(r.number("smallest_group", 10, 2..=1000)).unwrap_or(10),
     })
 }
 

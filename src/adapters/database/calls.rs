@@ -1,5 +1,7 @@
 //! Calls: one row for each time that an interviewer had a number on the screen, with its outcome.
 
+use std::time::Duration;
+
 use sqlx::any::AnyRow;
 use sqlx::{AnyConnection, Row};
 
@@ -235,6 +237,98 @@ pub async fn workloads_since(
         })
     };
     rows.into_iter().map(worked).collect()
+}
+
+/// A call of an interviewer's day.
+#[derive(Debug, Clone)]
+pub struct WorkedCall {
+    pub account: AccountId,
+    pub begun_at: Timestamp,
+    pub outcome: CallOutcome,
+    /// The time on the questionnaire's pages.
+    pub millis: u64,
+}
+
+/// Lists the ended calls that began in a span, of one interviewer or of all.
+pub async fn worked_between(
+    connection: &mut AnyConnection,
+    (from, until): (Timestamp, Timestamp),
+    account: Option<AccountId>,
+) -> Result<Vec<WorkedCall>> {
+    let sql = "SELECT c.account_id, c.begun_at, c.outcome,
+                      (SELECT CAST(COALESCE(SUM(v.sent_at - v.shown_at), 0) AS BIGINT)
+                       FROM survey_case s JOIN response r ON r.case_id = s.id JOIN page_visit v \
+                       ON v.response_id = r.id
+                       WHERE s.invitation_id = c.invitation_id AND v.mode = 'telephone' AND \
+                       v.sent_at BETWEEN c.begun_at AND c.ended_at)
+               FROM phone_call c WHERE c.begun_at >= $1 AND c.begun_at < $2 AND ($3 = 0 OR \
+               c.account_id = $3) AND c.purpose = 'interview' AND c.outcome IS NOT NULL
+               ORDER BY c.begun_at, c.id";
+    let rows: Vec<(i64, i64, String, i64)> = sqlx::query_as(sql)
+        .bind(from.0)
+        .bind(until.0)
+        .bind(account.map_or(0, |account| account.0))
+        .fetch_all(connection)
+        .await?;
+    let worked = |(account, begun_at, outcome, millis): (i64, i64, String, i64)| {
+        Ok(WorkedCall {
+            account: AccountId(account),
+            begun_at: Timestamp(begun_at),
+            outcome: decode_enum("an outcome", &outcome, CallOutcome::parse)?,
+            millis: u64::try_from(millis).unwrap_or(0),
+        })
+    };
+    rows.into_iter().map(worked).collect()
+}
+
+/// A call that was promised.
+#[derive(Debug, Clone, Copy)]
+pub struct Promise {
+    /// Who agreed on the time.
+    pub account: AccountId,
+    pub at: Timestamp,
+    /// Whether somebody called then.
+    pub is_kept: bool,
+}
+
+/// Lists the calls promised for a span, by one interviewer or by all. Kept is a promise if the person
+/// was called from `early` before the time until `late` after it. One that was replaced by an earlier
+/// call, or whose person had answered before, is none.
+pub async fn promised_between(
+    connection: &mut AnyConnection,
+    (from, until): (Timestamp, Timestamp),
+    account: Option<AccountId>,
+    (early, late): (Duration, Duration),
+) -> Result<Vec<Promise>> {
+    let millis = |time: Duration| i64::try_from(time.as_millis()).unwrap_or(0);
+    let sql = "SELECT p.account_id, p.call_back_at, CASE WHEN EXISTS (
+                   SELECT 1 FROM phone_call q WHERE q.invitation_id = p.invitation_id AND q.id <> \
+                   p.id AND q.begun_at BETWEEN p.call_back_at - $4 AND p.call_back_at + $5)
+                   THEN 1 ELSE 0 END
+               FROM phone_call p
+               WHERE p.call_back_at >= $1 AND p.call_back_at < $2 AND ($3 = 0 OR p.account_id = $3)
+                 AND p.purpose = 'interview' AND NOT EXISTS (
+                   SELECT 1 FROM phone_call q WHERE q.invitation_id = p.invitation_id AND \
+                   q.begun_at > p.begun_at AND q.begun_at < p.call_back_at - $4)
+                 AND NOT EXISTS (
+                   SELECT 1 FROM survey_case s JOIN response r ON r.case_id = s.id
+                   WHERE s.invitation_id = p.invitation_id AND r.completed_at > p.begun_at AND \
+                   r.completed_at < p.call_back_at - $4)
+               ORDER BY p.call_back_at, p.id";
+    let rows: Vec<(i64, i64, i64)> = sqlx::query_as(sql)
+        .bind(from.0)
+        .bind(until.0)
+        .bind(account.map_or(0, |account| account.0))
+        .bind(millis(early))
+        .bind(millis(late))
+        .fetch_all(connection)
+        .await?;
+    let promise = |(account, at, kept): (i64, i64, i64)| Promise {
+        account: AccountId(account),
+        at: Timestamp(at),
+        is_kept: kept == 1,
+    };
+    Ok(rows.into_iter().map(promise).collect())
 }
 
 /// Returns when these numbers were reached by telephone, across all campaigns. Calls in which

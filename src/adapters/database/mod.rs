@@ -6,6 +6,7 @@
 
 pub mod accounts;
 pub mod alarms;
+pub mod answer_counts;
 pub mod api_tokens;
 pub mod applicant_links;
 pub mod application_drafts;

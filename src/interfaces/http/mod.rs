@@ -11,8 +11,10 @@ pub mod api;
 mod applicant;
 pub mod auth;
 pub mod callbacks;
+mod charts;
 mod client_address;
 mod console;
+mod csv_download;
 mod download;
 mod error_page;
 mod failed_attempt_limiter;
@@ -50,6 +52,8 @@ use tracing::Instrument;
 
 use crate::services::context::AppContext;
 use crate::services::interviews::InterviewService;
+use crate::services::monitoring::answers::AnswerCounts;
+use crate::services::monitoring::contact_hours::ContactHourCounts;
 pub use auth::cookie_of;
 use auth::{RouteSpec, StaffRouter};
 pub use client_address::client_address;
@@ -134,6 +138,8 @@ fn build_state(context: Arc<AppContext>) -> Arc<AppState> {
         sign_ins_by_address,
         sign_ins_by_device,
         overview_cache: console::OverviewCache::default(),
+        answer_counts: AnswerCounts::default(),
+        contact_hours: ContactHourCounts::default(),
         metrics_cache: metrics::MetricsCache::default(),
         unreadable_entries: metrics::LabelledCounter::default(),
         stopping: watch::Sender::new(false),

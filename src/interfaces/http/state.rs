@@ -9,6 +9,8 @@ use super::failed_attempt_limiter::{FailedAttemptLimiter, KeyedLimiter};
 use super::{console, metrics};
 use crate::services::context::AppContext;
 use crate::services::interviews::InterviewService;
+use crate::services::monitoring::answers::AnswerCounts;
+use crate::services::monitoring::contact_hours::ContactHourCounts;
 
 /// State shared by all handlers.
 pub struct AppState {
@@ -21,6 +23,9 @@ pub struct AppState {
     pub(super) stopping: watch::Sender<bool>,
     /// Cached overview of the home pages.
     pub(super) overview_cache: console::OverviewCache,
+    /// Latest counts of the pages «answers» and «contacts».
+    pub(super) answer_counts: AnswerCounts,
+    pub(super) contact_hours: ContactHourCounts,
     pub(super) metrics_cache: metrics::MetricsCache,
     /// Entries of pushes that could not be read, by gateway and kind.
     pub(super) unreadable_entries: metrics::LabelledCounter,

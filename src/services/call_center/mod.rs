@@ -16,6 +16,7 @@ mod queue_scan;
 pub mod supervision;
 pub mod taking_up_again;
 pub mod verification;
+pub mod working_days;
 
 use crate::adapters::crypto::{KeyRingError, SealError};
 use crate::adapters::database::DatabaseError;

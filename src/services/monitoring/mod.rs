@@ -1,9 +1,12 @@
 //! Monitoring for the staff. All of it is read-only.
 //!
-//! [`overview`] is the home page, [`campaign`] shows one campaign and [`timeline`] one case.
+//! [`overview`] is the home page, [`campaign`] shows one campaign, [`answers`] and [`contact_hours`] its
+//! answers and contacts, and [`timeline`] one case.
 //! [`search`] finds cases; [`health`] reports readiness and metrics to machines.
 
+pub mod answers;
 pub mod campaign;
+pub mod contact_hours;
 pub mod health;
 pub mod overview;
 pub mod search;

@@ -11,9 +11,9 @@ use axum::response::{IntoResponse, Redirect, Response};
 
 use super::super::Failure;
 use super::super::auth::{FormFields, Staff};
+use super::super::charts::{Curve, CurveRow, Heading, curve};
 use super::super::page_layout::{PageLayout, Translator, render_page};
 use super::super::state::AppState;
-use super::chart::{Curve, curve};
 use super::conflict::{Conflict, expected_version};
 use super::home::{chance_class, percent, state_label};
 use super::running_plan::{PlanView, plan_view};
@@ -153,6 +153,7 @@ struct CampaignPage<'a> {
     problem: Option<String>,
     may_operate: bool,
     may_reveal: bool,
+    may_see_answers: bool,
     state: &'static str,
     detail: &'a CampaignDetail,
     /// Of the budget as it is stored: the form is saved over it.
@@ -289,11 +290,50 @@ fn application_view<'a>(
         status_class: chance_class(status.chance.filter(|_| is_open)),
         chance: status.chance.filter(|_| is_open).map(percent).unwrap_or_default(),
         funnel: funnel.into_iter().map(bar).collect(),
-        curve: curve(&progress.days, &bands, status.target),
+        curve: curve(
+            completes_heading(tr, format!("t-{}", status.code)),
+            &progress.days,
+            &bands,
+            status.target,
+            |row| curve_words(tr, row),
+        ),
         matters: if is_open { matters(tr, status) } else { Vec::new() },
         interventions: interventions.collect(),
         dispositions: status.dispositions.iter().map(disposition).collect(),
     }
+}
+
+/// The words of a chart of completes with its forecast.
+pub fn completes_heading(tr: Translator, id: String) -> Heading {
+    Heading {
+        id,
+        title: tr
+            .t(
+                "累计完成数；阴影为十次有八次的预测区间，虚线为目标",
+                "Completes so far; the shade holds eight forecasts of ten, the dashes are the target",
+            )
+            .to_owned(),
+        x_title: tr.t("日期（月-日）", "day (month-day)").to_owned(),
+        y_title: tr.t("累计完成（份）", "completes so far").to_owned(),
+    }
+}
+
+/// A day of the chart in words.
+pub fn curve_words(tr: Translator, row: &CurveRow) -> String {
+    let mut words = row.day.to_string();
+    if let Some(n) = row.completes {
+        words += &match tr.tag() {
+            "zh" => format!("：完成 {n}"),
+            _ => format!(": {n} completes"),
+        };
+    }
+    if let Some((low, median, high)) = row.forecast {
+        words += &match tr.tag() {
+            "zh" => format!("，预测 {median}（{low}–{high}）"),
+            _ => format!(", forecast {median} ({low}–{high})"),
+        };
+    }
+    words
 }
 
 fn flash_text(tr: Translator, what: &str) -> Option<&'static str> {
@@ -350,6 +390,7 @@ async fn render_typed(
         problem,
         may_operate: staff.may(Permission::Operate),
         may_reveal: staff.may(Permission::Reveal),
+        may_see_answers: staff.may(Permission::Datasets),
         state: state_label(tr, detail.status.state),
         applications,
         by_mode: detail.by_mode.iter().map(rate_row(tr)).collect(),

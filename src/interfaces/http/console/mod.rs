@@ -4,14 +4,14 @@
 //! A page loads one snapshot from [`crate::services::monitoring`] and renders it. A form calls one
 //! service and redirects to a page.
 
+mod answers;
 mod application_drafts;
 mod audit;
 mod campaigns;
 mod cases;
-mod chart;
 mod code_words;
 mod conflict;
-mod csv_download;
+mod contacts;
 mod deliveries;
 mod drafts;
 mod holidays;
@@ -41,6 +41,7 @@ use axum::routing::get;
 
 use super::Failure;
 use super::auth::StaffRouter;
+use super::csv_download;
 use super::state::AppState;
 use crate::adapters::database::DatabaseError;
 use crate::domain::audit::Action;
@@ -59,6 +60,8 @@ pub fn routes(app: &Arc<AppState>) -> StaffRouter {
         .background_page("/home/live", READ, home_stream::home)
         .page("/campaigns", READ, campaigns::list)
         .page("/campaigns/{code}", READ, campaigns::show)
+        .page("/campaigns/{code}/answers", Permission::Datasets, answers::show)
+        .page("/campaigns/{code}/contacts", READ, contacts::show)
         .page("/campaigns/{code}/paper", READ, paper::show)
         .form("/campaigns/{code}/paper/print", Permission::Reveal, paper::make_run)
         .form("/campaigns/{code}/paper/runs/{run}", Permission::Reveal, paper::document)

@@ -20,6 +20,7 @@ use super::auth::{FormFields, Staff, StaffRouter};
 use super::items::RejectedAnswers;
 use super::page_layout::render_page;
 use super::state::AppState;
+use super::supervisor;
 use crate::adapters::database::accounts::Account;
 use crate::domain::audit::Action;
 use crate::domain::device::DeviceClass;
@@ -42,6 +43,7 @@ pub fn routes(app: &Arc<AppState>) -> StaffRouter {
     // The queue audits each number that it shows. The other forms are the interview itself.
     StaffRouter::new(app)
         .page("/interview", PERMISSION, show)
+        .page("/interview/days", PERMISSION, supervisor::working_days::own)
         .form("/interview/next", PERMISSION, next)
         .background_form("/interview/{call}/alive", PERMISSION, keep_alive)
         .form("/interview/{call}/resume", PERMISSION, resume)

@@ -142,7 +142,7 @@ const PLACES: [Place; 13] = [
 ];
 
 /// Parts of the handbook for pages that the menu does not have, and closer ones than their place's.
-const HELP: [(&str, &str); 14] = [
+const HELP: [(&str, &str); 15] = [
     ("/setup", "handbook#programmes"),
     ("/applications", "handbook#applications"),
     ("/application-drafts", "handbook#applications-word"),
@@ -153,6 +153,7 @@ const HELP: [(&str, &str); 14] = [
     ("/suppressions", "handbook#suppressions"),
     ("/webhooks", "handbook#webhooks"),
     ("/supervision/appointments", "handbook#telephone"),
+    ("/interview/days", "interviewer#own-days"),
     ("/staff/account", "handbook#sign-in"),
     ("/staff", "handbook#sign-in"),
     ("/datasets", "handbook#closing"),

@@ -2,6 +2,7 @@
 //! interviewer quality and verification.
 
 mod views;
+pub mod working_days;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -42,6 +43,7 @@ pub fn routes(app: &Arc<AppState>) -> StaffRouter {
         .page("/supervision", PERMISSION, show)
         .form("/supervision/assign", PERMISSION, assign_invitations)
         .page("/supervision/appointments", PERMISSION, appointments)
+        .page("/supervision/days", PERMISSION, working_days::of_all)
         .form("/supervision/names", Permission::Reveal, show_names)
         .audited_form(
             "/supervision/verifications",

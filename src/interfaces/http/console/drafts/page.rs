@@ -8,10 +8,11 @@ use chrono::{Datelike, NaiveDate};
 
 use super::super::super::Failure;
 use super::super::super::auth::{FormFields, Staff};
+use super::super::super::charts::{Curve, curve};
 use super::super::super::page_layout::{PageLayout, Translator, render_page};
 use super::super::super::state::AppState;
 use super::super::ZONE;
-use super::super::chart::{Curve, curve};
+use super::super::campaigns::{completes_heading, curve_words};
 use super::super::conflict::Conflict;
 use super::super::holidays::{Month, months_from, stretch_label};
 use crate::adapters::database::applications;
@@ -446,7 +447,7 @@ pub async fn render_typed(
             ("节假日", "Holidays"),
         ]
         .map(|words| tr.pair(words)),
-        rehearsals: rehearsals(checked.as_ref()),
+        rehearsals: rehearsals(tr, checked.as_ref()),
         checked: checked.as_ref(),
         trial_link: category
             .map(|category| trial_link(&app.context, category.as_str()))
@@ -468,7 +469,7 @@ fn currency(app: &AppState, gateway: &str) -> String {
     gateway.map(|gateway| gateway.currency.clone()).unwrap_or_default()
 }
 
-fn rehearsals(checked: Option<&DraftCheck>) -> Vec<RehearsalView> {
+fn rehearsals(tr: Translator, checked: Option<&DraftCheck>) -> Vec<RehearsalView> {
     let band = |low: u32, median: u32, high: u32| format!("{median} ({low}–{high})");
     let rehearsal = |r: &crate::services::forecasting::RehearsalForecast| {
         let days: Vec<_> = r
@@ -488,7 +489,13 @@ fn rehearsals(checked: Option<&DraftCheck>) -> Vec<RehearsalView> {
                 r.handed_to_interviewers.median,
                 r.handed_to_interviewers.high,
             ),
-            curve: curve(&[(r.launched, 0)], &days, r.target),
+            curve: curve(
+                completes_heading(tr, format!("r-{}", r.application)),
+                &[(r.launched, 0)],
+                &days,
+                r.target,
+                |row| curve_words(tr, row),
+            ),
         }
     };
     checked.into_iter().flat_map(|checked| &checked.rehearsals).map(rehearsal).collect()

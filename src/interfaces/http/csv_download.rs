@@ -3,7 +3,7 @@
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
-use super::super::Failure;
+use super::Failure;
 use crate::adapters::transports::{BYTE_ORDER_MARK, csv_safe_cell};
 
 /// Returns a CSV download. No cell is read as a formula by spreadsheets.
