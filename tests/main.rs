@@ -68,6 +68,7 @@ mod smsc;
 mod snapshots;
 mod spreadsheets;
 mod spss;
+mod styles;
 mod webhook_failures;
 mod webhooks;
 mod xlsform;

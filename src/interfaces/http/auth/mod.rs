@@ -11,6 +11,7 @@ mod authorize;
 mod invitation;
 mod routes;
 mod sign_in;
+mod styles;
 
 use std::sync::Arc;
 
@@ -50,6 +51,7 @@ pub fn routes(app: &Arc<AppState>) -> StaffRouter {
         .form("/staff/account/second-factor", None, account::offer_second_factor)
         .form("/staff/account/second-factor/confirm", None, account::confirm_second_factor)
         .form("/staff/account/second-factor/remove", None, account::remove_second_factor)
+        .page("/staff/styles", Permission::ManageAccounts, styles::show)
         .page("/accounts", Permission::ManageAccounts, accounts::show)
         .form("/accounts", Permission::ManageAccounts, accounts::invite)
         .form("/accounts/{name}/disable", Permission::ManageAccounts, accounts::disable)
