@@ -23,10 +23,12 @@ use fieldworkd::domain::ids::InvitationId;
 use fieldworkd::domain::language::Language;
 use fieldworkd::domain::mode::Mode;
 use fieldworkd::domain::personal::Personal;
+use fieldworkd::domain::phone::Phone;
 use fieldworkd::domain::role::Role;
-use fieldworkd::domain::telephone::CallOutcome;
+use fieldworkd::domain::telephone::{CallOutcome, DayPart};
 use fieldworkd::domain::time::Timestamp;
 use fieldworkd::services::accounts;
+use fieldworkd::services::call_center::call_screen::CallScreen;
 use fieldworkd::services::call_center::outcome::{self, CallReport};
 use fieldworkd::services::call_center::{
     CallCenterError, quality, queue, supervision, verification,
@@ -152,8 +154,10 @@ async fn each_outcome_has_its_disposition_and_what_follows() {
     let cases = [
         (CallOutcome::Busy, "3.12"),
         (CallOutcome::NoAnswer, "3.13"),
+        (CallOutcome::Unreachable, "3.13"),
         (CallOutcome::MessageLeft, "2.22"),
         (CallOutcome::SoftRefusal, "2.11"),
+        (CallOutcome::HungUp, "2.11"),
         (CallOutcome::HardRefusal, "2.112"),
         (CallOutcome::RefusedByOther, "2.111"),
         (CallOutcome::Other, "2.36"),
@@ -161,6 +165,8 @@ async fn each_outcome_has_its_disposition_and_what_follows() {
         (CallOutcome::NonWorking, "3.31"),
         (CallOutcome::Disconnected, "3.32"),
         (CallOutcome::OutOfService, "3.33"),
+        (CallOutcome::Barred, "3.33"),
+        (CallOutcome::Fax, "3.30"),
         (CallOutcome::Deceased, "2.31"),
         (CallOutcome::Unable, "2.32"),
         (CallOutcome::Language, "2.33"),
@@ -203,11 +209,76 @@ async fn each_outcome_has_its_disposition_and_what_follows() {
         }
         assert_eq!(
             (count(&app, "2.11").await, count(&app, "2.22").await),
-            (1, 1),
+            (2, 1),
             "a call that says less forgets nothing: {:?}",
             app.dispositions("A1").await
         );
         drop(interview_service);
+    }
+}
+
+/// 5calls/ios#467, ProgressiveCoders/Spoke#2000: an outcome came without the number that was dialled,
+/// so that one dead number closed a person with others, or none was ever closed.
+#[tokio::test]
+async fn a_dead_number_leads_to_the_next_one_and_says_nothing_of_the_person() {
+    for app in TestApp::on_each_engine(silent(), &[]).await {
+        app.register_brand("A1", "a", "").await;
+        // Fixed lines, so that no receipt interferes.
+        let list = "姓名,固定电话\n王,021-61234567/021-61234568/021-61234569\n";
+        app.import(&["A1"], list.as_bytes()).await.unwrap();
+        app.launch("C1", &["A1"], &mixed_plan(5)).await.unwrap();
+        let wu = add_interviewer(&app, "wu").await;
+        app.advance_until(local("2026-03-05T15:00:00")).await;
+        let record = async |screen: &CallScreen, outcome, dialled: Option<&Phone>| {
+            let report = CallReport { dialled: dialled.cloned(), ..CallReport::default() };
+            outcome::record_outcome(&app.context, &wu, screen.lease, outcome, &report).await
+        };
+        let screen = next_call(&app, &wu).await.unwrap();
+        let (own, others) = (screen.phone.clone(), screen.other_phones.clone());
+        assert_eq!((others.len(), screen.dead_phones.len()), (2, 0), "{}", app.engine);
+        let stranger = Phone::parse("13500135000", phonenumber::country::CN).unwrap();
+        let refused = record(&screen, CallOutcome::NonWorking, Some(&stranger)).await;
+        assert!(matches!(refused, Err(CallCenterError::OtherNumber)), "{refused:?}");
+        // The number on the page, if nothing else is said.
+        record(&screen, CallOutcome::NonWorking, None).await.unwrap();
+        assert_eq!(
+            (count(&app, "3.31").await, count(&app, "3.19").await),
+            (0, 1),
+            "{}",
+            app.engine
+        );
+        app.advance_until(local("2026-03-05T15:02:00")).await;
+        let screen = next_call(&app, &wu).await.unwrap();
+        assert_eq!(screen.dead_phones, std::slice::from_ref(&own), "{}", app.engine);
+        assert_eq!(screen.other_phones, others);
+        assert_eq!(screen.attempts_by_day_part(), [(DayPart::Afternoon, 1)]);
+        record(&screen, CallOutcome::Fax, Some(&others[0])).await.unwrap();
+        app.advance_until(local("2026-03-05T15:04:00")).await;
+        let screen = next_call(&app, &wu).await.unwrap();
+        assert_eq!(screen.dead_phones, [own.clone(), others[0].clone()], "{}", app.engine);
+        record(&screen, CallOutcome::NoAnswer, Some(&others[1])).await.unwrap();
+        assert_eq!(count(&app, "3.13").await, 1, "{}: what the last number said", app.engine);
+        app.clock.advance_to(local("2026-03-09T10:00:00"));
+        let screen = next_call(&app, &wu).await.unwrap();
+        // Somebody else's further number says nothing of the person's own one.
+        record(&screen, CallOutcome::WrongNumber, Some(&others[1])).await.unwrap();
+        assert_eq!(
+            (count(&app, "3.34").await, count(&app, "3.30").await),
+            (0, 1),
+            "{}",
+            app.engine
+        );
+        app.clock.advance_to(local("2026-03-12T10:00:00"));
+        assert!(next_call(&app, &wu).await.is_none(), "{}: no number is left", app.engine);
+        // What was dialled goes with the person.
+        let order =
+            fieldworkd::services::erasure::ErasureOrder { actor: "li", reason: "asked for" };
+        fieldworkd::services::erasure::person::erase(&app.context, own.e164(), order)
+            .await
+            .unwrap();
+        let mut connection = app.context.database.read().await.unwrap();
+        let dead = calls::dead_numbers(&mut connection, screen.lease.invitation).await.unwrap();
+        assert!(dead.is_empty(), "{}", app.engine);
     }
 }
 
@@ -634,6 +705,17 @@ async fn what_interviewers_noted_is_shown_to_its_person_and_forgotten() {
         let (wu, _) = launch_mixed_plan(&app, 1, 0).await;
         app.advance_until(local("2026-03-04T15:00:00")).await;
         let call_screen = next_call(&app, &wu).await.unwrap();
+        // A note is a hint, not a protocol; the bound counts characters, not bytes.
+        let long = CallReport { note: Personal::new("字".repeat(501)), ..CallReport::default() };
+        let refused = outcome::record_outcome(
+            &app.context,
+            &wu,
+            call_screen.lease,
+            CallOutcome::NoAnswer,
+            &long,
+        )
+        .await;
+        assert!(matches!(refused, Err(CallCenterError::NoteTooLong(501))), "{refused:?}");
         let report = CallReport {
             note: Personal::new("晚上带孙子，别太晚打"),
             ..CallReport::default()

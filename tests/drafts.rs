@@ -288,6 +288,31 @@ async fn a_new_operator_gets_from_nothing_to_a_launched_campaign() {
         );
         let longer = save(&[("do", "add-telephone")]).await;
         assert!(longer.contains("<option value=\"telephone\" selected>"), "{longer}");
+        // What is said first is typed there, and shown as it will be heard.
+        let step = longer.matches("<legend>第").count() - 1;
+        let field = format!("step-{step}-opening-zh");
+        assert!(longer.contains(&format!("name=\"{field}\"")), "{longer}");
+        assert!(longer.contains("我是访问员，代表"), "the usual words: {longer}");
+        let [name, mode, after, message] =
+            ["name", "mode", "after", "zh"].map(|part| format!("step-{step}-{part}"));
+        let with_call = |text: &'static str| {
+            [
+                (name.as_str(), "电话访问"),
+                (mode.as_str(), "telephone"),
+                (after.as_str(), "7d"),
+                // The text of a message is not taken for what is said.
+                (message.as_str(), "【{signature}】{link} 退订回T"),
+                (field.as_str(), text),
+            ]
+        };
+        let wrong = save(&with_call("请点{link}")).await;
+        assert!(
+            wrong.contains(&format!("id=\"e-{field}\"")) && wrong.contains("不是开场白的占位符"),
+            "{wrong}"
+        );
+        let said = save(&with_call("我是{interviewer}，约{minutes}分钟。")).await;
+        assert!(said.contains("我是访问员，约") && !said.contains("退订回T</textarea>\n<p class"));
+        assert!(said.contains("class=\"calendar\"") && said.contains("念给对方听"), "{said}");
         let page = save(&[]).await;
         assert!(page.contains("class=\"calendar\""), "{}: {page}", app.engine);
         // A test message to oneself, with a link that opens without signing in.

@@ -77,6 +77,51 @@ async fn click_to_dial_connects_the_call() {
     );
 }
 
+/// zetkin/app.zetkin.org#840: callers could not read a script verbatim, as names were missing in it.
+/// CrisisCleanup/crisiscleanup-3-web#1441: a call could not be closed without a note.
+#[tokio::test]
+async fn the_opening_words_are_read_as_they_stand_and_a_note_may_stay_empty() {
+    let app = TestApp::on_sqlite(silent(), &[]).await;
+    app.register_brand("A1", "a", "").await;
+    app.import(&["A1"], list_of(0..4).as_bytes()).await.unwrap();
+    let head = PLAN.split("[[step]]\nname = \"reminder\"").next().unwrap();
+    let step = "[[step]]\nname = \"calls\"\nmode = \"telephone\"\nafter = \"2d\"\n";
+    let said = "{name}，我是{signature}的{interviewer}，{applicant}的{subject}，约{minutes}分钟。";
+    let unknown = format!("{head}{step}text.zh = \"点开{{link}}\"\n");
+    let refused = app.launch("C1", &["A1"], &unknown).await.unwrap_err().to_string();
+    assert!(refused.contains("{link} is not a placeholder of opening words"), "{refused}");
+    let empty = app.launch("C1", &["A1"], &format!("{head}{step}text.zh = \" \"\n")).await;
+    assert!(empty.unwrap_err().to_string().contains("the opening words are empty"));
+    app.launch("C1", &["A1"], &format!("{head}{step}text.zh = \"{said}\"\n")).await.unwrap();
+    app.advance_until(local("2026-03-04T15:00:00")).await;
+    add_account(&app, "wu", Role::Interviewer).await;
+    let wu = Browser::signed_in(&app, "wu").await;
+    wu.submit("/interview/next", &[]).await;
+    let page = wu.get("/interview").await.2;
+    let spoken = |page: &str| {
+        page.split("<p class=\"spoken\">").nth(1).unwrap().split("</p>").next().unwrap().to_owned()
+    };
+    let words = spoken(&page);
+    assert!(words.contains("，我是质协的访问员，") && words.contains("A1牌，约3分钟。"), "{words}");
+    assert!(!words.contains('{') && !words.starts_with('，'), "{words}");
+    // The words come before the notice, and the answers to what is asked are folded.
+    let order = ["<p class=\"spoken\">", "<summary>对方问起时", "谁给你们我的电话", "/begin\""];
+    let places: Vec<usize> = order.iter().map(|text| page.find(text).unwrap()).collect();
+    assert!(places.is_sorted(), "{places:?}");
+    let call = page.split("data-call=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    wu.submit(&format!("/interview/{call}/begin"), CONSENT_FORM).await;
+    let page = wu.get("/interview").await.2;
+    assert!(page.contains("<details><summary>开场白</summary>"), "{page}");
+    // In a language without words of its own, the usual ones.
+    let english = spoken(&wu.get("/interview?page=0&in=en").await.2);
+    assert!(english.contains("This is an interviewer, calling on behalf of"), "{english}");
+    let report = format!("/interview/{call}/outcome");
+    let long = "字".repeat(501);
+    let (status, _, page) = wu.submit(&report, &[("outcome", "no_answer"), ("note", &long)]).await;
+    assert!(status == 422 && page.contains("备忘有 501 字") && page.contains(&long), "{page}");
+    assert_eq!(wu.submit(&report, &[("outcome", "unreachable")]).await.0, 303);
+}
+
 /// rubenarslan/formr.org#377, cds-snc/platform-forms-client#7097: an optional choice could not be
 /// taken back. carbon-design-system/carbon#3184, twbs/bootstrap#39084: the chosen point was not seen
 /// in forced colours, nor the page on paper.

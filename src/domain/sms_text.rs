@@ -141,6 +141,10 @@ pub enum Placeholder {
     DaysLeft,
     /// A one-time code. It stands in no plan; a gateway's approved template may have it.
     Code,
+    /// The name that the interviewer gives; in an interviewer's opening words only.
+    Interviewer,
+    /// Minutes that the questions take; in an interviewer's opening words only.
+    Minutes,
 }
 
 impl Placeholder {
@@ -153,6 +157,17 @@ impl Placeholder {
         Placeholder::DaysLeft,
     ];
 
+    /// Those of an interviewer's opening words. A link is not read aloud.
+    pub const SPOKEN: [Placeholder; 7] = [
+        Placeholder::Name,
+        Placeholder::Interviewer,
+        Placeholder::Signature,
+        Placeholder::Applicant,
+        Placeholder::Subject,
+        Placeholder::Minutes,
+        Placeholder::DaysLeft,
+    ];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Placeholder::Name => "name",
@@ -162,6 +177,8 @@ impl Placeholder {
             Placeholder::Signature => "signature",
             Placeholder::DaysLeft => "days_left",
             Placeholder::Code => "code",
+            Placeholder::Interviewer => "interviewer",
+            Placeholder::Minutes => "minutes",
         }
     }
 }
@@ -179,7 +196,18 @@ pub enum TemplateError {
     NoOptOut,
     #[error("the text does not begin with the approved signature; begin it with 【{{signature}}】")]
     NoSignature,
+    #[error("{{{name}}} is not a placeholder of opening words; use {}", Placeholder::SPOKEN.map(|p| format!("{{{}}}", p.as_str())).join(", "))]
+    NotSpoken { name: String },
+    #[error(
+        "the opening words are empty; write them, or leave the language out: then the usual ones are read"
+    )]
+    NothingToSay,
+    #[error("the opening words have {0} characters; at most {MAX_SPOKEN} can be listened to")]
+    TooLongToSay(usize),
 }
+
+/// Characters of an interviewer's opening words, at most: about a minute of reading aloud.
+const MAX_SPOKEN: usize = 600;
 
 /// A checked message text with placeholders.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -234,19 +262,45 @@ impl Template {
         })
     }
 
+    /// Parses what an interviewer says first. Nothing is required in it.
+    ///
+    /// # Errors
+    /// If it is empty or too long, or has a placeholder that is none of [`Placeholder::SPOKEN`].
+    pub fn parse_spoken(text: &str) -> Result<Template, TemplateError> {
+        if text.trim().is_empty() {
+            return Err(TemplateError::NothingToSay);
+        }
+        let length = text.chars().count();
+        if length > MAX_SPOKEN {
+            return Err(TemplateError::TooLongToSay(length));
+        }
+        Template::read_with(text, &Placeholder::SPOKEN).map_err(|name| {
+            name.map_or(TemplateError::OpenBrace, |name| TemplateError::NotSpoken { name })
+        })
+    }
+
     fn read(text: &str) -> Result<Template, TemplateError> {
+        Template::read_with(text, &Placeholder::ALL).map_err(|name| {
+            name.map_or(TemplateError::OpenBrace, |name| TemplateError::UnknownPlaceholder { name })
+        })
+    }
+
+    /// Reads a text with these placeholders, or returns the first other one; `None`: a brace is not
+    /// closed.
+    fn read_with(text: &str, known: &[Placeholder]) -> Result<Template, Option<String>> {
         let mut pieces = Vec::new();
         let mut rest = text.trim();
         while let Some(open) = rest.find('{') {
             if open > 0 {
                 pieces.push(Piece::Literal(rest[..open].to_owned()));
             }
-            let close = rest[open..].find('}').ok_or(TemplateError::OpenBrace)? + open;
+            let close = rest[open..].find('}').ok_or(None)? + open;
             let name = rest[open + 1..close].trim();
-            let placeholder = Placeholder::ALL
-                .into_iter()
+            let placeholder = known
+                .iter()
+                .copied()
                 .find(|p| p.as_str() == name)
-                .ok_or_else(|| TemplateError::UnknownPlaceholder { name: name.to_owned() })?;
+                .ok_or_else(|| Some(name.to_owned()))?;
             pieces.push(Piece::Placeholder(placeholder));
             rest = &rest[close + 1..];
         }
@@ -365,6 +419,34 @@ mod tests {
         ]
         .into();
         assert_eq!(template.render(&values), "【质协】您好：https://x/i/abc 退订回T");
+    }
+
+    /// 5calls/5calls-old#107: callers read «[Name]» aloud, as nothing was filled in.
+    /// codeforequity-at/botium-core#452: only the first of two was. A placeholder that nobody fills
+    /// is refused when it is written.
+    #[test]
+    fn opening_words_take_only_what_is_filled_in_every_place() {
+        let said =
+            Template::parse_spoken("{name}？我是{interviewer}。{name}，{minutes}分钟").unwrap();
+        let values = [
+            (Placeholder::Name, "王敏".to_owned()),
+            (Placeholder::Interviewer, "吴".to_owned()),
+            (Placeholder::Minutes, "3".to_owned()),
+        ];
+        assert_eq!(said.render(&values.into()), "王敏？我是吴。王敏，3分钟");
+        for (text, error) in [
+            ("点{link}", TemplateError::NotSpoken { name: "link".into() }),
+            ("{who}", TemplateError::NotSpoken { name: "who".into() }),
+            ("{name", TemplateError::OpenBrace),
+            (" \n", TemplateError::NothingToSay),
+        ] {
+            assert_eq!(Template::parse_spoken(text), Err(error), "{text}");
+        }
+        assert!(Template::parse_spoken(&"字".repeat(MAX_SPOKEN)).is_ok());
+        let long = Template::parse_spoken(&"字".repeat(MAX_SPOKEN + 1));
+        assert_eq!(long, Err(TemplateError::TooLongToSay(MAX_SPOKEN + 1)));
+        // Nobody of a message's placeholders becomes one of a message that way.
+        assert!(Template::parse_notice("【质协】{interviewer}").is_err());
     }
 
     #[test]

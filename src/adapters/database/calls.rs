@@ -1,5 +1,6 @@
 //! Calls: one row for each time that an interviewer had a number on the screen, with its outcome.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use sqlx::any::AnyRow;
@@ -67,6 +68,28 @@ pub struct CallEnding {
     pub outcome: CallOutcome,
     pub call_back_at: Option<Timestamp>,
     pub note_sealed: Option<Vec<u8>>,
+    /// The hash of the number that was dialled; `None`: nobody said.
+    pub dialled_hash: Option<String>,
+}
+
+/// Lists the numbers of an invitation's person that reach nobody, by their last calls.
+pub async fn dead_numbers(
+    connection: &mut AnyConnection,
+    invitation: InvitationId,
+) -> Result<BTreeSet<String>> {
+    let sql = "SELECT dialled_hash, outcome FROM phone_call WHERE invitation_id = $1 AND \
+        dialled_hash IS NOT NULL AND is_attempt = 1 ORDER BY begun_at, id";
+    let rows: Vec<(String, String)> =
+        sqlx::query_as(sql).bind(invitation.0).fetch_all(connection).await?;
+    let mut dead = BTreeSet::new();
+    for (number, outcome) in rows {
+        let outcome = decode_enum("an outcome", &outcome, CallOutcome::parse)?;
+        match outcome.is_dead_number() {
+            true => _ = dead.insert(number),
+            false => _ = dead.remove(&number),
+        }
+    }
+    Ok(dead)
 }
 
 /// Records the end of a call. Returns false if it is already recorded.
@@ -77,7 +100,7 @@ pub async fn record_end(
     now: Timestamp,
 ) -> Result<bool> {
     let sql = "UPDATE phone_call SET ended_at = $2, outcome = $3, is_attempt = $4, is_reached = \
-        $5, call_back_at = $6, note_sealed = $7
+        $5, call_back_at = $6, note_sealed = $7, dialled_hash = $8
                WHERE id = $1 AND ended_at IS NULL";
     let done = sqlx::query(sql)
         .bind(call.0)
@@ -87,6 +110,7 @@ pub async fn record_end(
         .bind(i64::from(ending.outcome.is_reached()))
         .bind(ending.call_back_at.map(|at| at.0))
         .bind(ending.note_sealed.clone())
+        .bind(ending.dialled_hash.clone())
         .execute(tx)
         .await?;
     Ok(done.rows_affected() == 1)

@@ -266,8 +266,8 @@ pub async fn erase_personal_data(
         run(
             tx,
             format!(
-                "UPDATE phone_call SET note_sealed = NULL WHERE note_sealed IS NOT NULL \
-            AND invitation_id IN ({invitations})"
+                "UPDATE phone_call SET note_sealed = NULL, dialled_hash = NULL WHERE (note_sealed IS \
+            NOT NULL OR dialled_hash IS NOT NULL) AND invitation_id IN ({invitations})"
             ),
         )
         .await?;

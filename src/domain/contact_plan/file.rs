@@ -59,11 +59,8 @@ pub enum ContactPlanError {
     TooManySteps,
     #[error("step {step} ({name}): only a step with mode = \"telephone\" has calls")]
     CallsBySms { step: usize, name: String },
-    #[error(
-        "step {step} ({name}): a step by telephone has no text; the interviewer reads the \
-            questionnaire"
-    )]
-    TelephoneText { step: usize, name: String },
+    #[error("step {step} ({name}), opening words, text.{language}: {error}")]
+    Opening { step: usize, name: String, language: Language, error: TemplateError },
     #[error("step {step} ({name}): calls = {calls} must be between 1 and 30")]
     Calls { step: usize, name: String, calls: u32 },
     #[error("step {step} ({name}): a step on paper has no text; the questionnaire is printed")]
@@ -463,8 +460,15 @@ impl StepFile {
     fn contact(&self, number: usize) -> Result<Contact, Vec<ContactPlanError>> {
         let name = self.name.clone();
         if self.mode == ModeFile::Telephone {
-            let calls = self.checked_calls(number).map_err(|problem| vec![problem])?;
-            return Ok(Contact::Telephone { calls });
+            let mut problems = Problems::default();
+            let calls = problems.take(self.checked_calls(number));
+            let opening = check_texts(&self.text, Template::parse_spoken, |language, error| {
+                ContactPlanError::Opening { step: number, name: name.clone(), language, error }
+            });
+            let opening = problems.take_all(opening);
+            // What is missing has left its problem.
+            let contact = || Some(Contact::Telephone { calls: calls?, opening: opening? });
+            return contact().ok_or(problems.0);
         }
         if self.calls.is_some() {
             return Err(vec![ContactPlanError::CallsBySms { step: number, name }]);
@@ -489,9 +493,6 @@ impl StepFile {
     }
 
     fn checked_calls(&self, number: usize) -> Result<u32, ContactPlanError> {
-        if !self.text.is_empty() {
-            return Err(ContactPlanError::TelephoneText { step: number, name: self.name.clone() });
-        }
         match self.calls.unwrap_or(DEFAULT_CALLS) {
             calls @ 1..=30 => Ok(calls),
             calls => Err(ContactPlanError::Calls { step: number, name: self.name.clone(), calls }),
@@ -588,7 +589,7 @@ text.zh = "【{signature}】{link} 退订回T"
         let plan = PlanFile::parse(&format!("{PLAN}{CALLS}")).unwrap().check().unwrap();
         assert!(
             plan.has_telephone()
-                && matches!(plan.steps[1].contact, Contact::Telephone { calls: 6 })
+                && matches!(plan.steps[1].contact, Contact::Telephone { calls: 6, .. })
         );
         assert_eq!(plan.step_from(0, true).map(|(step, _)| step), Some(0));
         assert_eq!(plan.step_from(0, false), Some((1, Duration::from_secs(5 * 86_400))));

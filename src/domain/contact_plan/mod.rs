@@ -169,8 +169,9 @@ pub enum Contact {
     /// A message that offers an interview by SMS, beside the link: who agrees is asked one item a
     /// message.
     SmsInterviewOffer(BTreeMap<Language, Template>),
-    /// The person goes to the interviewers, to be called so often at most.
-    Telephone { calls: u32 },
+    /// The person goes to the interviewers, to be called so often at most. `opening`: what an
+    /// interviewer says first; in a language without it, the usual words.
+    Telephone { calls: u32, opening: BTreeMap<Language, Template> },
     /// The person's paper forms are due for printing.
     Paper,
 }
@@ -199,6 +200,15 @@ impl Step {
         match &self.contact {
             Contact::Sms(texts) | Contact::SmsInterviewOffer(texts) => Some(texts),
             Contact::Telephone { .. } | Contact::Paper => None,
+        }
+    }
+
+    /// What an interviewer says first; none for another mode, and where the plan has no words of its
+    /// own.
+    pub fn opening(&self) -> Option<&BTreeMap<Language, Template>> {
+        match &self.contact {
+            Contact::Telephone { opening, .. } if !opening.is_empty() => Some(opening),
+            _ => None,
         }
     }
 

@@ -71,6 +71,16 @@ impl DayPart {
         }
     }
 
+    /// Returns the label of pages in Chinese and in English.
+    pub fn labels(self) -> (&'static str, &'static str) {
+        match self {
+            DayPart::Morning => ("上午", "morning"),
+            DayPart::Afternoon => ("下午", "afternoon"),
+            DayPart::Evening => ("晚上", "evening"),
+            DayPart::Weekend => ("周末", "weekend"),
+        }
+    }
+
     pub fn parse(raw: &str) -> Option<DayPart> {
         DayPart::ALL.into_iter().find(|part| part.as_str() == raw)
     }

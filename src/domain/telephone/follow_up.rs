@@ -44,6 +44,8 @@ pub struct CalledPerson<'a> {
     pub tried_day_parts: i64,
     /// The agreed time.
     pub call_back_at: Option<Timestamp>,
+    /// The number that was dialled is closed, and the person has another one.
+    pub has_further_number: bool,
     pub hours: &'a ContactHours,
     pub zones: &'a Zones,
     /// Seed of the position within a part of the day.
@@ -69,9 +71,17 @@ impl CalledPerson<'_> {
         use CallOutcome::*;
         let is_used_up = self.calls >= self.max_calls;
         match self.outcome {
+            // The number is closed, not the person: the next call is to another number.
+            NonWorking | Disconnected | Fax | WrongNumber if self.has_further_number => {
+                if is_used_up {
+                    FollowUp::NoFurtherCall
+                } else {
+                    self.at(self.open(now + MINUTE))
+                }
+            }
             Interviewed | HardRefusal | RefusedByOther | WrongNumber | NonWorking
-            | Disconnected | Deceased | Unable | Language | Other => FollowUp::CasesEnded,
-            SoftRefusal if self.soft_refusals >= MAX_SOFT_REFUSALS => FollowUp::CasesEnded,
+            | Disconnected | Fax | Deceased | Unable | Language | Other => FollowUp::CasesEnded,
+            SoftRefusal | HungUp if self.soft_refusals >= MAX_SOFT_REFUSALS => FollowUp::CasesEnded,
             // An agreed call-back is kept, whatever the number of attempts.
             CallBack => match self.call_back_at {
                 Some(at) => FollowUp::CallBack(at),
@@ -85,11 +95,11 @@ impl CalledPerson<'_> {
                 let (least, most) = BUSY_DELAY;
                 self.at(self.open(now + least + (most - least).mul_f64(self.draw())))
             }
-            NoAnswer => self.at(self.another_part(now, now + NO_ANSWER_GAP)),
+            NoAnswer | Unreachable => self.at(self.another_part(now, now + NO_ANSWER_GAP)),
             MessageLeft => self.at(self.another_part(now, now + DAY)),
             LinkSent | LeftToWeb => self.at(self.another_part(now, now + LINK_WAIT)),
-            SoftRefusal => self.at(self.another_part(now, now + COOL_OFF)),
-            OutOfService => self.at(self.another_part(now, now + OUT_OF_SERVICE_WAIT)),
+            SoftRefusal | HungUp => self.at(self.another_part(now, now + COOL_OFF)),
+            OutOfService | Barred => self.at(self.another_part(now, now + OUT_OF_SERVICE_WAIT)),
         }
     }
 
@@ -168,6 +178,7 @@ mod tests {
             soft_refusals: 1,
             tried_day_parts: DayPart::Morning.bit(),
             call_back_at: None,
+            has_further_number: false,
             hours,
             zones,
             seed: "x",
@@ -208,6 +219,27 @@ mod tests {
         let mut again = called(CallOutcome::SoftRefusal, 2, &plan.hours, &zones);
         again.soft_refusals = 2;
         assert_eq!(again.follow_up(now), FollowUp::CasesEnded);
+        again.outcome = CallOutcome::HungUp;
+        assert_eq!(again.follow_up(now), FollowUp::CasesEnded);
+        let FollowUp::CallAt(unreachable) = next(CallOutcome::Unreachable, 1) else {
+            panic!("a telephone is switched on again")
+        };
+        assert_ne!(DayPart::of(unreachable, plan.time_zone), DayPart::of(now, plan.time_zone));
+    }
+
+    #[test]
+    fn a_dead_number_ends_the_calls_only_where_there_is_no_other() {
+        let plan = PlanFile::parse(PLAN).unwrap().check().unwrap();
+        let zones = Zones::from(plan.time_zone);
+        let now = at("2026-03-02T09:30:00");
+        for outcome in [CallOutcome::NonWorking, CallOutcome::Disconnected, CallOutcome::Fax] {
+            let mut dead = called(outcome, 1, &plan.hours, &zones);
+            assert_eq!(dead.follow_up(now), FollowUp::CasesEnded, "{outcome:?}");
+            dead.has_further_number = true;
+            assert_eq!(dead.follow_up(now), FollowUp::CallAt(now + MINUTE), "{outcome:?}");
+            dead.calls = 6;
+            assert_eq!(dead.follow_up(now), FollowUp::NoFurtherCall, "{outcome:?}");
+        }
     }
 
     proptest! {
@@ -223,7 +255,7 @@ mod tests {
             let plan = PlanFile::parse(PLAN).unwrap().check().unwrap();
             let zones = Zones::parse(zone).unwrap();
             let now = at("2026-03-01T00:00:00") + MINUTE * u32::try_from(minutes).unwrap();
-            let called = CalledPerson { outcome, calls, max_calls: 6, calls_today: today, soft_refusals: 1, tried_day_parts, call_back_at: None, hours: &plan.hours, zones: &zones, seed: "s" };
+            let called = CalledPerson { outcome, calls, max_calls: 6, calls_today: today, soft_refusals: 1, tried_day_parts, call_back_at: None, has_further_number: minutes % 2 == 0, hours: &plan.hours, zones: &zones, seed: "s" };
             if let FollowUp::CallAt(next) = called.follow_up(now) {
                 prop_assert!(next > now && plan.hours.is_open(next, &zones), "{outcome:?}: \
                     {next:?}");

@@ -12,6 +12,9 @@ pub enum CallOutcome {
     Busy,
     /// 3.13: it rang and nobody answered.
     NoAnswer,
+    /// 3.13: an announcement says that the telephone is switched off or out of coverage. It says
+    /// nothing of the number for good.
+    Unreachable,
     /// 2.22: a machine answered, or a person who takes a message.
     MessageLeft,
     /// 2.21: reached; another time was agreed.
@@ -22,6 +25,8 @@ pub enum CallOutcome {
     LeftToWeb,
     /// 2.11: reluctant; somebody else may ask once more.
     SoftRefusal,
+    /// 2.11: whoever picked up hung up before it was said what the call is about.
+    HungUp,
     /// 2.112: no further contact.
     HardRefusal,
     /// 2.111: somebody else refuses for the person; no further call.
@@ -34,6 +39,10 @@ pub enum CallOutcome {
     Disconnected,
     /// 3.33: temporarily out of service.
     OutOfService,
+    /// 3.33: the line takes no calls from outside for now.
+    Barred,
+    /// 3.30: a fax machine or a modem answered.
+    Fax,
     /// 2.31.
     Deceased,
     /// 2.32: physically or mentally unable.
@@ -49,21 +58,25 @@ pub enum CallOutcome {
 }
 
 impl CallOutcome {
-    pub const ALL: [CallOutcome; 20] = [
+    pub const ALL: [CallOutcome; 24] = [
         CallOutcome::Interviewed,
         CallOutcome::Busy,
         CallOutcome::NoAnswer,
+        CallOutcome::Unreachable,
         CallOutcome::MessageLeft,
         CallOutcome::CallBack,
         CallOutcome::LinkSent,
         CallOutcome::LeftToWeb,
         CallOutcome::SoftRefusal,
+        CallOutcome::HungUp,
         CallOutcome::HardRefusal,
         CallOutcome::RefusedByOther,
         CallOutcome::WrongNumber,
         CallOutcome::NonWorking,
         CallOutcome::Disconnected,
         CallOutcome::OutOfService,
+        CallOutcome::Barred,
+        CallOutcome::Fax,
         CallOutcome::Deceased,
         CallOutcome::Unable,
         CallOutcome::Language,
@@ -77,17 +90,21 @@ impl CallOutcome {
             CallOutcome::Interviewed => "interviewed",
             CallOutcome::Busy => "busy",
             CallOutcome::NoAnswer => "no_answer",
+            CallOutcome::Unreachable => "unreachable",
             CallOutcome::MessageLeft => "message_left",
             CallOutcome::CallBack => "call_back",
             CallOutcome::LinkSent => "link_sent",
             CallOutcome::LeftToWeb => "left_to_web",
             CallOutcome::SoftRefusal => "soft_refusal",
+            CallOutcome::HungUp => "hung_up",
             CallOutcome::HardRefusal => "hard_refusal",
             CallOutcome::RefusedByOther => "refused_by_other",
             CallOutcome::WrongNumber => "wrong_number",
             CallOutcome::NonWorking => "non_working",
             CallOutcome::Disconnected => "disconnected",
             CallOutcome::OutOfService => "out_of_service",
+            CallOutcome::Barred => "barred",
+            CallOutcome::Fax => "fax",
             CallOutcome::Deceased => "deceased",
             CallOutcome::Unable => "unable",
             CallOutcome::Language => "language",
@@ -107,17 +124,21 @@ impl CallOutcome {
             CallOutcome::Interviewed => ("访问完成", "interviewed"),
             CallOutcome::Busy => ("占线", "busy"),
             CallOutcome::NoAnswer => ("无人接听", "no answer"),
+            CallOutcome::Unreachable => ("关机或不在服务区", "switched off or no coverage"),
             CallOutcome::MessageLeft => ("语音信箱或他人代接", "machine, or a message was left"),
             CallOutcome::CallBack => ("约时间再打", "call back"),
             CallOutcome::LinkSent => ("改发短信链接", "wants the link by SMS"),
             CallOutcome::LeftToWeb => ("转网上填写", "goes on alone on the web"),
             CallOutcome::SoftRefusal => ("婉拒（可再联系）", "would rather not"),
+            CallOutcome::HungUp => ("接通即挂断", "hung up at once"),
             CallOutcome::HardRefusal => ("拒绝，勿再联系", "refuses, never again"),
             CallOutcome::RefusedByOther => ("他人代为拒绝", "somebody else refuses"),
             CallOutcome::WrongNumber => ("号码不是本人", "wrong number"),
             CallOutcome::NonWorking => ("空号", "non-working number"),
             CallOutcome::Disconnected => ("已销号", "disconnected"),
             CallOutcome::OutOfService => ("停机", "out of service for a time"),
+            CallOutcome::Barred => ("限制呼入", "incoming calls barred"),
+            CallOutcome::Fax => ("传真或数据线路", "fax or modem"),
             CallOutcome::Deceased => ("本人已故", "deceased"),
             CallOutcome::Unable => ("无法作答", "unable to answer"),
             CallOutcome::Language => ("语言不通", "language"),
@@ -131,24 +152,42 @@ impl CallOutcome {
     pub fn disposition(self) -> Option<Disposition> {
         match self {
             CallOutcome::Busy => Some(Disposition::Busy),
-            CallOutcome::NoAnswer => Some(Disposition::NoAnswer),
+            CallOutcome::NoAnswer | CallOutcome::Unreachable => Some(Disposition::NoAnswer),
             CallOutcome::MessageLeft => Some(Disposition::MessageLeft),
             CallOutcome::CallBack | CallOutcome::LinkSent | CallOutcome::LeftToWeb => {
                 Some(Disposition::NeverAvailable)
             }
-            CallOutcome::SoftRefusal => Some(Disposition::SoftRefusal),
+            CallOutcome::SoftRefusal | CallOutcome::HungUp => Some(Disposition::SoftRefusal),
             CallOutcome::HardRefusal => Some(Disposition::Refusal),
             CallOutcome::RefusedByOther => Some(Disposition::RefusalByOther),
             CallOutcome::WrongNumber => Some(Disposition::WrongNumber),
             CallOutcome::NonWorking => Some(Disposition::NonWorkingNumber),
             CallOutcome::Disconnected => Some(Disposition::Disconnected),
-            CallOutcome::OutOfService => Some(Disposition::OutOfService),
+            CallOutcome::OutOfService | CallOutcome::Barred => Some(Disposition::OutOfService),
+            CallOutcome::Fax => Some(Disposition::Undeliverable),
             CallOutcome::Deceased => Some(Disposition::Deceased),
             CallOutcome::Unable => Some(Disposition::Unable),
             CallOutcome::Language => Some(Disposition::LanguageBarrier),
             CallOutcome::Other => Some(Disposition::OtherNonInterview),
             CallOutcome::Interviewed | CallOutcome::NotDialled | CallOutcome::Lost => None,
         }
+    }
+
+    /// Returns whether the number that was dialled does not reach the person, for good. Another number of the
+    /// person may.
+    pub fn is_dead_number(self) -> bool {
+        matches!(
+            self,
+            CallOutcome::NonWorking
+                | CallOutcome::Disconnected
+                | CallOutcome::Fax
+                | CallOutcome::WrongNumber
+        )
+    }
+
+    /// Returns whether somebody else may ask once more.
+    pub fn is_soft_refusal(self) -> bool {
+        matches!(self, CallOutcome::SoftRefusal | CallOutcome::HungUp)
     }
 
     /// Returns whether it counts as an attempt: the number was dialled.
@@ -166,6 +205,7 @@ impl CallOutcome {
                 | LinkSent
                 | LeftToWeb
                 | SoftRefusal
+                | HungUp
                 | HardRefusal
                 | RefusedByOther
                 | WrongNumber
@@ -192,5 +232,22 @@ mod tests {
         assert_eq!(code(CallOutcome::HardRefusal), Some("2.112"));
         assert_eq!(code(CallOutcome::WrongNumber), Some("3.34"));
         assert_eq!(code(CallOutcome::Interviewed), None);
+        assert_eq!(code(CallOutcome::Fax), Some("3.30"));
+        assert_eq!(code(CallOutcome::Barred), Some("3.33"));
+        assert_eq!(code(CallOutcome::HungUp), Some("2.11"));
+        for outcome in CallOutcome::ALL.into_iter().filter(|outcome| outcome.is_dead_number()) {
+            assert!(outcome.disposition().is_some_and(Disposition::is_dead_number), "{outcome:?}");
+        }
+    }
+
+    /// instedd/surveda#1073: «no answer» and «call rejected» were taken for numbers that fail for
+    /// good, and nobody called again.
+    #[test]
+    fn an_announcement_that_passes_is_no_dead_number() {
+        use CallOutcome::*;
+        for outcome in [Busy, NoAnswer, Unreachable, MessageLeft, OutOfService, Barred, HungUp] {
+            assert!(!outcome.is_dead_number() && outcome.is_attempt(), "{outcome:?}");
+            assert!(!outcome.disposition().is_some_and(Disposition::is_final), "{outcome:?}");
+        }
     }
 }

@@ -88,6 +88,7 @@ pub struct Words {
     pub closed: (String, String),
     pub form: FormWords,
     pub sms: SmsWords,
+    pub call: CallWords,
 }
 
 /// How an answer is wanted, and small words.
@@ -102,6 +103,18 @@ pub struct FormWords {
     pub day: String,
     pub list_separator: String,
     pub polite: String,
+}
+
+/// What an interviewer says on the telephone: the first words, and the answers to what is asked.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallWords {
+    pub opening: String,
+    pub interviewer: String,
+    pub who_gave: (String, String),
+    pub how_long: (String, String),
+    pub have_to: (String, String),
+    pub what_happens: String,
 }
 
 /// The words of interviews by SMS.

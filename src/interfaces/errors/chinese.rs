@@ -214,8 +214,8 @@ impl LocalizedError for ContactPlanError {
             ContactPlanError::CallsBySms { step: n, name } => {
                 format!("{}：只有电话步骤才有拨打次数", step_zh(*n, name))
             }
-            ContactPlanError::TelephoneText { step: n, name } => {
-                format!("{}：电话步骤没有文本，由访问员读问卷", step_zh(*n, name))
+            ContactPlanError::Opening { step: n, name, language: of, error } => {
+                format!("{}，{}开场白：{}", step_zh(*n, name), language_zh(*of), error.zh()?)
             }
             ContactPlanError::Calls { step: n, name, .. } => {
                 format!("{}：拨打次数为 1 到 30", step_zh(*n, name))
@@ -310,6 +310,18 @@ impl LocalizedError for TemplateError {
             TemplateError::NoOptOut => "没有退订说明，请加上“拒收请回复R”".to_owned(),
             TemplateError::NoSignature => {
                 "没有以报备的签名开头，请以【{signature}】开头".to_owned()
+            }
+            TemplateError::NotSpoken { name } => {
+                let known = crate::domain::sms_text::Placeholder::SPOKEN
+                    .map(|p| format!("{{{}}}", p.as_str()))
+                    .join("、");
+                format!("{{{name}}} 不是开场白的占位符；可用：{known}")
+            }
+            TemplateError::NothingToSay => {
+                "开场白是空的；请填写，或不写此语言，届时用通用开场白".to_owned()
+            }
+            TemplateError::TooLongToSay(length) => {
+                format!("开场白有 {length} 字，太长了，至多 600 字")
             }
         })
     }

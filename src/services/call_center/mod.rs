@@ -9,6 +9,7 @@
 //! not dial.
 
 pub mod call_screen;
+pub mod opening;
 pub mod outcome;
 pub mod quality;
 pub mod queue;
@@ -24,6 +25,9 @@ use crate::domain::contact_plan::ContactPlanError;
 use crate::domain::time::Timestamp;
 use crate::services::sms_sending::DispatchError;
 
+/// Characters of a call's note, at most: a hint for the next call is no protocol.
+pub const MAX_NOTE: usize = 500;
+
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
 #[strum(prefix = "call.", serialize_all = "snake_case")]
 pub enum CallCenterError {
@@ -35,6 +39,12 @@ pub enum CallCenterError {
     OutsideHours(Option<Timestamp>),
     #[error("the field closes before that; choose an earlier time")]
     AfterFieldCloses,
+    #[error("the note has {0} characters; at most {MAX_NOTE} are kept")]
+    NoteTooLong(usize),
+    #[error(
+        "the number that was dialled is none of this person's; choose one of those on the page"
+    )]
+    OtherNumber,
     #[error("this number gets no SMS, or the plan has no message with a link")]
     NoSms,
     #[error("another message to this person is on its way; send the link when it has gone out")]

@@ -1,24 +1,26 @@
 //! The outcome of a call: records the call, moves the cases, and schedules the next call, in one
 //! transaction.
 
-use super::CallCenterError;
+use super::call_screen::other_phones;
 use super::queue::Lease;
+use super::{CallCenterError, MAX_NOTE};
 use crate::adapters::database::accounts::Account;
 use crate::adapters::database::call_queue::{self, QueueEntry, QueueUpdate};
 use crate::adapters::database::calls::{self, CallEnding};
 use crate::adapters::database::cases::{self, DispositionSource};
 use crate::adapters::database::invitations::{self, NextContact};
-use crate::adapters::database::{WriteTx, campaigns, links};
+use crate::adapters::database::{WriteTx, campaigns, links, programmes};
 use crate::domain::contact_plan::{ContactPlan, MessageKind, MessageSlot};
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::{CallId, CampaignId};
 use crate::domain::language::Language;
 use crate::domain::personal::Personal;
+use crate::domain::phone::Phone;
 use crate::domain::telephone::{CallOutcome, CalledPerson, DayPart, FollowUp};
 use crate::domain::time::Timestamp;
 use crate::domain::zones::Zones;
 use crate::services::context::AppContext;
-use crate::services::sealing::seal_context;
+use crate::services::sealing::{open_person, seal_context};
 use crate::services::suppressions::{block_wrong_number, opt_out};
 
 /// An interviewer's report of a call.
@@ -28,6 +30,8 @@ pub struct CallReport {
     /// The language to be called in; used only with [`CallOutcome::Language`].
     pub language: Option<Language>,
     pub note: Personal,
+    /// The number that was dialled; `None`: the person's own.
+    pub dialled: Option<Phone>,
 }
 
 /// Records the outcome of a call.
@@ -39,6 +43,10 @@ pub async fn record_outcome(
     report: &CallReport,
 ) -> Result<(), CallCenterError> {
     let now = context.clock.now();
+    let length = report.note.reveal().chars().count();
+    if length > MAX_NOTE {
+        return Err(CallCenterError::NoteTooLong(length));
+    }
     let mut tx = context.database.write().await?;
     let entry = call_queue::find(&mut tx, lease.invitation)
         .await?
@@ -57,13 +65,64 @@ pub async fn record_outcome(
                 .seal(seal_context::CALL_NOTE, report.note.reveal().as_bytes())?,
         ),
     };
-    let ending = CallEnding { outcome, call_back_at: report.call_back_at, note_sealed };
+    let number = dialled_number(context, &mut tx, &entry, &to, outcome, report).await?;
+    let ending = CallEnding {
+        outcome,
+        call_back_at: report.call_back_at,
+        note_sealed,
+        dialled_hash: number.hash,
+    };
     if outcome == CallOutcome::LinkSent {
         send_link(&mut tx, &entry, to.is_mobile, now).await?;
     }
-    end_call(context, &mut tx, &entry, lease.call, &ending, report.language, now).await?;
+    end_call(context, &mut tx, &entry, lease.call, &ending, (report.language, number.another), now)
+        .await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// The number of a call.
+#[derive(Default)]
+struct DialledNumber {
+    /// Kept only where there are several to tell apart.
+    hash: Option<String>,
+    /// The number is closed by this call, and another one of the person is left.
+    another: bool,
+}
+
+/// Finds which of a person's numbers was dialled, and whether another is left if it is closed.
+///
+/// What the person's own number reaches was said of the person: that it is somebody else's ends the
+/// contacts. A further number that is somebody else's is only not called again.
+async fn dialled_number(
+    context: &AppContext,
+    tx: &mut WriteTx,
+    entry: &QueueEntry,
+    to: &links::InvitedPerson,
+    outcome: CallOutcome,
+    report: &CallReport,
+) -> Result<DialledNumber, CallCenterError> {
+    let person = open_person(&context.keys.sealer(&to.key_id)?, &to.person_sealed)?;
+    let programme = campaigns::get(tx, entry.campaign).await?.programme_id;
+    let programme = programmes::get(tx, programme).await?.code;
+    let hasher = context.keys.hasher();
+    let others = other_phones(context, tx, &person, &programme).await?;
+    let others: Vec<String> = others.iter().map(|phone| hasher.phone_hash(phone)).collect();
+    let own = &entry.phone_hash;
+    let dialled =
+        report.dialled.as_ref().map_or_else(|| own.clone(), |phone| hasher.phone_hash(phone));
+    if dialled != *own && !others.contains(&dialled) {
+        return Err(CallCenterError::OtherNumber);
+    }
+    if others.is_empty() {
+        return Ok(DialledNumber::default());
+    }
+    let mut dead = calls::dead_numbers(tx, entry.invitation).await?;
+    dead.insert(dialled.clone());
+    let is_left = std::iter::once(own).chain(&others).any(|number| !dead.contains(number));
+    let is_of_person = outcome == CallOutcome::WrongNumber && dialled == *own;
+    let another = outcome.is_dead_number() && is_left && !is_of_person;
+    Ok(DialledNumber { hash: Some(dialled), another })
 }
 
 /// Checks that a call-back can be made: in the future, within contact hours, before the field
@@ -148,13 +207,14 @@ pub(super) async fn end_call(
     entry: &QueueEntry,
     call: CallId,
     ending: &CallEnding,
-    language: Option<Language>,
+    (language, another_number): (Option<Language>, bool),
     now: Timestamp,
 ) -> Result<(), CallCenterError> {
-    let result = CallResult::of(tx, entry, ending, language, now).await?;
+    let result = CallResult::of(tx, entry, ending, (language, another_number), now).await?;
     dispose_cases(context, tx, entry, &result, now).await?;
     let is_open = !cases::open_of_invitations(tx, &[entry.invitation]).await?.is_empty();
-    let is_dead = result.outcome.disposition().is_some_and(Disposition::is_dead_number);
+    let is_dead = result.outcome.disposition().is_some_and(Disposition::is_dead_number)
+        && (result.is_own_number || !result.another_number);
     if is_dead {
         invitations::cancel_next_contacts(tx, &[entry.invitation]).await?;
     } else if !is_open {
@@ -174,6 +234,10 @@ struct CallResult {
     calls: u32,
     soft_refusals: u32,
     tried_day_parts: i64,
+    /// The number is closed, and another one is left.
+    another_number: bool,
+    /// The person's own number was dialled, to which the messages go.
+    is_own_number: bool,
     /// The language that the person speaks, if it is not the one in the queue.
     new_language: Option<Language>,
 }
@@ -183,7 +247,7 @@ impl CallResult {
         tx: &mut WriteTx,
         entry: &QueueEntry,
         ending: &CallEnding,
-        language: Option<Language>,
+        (language, another_number): (Option<Language>, bool),
         now: Timestamp,
     ) -> Result<CallResult, CallCenterError> {
         let outcome = ending.outcome;
@@ -200,9 +264,10 @@ impl CallResult {
             calls: entry.calls + attempts,
             max_calls: entry.max_calls,
             calls_today: calls::attempts_since(tx, entry.invitation, today).await? + attempts,
-            soft_refusals: entry.soft_refusals + u32::from(outcome == CallOutcome::SoftRefusal),
+            soft_refusals: entry.soft_refusals + u32::from(outcome.is_soft_refusal()),
             tried_day_parts: entry.tried_day_parts | tried,
             call_back_at: ending.call_back_at,
+            has_further_number: another_number,
             hours: &plan.hours,
             zones: &zones,
             seed: &entry.phone_hash,
@@ -222,6 +287,11 @@ impl CallResult {
             calls: called.calls,
             soft_refusals: called.soft_refusals,
             tried_day_parts: called.tried_day_parts,
+            another_number,
+            is_own_number: ending
+                .dialled_hash
+                .as_ref()
+                .is_none_or(|number| *number == entry.phone_hash),
             new_language,
         })
     }
@@ -235,7 +305,7 @@ impl CallResult {
             FollowUp::CallAt(at) => (Some(at), kept_promise),
             FollowUp::NoFurtherCall | FollowUp::CasesEnded => (None, None),
         };
-        let is_refusal = self.outcome == CallOutcome::SoftRefusal;
+        let is_refusal = self.outcome.is_soft_refusal();
         QueueUpdate {
             next_at,
             promised_at,
@@ -260,10 +330,21 @@ async fn dispose_cases(
     let source = DispositionSource::Telephone;
     let open = cases::open_of_invitations(tx, &[entry.invitation]).await?;
     match (result.outcome, result.outcome.disposition()) {
+        // The number is closed, and nothing was heard of the person, who has another one. Its own
+        // code would outweigh «no answer» there.
+        (_, Some(_)) if result.another_number => {
+            let heard = Disposition::NothingHeard;
+            cases::set_disposition(tx, &open, heard, &heard.replaces(), source, now).await?;
+        }
         (CallOutcome::HardRefusal, _) => {
             let programme = (!context.config.opts_out_of_all)
                 .then_some(campaigns::get(tx, entry.campaign).await?.programme_id);
             opt_out(tx, &entry.phone_hash, programme, source, now).await?;
+        }
+        // The last number that was left is somebody else's, which says nothing of the own one.
+        (CallOutcome::WrongNumber, _) if !result.is_own_number => {
+            let dead = Disposition::Undeliverable;
+            cases::set_disposition(tx, &open, dead, &dead.replaces(), source, now).await?;
         }
         // The number does not reach this person, in this campaign of the applicant or another.
         (CallOutcome::WrongNumber, _) => {
@@ -271,7 +352,9 @@ async fn dispose_cases(
         }
         (_, Some(_)) if result.new_language.is_some() => {}
         // Two soft refusals count as a refusal.
-        (CallOutcome::SoftRefusal, Some(_)) if result.follow_up == FollowUp::CasesEnded => {
+        (outcome, Some(_))
+            if outcome.is_soft_refusal() && result.follow_up == FollowUp::CasesEnded =>
+        {
             cases::set_disposition(tx, &open, Disposition::Refusal, &[], source, now).await?;
         }
         (_, Some(disposition)) => {

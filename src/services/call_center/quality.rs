@@ -102,9 +102,13 @@ impl Counts {
         self.reached += u32::from(call.outcome.is_reached());
         self.refusals += u32::from(matches!(
             call.outcome,
-            CallOutcome::SoftRefusal | CallOutcome::HardRefusal | CallOutcome::RefusedByOther
+            CallOutcome::SoftRefusal
+                | CallOutcome::HungUp
+                | CallOutcome::HardRefusal
+                | CallOutcome::RefusedByOther
         ));
-        self.no_answers += u32::from(call.outcome == CallOutcome::NoAnswer);
+        self.no_answers +=
+            u32::from(matches!(call.outcome, CallOutcome::NoAnswer | CallOutcome::Unreachable));
         self.interviews += u32::from(call.outcome == CallOutcome::Interviewed);
         self.short += u32::from(is_short);
         self.millis += call.millis;

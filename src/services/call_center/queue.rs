@@ -223,8 +223,10 @@ async fn release_expired_lease(
     // opted out meanwhile. Interviewed is who answered to the end in this call.
     let is_interviewed = calls::has_ended_a_case(&mut tx, call).await?;
     let outcome = if is_interviewed { CallOutcome::Interviewed } else { CallOutcome::Lost };
-    let ending = CallEnding { outcome, call_back_at: None, note_sealed: None };
-    match super::outcome::end_call(context, &mut tx, &entry, call, &ending, None, ended).await {
+    let ending = CallEnding { outcome, call_back_at: None, note_sealed: None, dialled_hash: None };
+    match super::outcome::end_call(context, &mut tx, &entry, call, &ending, (None, false), ended)
+        .await
+    {
         // Another daemon has ended the call meanwhile.
         Err(CallCenterError::CallOver) => Ok(()),
         Err(error) => Err(error),

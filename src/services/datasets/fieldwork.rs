@@ -327,12 +327,12 @@ fn plan_as_run(plan: &ContactPlan, stored: &str) -> PlanAsRun {
         mode: step.mode().as_str().to_owned(),
         after_hours: step.after.as_secs() / 3_600,
         calls: match step.contact {
-            Contact::Telephone { calls } => Some(calls),
+            Contact::Telephone { calls, .. } => Some(calls),
             Contact::Sms(_) | Contact::SmsInterviewOffer(_) | Contact::Paper => None,
         },
         offers_sms_interview: step.offers_sms_interview(),
         condition: step.condition_source().map(str::to_owned),
-        texts: step.texts().map(texts).unwrap_or_default(),
+        texts: step.texts().or(step.opening()).map(texts).unwrap_or_default(),
     };
     let link = plan.own_link_texts();
     let others = [

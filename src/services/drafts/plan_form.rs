@@ -264,6 +264,10 @@ impl PlanForm {
             |name: &str| fields.get(name).map(|text| text.trim().to_owned()).unwrap_or_default();
         let step = |n: usize| {
             let of = |field: &str| text(&format!("step-{n}-{field}"));
+            // A message's text is not carried over to what is said, nor the other way.
+            let is_call = of("mode") == "telephone";
+            let own =
+                |tag: &str| of(&if is_call { format!("opening-{tag}") } else { tag.to_owned() });
             // Whom the step is for is chosen; only under «advanced» it is written.
             let chosen = STEP_AUDIENCES.iter().find(|audience| audience.code == of("who"));
             let unit = of("after-unit");
@@ -273,12 +277,13 @@ impl PlanForm {
                 name: of("name"),
                 after: if is_number { format!("{after}{unit}") } else { after },
                 mode: of("mode"),
-                zh: of("zh"),
-                en: of("en"),
+                zh: own("zh"),
+                en: own("en"),
                 calls: of("calls"),
                 only_if: chosen.map_or_else(|| of("if"), |chosen| chosen.only_if.to_owned()),
                 others: {
-                    let start = format!("step-{n}-text-");
+                    let kind = if is_call { "opening-text" } else { "text" };
+                    let start = format!("step-{n}-{kind}-");
                     let tagged = fields.range(start.clone()..);
                     let tagged = tagged.map_while(|(name, text)| {
                         Some((name.strip_prefix(&start)?.to_owned(), text.trim().to_owned()))
@@ -390,15 +395,16 @@ impl PlanForm {
             let mut value = json!({ "name": step.name, "after": step.after, "mode": if step.mode.is_empty() { "sms" } else { &step.mode } });
             if step.mode == "paper" {
                 // Its text is the questionnaire.
-            } else if is_call {
-                if let Ok(calls) = step.calls.parse::<u32>() {
+            } else {
+                if let Some(calls) = step.calls.parse::<u32>().ok().filter(|_| is_call) {
                     value["calls"] = json!(calls);
                 }
-            } else {
                 let mut own = texts([&step.zh, &step.en]);
                 let others = step.others.iter().filter(|(_, text)| !text.is_empty());
                 own.extend(others.map(|(tag, text)| (tag.clone(), json!(text))));
-                value["text"] = own.into();
+                if !is_call || !own.is_empty() {
+                    value["text"] = own.into();
+                }
             }
             if !step.only_if.is_empty() {
                 value["if"] = json!(step.only_if);

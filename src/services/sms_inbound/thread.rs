@@ -215,7 +215,7 @@ pub async fn hand_to_interviewers(context: &AppContext, reply: i64) -> Result<()
     if !call_queue::is_waiting(&mut tx, invitation).await? {
         let plan = ContactPlan::from_stored(&campaign.plan)?;
         let call = (0..).zip(&plan.steps).find_map(|(number, step)| match step.contact {
-            Contact::Telephone { calls } => Some((number, calls)),
+            Contact::Telephone { calls, .. } => Some((number, calls)),
             _ => None,
         });
         let (step, max_calls) = call.unwrap_or((0, CALLS_ON_REQUEST));

@@ -290,7 +290,9 @@ fn queue_entry(
     invitation: &DueInvitation,
 ) -> Option<call_queue::NewQueueEntry> {
     let step = invitation.upcoming.slot.plan_step()?;
-    let Contact::Telephone { calls } = plan.steps.get(step as usize)?.contact else { return None };
+    let Contact::Telephone { calls, .. } = plan.steps.get(step as usize)?.contact else {
+        return None;
+    };
     Some(call_queue::NewQueueEntry {
         invitation: invitation.id,
         step,

@@ -324,7 +324,7 @@ async fn bubble(app: &AppState, tr: Translator, reply: i64, text: &str) -> Optio
         Err(AnswerError::Text(error)) => Err(error.localized(tr.0)),
         Err(_) => return None,
     };
-    Some(Bubble { field: "answer".into(), language: Language::default(), shown })
+    Some(Bubble { field: "answer".into(), language: Language::default(), shown, is_spoken: false })
 }
 
 fn said_row(

@@ -25,16 +25,20 @@ use crate::adapters::database::accounts::Account;
 use crate::domain::audit::Action;
 use crate::domain::device::DeviceClass;
 use crate::domain::ids::CallId;
-use crate::domain::language::Language;
+use crate::domain::language::{ConsoleLanguage, Language};
 use crate::domain::mode::Mode;
 use crate::domain::personal::Personal;
+use crate::domain::phone::Phone;
 use crate::domain::role::Permission;
 use crate::domain::telephone::CallOutcome;
 use crate::domain::time::Timestamp;
+use crate::services::accounts::colleagues;
 use crate::services::call_center::call_screen::{CallScreen, load_call_screen};
 use crate::services::call_center::outcome::{CallReport, record_outcome};
 use crate::services::call_center::queue::Lease;
-use crate::services::call_center::{CallCenterError, quality, queue, taking_up_again};
+use crate::services::call_center::{
+    CallCenterError, MAX_NOTE, opening, quality, queue, taking_up_again,
+};
 use crate::services::interviews::{AnswerContext, SaveOutcome, Screen, SubmittedPage};
 use views::{CallPage, FormState, ReadyPage, Script};
 
@@ -348,6 +352,7 @@ async fn outcome(
             chosen: form.text("outcome").to_owned(),
             at: form.text("at").to_owned(),
             note: form.text("note").to_owned(),
+            dialled: form.text("dialled").to_owned(),
             ..FormState::default()
         };
         render(&app, &staff, &call_screen, None, form_state).await
@@ -370,6 +375,7 @@ async fn outcome(
         call_back_at: call_back_at.filter(|_| outcome == CallOutcome::CallBack),
         language: Language::parse(form.text("language")),
         note: Personal::new(form.text("note").trim()),
+        dialled: Phone::from_e164(form.text("dialled")).ok(),
     };
     match record_outcome(&app.context, &staff.session.account, call_screen.lease, outcome, &report)
         .await
@@ -384,6 +390,21 @@ async fn outcome(
         Err(CallCenterError::AfterFieldCloses) => {
             render_problem(tr.t("约定的时间在调查结束之后。", "The survey is over by then.").into())
                 .await
+        }
+        Err(CallCenterError::NoteTooLong(length)) => {
+            render_problem(match tr.0 {
+                ConsoleLanguage::Zh => format!("备忘有 {length} 字，至多 {MAX_NOTE} 字，请缩短。"),
+                ConsoleLanguage::En => {
+                    format!("The note has {length} characters; {MAX_NOTE} are kept. Shorten it.")
+                }
+            })
+            .await
+        }
+        Err(CallCenterError::OtherNumber) => {
+            render_problem(
+                tr.t("请选择实际拨打的号码。", "Choose the number that was dialled.").into(),
+            )
+            .await
         }
         Err(CallCenterError::NoSms) => {
             render_problem(tr.t("该号码不能收短信。", "This number gets no messages.").into()).await
@@ -487,6 +508,9 @@ async fn render(
     } else {
         StatusCode::UNPROCESSABLE_ENTITY
     };
+    let interviewer = colleagues::full_name_of(&app.context, &staff.session.account);
+    let interviewer = interviewer.as_ref().map_or("", |name| name.reveal());
+    let spoken = opening::spoken_words(call_screen, &invitation_cases, interviewer);
     let script = match invitation_cases.screen(&paths, wanted) {
         _ if taken_over => Script::AnsweredOnWeb,
         Screen::Welcome => Script::welcome(&invitation_cases, call_screen),
@@ -505,7 +529,7 @@ async fn render(
         &CallPage::new(
             staff,
             call_screen,
-            script,
+            (script, spoken),
             &form_state,
             now,
             (app.context.dialer.is_some(), &invitation_cases.languages()),

@@ -16,6 +16,7 @@ use crate::domain::telephone::CallOutcome;
 use crate::domain::time::Timestamp;
 use crate::domain::words::Words;
 use crate::services::call_center::call_screen::CallScreen;
+use crate::services::call_center::opening::SpokenWords;
 use crate::services::call_center::quality::Today;
 use crate::services::interviews::InvitationCases;
 
@@ -27,6 +28,7 @@ pub struct FormState<'a> {
     pub chosen: String,
     pub at: String,
     pub note: String,
+    pub dialled: String,
     pub rejected: Option<RejectedAnswers>,
 }
 
@@ -206,8 +208,12 @@ pub struct CallPage<'a> {
     promised: Option<String>,
     previous_calls: Vec<PreviousCall<'a>>,
     script: Script<'a>,
+    /// What to say first, and when the respondent asks.
+    spoken: Option<SpokenWords>,
+    attempts: String,
     /// Outcomes to choose from: value and label.
-    outcomes: Vec<(&'static str, &'static str)>,
+    outcomes: Vec<(&'static str, Vec<(&'static str, &'static str)>)>,
+    dialled: &'a str,
     chosen: &'a str,
     at: &'a str,
     note: &'a str,
@@ -216,33 +222,57 @@ pub struct CallPage<'a> {
     others: Vec<Language>,
 }
 
-/// Outcomes that an interviewer can choose, in the order of the page. A complete interview is
-/// recorded automatically.
-const OUTCOMES: [CallOutcome; 17] = [
-    CallOutcome::NoAnswer,
-    CallOutcome::Busy,
-    CallOutcome::MessageLeft,
-    CallOutcome::CallBack,
-    CallOutcome::LinkSent,
-    CallOutcome::SoftRefusal,
-    CallOutcome::HardRefusal,
-    CallOutcome::RefusedByOther,
-    CallOutcome::WrongNumber,
-    CallOutcome::NonWorking,
-    CallOutcome::Disconnected,
-    CallOutcome::OutOfService,
-    CallOutcome::Language,
-    CallOutcome::Unable,
-    CallOutcome::Deceased,
-    CallOutcome::Other,
-    CallOutcome::NotDialled,
+/// Outcomes that an interviewer can choose, in the order of the page and by what was heard. A
+/// complete interview is recorded automatically.
+const OUTCOMES: [((&str, &str), &[CallOutcome]); 4] = [
+    (
+        ("没有人接", "Nobody picked up"),
+        &[
+            CallOutcome::NoAnswer,
+            CallOutcome::Busy,
+            CallOutcome::Unreachable,
+            CallOutcome::MessageLeft,
+            CallOutcome::HungUp,
+        ],
+    ),
+    (
+        ("号码有问题", "The number"),
+        &[
+            CallOutcome::NonWorking,
+            CallOutcome::Disconnected,
+            CallOutcome::OutOfService,
+            CallOutcome::Barred,
+            CallOutcome::Fax,
+            CallOutcome::WrongNumber,
+        ],
+    ),
+    (
+        ("接通了", "Somebody was reached"),
+        &[
+            CallOutcome::CallBack,
+            CallOutcome::LinkSent,
+            CallOutcome::SoftRefusal,
+            CallOutcome::HardRefusal,
+            CallOutcome::RefusedByOther,
+            CallOutcome::Language,
+            CallOutcome::Unable,
+            CallOutcome::Deceased,
+            CallOutcome::Other,
+        ],
+    ),
+    (("没有拨", "No call"), &[CallOutcome::NotDialled]),
 ];
 
 impl<'a> CallPage<'a> {
+    /// Nothing was asked yet: the opening words are what comes next.
+    fn is_at_beginning(&self) -> bool {
+        matches!(self.script, Script::Welcome { .. })
+    }
+
     pub fn new(
         staff: &'a Staff,
         call_screen: &'a CallScreen,
-        script: Script<'a>,
+        (script, spoken): (Script<'a>, SpokenWords),
         form_state: &'a FormState<'_>,
         now: Timestamp,
         (can_dial, asked_in): (bool, &[Language]),
@@ -269,12 +299,27 @@ impl<'a> CallPage<'a> {
             local_time: format_time(now),
             promised: call_screen.promised_at.map(format_time),
             previous_calls: call_screen.previous_calls.iter().map(previous_call).collect(),
+            spoken: match script {
+                Script::Welcome { .. } | Script::Questions(_) => Some(spoken),
+                Script::AnsweredOnWeb | Script::NothingToAsk => None,
+            },
             script,
+            attempts: call_screen
+                .attempts_by_day_part()
+                .into_iter()
+                .map(|(part, count)| format!("{} {count}", tr.pair(part.labels())))
+                .collect::<Vec<_>>()
+                .join(" · "),
             outcomes: OUTCOMES
                 .into_iter()
-                .filter(is_possible)
-                .map(|outcome| (outcome.as_str(), tr.pair(outcome.labels())))
+                .map(|(heard, outcomes)| {
+                    let possible = outcomes.iter().filter(|outcome| is_possible(outcome));
+                    let label =
+                        |outcome: &CallOutcome| (outcome.as_str(), tr.pair(outcome.labels()));
+                    (tr.pair(heard), possible.map(label).collect())
+                })
                 .collect(),
+            dialled: &form_state.dialled,
             chosen: &form_state.chosen,
             at: &form_state.at,
             note: &form_state.note,

@@ -243,7 +243,7 @@ pub async fn prepare_launch(
     let campaign_route = checks::find_route(context, request, &plan)?;
     // A plan that runs is never stopped by this: it is looked at before the launch only.
     let shows_signature = |step: &&crate::domain::contact_plan::Step| {
-        step.texts().is_some_and(|texts| {
+        step.texts().or(step.opening()).is_some_and(|texts| {
             texts.values().any(|template| template.uses(Placeholder::Signature))
         })
     };

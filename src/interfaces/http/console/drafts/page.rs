@@ -20,6 +20,7 @@ use crate::adapters::database::drafts::CampaignDraft;
 use crate::domain::contact_plan::{ContactPlanError, PlanFile};
 use crate::domain::contact_window::Calendar;
 use crate::domain::language::Language;
+use crate::domain::words::Words;
 use crate::interfaces::errors::LocalizedError;
 use crate::services::campaigns::LaunchError;
 use crate::services::campaigns::message_text::MessagePreview;
@@ -47,6 +48,27 @@ pub const PLACEHOLDERS: [(&str, (&str, &str)); 6] = [
     ("{days_left}", ("剩余天数", "days left")),
 ];
 
+/// Those of an interviewer's opening words.
+pub const SPOKEN_PLACEHOLDERS: [(&str, (&str, &str)); 7] = [
+    ("{name}", ("姓名", "name")),
+    ("{interviewer}", ("访问员", "interviewer")),
+    ("{signature}", ("签名", "signature")),
+    ("{applicant}", ("申报单位", "applicant")),
+    ("{subject}", ("评价对象", "subject")),
+    ("{minutes}", ("分钟数", "minutes")),
+    ("{days_left}", ("剩余天数", "days left")),
+];
+
+/// The field of a text: what is said and what is written have fields of their own.
+fn text_field(n: usize, is_call: bool, tag: &str) -> String {
+    match (is_call, tag) {
+        (false, "zh" | "en") => format!("step-{n}-{tag}"),
+        (false, tag) => format!("step-{n}-text-{tag}"),
+        (true, "zh" | "en") => format!("step-{n}-opening-{tag}"),
+        (true, tag) => format!("step-{n}-opening-text-{tag}"),
+    }
+}
+
 struct RehearsalView {
     code: String,
     people: u32,
@@ -64,6 +86,8 @@ pub struct Bubble {
     pub field: String,
     pub language: Language,
     pub shown: Result<MessagePreview, String>,
+    /// It is said, not sent: it has no parts and costs nothing.
+    pub is_spoken: bool,
 }
 
 /// The messages that are being typed.
@@ -167,26 +191,37 @@ impl DraftPage<'_> {
     /// The texts of a step: field, language, label, text.
     fn texts<'b>(&self, n: &usize, step: &'b StepForm) -> Vec<(String, String, String, &'b str)> {
         let tr = self.layout.tr;
-        let mut all = vec![
-            (
-                format!("step-{n}-zh"),
-                "zh".to_owned(),
-                tr.t("中文短信", "Text in Chinese").to_owned(),
-                step.zh.as_str(),
+        let is_call = step.mode == "telephone";
+        let (zh, en, other) = match is_call {
+            true => (
+                tr.t("中文开场白", "Opening words in Chinese"),
+                tr.t("英文开场白", "Opening words in English"),
+                tr.t("开场白：", "Opening words in"),
             ),
-            (
-                format!("step-{n}-en"),
-                "en".to_owned(),
-                tr.t("英文短信", "Text in English").to_owned(),
-                step.en.as_str(),
+            false => (
+                tr.t("中文短信", "Text in Chinese"),
+                tr.t("英文短信", "Text in English"),
+                tr.t("短信：", "Text in"),
             ),
-        ];
-        all.extend(step.others.iter().map(|(tag, text)| {
+        };
+        let both = [("zh", zh, &step.zh), ("en", en, &step.en)];
+        let both = both.map(|(tag, label, text)| {
+            (text_field(*n, is_call, tag), tag.to_owned(), label.to_owned(), text.as_str())
+        });
+        let others = step.others.iter().map(|(tag, text)| {
             let language = Language::parse(tag).unwrap_or_default();
-            let label = format!("{} {}", tr.t("短信：", "Text in"), language.autonym());
-            (format!("step-{n}-text-{tag}"), tag.clone(), label, text.as_str())
-        }));
-        all
+            let label = format!("{other} {}", language.autonym());
+            (text_field(*n, is_call, tag), tag.clone(), label, text.as_str())
+        });
+        both.into_iter().chain(others).collect()
+    }
+
+    /// Placeholders that a step's texts may have.
+    fn placeholders(
+        &self,
+        step: &StepForm,
+    ) -> &'static [(&'static str, (&'static str, &'static str))] {
+        if step.mode == "telephone" { &SPOKEN_PLACEHOLDERS } else { &PLACEHOLDERS }
     }
 
     fn bubble(&self, field: &str) -> Option<&Bubble> {
@@ -273,6 +308,9 @@ fn field_of(error: &ContactPlanError) -> String {
         ContactPlanError::Text { step: n, language, .. } => {
             text(&format!("step-{}", n.saturating_sub(1)), language)
         }
+        ContactPlanError::Opening { step: n, language, .. } => {
+            text(&format!("step-{}-opening", n.saturating_sub(1)), language)
+        }
         ContactPlanError::NoText { step: n, .. } => step(n, "zh"),
         ContactPlanError::Calls { step: n, .. } | ContactPlanError::CallsBySms { step: n, .. } => {
             step(n, "calls")
@@ -312,20 +350,23 @@ pub async fn bubbles(
         MessagePreviews::of(&app.context, draft, (&typed.gateway, signature, longest_name)).await?;
     let mut all = Vec::new();
     for (n, step) in typed.plan.steps.iter().enumerate() {
-        if ["telephone", "paper"].contains(&step.mode.as_str()) {
+        if step.mode == "paper" {
             continue;
         }
-        let own = [("zh", &step.zh), ("en", &step.en)]
-            .into_iter()
-            .map(|(tag, text)| (format!("step-{n}-{tag}"), tag.to_owned(), text));
-        let others = step
-            .others
-            .iter()
-            .map(|(tag, text)| (format!("step-{n}-text-{tag}"), tag.clone(), text));
-        for (field, tag, text) in own.chain(others).filter(|(.., text)| !text.is_empty()) {
-            let language = Language::parse(&tag).unwrap_or_default();
-            let shown = previews.preview(text, language).map_err(|error| error.localized(tr.0));
-            all.push(Bubble { field, language, shown });
+        let is_spoken = step.mode == "telephone";
+        let own = [("zh", &step.zh), ("en", &step.en)].into_iter();
+        let others = step.others.iter().map(|(tag, text)| (tag.as_str(), text));
+        for (tag, text) in own.chain(others) {
+            let language = Language::parse(tag).unwrap_or_default();
+            let shown = match (is_spoken, text.as_str()) {
+                // What will be said without words of its own is worth a look, in these two.
+                (true, "") => previews.preview_spoken(&Words::of(language).call.opening, language),
+                (false, "") => continue,
+                (true, text) => previews.preview_spoken(text, language),
+                (false, text) => previews.preview(text, language),
+            };
+            let shown = shown.map_err(|error| error.localized(tr.0));
+            all.push(Bubble { field: text_field(n, is_spoken, tag), language, shown, is_spoken });
         }
     }
     Ok(all)
