@@ -226,13 +226,12 @@ pub struct CallPage<'a> {
 /// complete interview is recorded automatically.
 const OUTCOMES: [((&str, &str), &[CallOutcome]); 4] = [
     (
-        ("没有人接", "Nobody picked up"),
+        ("没人应答", "No answer by a person"),
         &[
             CallOutcome::NoAnswer,
             CallOutcome::Busy,
             CallOutcome::Unreachable,
             CallOutcome::MessageLeft,
-            CallOutcome::HungUp,
         ],
     ),
     (
@@ -251,6 +250,7 @@ const OUTCOMES: [((&str, &str), &[CallOutcome]); 4] = [
         &[
             CallOutcome::CallBack,
             CallOutcome::LinkSent,
+            CallOutcome::HungUp,
             CallOutcome::SoftRefusal,
             CallOutcome::HardRefusal,
             CallOutcome::RefusedByOther,
