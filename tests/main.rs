@@ -54,6 +54,7 @@ mod racing_programs;
 mod raw_smsc;
 mod replies;
 mod respondent_inputs;
+mod respondent_organiser;
 mod respondent_pages;
 mod respondent_sessions;
 mod response_quality;

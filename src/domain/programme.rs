@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::category::Category;
 use super::language::LocalizedText;
+use super::organiser::{ColourError, Organiser};
 use super::privacy::PrivacyNotice;
 use super::time::days;
 
@@ -41,6 +42,9 @@ pub struct Programme {
     /// The notice to which respondents consent before the first question.
     #[serde(default)]
     pub privacy: PrivacyNotice,
+    /// Who runs it, as respondents see it.
+    #[serde(default, skip_serializing_if = "Organiser::is_empty")]
+    pub organiser: Organiser,
 }
 
 #[derive(Debug, thiserror::Error, strum::IntoStaticStr)]
@@ -50,6 +54,8 @@ pub enum ProgrammeError {
     Toml(String),
     #[error("{key}: {problem}")]
     Value { key: &'static str, problem: String },
+    #[error("organiser.colour: {0}")]
+    Colour(#[from] ColourError),
 }
 
 fn shanghai() -> Tz {
@@ -78,6 +84,7 @@ impl Programme {
             caps: BTreeMap::new(),
             retention_months: None,
             privacy: PrivacyNotice::default(),
+            organiser: Organiser::default(),
         }
     }
 
@@ -117,7 +124,7 @@ impl Programme {
         if let Some((key, problem)) = programme.privacy.problem() {
             return wrong(key, problem);
         }
-        Ok(())
+        programme.organiser.check()
     }
 
     /// Returns the maximum number of names on a list, and of the sample.

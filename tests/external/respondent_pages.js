@@ -9,7 +9,7 @@ const task = JSON.parse(fs.readFileSync(0, "utf8"));
 const wrong = [];
 let looks = 0;
 
-async function look(browser, name, url, submit, width, scheme) {
+async function look(browser, { name, url, submit, logo, enlarged }, width, scheme) {
   const page = await browser.newPage();
   const at = `${name} ${width}px ${scheme}`;
   const requests = [];
@@ -27,12 +27,20 @@ async function look(browser, name, url, submit, width, scheme) {
   if (submit) {
     await Promise.all([page.waitForNavigation(), page.$eval('form[action*="/answers"] button', (button) => button.click())]);
   } else {
-    const others = requests.filter((request) => request !== url);
+    const others = requests.filter((request) => request !== url && !(logo && new URL(request).pathname.startsWith(logo)));
     if (others.length > 0) wrong.push(`${at}: asks for more than the page: ${others.join(" ")}`);
     if (weight > 14 * 1024) wrong.push(`${at}: weighs ${weight} bytes`);
   }
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
   if (wide > 0) wrong.push(`${at}: is ${wide} px too wide`);
+  if (logo && !(await page.evaluate(() => [...document.images].every((image) => image.naturalWidth > 0)))) wrong.push(`${at}: the logo is not shown`);
+  if (enlarged) {
+    // The letters of WeChat's largest setting.
+    await page.evaluate(() => (document.documentElement.style.fontSize = "160%"));
+    const wider = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+    if (wider > 0) wrong.push(`${at}: with large letters is ${wider} px too wide`);
+    await page.evaluate(() => (document.documentElement.style.fontSize = ""));
+  }
   // A scale runs with the page: from right to left in Arabic.
   const runsWithPage = await page.evaluate(() => {
     const [first, second] = [...document.querySelectorAll(".scale label")].map((label) => label.getBoundingClientRect().left);
@@ -106,9 +114,9 @@ async function byKeyboard(browser, url) {
 (async () => {
   const browser = await puppeteer.launch({ executablePath: task.chromium, args: ["--no-sandbox", "--disable-dev-shm-usage"], headless: true });
   try {
-    for (const { name, url, submit } of task.pages) {
+    for (const shown of task.pages) {
       for (const width of [320, 1280]) {
-        for (const scheme of ["light", "dark"]) await look(browser, name, url, submit, width, scheme);
+        for (const scheme of ["light", "dark"]) await look(browser, shown, width, scheme);
       }
     }
     if (task.interview) await byKeyboard(browser, task.interview);

@@ -51,6 +51,7 @@ pub mod questionnaires;
 pub mod quotas;
 pub mod rates;
 pub mod receipts;
+pub mod refusals;
 pub mod replicates;
 pub mod replies;
 pub mod reply_parts;

@@ -72,6 +72,34 @@ fn read(definition: &str) -> Result<Programme> {
         .map_err(|e| DatabaseError::Unreadable { what: "a programme", value: e.to_string() })
 }
 
+/// Stores the picture on top of a programme's pages, in place of the one before.
+pub async fn put_logo(
+    tx: &mut AnyConnection,
+    programme: ProgrammeId,
+    name: &str,
+    content: Vec<u8>,
+) -> Result<()> {
+    let sql = "INSERT INTO programme_logo (programme_id, name, content) VALUES ($1, $2, $3)
+               ON CONFLICT (programme_id) DO UPDATE SET name = excluded.name, content = \
+               excluded.content";
+    sqlx::query(sql).bind(programme.0).bind(name.to_owned()).bind(content).execute(tx).await?;
+    Ok(())
+}
+
+pub async fn remove_logo(tx: &mut AnyConnection, programme: ProgrammeId) -> Result<()> {
+    sqlx::query("DELETE FROM programme_logo WHERE programme_id = $1")
+        .bind(programme.0)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+/// Returns a picture by its name.
+pub async fn logo(connection: &mut AnyConnection, name: &str) -> Result<Option<Vec<u8>>> {
+    let sql = "SELECT content FROM programme_logo WHERE name = $1 LIMIT 1";
+    Ok(sqlx::query_scalar(sql).bind(name.to_owned()).fetch_optional(connection).await?)
+}
+
 /// Returns the applicants of a programme, by code and name.
 pub async fn applicants(
     connection: &mut AnyConnection,

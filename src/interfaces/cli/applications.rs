@@ -11,6 +11,7 @@ use super::{output, read_file, read_text};
 use crate::adapters::database::applications::{self, ApplicationState};
 use crate::adapters::database::{application_events, lists, programmes};
 use crate::domain::language::Language;
+use crate::domain::programme::Programme;
 use crate::services;
 use crate::services::application_forms::draft::CreatedDraft;
 use crate::services::application_forms::{self, Document, ReadApplication, ReadList};
@@ -99,7 +100,12 @@ pub async fn programme(context: &AppContext, command: ProgrammeCommand) -> Resul
             return print_overview(context, &code, json).await;
         }
     };
-    let programme = services::programmes::apply_programme(context, &read_text(&file)?)
+    let text = read_text(&file)?;
+    let programme = Programme::parse(&text).with_context(|| file.display().to_string())?;
+    let beside = file.parent().unwrap_or(Path::new(""));
+    let logo = programme.organiser.logo.as_ref().map(|logo| read_file(&beside.join(logo)));
+    let logo = logo.transpose()?;
+    let programme = services::programmes::apply_with_logo(context, programme, logo)
         .await
         .with_context(|| file.display().to_string())?;
     print_line!("programme {} is set: {}", programme.code, programme.name.zh());

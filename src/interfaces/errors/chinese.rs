@@ -6,6 +6,8 @@ use crate::domain::contact_plan::ContactPlanError;
 use crate::domain::contact_window::ContactHoursError;
 use crate::domain::holidays::HolidaysError;
 use crate::domain::language::{ConsoleLanguage, Language};
+use crate::domain::logo::{LogoError, MAX_LOGO_BYTES, MAX_LOGO_SIDE};
+use crate::domain::organiser::ColourError;
 use crate::domain::phone::PhoneError;
 use crate::domain::programme::ProgrammeError;
 use crate::domain::questionnaire::{EditError, QuestionnaireError};
@@ -379,6 +381,22 @@ impl LocalizedError for VersionConflict {
     }
 }
 
+impl LocalizedError for LogoError {
+    fn zh(&self) -> Option<String> {
+        Some(match self {
+            LogoError::Svg => "SVG 可能含有脚本，不能使用；请把标志另存为 PNG 或 WebP".to_owned(),
+            LogoError::NotAPicture => "不是完整的 PNG、JPEG 或 WebP 图片".to_owned(),
+            LogoError::TooManyBytes(size) => {
+                format!("图片有 {size} KB，最多 {} KB", MAX_LOGO_BYTES / 1024)
+            }
+            LogoError::TooManyPixels(width, height) => {
+                format!("图片为 {width} × {height} 像素，每边最多 {MAX_LOGO_SIDE}")
+            }
+            LogoError::Moving => "不能使用动图；请另存其中一帧".to_owned(),
+        })
+    }
+}
+
 impl LocalizedError for RegistrationError {
     fn zh(&self) -> Option<String> {
         Some(match self {
@@ -388,8 +406,24 @@ impl LocalizedError for RegistrationError {
                 "certificate_months" => "证书期限为 1 到 24 个月".to_owned(),
                 "retention_months" => "保留期为 1 到 120 个月，留空则仅人工清除".to_owned(),
                 "dataset_lead_days" => "评分所需天数过多，没有留给调查的时间".to_owned(),
+                "organiser.name" => "主办方名称不能为空，每种语言最多 60 字".to_owned(),
+                "organiser.thanks" => "感谢语不能为空，每种语言最多 600 字".to_owned(),
+                "organiser.phone" => {
+                    "主办方电话：请用数字、空格、+、- 和括号，最多 30 个字符".to_owned()
+                }
+                "organiser.email" => "主办方邮箱格式有误".to_owned(),
                 key => format!("{key} 有误：{self}"),
             },
+            RegistrationError::Programme(ProgrammeError::Colour(error)) => match error {
+                ColourError::Form => "颜色请写成 #rrggbb，例如 #8a1c1c".to_owned(),
+                ColourError::TooLight { given, nearest } => format!(
+                    "颜色 {given} 过浅，白字看不清（对比度须达到 4.5）；最接近的可用颜色是 {nearest}"
+                ),
+            },
+            RegistrationError::Logo(error) => return error.zh(),
+            RegistrationError::LogoFile => {
+                "规则中的 organiser.logo 只供命令行使用；请去掉，并在“准备”页上传标志".to_owned()
+            }
             RegistrationError::ChangedNotice(version) => {
                 format!("隐私告知 {version} 版已有另一文本，受访者可能已同意；请提高版本号")
             }

@@ -78,6 +78,7 @@ coded_errors![
     crate::domain::contact_plan::ContactPlanError,
     crate::domain::contact_window::ContactHoursError,
     crate::domain::holidays::HolidaysError,
+    crate::domain::logo::LogoError,
     crate::domain::phone::PhoneError,
     crate::domain::programme::ProgrammeError,
     crate::domain::questionnaire::QuestionnaireError,

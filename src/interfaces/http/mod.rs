@@ -141,6 +141,7 @@ fn build_state(context: Arc<AppContext>) -> Arc<AppState> {
         answer_counts: AnswerCounts::default(),
         contact_hours: ContactHourCounts::default(),
         metrics_cache: metrics::MetricsCache::default(),
+        organisers: respondent::OrganiserCache::default(),
         unreadable_entries: metrics::LabelledCounter::default(),
         stopping: watch::Sender::new(false),
     })
@@ -199,6 +200,7 @@ async fn add_headers_and_trace(
         http.response.status_code = tracing::field::Empty
     );
     let mut response = framework_errors::replace(request, next).instrument(span.clone()).await;
+    response = respondent::name_organisers(&app, response).await;
     let status = response.status().as_u16();
     // The value is signed because an unsigned one would be exported as text.
     span.record("http.response.status_code", i64::from(status));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::failed_attempt_limiter::{FailedAttemptLimiter, KeyedLimiter};
-use super::{console, metrics};
+use super::{console, metrics, respondent};
 use crate::services::context::AppContext;
 use crate::services::interviews::InterviewService;
 use crate::services::monitoring::answers::AnswerCounts;
@@ -27,6 +27,8 @@ pub struct AppState {
     pub(super) answer_counts: AnswerCounts,
     pub(super) contact_hours: ContactHourCounts,
     pub(super) metrics_cache: metrics::MetricsCache,
+    /// Whom respondents ask, for pages that belong to no invitation.
+    pub(super) organisers: respondent::OrganiserCache,
     /// Entries of pushes that could not be read, by gateway and kind.
     pub(super) unreadable_entries: metrics::LabelledCounter,
     /// Limits sign-in attempts by the client's address; many interviewers may share one.

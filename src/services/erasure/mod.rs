@@ -19,8 +19,8 @@ pub use reapply_erasures::reapply_erasures;
 
 use crate::adapters::crypto::{KeyRingError, SealError};
 use crate::adapters::database::{
-    DatabaseError, application_drafts, drafts, events, gateway_log, quotas, receipts, replies,
-    suppressions,
+    DatabaseError, application_drafts, drafts, events, gateway_log, quotas, receipts, refusals,
+    replies, suppressions,
 };
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
@@ -123,6 +123,7 @@ async fn remove_old_rows(context: &AppContext) -> Result<RemovedCounts, ErasureE
     let now = context.clock.now();
     let keep = &context.config.housekeeping;
     let mut tx = context.database.write().await?;
+    refusals::delete_expired(&mut tx, now).await?;
     drafts::delete_stale_lists(&mut tx, now - KEEP_DRAFTS, now - KEEP_HANDED_IN).await?;
     let stale_keys = application_drafts::delete_stale(&mut tx, now - KEEP_FORMS).await?;
     events::delete_before(&mut tx, now - KEEP_EVENTS).await?;

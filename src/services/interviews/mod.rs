@@ -3,7 +3,7 @@
 //! In goes the code of a personal link and what a form sent; out comes a [`Screen`]. Looking
 //! changes nothing (message scanners open links); only what a respondent sends does, each in one
 //! transaction that is on disk before anybody is thanked (invariant I5): [`save_page`] takes pages,
-//! [`keep_page`] what stands on a page that is left, [`paper_answers`] a paper form that staff keyed in, [`respondent_requests`] what somebody wants instead. Nothing is asked before the privacy notice
+//! [`keep_page`] what stands on a page that is left, [`paper_answers`] a paper form that staff keyed in, [`respondent_requests`] what somebody wants instead, [`refusals`] that somebody wants no more. Nothing is asked before the privacy notice
 //! is agreed to. A respondent's cases are asked one after another, in the order of their
 //! applications' codes. It knows no HTML and sends nothing.
 
@@ -13,6 +13,7 @@ mod keep_page;
 mod launched_cache;
 mod lookup;
 mod paper_answers;
+mod refusals;
 mod respondent_requests;
 mod save_page;
 pub mod sms_conversation;

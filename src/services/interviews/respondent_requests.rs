@@ -12,7 +12,7 @@ use super::{InterviewError, InterviewService};
 use crate::adapters::database::cases::{self, DispositionSource, WithdrawnCase};
 use crate::adapters::database::replies::{self, NewReply};
 use crate::adapters::database::{
-    DatabaseError, WriteTx, campaigns, consents, invitations, links, quotas, responses,
+    DatabaseError, WriteTx, campaigns, invitations, links, quotas, responses,
 };
 use crate::domain::contact_plan::ContactPlan;
 use crate::domain::disposition::Disposition;
@@ -21,7 +21,6 @@ use crate::domain::mode::Mode;
 use crate::domain::reply::ReplyMeaning;
 use crate::domain::time::Timestamp;
 use crate::services::sealing::seal_context;
-use crate::services::suppressions::opt_out;
 
 /// When somebody would rather be reminded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,27 +104,6 @@ pub async fn withdraw_answers(
 }
 
 impl InterviewService {
-    /// The respondent refuses for good (AAPOR 2.112): all open cases end, and the number is
-    /// suppressed like after an opt-out by SMS.
-    pub async fn refuse(&self, code: &str) -> Result<(), InterviewError> {
-        let now = self.context.clock.now();
-        let mut tx = self.context.database.write().await?;
-        let invitation_cases = self.load_in_transaction(&mut tx, code, Mode::Web).await?;
-        let programme =
-            invitation_cases.programme_id().filter(|_| !self.context.config.opts_out_of_all);
-        let phone_hash =
-            links::invited_person(&mut tx, invitation_cases.invitation.id).await?.phone_hash;
-        // Cases are locked before invitations, here as everywhere.
-        let answered = cases::lock_answered(&mut tx, invitation_cases.invitation.id).await?;
-        opt_out(&mut tx, &phone_hash, programme, DispositionSource::Web, now).await?;
-        if consents::withdraw(&mut tx, invitation_cases.invitation.id, now).await? {
-            withdraw_answers(&mut tx, &answered, DispositionSource::Web, now).await?;
-        }
-        invitations::mark_opened(&mut tx, invitation_cases.invitation.id, now).await?;
-        tx.commit().await?;
-        Ok(())
-    }
-
     /// The respondent is no user of this case's subject (AAPOR 4.1).
     pub async fn mark_not_eligible(
         &self,

@@ -3,13 +3,17 @@
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
+use data_encoding::HEXLOWER;
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 
 use crate::adapters::crypto::{KeyRingError, SealError};
 use crate::adapters::database::applications::{self, Application, Declaration};
 use crate::adapters::database::programmes::KnownApplicant;
 use crate::adapters::database::{DatabaseError, consents, programmes};
 use crate::domain::category::Category;
+use crate::domain::logo::{Logo, LogoError};
+use crate::domain::organiser::Organiser;
 use crate::domain::personal::Personal;
 use crate::domain::programme::{Programme, ProgrammeError, is_code};
 use crate::domain::questionnaire::{ROUTING_FACTS, is_field_name};
@@ -36,6 +40,14 @@ pub enum RegistrationError {
             agreed to it; raise the version"
     )]
     ChangedNotice(String),
+    #[error("organiser.logo: {0}")]
+    #[strum(transparent)]
+    Logo(#[from] LogoError),
+    #[error(
+        "organiser.logo: only `programme apply` reads a file beside it; leave the key out, and \
+            upload the logo on the console"
+    )]
+    LogoFile,
     #[error("no programme has the code {0}")]
     UnknownProgramme(String),
     #[error("the file has no [[application]]")]
@@ -142,10 +154,76 @@ pub async fn apply_programme(
     put_programme(context, Programme::parse(toml_text)?, &ExpectedVersion::Any).await
 }
 
-/// Stores a parsed programme over the version that is expected, like [`apply_programme`].
+/// Like [`apply_programme`], with the content of the file that `organiser.logo` names.
+pub async fn apply_with_logo(
+    context: &AppContext,
+    mut programme: Programme,
+    logo: Option<Vec<u8>>,
+) -> Result<Programme, RegistrationError> {
+    programme.organiser.logo = None;
+    let logo = logo.map(Logo::parse).transpose()?;
+    put_with_logo(context, programme, logo, &ExpectedVersion::Any).await
+}
+
+/// Stores a parsed programme over the version that is expected, like [`apply_programme`]. Its logo
+/// stays.
 pub async fn put_programme(
     context: &AppContext,
     programme: Programme,
+    expected: &ExpectedVersion,
+) -> Result<Programme, RegistrationError> {
+    put_with_logo(context, programme, None, expected).await
+}
+
+/// Sets or removes the logo of a programme.
+pub async fn set_logo(
+    context: &AppContext,
+    code: &str,
+    content: Option<Vec<u8>>,
+) -> Result<(), RegistrationError> {
+    let logo = content.map(Logo::parse).transpose()?;
+    let mut tx = context.database.write().await?;
+    versions::hold(&mut tx, "programme", code).await?;
+    let (id, mut programme) = programmes::find(&mut tx, code)
+        .await?
+        .ok_or_else(|| RegistrationError::UnknownProgramme(code.to_owned()))?;
+    programme.organiser.logo = logo.as_ref().map(logo_name);
+    programmes::put(&mut tx, &programme, context.clock.now()).await?;
+    match (logo, &programme.organiser.logo) {
+        (Some(logo), Some(name)) => {
+            programmes::put_logo(&mut tx, id, name, logo.content).await?;
+        }
+        _ => programmes::remove_logo(&mut tx, id).await?,
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+/// The name of a stored logo: its size, so that pages need not move when it is loaded, and the hash
+/// of its bytes, so that it can be cached for good.
+fn logo_name(logo: &Logo) -> String {
+    let hash = HEXLOWER.encode(&Sha256::digest(&logo.content)[..10]);
+    format!("{}x{}-{hash}.{}", logo.width, logo.height, logo.kind.extension())
+}
+
+/// Returns the organisers of all programmes, without repetitions.
+pub async fn organisers(context: &AppContext) -> Result<Vec<Organiser>, RegistrationError> {
+    let mut connection = context.database.read().await?;
+    let mut all: Vec<Organiser> = Vec::new();
+    for code in programmes::codes(&mut connection).await? {
+        let found = programmes::find(&mut connection, &code).await?;
+        let organiser = found.map(|(_, programme)| programme.organiser).unwrap_or_default();
+        if !organiser.is_empty() && !all.contains(&organiser) {
+            all.push(organiser);
+        }
+    }
+    Ok(all)
+}
+
+async fn put_with_logo(
+    context: &AppContext,
+    mut programme: Programme,
+    logo: Option<Logo>,
     expected: &ExpectedVersion,
 ) -> Result<Programme, RegistrationError> {
     programme.check()?;
@@ -153,8 +231,19 @@ pub async fn put_programme(
     versions::hold(&mut tx, "programme", &programme.code).await?;
     let current = programmes::find(&mut tx, &programme.code).await?;
     let earlier = current.as_ref().map(|(_, current)| current.privacy.clone());
+    let stored = current.as_ref().and_then(|(_, current)| current.organiser.logo.clone());
     expected.check(current.map(|(_, current)| version_of(&current)))?;
+    programme.organiser.logo = match (&logo, programme.organiser.logo.take()) {
+        (Some(logo), _) => Some(logo_name(logo)),
+        (None, Some(said)) if Some(&said) != stored.as_ref() => {
+            return Err(RegistrationError::LogoFile);
+        }
+        (None, _) => stored,
+    };
     let id = programmes::put(&mut tx, &programme, context.clock.now()).await?;
+    if let (Some(logo), Some(name)) = (logo, &programme.organiser.logo) {
+        programmes::put_logo(&mut tx, id, name, logo.content).await?;
+    }
     let notice = &programme.privacy;
     let text =
         serde_json::to_string(&notice.text).map_err(|e| RegistrationError::Toml(e.to_string()))?;

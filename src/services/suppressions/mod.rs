@@ -10,7 +10,8 @@ pub use known_at_launch::dispose_known_at_launch;
 use crate::adapters::database::cases::DispositionSource;
 use crate::adapters::database::suppressions::{self, NewSuppression};
 use crate::adapters::database::{
-    DatabaseError, WriteTx, cases, further_numbers, invitations, programmes, wrong_numbers,
+    DatabaseError, WriteTx, cases, further_numbers, invitations, programmes, refusals,
+    wrong_numbers,
 };
 use crate::domain::disposition::Disposition;
 use crate::domain::ids::{InvitationId, ProgrammeId};
@@ -51,6 +52,14 @@ pub async fn suppress(
     };
     let mut invitation_ids = Vec::new();
     for phone_hash in &numbers {
+        invitation_ids.extend(invitations::list_by_phone(tx, phone_hash, programme).await?);
+    }
+    // Locked in this order everywhere.
+    invitation_ids.sort_unstable();
+    // Before: whoever takes a refusal back at this moment is waited for, and this opt-out comes
+    // after. Behind: so is whoever refuses at this moment.
+    refusals::make_final(tx, &invitation_ids).await?;
+    for phone_hash in &numbers {
         let new = NewSuppression {
             phone_hash,
             scope: &scope,
@@ -59,13 +68,11 @@ pub async fn suppress(
             source: source.as_str(),
         };
         suppressions::add(tx, &new, now).await?;
-        invitation_ids.extend(invitations::list_by_phone(tx, phone_hash, programme).await?);
     }
+    refusals::make_final(tx, &invitation_ids).await?;
     if expires_at.is_some() {
         return Ok(());
     }
-    // Locked in this order everywhere.
-    invitation_ids.sort_unstable();
     let open = cases::open_of_invitations(tx, &invitation_ids).await?;
     // What staff enter, or import, was said elsewhere and not to this campaign.
     let disposition = match source {

@@ -19,6 +19,7 @@ mod home;
 mod home_stream;
 mod inbox;
 mod lists;
+mod organiser;
 mod paper;
 mod person_document;
 mod privacy;
@@ -212,6 +213,25 @@ pub fn routes(app: &Arc<AppState>) -> StaffRouter {
             OPERATE,
             (Action::ProgrammeSaved, "programme:{code}", ""),
             setup::save_programme,
+        )
+        .page("/programmes/{code}/organiser", OPERATE, organiser::show)
+        .audited_form(
+            "/programmes/{code}/organiser",
+            OPERATE,
+            (Action::ProgrammeSaved, "programme:{code}", "organiser"),
+            organiser::save,
+        )
+        .audited_upload(
+            "/programmes/{code}/logo",
+            Permission::ManageAccounts,
+            (Action::ProgrammeSaved, "programme:{code}", "logo"),
+            organiser::upload_logo,
+        )
+        .audited_form(
+            "/programmes/{code}/logo/remove",
+            Permission::ManageAccounts,
+            (Action::ProgrammeSaved, "programme:{code}", "logo removed"),
+            organiser::remove_logo,
         )
         .audited_form(
             "/applications",

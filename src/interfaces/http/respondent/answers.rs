@@ -85,7 +85,7 @@ pub async fn submit(
         Err(InterviewError::InvalidForm) => {
             show_again(app, code, language, form, Redisplay::Unreadable, BTreeMap::new()).await
         }
-        Err(error) => not_saved(app, code, language, &form, error),
+        Err(error) => not_saved(app, code, language, &form, error).await,
     }
 }
 
@@ -105,7 +105,7 @@ async fn go_back(
         }
         Ok(SaveOutcome::NotAccepting) => not_accepted(app, code, language, form).await,
         Ok(_) => Ok(redirect_to_page(code, language, Some(before)).into_response()),
-        Err(error) => not_saved(app, code, language, &form, error),
+        Err(error) => not_saved(app, code, language, &form, error).await,
     }
 }
 
@@ -130,7 +130,7 @@ pub async fn keep_and_note(
         }
         Ok(SaveOutcome::NotAccepting) => not_accepted(app, code, language, form).await,
         Ok(_) => Ok(redirect_with_confirmation(code, language, confirmation).into_response()),
-        Err(error) => not_saved(app, code, language, &form, error),
+        Err(error) => not_saved(app, code, language, &form, error).await,
     }
 }
 
@@ -189,7 +189,7 @@ async fn not_accepted(
 ) -> Result<Response, Failure> {
     let invitation_cases = match app.interview_service.open_invitation(code, Mode::Web).await {
         Ok(invitation_cases) => invitation_cases,
-        Err(error) => return not_saved(app, code, language, &form, error),
+        Err(error) => return not_saved(app, code, language, &form, error).await,
     };
     let paths = invitation_cases.paths();
     match invitation_cases.screen(&paths, None) {
@@ -198,7 +198,7 @@ async fn not_accepted(
             Ok(render(app, &invitation_cases, &paths, code, language, Screen::Welcome, typed))
         }
         Screen::Finished(_) if invitation_cases.is_being_closed(app.context.clock.now()) => {
-            Ok(unsaved_page(code, language, &form, None))
+            Ok(unsaved_page(app, code, language, &form, None).await)
         }
         _ => Ok(redirect_to_page(code, language, None).into_response()),
     }
@@ -215,7 +215,7 @@ async fn show_again(
 ) -> Result<Response, Failure> {
     let invitation_cases = match app.interview_service.open_invitation(code, Mode::Web).await {
         Ok(invitation_cases) => invitation_cases,
-        Err(error) => return not_saved(app, code, language, &form, error),
+        Err(error) => return not_saved(app, code, language, &form, error).await,
     };
     let paths = invitation_cases.paths();
     let screen = invitation_cases.screen(&paths, form.number("page"));
@@ -226,13 +226,14 @@ async fn show_again(
         reason: Some(reason),
         carried: form.carried(),
         rejected: Some(RejectedAnswers { problems, fields: form.fields.clone(), is_whole }),
+        undo: None,
     };
     Ok(render(app, &invitation_cases, &paths, code, language, screen, typed))
 }
 
 /// Returns what was typed with a button that sends it again, if the page could not be saved for a
 /// reason of ours.
-pub fn not_saved(
+pub async fn not_saved(
     app: &AppState,
     code: &str,
     language: Language,
@@ -241,20 +242,25 @@ pub fn not_saved(
 ) -> Result<Response, Failure> {
     match Failure::from_interview_error(app, error) {
         Failure::Internal(problem) => {
-            Ok(unsaved_page(code, language, form, Some(log_with_reference(&problem))))
+            let reference = log_with_reference(&problem);
+            Ok(unsaved_page(app, code, language, form, Some(reference)).await)
         }
         Failure::BadRequest(_) => Ok(unreadable()),
         other => Err(other),
     }
 }
 
-fn unsaved_page(
+async fn unsaved_page(
+    app: &AppState,
     code: &str,
     language: Language,
     form: &PageForm,
     reference: Option<String>,
 ) -> Response {
-    let page = UnsavedPage::new(code, language, form.carried(), reference);
+    let organisers = app.organisers.get(app).await;
+    let page = UnsavedPage::new(code, language, form.carried(), reference, &organisers);
     let html = Html(page.render().unwrap_or_default());
-    (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, RETRY_AFTER)], html).into_response()
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    let response = (status, [(header::RETRY_AFTER, RETRY_AFTER)], html).into_response();
+    page.brand.protect(response)
 }

@@ -7,6 +7,7 @@
 //! interview stands. What cannot be saved is shown again as it was typed ([`answers`]).
 
 mod answers;
+mod brand;
 mod page_form;
 mod views;
 
@@ -14,11 +15,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use askama::Template;
-use axum::Router;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{MethodRouter, get, post};
+use axum::{Extension, Router};
 use data_encoding::BASE64;
 use sha2::{Digest, Sha256};
 
@@ -28,12 +29,13 @@ use crate::domain::language::Language;
 use crate::domain::mode::Mode;
 use crate::domain::questionnaire;
 use crate::services::interviews::{
-    AnswerContext, CallTime, InvitationCases, ReminderTime, RequestConfirmation, SaveOutcome,
-    Screen,
+    AnswerContext, CallTime, EndScreen, InvitationCases, ReminderTime, RequestConfirmation,
+    SaveOutcome, Screen,
 };
+pub use brand::{Brand, OrganiserCache};
 use page_form::PageForm;
-pub use views::PageLocale;
 use views::{EndPage, PageRef, QuestionsPage, Typed, WelcomePage};
+pub use views::{PageLocale, PlainPage};
 
 pub const STYLE: &str = include_str!("../../../../templates/respondent/style.css");
 /// Initial capacity of a page in bytes. Pages have 14 KB at most.
@@ -54,12 +56,14 @@ pub fn content_security_policy() -> &'static str {
 
 pub fn routes() -> Router<Arc<AppState>> {
     Router::new()
+        .route("/logo/{name}", get(brand::logo))
         .route("/i/{code}", get(show))
         .route("/i/{code}/begin", or_lead_back(post(begin)))
         .route("/i/{code}/answers", or_lead_back(post(answers::answers)))
         .route("/i/{code}/later", or_lead_back(post(later)))
         .route("/i/{code}/call-me", or_lead_back(post(call_me)))
         .route("/i/{code}/refuse", or_lead_back(post(refuse)))
+        .route("/i/{code}/undo", or_lead_back(post(undo)))
         .route("/i/{code}/not-a-user", or_lead_back(post(not_a_user)))
 }
 
@@ -110,7 +114,14 @@ async fn show(
             (_, Some("held")) => Screen::RequestConfirmed(RequestConfirmation::PlacesReserved),
             (screen, _) => screen,
         };
-    Ok(render(&app, &invitation_cases, &paths, &code, language, screen, Typed::default()))
+    let undo = match screen {
+        Screen::Finished(EndScreen::Refused | EndScreen::Withdrawn) => {
+            app.interview_service.undoable_refusal(&invitation_cases).await.map_err(failure)?
+        }
+        _ => None,
+    };
+    let typed = Typed { undo, ..Typed::default() };
+    Ok(render(&app, &invitation_cases, &paths, &code, language, screen, typed))
 }
 
 /// Begins the interview. A page that was sent before the notice was agreed to follows at once.
@@ -127,7 +138,7 @@ async fn begin(
     let saved = match app.interview_service.begin(code, language, notice, AnswerContext::WEB).await
     {
         Ok(saved) => saved,
-        Err(error) => return answers::not_saved(&app, code, language, &form, error),
+        Err(error) => return answers::not_saved(&app, code, language, &form, error).await,
     };
     match saved {
         SaveOutcome::PlacesReserved => {
@@ -179,6 +190,18 @@ async fn refuse(
     let code = parse_code(&code)?;
     let failure = |error| Failure::from_interview_error(&app, error);
     app.interview_service.refuse(code).await.map_err(failure)?;
+    Ok(redirect_to_page(code, language_of(&query).unwrap_or_default(), None))
+}
+
+/// Takes «do not contact me» back. Where that is not possible any more, the page says what holds.
+async fn undo(
+    State(app): State<Arc<AppState>>,
+    Path(code): Path<String>,
+    Query(query): Query<Fields>,
+) -> Result<Redirect, Failure> {
+    let code = parse_code(&code)?;
+    let failure = |error| Failure::from_interview_error(&app, error);
+    app.interview_service.undo_refusal(code).await.map_err(failure)?;
     Ok(redirect_to_page(code, language_of(&query).unwrap_or_default(), None))
 }
 
@@ -255,26 +278,46 @@ fn render(
             EndPage::noted(noted, invitation_cases, code, language, now).render_into(&mut html)
         }
         Screen::Finished(finish) => {
-            EndPage::finished(finish, code, PageLocale::of(invitation_cases, language))
+            EndPage::finished(finish, invitation_cases, code, language, &typed)
                 .render_into(&mut html)
         }
     };
+    let brand = Brand::of(&invitation_cases.programme.organiser, language);
     match rendered {
-        Ok(()) => (status, Html(html)).into_response(),
+        Ok(()) => brand.protect((status, Html(html)).into_response()),
         Err(error) => Failure::Internal(error.to_string()).into_response(),
     }
 }
 
 /// Returns the page of unknown URLs, including wrong links.
-pub fn not_found_page() -> Html<String> {
-    Html(EndPage::not_found().render().unwrap_or_default())
+pub fn not_found_page() -> impl IntoResponse {
+    plain(PlainPage::NotFound)
 }
 
-pub fn failure_page(reference: &str) -> Html<String> {
-    Html(EndPage::failure(reference).render().unwrap_or_default())
+pub fn failure_page(reference: &str) -> impl IntoResponse + use<> {
+    plain(PlainPage::Failure(reference.to_owned()))
 }
 
 /// Returns the page of a form that cannot be read. The browser still has what was typed.
-pub fn unreadable_page() -> Html<String> {
-    Html(EndPage::unreadable().render().unwrap_or_default())
+pub fn unreadable_page() -> impl IntoResponse {
+    plain(PlainPage::Unreadable)
+}
+
+/// A page without an organiser; [`name_organisers`] adds what is known of one.
+fn plain(page: PlainPage) -> (Extension<PlainPage>, Html<String>) {
+    let html = EndPage::plain(&page, Brand::default()).render().unwrap_or_default();
+    (Extension(page), Html(html))
+}
+
+/// Says on a page that belongs to no invitation whom to ask.
+pub async fn name_organisers(app: &AppState, mut response: Response) -> Response {
+    let Some(page) = response.extensions_mut().remove::<PlainPage>() else { return response };
+    let organisers = app.organisers.get(app).await;
+    if organisers.is_empty() {
+        return response;
+    }
+    let brand = || Brand::of_all(&organisers, Language::ZH);
+    let Ok(html) = EndPage::plain(&page, brand()).render() else { return response };
+    let (parts, _) = response.into_parts();
+    brand().protect(Response::from_parts(parts, html.into()))
 }

@@ -7,7 +7,9 @@ use axum::http::StatusCode;
 
 use super::super::items::{Field, ItemView, RejectedAnswers, item_view};
 use super::STYLE;
+use super::brand::Brand;
 use crate::domain::language::Language;
+use crate::domain::organiser::Organiser;
 use crate::domain::questionnaire::{QuestionPath, TextPiping};
 use crate::domain::time::Timestamp;
 use crate::domain::words::Words;
@@ -17,6 +19,8 @@ use crate::services::interviews::{EndScreen, InvitationCases, RequestConfirmatio
 pub struct PageLocale {
     pub language: Language,
     pub others: Vec<Language>,
+    /// Whether the page is in Chinese and English, as it is not known who reads it.
+    pub is_bilingual: bool,
 }
 
 impl PageLocale {
@@ -29,12 +33,16 @@ impl PageLocale {
     /// A page in one of these languages.
     pub fn among(all: &[Language], language: Language) -> PageLocale {
         let others = all.iter().copied().filter(|other| *other != language).collect();
-        PageLocale { language, others }
+        PageLocale { language, others, is_bilingual: false }
     }
 
     /// A page that cannot be switched.
     pub fn only(language: Language) -> PageLocale {
-        PageLocale { language, others: Vec::new() }
+        PageLocale { language, others: Vec::new(), is_bilingual: false }
+    }
+
+    fn bilingual() -> PageLocale {
+        PageLocale { is_bilingual: true, ..PageLocale::only(Language::ZH) }
     }
 
     fn words(&self) -> &'static Words {
@@ -63,6 +71,8 @@ pub struct Typed<'f> {
     pub rejected: Option<RejectedAnswers>,
     /// The fields of the form, to be sent along with another one.
     pub carried: Vec<(&'f str, &'f str)>,
+    /// Until when a refusal can be taken back, and whether answers were deleted with it.
+    pub undo: Option<(Timestamp, bool)>,
 }
 
 impl Typed<'_> {
@@ -90,6 +100,7 @@ impl Typed<'_> {
 #[template(path = "respondent/welcome.html")]
 pub struct WelcomePage<'a> {
     style: &'static str,
+    pub brand: Brand,
     locale: PageLocale,
     texts: &'static Words,
     code: &'a str,
@@ -123,6 +134,7 @@ impl<'a> WelcomePage<'a> {
         let language = locale.language;
         WelcomePage {
             style: STYLE,
+            brand: Brand::of(&invitation_cases.programme.organiser, language),
             texts: locale.words(),
             locale,
             code,
@@ -144,6 +156,7 @@ impl<'a> WelcomePage<'a> {
 #[template(path = "respondent/questions.html")]
 pub struct QuestionsPage<'a> {
     style: &'static str,
+    pub brand: Brand,
     locale: PageLocale,
     texts: &'static Words,
     code: &'a str,
@@ -202,6 +215,7 @@ impl<'a> QuestionsPage<'a> {
             .collect();
         QuestionsPage {
             style: STYLE,
+            brand: Brand::of(&invitation_cases.programme.organiser, language),
             locale,
             texts,
             code,
@@ -222,10 +236,20 @@ impl<'a> QuestionsPage<'a> {
     }
 }
 
+/// A page that belongs to no invitation.
+#[derive(Debug, Clone)]
+pub enum PlainPage {
+    NotFound,
+    Unreadable,
+    /// With the reference of the log line.
+    Failure(String),
+}
+
 #[derive(Template)]
 #[template(path = "respondent/end.html")]
 pub struct EndPage<'a> {
     style: &'static str,
+    pub brand: Brand,
     locale: PageLocale,
     texts: &'static Words,
     code: Option<&'a str>,
@@ -235,10 +259,21 @@ pub struct EndPage<'a> {
     can_continue: bool,
     /// Whether the consent can still be withdrawn here.
     can_withdraw: bool,
+    /// Until when the refusal can be taken back, and whether answers were deleted with it.
+    undo: Option<(String, bool)>,
 }
 
 impl<'a> EndPage<'a> {
-    pub fn finished(finish: EndScreen, code: &'a str, locale: PageLocale) -> EndPage<'a> {
+    pub fn finished(
+        finish: EndScreen,
+        invitation_cases: &InvitationCases,
+        code: &'a str,
+        language: Language,
+        typed: &Typed<'_>,
+    ) -> EndPage<'a> {
+        let zone = invitation_cases.programme.time_zone;
+        let locale = PageLocale::of(invitation_cases, language);
+        let organiser = &invitation_cases.programme.organiser;
         let texts = locale.words();
         let (heading, text) = match finish {
             EndScreen::Thanks => &texts.thanks,
@@ -248,15 +283,24 @@ impl<'a> EndPage<'a> {
             EndScreen::QuotaFull => &texts.cell_full,
             EndScreen::Closed => &texts.closed,
         };
+        let own = organiser.thanks.as_ref().filter(|_| finish == EndScreen::Thanks);
+        let paragraphs = match own.map(|thanks| thanks.in_language(locale.language)) {
+            Some(own) => own.lines().map(str::trim).filter(|line| !line.is_empty()).collect(),
+            None => vec![text.as_str()],
+        };
         EndPage {
             style: STYLE,
-            locale,
+            brand: Brand::of(organiser, locale.language),
             texts,
             code: Some(code),
             heading,
-            paragraphs: vec![text.clone()],
+            paragraphs: paragraphs.into_iter().map(str::to_owned).collect(),
+            locale,
             can_continue: false,
             can_withdraw: finish == EndScreen::Thanks,
+            undo: typed.undo.map(|(until, is_emptied)| {
+                (until.in_zone(zone).format("%Y-%m-%d %H:%M").to_string(), is_emptied)
+            }),
         }
     }
 
@@ -287,6 +331,7 @@ impl<'a> EndPage<'a> {
         );
         EndPage {
             style: STYLE,
+            brand: Brand::of(&invitation_cases.programme.organiser, locale.language),
             locale,
             texts,
             code: Some(code),
@@ -294,27 +339,39 @@ impl<'a> EndPage<'a> {
             paragraphs,
             can_continue: true,
             can_withdraw: false,
+            undo: None,
         }
     }
 
-    pub fn not_found() -> EndPage<'static> {
+    /// A page that belongs to no invitation, with what is known of the organisers.
+    pub fn plain(page: &PlainPage, brand: Brand) -> EndPage<'static> {
+        match page {
+            PlainPage::NotFound => EndPage::not_found(brand),
+            PlainPage::Unreadable => EndPage::unreadable(brand),
+            PlainPage::Failure(reference) => EndPage::failure(reference, brand),
+        }
+    }
+
+    fn not_found(brand: Brand) -> EndPage<'static> {
         let paragraphs = vec![
             "请核对短信中的链接。".to_owned(),
             "Please check the link in your message.".to_owned(),
         ];
         EndPage {
             style: STYLE,
-            locale: PageLocale::only(Language::ZH),
+            brand,
+            locale: PageLocale::bilingual(),
             texts: Words::of(Language::ZH),
             code: None,
             heading: "没有这个页面 · Not found",
             paragraphs,
             can_continue: false,
             can_withdraw: false,
+            undo: None,
         }
     }
 
-    pub fn unreadable() -> EndPage<'static> {
+    fn unreadable(brand: Brand) -> EndPage<'static> {
         let paragraphs = vec![
             "请返回上一页，检查后再提交；您填写的内容还在那里。".to_owned(),
             "Please go back, check the page and send it again; what you typed is still there."
@@ -322,30 +379,34 @@ impl<'a> EndPage<'a> {
         ];
         EndPage {
             style: STYLE,
-            locale: PageLocale::only(Language::ZH),
+            brand,
+            locale: PageLocale::bilingual(),
             texts: Words::of(Language::ZH),
             code: None,
             heading: "未能读取 · Could not be read",
             paragraphs,
             can_continue: false,
             can_withdraw: false,
+            undo: None,
         }
     }
 
-    pub fn failure(reference: &str) -> EndPage<'static> {
+    fn failure(reference: &str, brand: Brand) -> EndPage<'static> {
         let paragraphs = vec![
             format!("请稍后再试。编号 {reference}"),
             format!("Please try again later. Reference {reference}"),
         ];
         EndPage {
             style: STYLE,
-            locale: PageLocale::only(Language::ZH),
+            brand,
+            locale: PageLocale::bilingual(),
             texts: Words::of(Language::ZH),
             code: None,
             heading: "暂时无法处理 · Something went wrong",
             paragraphs,
             can_continue: false,
             can_withdraw: false,
+            undo: None,
         }
     }
 }
@@ -355,6 +416,7 @@ impl<'a> EndPage<'a> {
 #[template(path = "respondent/unsaved.html")]
 pub struct UnsavedPage<'a> {
     style: &'static str,
+    pub brand: Brand,
     locale: PageLocale,
     texts: &'static Words,
     code: &'a str,
@@ -369,9 +431,11 @@ impl<'a> UnsavedPage<'a> {
         language: Language,
         carried: Vec<(&'a str, &'a str)>,
         reference: Option<String>,
+        organisers: &[Organiser],
     ) -> UnsavedPage<'a> {
         let locale = PageLocale::only(language);
-        UnsavedPage { style: STYLE, texts: locale.words(), locale, code, carried, reference }
+        let brand = Brand::of_all(organisers, language);
+        UnsavedPage { style: STYLE, brand, texts: locale.words(), locale, code, carried, reference }
     }
 
     /// Returns whether a value is a text that somebody wrote, rather than a choice.

@@ -15,7 +15,7 @@ use super::super::super::Failure;
 use super::super::super::auth::Staff;
 use super::super::super::items::{Field, ItemView, preview_item_view};
 use super::super::super::page_layout::{PageLayout, render_page};
-use super::super::super::respondent::{PageLocale, STYLE};
+use super::super::super::respondent::{Brand, PageLocale, STYLE};
 use super::super::super::state::AppState;
 use super::super::setup::category_label;
 use crate::domain::category::Category;
@@ -134,6 +134,7 @@ pub async fn show(
 #[template(path = "console/questionnaire-trial.html")]
 struct TryPage<'a> {
     style: &'static str,
+    brand: Brand,
     locale: PageLocale,
     texts: &'static Words,
     title: &'a str,
@@ -168,6 +169,7 @@ pub async fn try_out(
     let texts = Words::of(language);
     let template = TryPage {
         style: STYLE,
+        brand: Brand::default(),
         locale: PageLocale::among(&questionnaire.languages, language),
         texts,
         title: questionnaire.title.in_language(language),
