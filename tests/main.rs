@@ -43,6 +43,7 @@ mod office;
 mod panel;
 mod paper_forms;
 mod parameter_limits;
+mod plan_library;
 mod poisoned_loops;
 mod poisoned_rows;
 mod preconditions;

@@ -171,6 +171,9 @@ actions! {
     ReplyToInterviewers "reply_to_interviewers" "转交访问员回电" "gave a reply to the interviewers";
     ReplyAnswered "reply_answered" "短信答复" "answered a reply by SMS";
     HolidaysSaved "holidays_saved" "修改节假日" "changed the holidays of a year";
+    LibraryChanged "library" "修改文库" "changed the library";
+    CampaignNoteWritten "campaign_note" "在活动上留言" "left a comment on a campaign";
+    CampaignNoteDeleted "campaign_note_deleted" "删除自己的留言" "deleted a comment of their own";
     DraftDiscarded "plan_dropped" "放弃草稿" "discarded a draft";
     TestMessageSent "text_tested" "发送测试短信" "sent a test message";
     LaunchRequested "launch_asked" "申请启动" "requested a launch";

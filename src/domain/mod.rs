@@ -21,6 +21,7 @@ pub mod holidays;
 pub mod ids;
 pub mod language;
 pub mod logo;
+pub mod mentioned_number;
 pub mod mode;
 pub mod organiser;
 pub mod origin;

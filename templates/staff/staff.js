@@ -144,6 +144,36 @@
     const source = new EventSource(live.dataset.live);
     source.onmessage = (event) => { if (!live.contains(document.activeElement)) live.innerHTML = event.data; };
   }
+  // The browser's notices, while a page of the console is open: asked for by a press, and each thing is told once, in whichever window.
+  if (body.dataset.notices && window.Notification && window.isSecureContext) {
+    const store = "fieldworkd-notices", button = document.getElementById("notices"), said = document.getElementById("notices-said");
+    const known = () => { try { return JSON.parse(localStorage.getItem(store)); } catch (error) { return null; } };
+    const isOn = () => Notification.permission === "granted" && Array.isArray(known());
+    const label = () => { if (button) { button.hidden = false; button.textContent = isOn() ? button.dataset.on : button.dataset.off; } };
+    const off = () => { localStorage.removeItem(store); label(); };
+    const ask = async (isFirst) => {
+      if (!isFirst && !isOn()) return;
+      const sent = await fetch(body.dataset.notices).catch(() => null);
+      if (!sent || !sent.ok || sent.redirected) return;
+      const items = (await sent.json()).items, before = isFirst ? items.map((item) => item.id) : known() || [];
+      localStorage.setItem(store, JSON.stringify(items.map((item) => item.id)));
+      try {
+        for (const item of items.filter((item) => !before.includes(item.id))) new Notification("fieldworkd", { body: item.text, tag: item.id });
+      } catch (error) { off(); if (said) said.textContent = said.dataset.unable; }
+    };
+    if (button) {
+      button.addEventListener("click", async () => {
+        said.textContent = "";
+        if (isOn()) return off();
+        if (await Notification.requestPermission() !== "granted") { said.textContent = said.dataset.denied; return; }
+        await ask(true);
+        label();
+      });
+    }
+    label();
+    ask(false);
+    setInterval(() => ask(false), 60000);
+  }
   // On a phone a row is a card: each cell says what it is by its column's head.
   document.querySelectorAll(".scroll > table").forEach((table) => {
     if (!table.tHead || table.matches(".calendar, .month, .upright") || table.tHead.rows.length !== 1) return;

@@ -22,9 +22,9 @@ macro_rules! files {
     };
 }
 
-static SQLITE: &[File] = files!("sqlite": "0001_initial" "0002_webhook_secrets" "0003_replies" "0004_message_parts" "0005_stuck_work" "0006_one_lease" "0007_failing_webhooks" "0008_outcomes_of_persons" "0009_wrong_numbers" "0010_minimum_cells" "0011_origins" "0012_answers" "0013_application_drafts" "0014_lists_by_hand" "0015_paper_forms" "0016_applicant_pages" "0017_questionnaires" "0018_applicant_sessions" "0019_staff" "0020_holidays" "0021_further_numbers" "0022_inbox" "0023_staff_answers" "0024_dialled_number" "0025_respondent_pages");
+static SQLITE: &[File] = files!("sqlite": "0001_initial" "0002_webhook_secrets" "0003_replies" "0004_message_parts" "0005_stuck_work" "0006_one_lease" "0007_failing_webhooks" "0008_outcomes_of_persons" "0009_wrong_numbers" "0010_minimum_cells" "0011_origins" "0012_answers" "0013_application_drafts" "0014_lists_by_hand" "0015_paper_forms" "0016_applicant_pages" "0017_questionnaires" "0018_applicant_sessions" "0019_staff" "0020_holidays" "0021_further_numbers" "0022_inbox" "0023_staff_answers" "0024_dialled_number" "0025_respondent_pages" "0026_library");
 
-static POSTGRES: &[File] = files!("postgres": "0001_initial" "0002_webhook_secrets" "0003_replies" "0004_message_parts" "0005_stuck_work" "0006_one_lease" "0007_failing_webhooks" "0008_outcomes_of_persons" "0009_wrong_numbers" "0010_minimum_cells" "0011_origins" "0012_answers" "0013_application_drafts" "0014_lists_by_hand" "0015_paper_forms" "0016_applicant_pages" "0017_questionnaires" "0018_applicant_sessions" "0019_staff" "0020_holidays" "0021_further_numbers" "0022_inbox" "0023_staff_answers" "0024_dialled_number" "0025_respondent_pages");
+static POSTGRES: &[File] = files!("postgres": "0001_initial" "0002_webhook_secrets" "0003_replies" "0004_message_parts" "0005_stuck_work" "0006_one_lease" "0007_failing_webhooks" "0008_outcomes_of_persons" "0009_wrong_numbers" "0010_minimum_cells" "0011_origins" "0012_answers" "0013_application_drafts" "0014_lists_by_hand" "0015_paper_forms" "0016_applicant_pages" "0017_questionnaires" "0018_applicant_sessions" "0019_staff" "0020_holidays" "0021_further_numbers" "0022_inbox" "0023_staff_answers" "0024_dialled_number" "0025_respondent_pages" "0026_library");
 
 pub(super) fn of(engine: Engine) -> Migrator {
     let files = match engine {

@@ -17,8 +17,10 @@ use crate::domain::subject::SubjectError;
 use crate::services::applicant_pages::ApplicantPageError;
 use crate::services::application_forms::ApplicationFormError;
 use crate::services::campaigns::LaunchError;
+use crate::services::campaigns::notes::CampaignNoteError;
 use crate::services::deadlines::changes::ChangeError;
 use crate::services::drafts::campaigns::CampaignDraftError;
+use crate::services::drafts::library::LibraryError;
 use crate::services::drafts::lists::ListDraftError;
 use crate::services::list_import::{ListImportError, ListOptionError, RowReason, TableError};
 use crate::services::paper_forms::PaperFormError;
@@ -377,6 +379,34 @@ impl LocalizedError for VersionConflict {
             VersionConflict::Changed { .. } => "他人已作更改，请查看后再改".into(),
             VersionConflict::Exists { .. } => "已经存在，请查看后再改".into(),
             VersionConflict::Missing => "已不存在，或尚未建立".into(),
+        })
+    }
+}
+
+impl LocalizedError for LibraryError {
+    fn zh(&self) -> Option<String> {
+        Some(match self {
+            LibraryError::Name => "名称为 1 到 60 字，不能含手机号码".to_owned(),
+            LibraryError::NameTaken(_) => "文库中已有同名的同类内容，请换一个名称".to_owned(),
+            LibraryError::Text => "文字为 1 到 1000 字".to_owned(),
+            LibraryError::HasNumber => "文字中似有手机号码，请删去".to_owned(),
+            LibraryError::Full => "文库已满（500 条），请先删除不用的".to_owned(),
+            LibraryError::NotFound => "已不存在，请重新选择".to_owned(),
+            LibraryError::Database(_) => return None,
+        })
+    }
+}
+
+impl LocalizedError for CampaignNoteError {
+    fn zh(&self) -> Option<String> {
+        Some(match self {
+            CampaignNoteError::Length => "留言为 1 到 1000 字".to_owned(),
+            CampaignNoteError::HasNumber => {
+                "留言中似有手机号码。请删去；需要指明某人时，请写个案编号".to_owned()
+            }
+            CampaignNoteError::TooMany => "该活动的留言已满 500 条".to_owned(),
+            CampaignNoteError::NotFound => "没有这条留言，或不是您写的".to_owned(),
+            CampaignNoteError::Database(_) => return None,
         })
     }
 }

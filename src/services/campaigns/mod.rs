@@ -8,6 +8,7 @@
 
 mod launch;
 pub mod message_text;
+pub mod notes;
 mod rates;
 mod sample;
 mod schedule;

@@ -3,6 +3,7 @@
 //! Nothing is sent from here except the test message to oneself.
 
 pub mod campaigns;
+pub mod library;
 pub mod lists;
 pub mod plan_form;
 pub mod previews;

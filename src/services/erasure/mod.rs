@@ -19,8 +19,8 @@ pub use reapply_erasures::reapply_erasures;
 
 use crate::adapters::crypto::{KeyRingError, SealError};
 use crate::adapters::database::{
-    DatabaseError, application_drafts, drafts, events, gateway_log, quotas, receipts, refusals,
-    replies, suppressions,
+    DatabaseError, application_drafts, drafts, events, gateway_log, plan_library, quotas, receipts,
+    refusals, replies, suppressions,
 };
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
@@ -75,6 +75,8 @@ pub enum ErasureError {
     Dataset(#[from] DatasetError),
 }
 
+/// So long what was deleted from the library can be had back.
+const KEEP_LIBRARY: std::time::Duration = std::time::Duration::from_secs(30 * 86_400);
 /// How long an uploaded list that is not imported is stored.
 const KEEP_DRAFTS: std::time::Duration = std::time::Duration::from_secs(7 * 86_400);
 /// How long a list is kept that its applicant has uploaded: it works on it, and staff look at it.
@@ -124,6 +126,7 @@ async fn remove_old_rows(context: &AppContext) -> Result<RemovedCounts, ErasureE
     let keep = &context.config.housekeeping;
     let mut tx = context.database.write().await?;
     refusals::delete_expired(&mut tx, now).await?;
+    plan_library::delete_before(&mut tx, now - KEEP_LIBRARY).await?;
     drafts::delete_stale_lists(&mut tx, now - KEEP_DRAFTS, now - KEEP_HANDED_IN).await?;
     let stale_keys = application_drafts::delete_stale(&mut tx, now - KEEP_FORMS).await?;
     events::delete_before(&mut tx, now - KEEP_EVENTS).await?;

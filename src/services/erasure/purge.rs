@@ -12,7 +12,7 @@ use super::{ErasureError, ErasureOrder, certificate, scrub};
 use crate::adapters::database::erasure::{
     self, Applicant, Certificate, CertificateKind, LegalHold,
 };
-use crate::adapters::database::{WriteTx, programmes};
+use crate::adapters::database::{WriteTx, campaign_notes, programmes};
 use crate::domain::ids::ApplicantId;
 use crate::domain::programme::Programme;
 use crate::domain::time::Timestamp;
@@ -247,6 +247,8 @@ pub(super) async fn blank_people(
     let people = erasure::people_of(tx, applicant.id).await?;
     let blanked = erasure::erase_personal_data(tx, &people, now).await?;
     erasure::set_purged(tx, applicant.id, now).await?;
+    // Nobody can tell whom a comment is about: it goes with the first of those that it may be.
+    campaign_notes::delete_of_applicant(tx, applicant.id).await?;
     let applications: Vec<String> = erasure::applications_of(tx, applicant.id)
         .await?
         .into_iter()

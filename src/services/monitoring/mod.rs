@@ -8,6 +8,7 @@ pub mod answers;
 pub mod campaign;
 pub mod contact_hours;
 pub mod health;
+pub mod news;
 pub mod overview;
 pub mod search;
 pub mod timeline;

@@ -18,11 +18,16 @@ use super::conflict::{Conflict, expected_version};
 use super::home::{chance_class, percent, state_label};
 use super::running_plan::{PlanView, plan_view};
 use super::{ZONE, csv_download};
+use crate::adapters::database::campaign_notes::CampaignNote;
 use crate::adapters::database::campaigns::{self, Campaign, CampaignState};
 use crate::domain::disposition::Disposition;
 use crate::domain::mode::Mode;
+use crate::domain::personal::Personal;
 use crate::domain::role::Permission;
+use crate::interfaces::errors::LocalizedError;
 use crate::services;
+use crate::services::accounts::colleagues::Colleagues;
+use crate::services::campaigns::notes::{self, CampaignNoteError};
 use crate::services::campaigns::{ApplicationStatus, CampaignError, GroupRates};
 use crate::services::deadlines::changes::{self, ChangeError, ChangedBy};
 use crate::services::deadlines::{DeadlineError, close_campaign};
@@ -165,6 +170,18 @@ struct CampaignPage<'a> {
     applications: Vec<ApplicationView<'a>>,
     by_mode: Vec<RateRow<'a>>,
     by_wave: Vec<RateRow<'a>>,
+    notes: Vec<NoteView>,
+    /// A comment that was refused, as it was typed.
+    typed_note: String,
+}
+
+/// A comment of a colleague.
+struct NoteView {
+    id: i64,
+    who: Personal,
+    when: String,
+    lines: Vec<String>,
+    is_own: bool,
 }
 
 impl CampaignPage<'_> {
@@ -347,6 +364,8 @@ fn flash_text(tr: Translator, what: &str) -> Option<&'static str> {
         "budget" => tr.t("预算已更改。", "The budget is another one now."),
         "deadline" => tr.t("期限已更改。", "The deadline is changed."),
         "launched" => tr.t("已启动。", "It is launched."),
+        "comment" => tr.t("已留言。", "The comment is left."),
+        "comment-deleted" => tr.t("留言已删除。", "The comment is deleted."),
         _ => return None,
     })
 }
@@ -359,17 +378,26 @@ async fn render(
     flash: Option<&'static str>,
     problem: Option<String>,
 ) -> Result<Response, Failure> {
-    render_typed(app, staff, code, (status, flash, problem), None).await
+    render_typed(app, staff, code, (status, flash, problem), Typed::default()).await
 }
 
-/// `typed`: a budget that was typed over one that is not the stored one any more.
+/// What was typed and is shown again.
+#[derive(Default)]
+struct Typed<'a> {
+    /// A budget that was typed over one that is not the stored one any more.
+    budget: Option<&'a str>,
+    /// A comment that was refused.
+    note: &'a str,
+}
+
 async fn render_typed(
     app: &AppState,
     staff: &Staff,
     code: &str,
     (status, flash, problem): (StatusCode, Option<&'static str>, Option<String>),
-    typed: Option<&str>,
+    typed: Typed<'_>,
 ) -> Result<Response, Failure> {
+    let Typed { budget: typed, note: typed_note } = typed;
     let detail = campaign_detail(&app.context, code).await?;
     let tr = staff.tr;
     let campaign = campaigns::find(&mut *app.context.database.read().await?, code).await?;
@@ -398,10 +426,63 @@ async fn render_typed(
         plan: plan_view(tr, campaign.as_ref().map_or("", |campaign| &campaign.plan)),
         detail: &detail,
         budget_version: budget_version.unwrap_or_default(),
+        notes: notes_of(app, staff, code).await?,
+        typed_note: typed_note.to_owned(),
         typed_budget: typed.map_or(stored, str::to_owned),
         conflict,
     };
     Ok(render_page(status, &template))
+}
+
+async fn notes_of(app: &AppState, staff: &Staff, code: &str) -> Result<Vec<NoteView>, Failure> {
+    let colleagues = Colleagues::load(&app.context)
+        .await
+        .map_err(|error| Failure::Internal(error.to_string()))?;
+    let all = match notes::list(&app.context, code).await {
+        Ok(all) => all,
+        Err(CampaignNoteError::NotFound) => return Err(Failure::NotFound),
+        Err(error) => return Err(Failure::Internal(error.to_string())),
+    };
+    let view = |note: CampaignNote| NoteView {
+        id: note.id,
+        is_own: note.written_by == staff.session.account.name,
+        who: colleagues.name(&note.written_by),
+        when: note.written_at.in_zone(ZONE).format("%Y-%m-%d %H:%M").to_string(),
+        lines: note.text.lines().map(str::to_owned).collect(),
+    };
+    Ok(all.into_iter().map(view).collect())
+}
+
+pub async fn write_note(
+    State(app): State<Arc<AppState>>,
+    Extension(staff): Extension<Staff>,
+    Extension(form): Extension<FormFields>,
+    Path(code): Path<String>,
+) -> Result<Response, Failure> {
+    let (account, text) = (&staff.session.account.name, form.text("text"));
+    match notes::add(&app.context, &code, account, text).await {
+        Ok(()) => Ok(redirect_to_campaign(&code, "comment")),
+        Err(CampaignNoteError::NotFound) => Err(Failure::NotFound),
+        Err(CampaignNoteError::Database(error)) => Err(error.into()),
+        Err(error) => {
+            let problem = Some(error.localized(staff.tr.0));
+            let status = (StatusCode::UNPROCESSABLE_ENTITY, None, problem);
+            let typed = Typed { note: text, ..Typed::default() };
+            render_typed(&app, &staff, &code, status, typed).await
+        }
+    }
+}
+
+pub async fn delete_note(
+    State(app): State<Arc<AppState>>,
+    Extension(staff): Extension<Staff>,
+    Path((code, note)): Path<(String, i64)>,
+) -> Result<Response, Failure> {
+    match notes::delete(&app.context, &code, &staff.session.account.name, note).await {
+        Ok(()) => Ok(redirect_to_campaign(&code, "comment-deleted")),
+        Err(CampaignNoteError::NotFound) => Err(Failure::NotFound),
+        Err(error) => Err(Failure::Internal(error.to_string())),
+    }
 }
 
 pub async fn show(
@@ -502,7 +583,8 @@ pub async fn set_budget(
     match services::campaigns::set_budget(&app.context, &code, budget, &expected).await {
         Err(CampaignError::Version(_)) => {
             let status = (StatusCode::CONFLICT, None, None);
-            render_typed(&app, &staff, &code, status, Some(amount)).await
+            let typed = Typed { budget: Some(amount), ..Typed::default() };
+            render_typed(&app, &staff, &code, status, typed).await
         }
         Ok(_) => Ok(redirect_to_campaign(&code, "budget")),
         Err(CampaignError::UnknownCampaign(_)) => Err(Failure::NotFound),

@@ -18,7 +18,9 @@ mod holidays;
 mod home;
 mod home_stream;
 mod inbox;
+mod library;
 mod lists;
+mod notices;
 mod organiser;
 mod paper;
 mod person_document;
@@ -78,6 +80,19 @@ pub fn routes(app: &Arc<AppState>) -> StaffRouter {
             (Action::CampaignStateChanged, "campaign:{code}", "budget {amount}"),
             campaigns::set_budget,
         )
+        .audited_form(
+            "/campaigns/{code}/comments",
+            OPERATE,
+            (Action::CampaignNoteWritten, "campaign:{code}", ""),
+            campaigns::write_note,
+        )
+        .audited_form(
+            "/campaigns/{code}/comments/{note}/delete",
+            OPERATE,
+            (Action::CampaignNoteDeleted, "campaign:{code}", "{note}"),
+            campaigns::delete_note,
+        )
+        .background_page("/notices", READ, notices::show)
         .audited_form(
             "/applications/{code}/deadline",
             OPERATE,
@@ -375,7 +390,7 @@ pub fn routes(app: &Arc<AppState>) -> StaffRouter {
         .audited_form(
             "/drafts",
             OPERATE,
-            (Action::PlanSaved, "draft:{code}", ""),
+            (Action::PlanSaved, "draft:{code}", "{from}"),
             drafts::new::create,
         )
         .page("/drafts/{code}", OPERATE, drafts::show)
@@ -411,6 +426,25 @@ pub fn routes(app: &Arc<AppState>) -> StaffRouter {
             OPERATE,
             (Action::DraftDiscarded, "draft:{code}", ""),
             drafts::discard,
+        )
+        .page("/library", OPERATE, library::show)
+        .audited_form(
+            "/library/texts",
+            OPERATE,
+            (Action::LibraryChanged, "library", "{kind} saved"),
+            library::save_text,
+        )
+        .audited_form(
+            "/library/plans",
+            OPERATE,
+            (Action::LibraryChanged, "library", "plan of {from} saved"),
+            library::save_plan,
+        )
+        .audited_form(
+            "/library/{entry}",
+            OPERATE,
+            (Action::LibraryChanged, "library:{entry}", "{do}"),
+            library::change,
         )
         .page("/holidays", OPERATE, holidays::show)
         .form("/holidays/{year}", OPERATE, holidays::save)

@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use super::Failure;
 use super::auth::Staff;
 use crate::domain::language::{ConsoleLanguage, Language};
+use crate::domain::role::Permission;
 use menu::NavItem;
 
 pub const STYLE: &str = include_str!("../../../../templates/staff/staff.css");
@@ -92,6 +93,8 @@ pub struct PageLayout<'a> {
     pub token: &'a str,
     /// Entries of the menu that the user may open.
     pub nav_items: Vec<NavItem>,
+    /// Whether the page may tell what is new through the browser.
+    pub tells_news: bool,
     /// The handbook's part for this page, such as `handbook#lists`.
     pub help: &'static str,
 }
@@ -105,6 +108,7 @@ impl<'a> PageLayout<'a> {
             name: Some(staff.display_name.reveal()),
             token: &staff.form_token,
             nav_items: menu::nav_items(staff.tr, &staff.path, |permission| staff.may(permission)),
+            tells_news: staff.may(Permission::Read),
             help: menu::help_for(&staff.path),
         }
     }
@@ -117,6 +121,7 @@ impl<'a> PageLayout<'a> {
             name: None,
             token: "",
             nav_items: Vec::new(),
+            tells_news: false,
             help: "",
         }
     }

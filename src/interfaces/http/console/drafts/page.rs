@@ -27,6 +27,7 @@ use crate::services::campaigns::message_text::MessagePreview;
 use crate::services::drafts::campaigns::{
     self as drafts, CalendarDay, CampaignDraftError, DraftCheck, draft_version,
 };
+use crate::services::drafts::library::{self, EntryKind};
 use crate::services::drafts::plan_form::{
     DAYS, PlanForm, SPREADS, STEP_AUDIENCES, StepAudience, StepForm,
 };
@@ -98,6 +99,13 @@ pub struct PreviewsPage {
     pub bubbles: Vec<Bubble>,
 }
 
+/// A text of the library.
+struct KeptText {
+    kind: EntryKind,
+    name: String,
+    text: String,
+}
+
 /// A mistake, with the field that it is in; empty: in none.
 struct FieldProblem {
     field: String,
@@ -123,6 +131,8 @@ struct DraftPage<'a> {
     currency: String,
     plan: PlanForm,
     gateways: Vec<String>,
+    /// Texts for messages, by their names.
+    library: Vec<KeptText>,
     day_names: [&'static str; 8],
     bubbles: Vec<Bubble>,
     longest_name: usize,
@@ -222,6 +232,16 @@ impl DraftPage<'_> {
         step: &StepForm,
     ) -> &'static [(&'static str, (&'static str, &'static str))] {
         if step.mode == "telephone" { &SPOKEN_PLACEHOLDERS } else { &PLACEHOLDERS }
+    }
+
+    /// The library's texts for a step, by their names.
+    fn kept_texts(&self, step: &StepForm) -> Vec<(&str, &str)> {
+        let kind = match step.mode.as_str() {
+            "telephone" => EntryKind::Telephone,
+            _ => EntryKind::Sms,
+        };
+        let kept = self.library.iter().filter(|kept| kept.kind == kind);
+        kept.map(|kept| (kept.name.as_str(), kept.text.as_str())).collect()
     }
 
     fn bubble(&self, field: &str) -> Option<&Bubble> {
@@ -477,6 +497,7 @@ pub async fn render_typed(
         budget: typed.budget,
         plan: typed.plan,
         gateways: gateways(app),
+        library: kept_texts(app).await?,
         day_names: [
             ("周一", "Monday"),
             ("周二", "Tuesday"),
@@ -499,6 +520,18 @@ pub async fn render_typed(
         draft: &draft,
     };
     Ok(render_page(status, &template))
+}
+
+/// The library's texts.
+async fn kept_texts(app: &AppState) -> Result<Vec<KeptText>, Failure> {
+    let all =
+        library::list(&app.context).await.map_err(|error| Failure::Internal(error.to_string()))?;
+    let kept = all.into_iter().filter(|entry| entry.deleted_at.is_none());
+    let text = |entry: LibraryEntry| {
+        let kind = EntryKind::parse(&entry.kind)?;
+        Some(KeptText { kind, name: entry.name, text: entry.content })
+    };
+    Ok(kept.filter_map(text).collect())
 }
 
 /// The currency that a gateway or a route is paid in.
