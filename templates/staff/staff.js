@@ -144,7 +144,7 @@
     const source = new EventSource(live.dataset.live);
     source.onmessage = (event) => { if (!live.contains(document.activeElement)) live.innerHTML = event.data; };
   }
-  // The browser's notices, while a page of the console is open: asked for by a press, and each thing is told once, in whichever window.
+  // The browser's notices, while a page is open: asked for by a press, and each thing is told once, in whichever window.
   if (body.dataset.notices && window.Notification && window.isSecureContext) {
     const store = "fieldworkd-notices", button = document.getElementById("notices"), said = document.getElementById("notices-said");
     const known = () => { try { return JSON.parse(localStorage.getItem(store)); } catch (error) { return null; } };

@@ -21,7 +21,7 @@ async function newPage(browser) {
 
 // Latin words that a page in Chinese may have: names of products, formats and standards, encodings, keys, and the codes and names that people gave (here: the tests).
 const LATIN = new Set([
-  "fieldworkd", "SMS", "AAPOR", "RR", "COOP", "REF", "CON", "XLSForm", "TOML", "CEL", "Excel", "Word", "WPS", "CSV", "XLSX", "ZIP", "PDF", "JSON", "HTML", "MB", "kB", "KB", "Triple-S", "Flow", "Results", "UTF", "LE", "GB", "GBK", "Big", "Enter", "Webhooks", "Standard", "webhook-id", "LibreOffice", "SPSS", "DDI", "Parquet",
+  "fieldworkd", "SMS", "AAPOR", "RR", "COOP", "REF", "CON", "XLSForm", "TOML", "CEL", "Excel", "Word", "WPS", "CSV", "XLSX", "PNG", "JPEG", "WebP", "SVG", "ZIP", "PDF", "JSON", "HTML", "MB", "kB", "KB", "Triple-S", "Flow", "Results", "UTF", "LE", "GB", "GBK", "Big", "Enter", "Webhooks", "Standard", "webhook-id", "LibreOffice", "SPSS", "DDI", "Parquet",
   "qian", "li", "wu", "zhao", "zheng", "sun", "simulator", "scoring", "invitation", "reminder", "first", "last", "interim", "test", "QH-CLINIC", "QH", "S", "SHDQYXGS", "AAA",
 ]);
 

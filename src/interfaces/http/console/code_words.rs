@@ -6,9 +6,10 @@ use crate::domain::audit::Action;
 use crate::domain::category::Category;
 use crate::domain::role::Permission;
 use crate::services::accounts::colleagues::Colleagues;
+use crate::services::drafts::library::EntryKind;
 
 /// What an audit entry is about: its kind in codes, in Chinese and in English.
-const OBJECTS: [(&str, (&str, &str)); 19] = [
+const OBJECTS: [(&str, (&str, &str)); 20] = [
     ("case", ("个案", "case")),
     ("campaign", ("活动", "campaign")),
     ("application", ("申报", "application")),
@@ -28,16 +29,19 @@ const OBJECTS: [(&str, (&str, &str)); 19] = [
     ("invitation", ("邀请", "invitation")),
     ("form", ("纸质问卷", "paper form")),
     ("person", ("受访者", "respondent")),
+    ("library", ("文库", "library")),
 ];
 
 /// Returns an object in words: `case:1` is «个案 1».
 pub fn object_label(tr: Translator, colleagues: &Colleagues, object: &str) -> String {
-    let Some((kind, id)) = object.split_once(':') else { return object.to_owned() };
+    let named = |kind: &str| OBJECTS.iter().find(|(code, _)| *code == kind);
+    let Some((kind, id)) = object.split_once(':') else {
+        return named(object).map_or(object, |(_, label)| tr.pair(*label)).to_owned();
+    };
     if kind == "entry" {
         return format!("{} {id}", tr.t("日志第", "entry"));
     }
-    let known = OBJECTS.iter().find(|(code, _)| *code == kind);
-    let Some((_, label)) = known else { return object.to_owned() };
+    let Some((_, label)) = named(kind) else { return object.to_owned() };
     match kind {
         "account" => format!("{} {}", tr.pair(*label), colleagues.name_and_account(id).reveal()),
         _ => format!("{} {id}", tr.pair(*label)),
@@ -97,6 +101,27 @@ pub fn detail_label(tr: Translator, action: Action, detail: &str) -> String {
         (Action::ApplicationRegistered, code) => match Category::parse(code) {
             Some(category) => return super::setup::category_label(tr, category),
             None => return detail.to_owned(),
+        },
+        (Action::LibraryChanged, "rename") => tr.t("改名", "renamed"),
+        (Action::LibraryChanged, "delete") => tr.t("删除", "deleted"),
+        (Action::LibraryChanged, "restore") => tr.t("恢复", "had back"),
+        (Action::LibraryChanged, kind) => {
+            let kind = EntryKind::parse(kind).map_or(("", ""), EntryKind::labels);
+            return format!("{} {}", tr.t("存入", "kept a"), tr.pair(kind));
+        }
+        (Action::ProgrammeSaved, "organiser") => tr.t("受访者看到的主办方", "what respondents see"),
+        (Action::ProgrammeSaved, "logo") if rest == "removed" => {
+            return tr.t("去掉标志", "took the logo away").to_owned();
+        }
+        (Action::ProgrammeSaved, "logo") => tr.t("标志", "logo"),
+        (Action::PlanSaved, "standard") => tr.t("标准计划", "the standard plan"),
+        (Action::PlanSaved, from) => match from.split_once(':') {
+            Some((kind @ ("campaign" | "draft" | "library"), id)) => {
+                let label = OBJECTS.iter().find(|(code, _)| *code == kind).map(|(_, label)| *label);
+                let label = tr.pair(label.unwrap_or_default());
+                return format!("{} {label} {id}", tr.t("计划取自", "the plan of"));
+            }
+            _ => return detail.to_owned(),
         },
         (Action::NumberSuppressed, "opt_out") => tr.t("退订", "opt-out"),
         (Action::NumberSuppressed, "complaint") => tr.t("投诉", "complaint"),

@@ -32,7 +32,7 @@ const FIELDS: [FieldSpec; 7] = [
     ("name_en", ("名称（英文）", "Name in English"), false),
     ("phone", ("咨询电话", "Telephone for questions"), false),
     ("email", ("咨询邮箱", "E-mail for questions"), false),
-    ("colour", ("颜色（#rrggbb）", "Colour (#rrggbb)"), false),
+    ("colour", ("颜色（如 #8a1c1c）", "Colour (such as #8a1c1c)"), false),
     ("thanks_zh", ("感谢语（中文）", "Thanks in Chinese"), true),
     ("thanks_en", ("感谢语（英文）", "Thanks in English"), true),
 ];
