@@ -51,7 +51,7 @@ fn png() -> Vec<u8> {
         &length.to_le_bytes(),
         &(!length).to_le_bytes(),
         &pixels,
-        &(adler.1 << 16 | adler.0).to_be_bytes(),
+        &((adler.1 << 16) | adler.0).to_be_bytes(),
     ]
     .concat();
     let header = [&64u32.to_be_bytes()[..], &32u32.to_be_bytes(), &[8, 2, 0, 0, 0]].concat();
