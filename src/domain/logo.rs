@@ -178,7 +178,7 @@ fn read_jpeg(content: &[u8]) -> Option<Frame> {
                 return Some(Frame { width, height, is_moving: false });
             }
             // The scan, or the end, before any frame header.
-            0xda | 0xd9 | 0xd8 => return None,
+            0xd8..=0xda => return None,
             _ => {
                 let length = usize::try_from(be16(content, at + 2)?).ok()?;
                 at = at.checked_add(2)?.checked_add(length.max(2))?;
