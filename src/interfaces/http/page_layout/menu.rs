@@ -143,7 +143,7 @@ const PLACES: [Place; 13] = [
 ];
 
 /// Parts of the handbook for pages that the menu does not have, and closer ones than their place's.
-const HELP: [(&str, &str); 15] = [
+const HELP: [(&str, &str); 16] = [
     ("/setup", "handbook#programmes"),
     ("/applications", "handbook#applications"),
     ("/application-drafts", "handbook#applications-word"),
