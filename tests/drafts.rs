@@ -643,6 +643,23 @@ async fn a_new_operator_takes_the_demos_dirty_list_from_upload_to_launch_in_a_br
     );
 }
 
+/// The same way with nothing but the mouse, and with nothing but the keyboard.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_launches_by_the_mouse_alone_and_by_the_keyboard_alone() {
+    let list = std::fs::canonicalize("config/demo/lists/qinghe-users.csv").unwrap();
+    for by in ["mouse", "keyboard"] {
+        let app = TestApp::on_sqlite(silent(), &[]).await;
+        add_account(&app, "qian", Role::Operator).await;
+        let play = json!({ "base": app.base, "list": list, "by": by });
+        let Some(done) = run_in_chromium("tests/external/operator_path.js", play).await else {
+            return;
+        };
+        assert_eq!(done["by"], by, "{done}");
+        let mut connection = app.context.database.read().await.unwrap();
+        assert!(campaigns::find(&mut connection, "QH-2026").await.unwrap().is_some(), "{by}");
+    }
+}
+
 /// A test message obeys what every message obeys, and is written down without the number.
 #[tokio::test]
 async fn test_messages_obey_suppressions_hours_and_caps() {

@@ -11,7 +11,11 @@ use regex::Regex;
 use serde_json::json;
 
 /// Classes of pages' parts that `/staff/styles` leaves to the page that has them, with the reason.
-const LEFT_OUT: [(&str, &[&str]); 4] = [
+const LEFT_OUT: [(&str, &[&str]); 5] = [
+    (
+        "the respondents' own style, in which staff try a questionnaire (respondent_pages::)",
+        &["bar"],
+    ),
     (
         "the questionnaire's editor, one page of its own (questionnaire_editor::)",
         &[

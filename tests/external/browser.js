@@ -70,7 +70,7 @@ async function picture(page, name) {
 async function look(page, name) {
   if (HANDBOOK[name]) await picture(page, HANDBOOK[name]);
   for (const word of await latin(page)) check(false, `${name}: a Chinese page says ${word}`);
-  for (const width of task.widths || [320, 1280]) {
+  for (const width of task.widths || [320, 768, 1280]) {
     for (const scheme of ["light", "dark"]) {
       await page.setViewport({ width, height: 900 });
       await page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: scheme }]);

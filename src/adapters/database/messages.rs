@@ -514,6 +514,16 @@ pub async fn confirmed_opt_outs(connection: &mut AnyConnection) -> Result<u64> {
     Ok(u64::try_from(count).unwrap_or(0))
 }
 
+/// Counts the answers of the staff that a gateway has accepted.
+pub async fn staff_answers_sent(connection: &mut AnyConnection) -> Result<u64> {
+    let sql = format!(
+        "SELECT COUNT(*) FROM message WHERE kind = {STAFF_ANSWER} AND state IN ('accepted', \
+            'delivered', 'undelivered', 'in_doubt')"
+    );
+    let count: i64 = sqlx::query_scalar(statement(sql)).fetch_one(connection).await?;
+    Ok(u64::try_from(count).unwrap_or(0))
+}
+
 /// Returns the submit times of answered messages, in UTC milliseconds. Messages of a daemon that is
 /// gone are omitted, because only their claim time is known.
 pub async fn submit_times(connection: &mut AnyConnection) -> Result<Vec<i64>> {

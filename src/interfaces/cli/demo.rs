@@ -136,11 +136,12 @@ fn show(report: &DemoReport) {
     );
     print_line!(
         "Around the message: the first gateway was down, {} messages went through the second; \
-            the first wave was spread over {} hours; {} opt-outs confirmed; {} replies wait for \
-            the staff, {} of them want a call",
+            the first wave was spread over {} hours; {} opt-outs confirmed; {} replies answered by \
+            the staff, {} wait for them, {} of these want a call",
         report.failed_over,
         report.spread_hours,
         report.confirmations,
+        report.replies_answered,
         report.inbox,
         report.call_backs
     );

@@ -107,7 +107,13 @@ pub async fn browse_pages(fixture: &Fixture) -> Result<ConsoleReport> {
         "/suppressions",
         "/cases",
         "/supervision",
+        "/supervision/days",
+        "/holidays",
+        "/library",
+        "/help/handbook",
         &format!("/campaigns/{code}"),
+        &format!("/campaigns/{code}/answers"),
+        &format!("/campaigns/{code}/contacts"),
     ] {
         operator.page(path).await?;
         pages += 1;

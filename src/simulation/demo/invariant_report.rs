@@ -55,6 +55,8 @@ pub struct DemoReport {
     /// Replies in the staff's inbox, and those that request a call.
     pub inbox: u64,
     pub call_backs: u64,
+    /// Replies that the staff answered by SMS.
+    pub replies_answered: u64,
     /// Number of hours over which nine tenths of the first day's messages were spread.
     pub spread_hours: f64,
     /// Outcome rates of each campaign, by their AAPOR names.
@@ -286,6 +288,7 @@ pub async fn invariant_report(
         confirmations: message_counts.confirmations,
         inbox: message_counts.inbox,
         call_backs: message_counts.call_backs,
+        replies_answered: message_counts.replies_answered,
         spread_hours: message_counts.spread_hours,
         outcome_rates,
         routed_answers: message_counts.routed_answers,
@@ -438,6 +441,7 @@ struct MessageCounts {
     confirmations: u64,
     inbox: u64,
     call_backs: u64,
+    replies_answered: u64,
     spread_hours: f64,
     routed_answers: u64,
     consents: (u64, u64),
@@ -472,6 +476,7 @@ async fn count_messages(fixture: &Fixture, record: &TrafficRecord) -> Result<Mes
         confirmations: messages::confirmed_opt_outs(&mut connection).await?,
         inbox: replies::inbox(&mut connection, None, false).await?.len() as u64,
         call_backs: replies::inbox(&mut connection, Some("call_me"), false).await?.len() as u64,
+        replies_answered: messages::staff_answers_sent(&mut connection).await?,
         routed_answers: responses::answers_to(&mut connection, "why1").await?,
         spread_hours: (to.since(from).as_secs_f64() / 360.0).round() / 10.0,
     })

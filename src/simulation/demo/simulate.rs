@@ -7,11 +7,12 @@ use anyhow::{Result, bail};
 use super::fixture::Fixture;
 use super::interviewers::Interviewers;
 use super::paper::{PaperCounts, PaperForms};
-use crate::adapters::database::campaigns;
-use crate::domain::audit::Actor;
+use crate::adapters::database::{campaigns, replies};
+use crate::domain::audit::{Action, Actor};
 use crate::domain::origin::SharedPlace;
 use crate::domain::quality::ReviewVerdict;
 use crate::domain::time::Timestamp;
+use crate::services::sms_inbound::answer::{self, AnswerError, WrittenAnswer};
 use crate::services::sms_sending::Dispatcher;
 use crate::services::{alerts, forecasting, response_quality};
 use crate::services::{datasets, deadlines};
@@ -40,7 +41,7 @@ pub async fn simulate(
     let mut paper_forms = PaperForms::new(fixture);
     let last_day = deadlines::last_closing_at(&fixture.context).await?.unwrap_or(fixture.now());
     let days = |until: Timestamp| until.since(fixture.began_at).as_secs() / 86_400;
-    let (mut settled, mut looked_at) = (0, fixture.now());
+    let (mut settled, mut looked_at, mut answered_at) = (0, fixture.now(), fixture.now());
     loop {
         let next_dispatch = dispatcher.next_due().await?;
         if next_dispatch.is_some_and(|at| at <= fixture.now()) {
@@ -66,6 +67,7 @@ pub async fn simulate(
         }
         if has_changed {
             look_at_clusters(fixture, &mut looked_at).await?;
+            answer_replies(fixture, &mut answered_at).await?;
         }
         if campaigns::list_open(&mut *fixture.context.database.read().await?).await?.is_empty() {
             break;
@@ -88,6 +90,43 @@ pub async fn simulate(
     }
     datasets::write_pending(&fixture.context).await?;
     Ok(SimulationOutcome { settled, paper: paper_forms.counts })
+}
+
+/// Once a day staff answer by SMS what was not understood.
+async fn answer_replies(fixture: &Fixture, answered_at: &mut Timestamp) -> Result<()> {
+    if fixture.now() < *answered_at + LOOK_EVERY {
+        return Ok(());
+    }
+    *answered_at = fixture.now();
+    let context = &fixture.context;
+    let waiting = {
+        let mut connection = context.database.read().await?;
+        replies::inbox(&mut connection, Some("other"), false).await?
+    };
+    for reply in waiting.into_iter().filter(|reply| !reply.is_stranger) {
+        let mut tx = context.database.write().await?;
+        let written =
+            WrittenAnswer {
+                text: "谢谢您的回复。有疑问请致电本会。", by: "demo", seen: 0
+            };
+        match answer::answer(context, &mut tx, reply.id, &written).await {
+            Ok(_) => {
+                let object = format!("reply:{}", reply.id);
+                let actor = Actor::console("demo");
+                context.audit(&mut tx, &actor, Action::ReplyAnswered, &object).await?;
+                tx.commit().await?;
+            }
+            Err(
+                error @ (AnswerError::Database(_)
+                | AnswerError::Plan(_)
+                | AnswerError::Keys(_)
+                | AnswerError::Seal(_)),
+            ) => return Err(error.into()),
+            // Nothing can be sent to them now.
+            Err(_) => {}
+        }
+    }
+    Ok(())
 }
 
 /// Once a day staff look at responses that came from one device: called back, nobody has answered

@@ -17,6 +17,7 @@ use super::super::conflict::Conflict;
 use super::super::holidays::{Month, months_from, stretch_label};
 use crate::adapters::database::applications;
 use crate::adapters::database::drafts::CampaignDraft;
+use crate::adapters::database::plan_library::LibraryEntry;
 use crate::domain::contact_plan::{ContactPlanError, PlanFile};
 use crate::domain::contact_window::Calendar;
 use crate::domain::language::Language;
