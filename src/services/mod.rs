@@ -1,5 +1,5 @@
-//! What fieldworkd can do, one capability a folder. Every function takes the
-//! [`context::AppContext`]; SQL, HTML and HTTP stand elsewhere.
+//! What fieldworkd can do, one capability per folder. Every function takes the
+//! [`context::AppContext`]; SQL, HTML and HTTP are elsewhere.
 //!
 //! Services have an order (`tests/architecture.rs`): a service calls only those before it.
 

@@ -1,10 +1,10 @@
-//! Reads tables of strangers within fixed limits: spreadsheets (XLSX, XLS, XLSB, ODS, XML of 2003),
+//! Reads tables from outside within fixed limits: spreadsheets (XLSX, XLS, XLSB, ODS, XML of 2003),
 //! Word documents and web pages.
 //!
 //! Cells are read one by one and only filled ones are kept: a file of a kilobyte may have its two
 //! cells at opposite corners of the sheet, or one row that is repeated a million times. The program
-//! reads each file in a process of its own with limited memory and time ([`in_child_process`]), so
-//! that a file which beats the limits ends that process and nothing else.
+//! reads each file in its own process with limited memory and time ([`in_child_process`]), so that
+//! a file that exceeds the limits ends that process and nothing else.
 
 mod child_process;
 mod merged;

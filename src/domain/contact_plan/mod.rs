@@ -1,6 +1,6 @@
-//! The contact plan: who has not answered yet is contacted when, and in which mode.
+//! The contact plan: when, and in which mode, respondents who have not answered are contacted.
 //!
-//! [`file`] reads a plan, [`message_slot`] names the messages, those beside it too.
+//! [`file`] reads a plan; [`message_slot`] names its messages and those outside its steps.
 
 mod file;
 mod message_slot;

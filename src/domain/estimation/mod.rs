@@ -1,11 +1,14 @@
-//! Estimation for a finite list: weights, precision and representativity of the people who answered.
+//! Estimation for a finite list: weights, precision and representativity of the people who
+//! answered.
 //!
-//! [`ListFrame`] counts the list by its segments and fields; [`Weighting`] computes the weights from
-//! the counts, [`Representativity`] compares who answered with who was asked. [`Moments`] collects
-//! the ratings, and gives means with their standard errors. The population is always the applicant's
-//! list, without those whom screening found to be no users: nothing here speaks of other customers.
+//! [`ListFrame`] counts the list by its segments and fields; [`Weighting`] computes the weights
+//! from the counts; [`Representativity`] compares the respondents with the sample. [`Moments`]
+//! collects the ratings, and gives means with their standard errors. The population is always the
+//! applicant's list, without those whom screening found not to be users: nothing here describes
+//! other customers.
 //!
-//! All is computed from counts and ratings, without any name or number, and without randomness.
+//! Everything is computed from counts and ratings, without any name or number, and without
+//! randomness.
 
 mod frame;
 mod interviewer_effects;

@@ -1,8 +1,8 @@
 //! Public holidays by year, and the weekend days worked to make up for them.
 //!
-//! In China the State Council's General Office announces both each November for the next year; they
-//! follow from no rule (nager/Nager.Date#1075), so a year that is not announced is a year that nobody
-//! knows, and is said to be.
+//! In China the State Council's General Office announces both each November for the next year. They
+//! follow no rule (nager/Nager.Date#1075), so a year without an announcement is unknown, and is
+//! reported as such.
 
 mod notice;
 

@@ -1,8 +1,8 @@
 //! A questionnaire on paper: the items of one case in printed order, the digits to key beside each
 //! option, and the routing in words.
 //!
-//! [`PaperForm::of`] lays the form out, always in the same way for a case, so that what is keyed is
-//! read by the form that was printed. [`PaperForm::read`] reads what staff keyed in.
+//! [`PaperForm::of`] lays out a case's form, always in the same way, so that keyed digits are read
+//! by the form that was printed. [`PaperForm::read`] reads what staff keyed in.
 
 mod digits;
 mod instructions;

@@ -1,9 +1,10 @@
-//! Questionnaires: pages of items in one or more languages, each item tagged with its latent variable.
+//! Questionnaires: pages of items in one or more languages, each item tagged with its latent
+//! variable.
 //!
 //! A reviewed TOML file is parsed into a [`Questionnaire`]. Its [`QuestionPath`] determines the
 //! items that a respondent is asked; it validates answers and provides the codebook. The module has
-//! no access to respondents and no state. [`review`] finds problems that are valid in the file and
-//! would fail in the field (an item that nobody reaches, a text too long for SMS).
+//! no access to respondents and no state. [`review`] finds what is valid in the file but would fail
+//! in the field (an item that nobody reaches, a text too long for SMS).
 
 mod answer;
 mod changes;

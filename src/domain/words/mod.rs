@@ -1,8 +1,8 @@
 //! The fixed words of respondents' pages and of interviews by SMS, in a file for each language.
 //!
-//! Files for simplified and traditional Chinese, English and Portuguese are part of the program
+//! The program contains files for simplified and traditional Chinese, English and Portuguese
 //! ([`Words::built_in`]); others are read at the start ([`Words::parse`], [`Words::add`]). The
-//! English file says what each text is for.
+//! English file states the purpose of each text.
 
 use std::sync::{LazyLock, PoisonError, RwLock};
 

@@ -1,10 +1,11 @@
-//! Codes of errors: dotted words such as `launch.no_list`, which stay the same when a text changes.
+//! Error codes: dotted words such as `launch.no_list`, which stay the same when a text changes.
 //!
-//! An error type names its area (`#[strum(prefix = "launch.")]`) and its variants are the rest; a
+//! An error type names its area (`#[strum(prefix = "launch.")]`) and its variants name the rest; a
 //! variant that only wraps another error is `#[strum(transparent)]` and has that error's code. The
 //! catalogue (`catalogue.toml`) has a cause and a remedy for each code in both languages. The
-//! command line prints the code, an API problem's `type` is the code's page, `fieldworkd explain`
-//! and docs/errors.md show the catalogue; [`chinese`](self::LocalizedError) has the Chinese texts.
+//! command line prints the code, an API problem's `type` is the code's page, and `fieldworkd
+//! explain` and docs/errors.md show the catalogue; [`chinese`](self::LocalizedError) has the
+//! Chinese texts.
 
 mod chinese;
 pub mod xlsform;

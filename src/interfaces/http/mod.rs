@@ -1,7 +1,7 @@
 //! The HTTP interface: respondents at `/i/CODE`, applicants at `/applicant/TOKEN`, interviewers at
 //! `/interview`, paper forms at `/paper`, supervisors at `/supervision`, staff at `/staff` and
-//! `/home`, gateways at `/hooks/…`, programs at `/api/v1/…`,
-//! probes at `/healthz` and `/readyz`, and metrics at `/metrics`.
+//! `/home`, gateways at `/hooks/…`, programs at `/api/v1/…`, probes at `/healthz` and `/readyz`,
+//! and metrics at `/metrics`.
 //!
 //! A handler parses the request, calls one service and renders the response. URLs, headers, log
 //! lines and error pages contain no personal data. An internal error shows a reference to its log

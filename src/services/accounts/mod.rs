@@ -2,9 +2,9 @@
 //!
 //! [`signing_in`] creates a [`Session`] from a name, a password and, where one is set up, a
 //! one-time code. [`second_factor`] sets up one-time codes; [`tokens`] manages the API tokens of
-//! programs; [`invitations`] creates accounts whose people set their own password by a link;
-//! [`colleagues`] keeps their real names. Consecutive wrong passwords or codes lock an account for a while. The answers do not
-//! reveal whether a name exists.
+//! programs; [`invitations`] creates accounts whose owners set their own password through a link;
+//! [`colleagues`] keeps their real names. Consecutive wrong passwords or codes lock an account for
+//! a while. Responses do not reveal whether a name exists.
 
 pub mod colleagues;
 mod devices;

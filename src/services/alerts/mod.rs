@@ -1,11 +1,11 @@
-//! Alarms: notifies the people responsible of a quota in danger while there is time to act
-//! (invariant I6).
+//! Alarms: notifies those responsible of a quota in danger while there is time to act (invariant
+//! I6).
 //!
 //! [`tick`] compares the latest forecasts with the configured levels, and sends notices by e-mail,
 //! webhook and SMS to the duty officer. An application has at most one alarm, at the worst level
-//! that matches. An alarm is notified when it is raised, again until it is acknowledged, and anew
-//! when it gets worse; it ends when the chance has recovered. All alarms that are due share one
-//! notice per channel ([`notify`]).
+//! that matches. It is notified when it is raised, again until it is acknowledged, and anew when it
+//! gets worse; it ends when the chance has recovered. All alarms that are due share one notice per
+//! channel ([`notify`]).
 
 mod deliver;
 mod delivery_problems;

@@ -1,10 +1,10 @@
-//! Applicants' own pages: staff give an applicant a personal link; behind it, and a one-time code by
-//! SMS to its contact, the applicant uploads its documents and lists, corrects what is wrong, declares
-//! that those listed are its users and have been told, and hands the list in. Staff accept it or send
-//! it back. Afterwards the page tells totals, and never who has answered.
+//! Applicants' own pages. Staff give an applicant a personal link; a one-time code by SMS to its
+//! contact opens it. The applicant uploads its documents and lists, corrects mistakes, declares
+//! that those listed are its users and have been informed, and submits the list. Staff accept it or
+//! send it back. Afterwards the page shows totals, never who has answered.
 //!
-//! [`links`] are given and revoked, [`sign_in`] sends and checks codes, [`lists`] are uploaded, handed
-//! in and accepted, [`totals`] is what the page tells afterwards.
+//! [`links`] gives and revokes links, [`sign_in`] sends and checks codes, [`lists`] takes lists
+//! from upload to acceptance, and [`totals`] computes what the page shows afterwards.
 
 pub mod links;
 pub mod lists;

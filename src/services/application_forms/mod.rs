@@ -1,12 +1,12 @@
-//! Applications as applicants hand them in: the association's forms as Word documents, lists beside
-//! them, or a spreadsheet with one application a row.
+//! Applications as applicants submit them: the association's forms as Word documents, accompanying
+//! lists, or a spreadsheet with one application per row.
 //!
-//! What is read becomes a draft, which staff look through beside the cells it came from, correct and
-//! register; nothing is registered by itself. [`documents`] unpacks and reads files, [`form`] reads
-//! the forms, [`ticks`] their boxes, [`sheets`] information sheets, [`subjects`] takes subjects apart
-//! ([`numbered`] by the numbers of a list, [`buildings`] by place and number), [`rows`] reads a spreadsheet of applications,
-//! [`reading`] puts the documents of an applicant together, [`codes`] makes codes from names, and
-//! [`draft`] keeps what was read until it is registered.
+//! The result is a draft, which staff check against its source cells, correct and register; nothing
+//! is registered automatically. [`documents`] unpacks and reads files, [`form`] reads the forms,
+//! [`ticks`] their boxes, [`sheets`] information sheets. [`subjects`] separates subjects
+//! ([`numbered`] by the numbers of a list, [`buildings`] by place and number), and [`rows`] reads a
+//! spreadsheet of applications. [`reading`] combines an applicant's documents, [`codes`] makes
+//! codes from names, and [`draft`] keeps the result until it is registered.
 
 mod buildings;
 pub mod by_hand;

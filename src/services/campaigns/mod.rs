@@ -1,10 +1,10 @@
-//! Campaigns: launched after every check, paused, resumed, closed, and looked at.
+//! Campaigns: launched after every check, paused, resumed, closed, and listed.
 //!
-//! In go applications with their lists, a contact plan and a gateway; out comes a running campaign:
-//! one invitation for each person (one link for all of that person's cases), quotas set,
+//! A launch takes applications with their lists, a contact plan and a gateway, and makes a running
+//! campaign: one invitation for each person (one link for all of that person's cases), quotas set,
 //! questionnaires frozen. [`launch`] refuses a plan that cannot finish before the datasets are due
-//! and a message that is too long, and tells what the campaign will cost at most. Nothing is sent
-//! from here.
+//! and a message that is too long, and states the campaign's maximum cost. Nothing is sent from
+//! here.
 
 mod launch;
 pub mod message_text;

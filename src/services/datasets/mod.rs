@@ -1,4 +1,4 @@
-//! Datasets: the data of a closed application for the scoring step, without anything personal.
+//! Datasets: the data of a closed application for the scoring step, without personal data.
 //!
 //! [`freeze()`] copies an application's cases and responses into a version that never changes.
 //! [`package`] writes each version into a folder `CODE/vN`: the tables as CSV with a Frictionless
@@ -8,7 +8,7 @@
 //!
 //! Cases are named by pseudonyms that differ between applications. Open answers are redacted,
 //! withheld or reviewed first, and rare values of the list are suppressed (invariant I7). Weights
-//! are computed before, from the whole list.
+//! are computed earlier, from the whole list.
 
 mod columns;
 pub mod delivery;

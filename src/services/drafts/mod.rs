@@ -1,4 +1,4 @@
-//! Drafts that staff prepare in the console: lists that are previewed and corrected row by row
+//! Drafts that staff prepare on the console: lists that are previewed and corrected row by row
 //! ([`lists`]), and campaigns that are checked, tested, rehearsed and launched ([`campaigns`]).
 //! Nothing is sent from here except the test message to oneself.
 

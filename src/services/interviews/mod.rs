@@ -1,11 +1,13 @@
-//! Collection: what respondents see behind their link, and what becomes of their answers.
+//! Interviews: what respondents see behind their link, and how their answers are stored.
 //!
-//! In goes the code of a personal link and what a form sent; out comes a [`Screen`]. Looking
-//! changes nothing (message scanners open links); only what a respondent sends does, each in one
-//! transaction that is on disk before anybody is thanked (invariant I5): [`save_page`] takes pages,
-//! [`keep_page`] what stands on a page that is left, [`paper_answers`] a paper form that staff keyed in, [`respondent_requests`] what somebody wants instead, [`refusals`] that somebody wants no more. Nothing is asked before the privacy notice
-//! is agreed to. A respondent's cases are asked one after another, in the order of their
-//! applications' codes. It knows no HTML and sends nothing.
+//! The input is the code of a personal link and a submitted form; the result is a [`Screen`].
+//! Viewing changes nothing (message scanners open links). Only a respondent's input does, each in
+//! one transaction that is on disk before anybody is thanked (invariant I5). [`save_page`] stores
+//! pages, [`keep_page`] the contents of a page that is left, [`paper_answers`] a paper form that
+//! staff keyed in, [`respondent_requests`] other requests, [`refusals`] refusals and their
+//! withdrawal. Nothing is asked before the respondent agrees to the privacy notice. A respondent's
+//! cases are asked one after another, in the order of their applications' codes. The module knows
+//! no HTML and sends nothing.
 
 mod inbound;
 mod invitation_cases;

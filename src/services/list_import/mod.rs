@@ -1,16 +1,17 @@
 //! List import: reads the respondent lists of applicants, which often contain errors.
 //!
 //! An import stores respondents (personal columns sealed, numbers found by keyed hash) and their
-//! cases, and returns an [`ImportFinding`] with a remedy for every row that was not accepted as it
-//! is. An import is one transaction: it succeeds or fails as a whole, and importing the same file
-//! again changes nothing. Errors and reports contain personal data only in masked form.
+//! cases, and returns an [`ImportFinding`] with a remedy for every row that was not accepted
+//! unchanged. An import is one transaction: it succeeds or fails as a whole, and importing the same
+//! file again changes nothing. Errors and reports contain personal data only in masked form.
 //!
-//! [`source`] is the file, [`text`] decodes it, [`table`] reads its tables, [`find`] finds the lists
-//! among them, [`headers`] detects the columns by [`header_words`], [`numbers`] reads a cell of numbers, [`row`] a person, [`prepare`] seals it, and [`import`] writes it. [`selection`] says
-//! who stays on a list over the limit, [`known_forms`] how an applicant's lists were read before,
-//! [`correction_sheet`] sends back what only the applicant can correct, [`template`] is an empty list. Programmes and
-//! applications are registered by [`crate::services::programmes`], numbers that must not be
-//! contacted by [`crate::services::suppressions`].
+//! [`source`] is the file, [`text`] decodes it, [`table`] reads its tables, [`find`] finds the
+//! lists among them, and [`headers`] detects the columns by [`header_words`]. [`numbers`] reads a
+//! cell of numbers, [`row`] a person; [`prepare`] seals it, and [`import`] writes it. [`selection`]
+//! decides who stays on a list over the limit, [`known_forms`] remembers how an applicant's lists
+//! were read, [`correction_sheet`] returns what only the applicant can correct, and [`template`] is
+//! an empty list. Programmes and applications are registered by [`crate::services::programmes`],
+//! numbers that must not be contacted by [`crate::services::suppressions`].
 
 pub mod correction_sheet;
 pub mod find;

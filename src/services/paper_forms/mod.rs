@@ -1,8 +1,8 @@
 //! Paper forms: personal forms are printed, come back by post, and staff key them in.
 //!
-//! [`printing`] draws up a print run of those who are due by the plan, or whom staff have chosen, and
-//! gives each form its number; [`documents`] makes the pages of a run. [`keying`] finds a form by its
-//! number and stores what came back, through [`crate::services::interviews`] as in any other mode.
+//! [`printing`] prepares a print run of people who are due by the plan or chosen by staff, and
+//! numbers each form; [`documents`] makes the pages of a run. [`keying`] finds a form by its number
+//! and stores the answers, through [`crate::services::interviews`] as in any other mode.
 //! [`comparing`] has a share of the forms keyed by a second person, and settles differences.
 
 pub mod comparing;

@@ -2,8 +2,9 @@
 //!
 //! [`count_complete`] runs inside the transaction that saves the case's answers. All cells of a
 //! case are counted together or not at all, under a lock on the application's total; a CHECK in the
-//! database enforces the limit too. A full cell changes nobody's outcome: only who comes to it is
-//! turned away (`services::interviews`). [`replicates`] releases more of a large list according to the response rate.
+//! database enforces the limit too. A full cell changes nobody's outcome: only respondents who
+//! reach it are turned away (`services::interviews`). [`replicates`] releases more of a large list
+//! according to the response rate.
 
 pub mod replicates;
 

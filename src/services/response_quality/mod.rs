@@ -1,6 +1,6 @@
-//! Responses that are conspicuous: too fast, alike, or many from one place. Staff look at them, and
-//! accept or exclude them with a reason. An excluded response gives its place in the quota back
-//! while the field is open, and is delivered flagged; nothing is excluded by a rule.
+//! Conspicuous responses: too fast, alike, or many from one place. Staff review them, and accept or
+//! exclude them with a reason. While the field is open, an excluded response frees its place in the
+//! quota; it is delivered flagged. No rule excludes anything.
 
 mod clusters;
 

@@ -1,8 +1,8 @@
-//! What gateways push: receipts move messages and cases forward; replies opt out, ask for a call,
-//! or go to the staff's inbox. Whatever a person sends reaches a meaning or a member of the staff
+//! Pushes from gateways: receipts move messages and cases forward; replies opt out, ask for a call,
+//! or go to the staff's inbox. Whatever a person sends is understood or reaches a member of staff
 //! (invariant I9).
 //!
-//! A push is answered only when its content is on disk, so that a gateway pushes it again if we die
+//! A push is acknowledged only when its content is on disk, so that a gateway repeats it if we die
 //! before.
 
 pub mod answer;

@@ -1,18 +1,18 @@
 //! The dispatcher: takes invitations that are due, and submits each one's next message, never
 //! twice, never against the rules, never too fast.
 //!
-//! In go invitations whose next contact is due; out go messages through a gateway, and every
-//! outcome comes back into the database. A step is marked `submitting` and committed before the
-//! gateway hears of it (invariant I1); the rules are checked when it is claimed and once more at
-//! the moment of submit (I2); slots come from the rate that all daemons share, and a slot is good
-//! only at its time (I3). It decides nothing about answers or quotas, and closes no field.
+//! It sends the next message of every due invitation through a gateway and stores every outcome. A
+//! step is committed as `submitting` before the gateway receives it (invariant I1). The rules are
+//! checked when it is claimed and again at the moment of submit (I2). Slots come from the rate that
+//! all daemons share, and a slot is valid only at its time (I3). The dispatcher decides nothing
+//! about answers or quotas, and closes no field.
 //!
-//! [`claim`] takes and marks, [`eligibility`] decides, [`capacity`] says how much each gateway
-//! takes now, [`slots`], [`submit`] and [`parts`] send, [`settle`] writes what came of it,
-//! [`circuit_breakers`] hold failing gateways still, [`in_doubt`] asks after messages whose answer
-//! was lost, [`incoming`] takes receipts and replies. [`Dispatcher::tick`] is one step of all that;
-//! the daemon runs [`Dispatcher::tick_route`] in [`WORKERS_PER_ROUTE`] loops for each gateway, so
-//! that one claims while another sends and a third writes.
+//! [`claim`] takes and marks invitations, [`eligibility`] decides, [`capacity`] says how much each
+//! gateway takes now, [`slots`], [`submit`] and [`parts`] send, and [`settle`] stores the outcomes.
+//! [`circuit_breakers`] pause failing gateways, [`in_doubt`] queries messages whose answer was
+//! lost, [`incoming`] takes receipts and replies. [`Dispatcher::tick`] is one step of all that; the
+//! daemon runs [`Dispatcher::tick_route`] in [`WORKERS_PER_ROUTE`] loops for each gateway, so that
+//! one claims while another sends and a third writes.
 
 mod capacity;
 mod circuit_breakers;

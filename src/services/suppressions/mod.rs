@@ -1,5 +1,5 @@
-//! Suppressions: numbers that must not be contacted, one by one, from a file, or because somebody
-//! opted out. A suppression for good ends what was planned.
+//! Suppressions: numbers that must not be contacted, entered one by one, read from a file, or opted
+//! out. A permanent suppression ends what was planned.
 
 mod import;
 mod known_at_launch;

@@ -1,10 +1,10 @@
 //! CMPP 2.0 and 3.0 (China Mobile Peer to Peer): a carrier's gateway (ISMG), over one connection
-//! opened by us. Section numbers in this folder are those of the document of 2.0; the codec is our
-//! own, and `tests/cmpp.rs` checks its octets without it.
+//! that we open. Section numbers in this folder refer to the document of 2.0. The codec is our own,
+//! and `tests/cmpp.rs` checks its octets independently.
 //!
-//! In the configuration, `in_flight` is the window. Each part of a long message is a submit of its
-//! own, with an id and a report of its own. A submit without an answer is in doubt: the protocol's
-//! query counts messages and knows none of them, so a report or a person settles it.
+//! In the configuration, `in_flight` is the window. Each part of a long message is its own submit,
+//! with its own id and report. A submit without an answer is in doubt: the protocol's query only
+//! counts messages, so a report or a person settles it.
 //!
 //! [`session`] maintains the connection, [`link`] exchanges messages over it, [`pdu`] reads and
 //! writes them, [`delivery`] parses the gateway's deliveries.

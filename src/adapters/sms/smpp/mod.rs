@@ -1,9 +1,9 @@
-//! SMPP 3.4: a carrier's SMSC, over connections opened by us: transceivers, or pairs of transmitter
+//! SMPP 3.4: a carrier's SMSC, over connections that we open: transceivers, or pairs of transmitter
 //! and receiver. The PDUs are those of the `rusmpp` crate; `tests/raw_smsc.rs` checks their octets
-//! without it.
+//! independently.
 //!
 //! In the configuration, `in_flight` is the window. Long messages are sent in parts with a user
-//! data header, each a submit of its own with a receipt of its own. A submit without a response when the
+//! data header, each its own submit with its own receipt. A submit without a response when the
 //! connection drops is in doubt: SMPP 3.4's query_sm needs the id from the lost response, so a
 //! receipt or a person settles it.
 //!

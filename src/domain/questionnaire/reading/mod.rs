@@ -1,7 +1,7 @@
 //! Reads answers as people write them: numbers, days, and the options that a reply names.
 //!
 //! The functions are pure and serve the web pages, replies by SMS and the interviewer's form alike.
-//! What has more than one reading is not read, and the item is asked again with [`wanted_form`].
+//! An ambiguous answer is not read, and the item is asked again with [`wanted_form`].
 
 mod choice;
 mod date;

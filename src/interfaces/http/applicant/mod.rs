@@ -2,7 +2,7 @@
 //! the declaration, and totals afterwards.
 //!
 //! GET sends no code and changes nothing, so that scanners and previews of the link do no harm. The
-//! cookie is of use only together with the link. What is another applicant's is not there.
+//! cookie works only together with the link. Another applicant's data is never found here.
 
 mod home;
 mod lists;

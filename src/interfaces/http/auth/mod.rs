@@ -1,5 +1,5 @@
-//! Authentication and authorization of the staff: sign-in, accounts, tokens, and the router that
-//! every staff route is added to ([`StaffRouter`]).
+//! Authentication and authorization of the staff: sign-in, accounts, tokens, and the router to
+//! which every staff route is added ([`StaffRouter`]).
 //!
 //! Each route requires a permission ([`crate::domain::role`]). Every POST carries a token of its
 //! session that other sites cannot know. Actions and views of personal data are audited before they

@@ -1,6 +1,6 @@
 //! Pushes from gateways: `/hooks/GATEWAY/SECRET/receipts` and `…/replies`, by GET or POST. The
 //! secret is derived from the installation's key; a gateway's `allow` list limits the networks that
-//! may push. A push is answered with success only when it is on disk.
+//! may push. A push is acknowledged only when it is on disk.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;

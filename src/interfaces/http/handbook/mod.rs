@@ -1,5 +1,5 @@
-//! The handbook, served by the program itself: each page's «?» opens its part. The text is that of
-//! `docs/zh` (in English that of `docs`), compiled in, so that it is always of this version.
+//! The handbook, served by the program itself: each page's «?» opens its section. The text is that
+//! of `docs/zh` (in English that of `docs`), compiled in, so that it always matches this version.
 
 mod rendering;
 

@@ -1,7 +1,7 @@
 //! The keying page at `/paper`: staff key paper forms in, number first, digits only.
 //!
-//! The server decides what is asked and stored; the page's script only moves the focus. The first
-//! button of the form checks and does not store, so that Enter without a script loses nothing.
+//! The server decides what is asked and stored; the page's script only moves the focus. The form's
+//! first button checks without storing, so that Enter without a script loses nothing.
 
 mod views;
 

@@ -1,10 +1,9 @@
-//! The respondent's pages at `/i/CODE`: server-rendered, without script, one response each, in
-//! the languages
-//! of the questionnaire.
+//! The respondent's pages at `/i/CODE`: server-rendered, without script, one response each, in the
+//! languages of the questionnaire.
 //!
-//! GET changes nothing, so that scanners and prefetches do no harm. Every change is a POST that ends
-//! in a redirect, so that a reload sends nothing twice; GET of a POST's address leads to where the
-//! interview stands. What cannot be saved is shown again as it was typed ([`answers`]).
+//! GET changes nothing, so that scanners and prefetches do no harm. Every change is a POST that
+//! ends in a redirect, so that a reload sends nothing twice; GET of a POST's address leads to the
+//! current page of the interview. Input that cannot be saved is shown again as typed ([`answers`]).
 
 mod answers;
 mod brand;

@@ -1,6 +1,6 @@
-//! Accepts connections so that nobody can keep others out: a client has a limited time for its
-//! request and while it is idle, one address has a limited number of connections, and when all are
-//! taken, the one that has kept the server waiting longest makes room ([`connections`]).
+//! Accepts connections so that no client can keep others out: a client has a limited time for its
+//! request and for idling, and one address has a limited number of connections. When all are taken,
+//! the one that has kept the server waiting longest is closed ([`connections`]).
 
 mod bodies;
 mod connections;

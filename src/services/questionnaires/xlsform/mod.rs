@@ -1,11 +1,11 @@
 //! Imports questionnaires from XLSForm (<https://xlsform.org>), the usual format of survey
 //! fieldwork, and exports them.
 //!
-//! The input is a workbook with the sheets `survey` and `choices` (and optionally `settings`); the
+//! The input is a workbook with the sheets `survey` and `choices` (and optionally `settings`). The
 //! output is a questionnaire as TOML, to be reviewed like any other, with remarks on what was
-//! decided. What cannot be asked is refused, all of it at once, or left out if the user wants so.
-//! What XLSForm cannot hold stands in columns whose names begin with `fieldworkd_`; `latent` and
-//! `core` are known without it.
+//! decided. Whatever cannot be asked is refused, all at once, or left out on request. What XLSForm
+//! cannot express is in columns whose names begin with `fieldworkd_`; `latent` and `core` need no
+//! such prefix.
 //!
 //! The path of a form: [`workbook`] names cells, [`languages`] chooses texts, [`structure`] builds
 //! the tree of groups, [`import`] walks it and fills the [`scope`] of names, [`to_cel`] writes the

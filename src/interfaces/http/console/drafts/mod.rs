@@ -1,6 +1,6 @@
-//! Campaigns before their launch: [`new`] begins one, [`page`] is the plan's editor with calendar,
-//! parts and cost; here are its forms, the test message and the launch by one or two people, which
-//! [`launch`] confirms.
+//! Campaigns before their launch: [`new`] begins one, and [`page`] is the plan's editor with
+//! calendar, parts and cost. This file has its forms, the test message and the launch by one or two
+//! people, which [`launch`] confirms.
 
 pub mod launch;
 pub mod new;

@@ -1,7 +1,7 @@
 //! `codebook.ddi.xml`: the study, the files and their variables in DDI Codebook 2.5
-//! (<https://ddialliance.org/Specification/DDI-Codebook/2.5/>), for data archives. Codes are those of
-//! the CSV files. The order of the elements is the standard's; `docs/schemas/ddi-codebook.xsd` states
-//! what is used of it.
+//! (<https://ddialliance.org/Specification/DDI-Codebook/2.5/>), for data archives. Codes are those
+//! of the CSV files. The order of the elements is the standard's; `docs/schemas/ddi-codebook.xsd`
+//! covers the parts that are used.
 
 mod study;
 mod variables;

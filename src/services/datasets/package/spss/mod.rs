@@ -1,12 +1,12 @@
 //! `responses.sav` and `cases.sav`: SPSS system files, with labels, missing values and measures.
 //!
-//! The file begins with the width of every text and the number of cases, which are known after the
-//! last row. So the rows are measured first, and written once the CSV file of the same table is
-//! finished, which is read again: in constant memory.
+//! The file begins with the width of every text and the number of cases, which are known only after
+//! the last row. So the rows are measured first, and written when the CSV file of the same table is
+//! finished and read again, in constant memory.
 //!
-//! A number, a day or a code that is missing is a number below every answer, declared as missing
-//! and labelled with the reason. A text that is missing is empty, and a variable `NAME_missing`
-//! beside it holds that number. No weight is set: `w_raked` is a variable like others.
+//! A missing number, day or code is a number below every answer, declared as missing and labelled
+//! with the reason. A missing text is empty, and a variable `NAME_missing` beside it holds that
+//! number. No weight is set: `w_raked` is a variable like others.
 
 mod names;
 mod system_file;

@@ -1,8 +1,9 @@
 //! Exports questionnaires as XLSForm.
 //!
-//! Other programs read the columns of the standard. What it cannot hold stands in columns whose
-//! names begin with `fieldworkd_`, which they ignore, so that the import gives the same
-//! questionnaire again: exact conditions, latent variables, «not applicable», units, short texts.
+//! Other programs read the standard's columns. What the standard cannot express (exact conditions,
+//! latent variables, «not applicable», units, short texts) goes to columns whose names begin with
+//! `fieldworkd_`. Other programs ignore them, and the import restores the same questionnaire from
+//! them.
 
 mod cel;
 mod items;
