@@ -10,7 +10,7 @@ use crate::common::interviewers::{
     PASSWORD, add_interviewer, answer_context, ask_all_pages, mixed_plan, next_call,
     record_outcome, send_page,
 };
-use crate::common::{self, CONSENT_FORM, TestApp, answers, list_of, local, number};
+use crate::common::{self, CONSENT_FORM, TestApp, answers, list_of, local, number, survey};
 use fieldworkd::adapters::clock::Clock;
 use fieldworkd::adapters::database::accounts::Account;
 use fieldworkd::adapters::database::audit::{self, AuditFilter};
@@ -850,6 +850,123 @@ async fn supervisors_hand_over_in_bulk_and_see_appointments_and_no_closed_campai
     }
 }
 
+/// mderasse/rdod#2: whoever was to look only could write. rubentalstra/FerroEHR#3057: a page that asks
+/// by itself kept its session alive. mnjbold/agentops-platform#41 keeps from the agent that somebody
+/// listens; here the interviewer's page says so.
+#[tokio::test]
+async fn supervisors_sit_beside_an_interview_and_can_change_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("brand.toml"), survey::QUESTIONNAIRE).unwrap();
+    let settings = [("QUESTIONNAIRES__FOLDER", folder.path().to_str().unwrap())];
+    for app in TestApp::on_each_engine(silent(), &settings).await {
+        let (wu, _) = launch_mixed_plan(&app, 0, 3).await;
+        add_account(&app, "qian", Role::Operator).await;
+        add_account(&app, "sun", Role::Supervisor).await;
+        app.advance_until(local("2026-03-02T10:00:00")).await;
+        let screen = next_call(&app, &wu).await.unwrap();
+        let call = screen.lease.call.0;
+        let name = screen.person.name.reveal();
+        let [wu, zheng, sun, qian] = [
+            Browser::signed_in(&app, "wu").await,
+            Browser::signed_in(&app, "zheng").await,
+            Browser::signed_in(&app, "sun").await,
+            Browser::signed_in(&app, "qian").await,
+        ];
+        let beside = format!("/supervision/calls/{call}");
+        let (live, sit) = (format!("{beside}/live"), format!("{beside}/sit"));
+        let is_told =
+            |page: &str| page.contains("id=\"watched\" class=\"banner\" role=\"status\">");
+        let alive = format!("/interview/{call}/alive");
+        // Nobody sits beside yet, and no interviewer sits beside another.
+        assert!(!is_told(&wu.get("/interview").await.2), "{}", app.engine);
+        for path in [&beside, &live] {
+            assert_eq!(zheng.get(path).await.0, 403, "{}: {path}", app.engine);
+        }
+        assert_eq!(zheng.submit(&sit, &[]).await.0, 403, "{}", app.engine);
+        // A link alone shows nothing: one sits down first, and that is written down.
+        let page = sun.get(&beside).await.2;
+        assert!(page.contains("旁观会记入审计日志") && !page.contains("A1牌"), "{page}");
+        assert_eq!(sun.status(&live).await, 404, "{}", app.engine);
+        assert!(!is_told(&wu.get("/interview").await.2), "{}", app.engine);
+        assert!(sun.get("/supervision").await.2.contains(&format!("formaction=\"{sit}\"")));
+        assert_eq!(sun.submit(&sit, &[]).await.1, beside, "{}", app.engine);
+        let page = sun.get(&beside).await.2;
+        assert!(page.contains("还没开始提问") && page.contains("A1牌"), "{page}");
+        assert!(is_told(&wu.get("/interview").await.2), "{}", app.engine);
+        let told = wu.submit(&alive, &[]).await.2;
+        assert!(told.contains("\"watched\":true"), "{}: {told}", app.engine);
+        // The page that the interviewer sees, with what is saved: also when one goes back.
+        wu.submit(&format!("/interview/{call}/begin"), CONSENT_FORM).await;
+        let answers = format!("/interview/{call}/answers");
+        let fields = [("case", "0"), ("page", "0"), survey::DAILY, ("mark", "4")];
+        assert_eq!(wu.submit(&answers, &fields).await.0, 303, "{}", app.engine);
+        wu.get("/interview?page=0").await;
+        let part = sun.get(&live).await.2;
+        let chosen = "name=\"mark\" value=\"4\" checked";
+        assert!(
+            part.contains(chosen) && part.contains("<fieldset class=\"plain\" disabled>"),
+            "{part}"
+        );
+        wu.get("/interview?page=1&in=en").await;
+        let part = sun.get(&live).await.2;
+        assert!(!part.contains(chosen) && part.contains("lang=\"en\""), "{}: {part}", app.engine);
+        // No form, no name and no number; those for who may see people and asks, in the audit log.
+        let page = sun.get(&beside).await.2;
+        let main = page.split("<main").nth(1).unwrap();
+        assert!(!main.contains("<form") && !main.contains("<button"), "{main}");
+        assert!(!main.contains(name) && !main.contains(&screen.phone.displayed()), "{main}");
+        let person = format!("{beside}/person");
+        assert_eq!(sun.submit(&person, &[]).await.0, 403, "{}", app.engine);
+        assert!(!qian.submit(&person, &[]).await.2.contains(name), "{}: before", app.engine);
+        assert_eq!(qian.submit(&sit, &[]).await.1, beside);
+        assert!(!qian.get(&beside).await.2.contains(name), "{}", app.engine);
+        let shown = qian.submit(&person, &[]).await.2;
+        assert!(shown.contains(name) && shown.contains(&screen.phone.displayed()), "{shown}");
+        // A supervisor may interview, and still writes nothing into the call of another.
+        let seen = async || {
+            let page = wu.get("/interview?page=0").await.2;
+            page.contains("name=\"mark\" value=\"9\" checked")
+        };
+        let other = [("case", "0"), ("page", "0"), survey::DAILY, ("mark", "9")];
+        assert_eq!(sun.submit(&answers, &other).await.1, "/interview?noted=over");
+        let outcome = format!("/interview/{call}/outcome");
+        let said = sun.submit(&outcome, &[("outcome", "no_answer")]).await.1;
+        assert_eq!(said, "/interview?noted=over", "{}", app.engine);
+        assert!(!seen().await, "{}: nothing was saved", app.engine);
+        for path in [&beside, &live] {
+            assert_eq!(sun.post(path, &[("mark", "9")]).await.0, 405, "{}: {path}", app.engine);
+        }
+        // The banner goes when nobody has looked for a while, and comes again.
+        app.clock.advance_to(app.clock_now() + Duration::from_secs(31));
+        assert!(!is_told(&wu.get("/interview").await.2), "{}", app.engine);
+        assert!(wu.submit(&alive, &[]).await.2.contains("\"watched\":false"), "{}", app.engine);
+        sun.get(&live).await;
+        assert!(is_told(&wu.get("/interview").await.2), "{}", app.engine);
+        let log = async |actor: &str, action: Action| {
+            let filter = AuditFilter {
+                actor: actor.to_owned(),
+                action: Some(action),
+                ..AuditFilter::default()
+            };
+            let mut connection = app.context.database.read().await.unwrap();
+            let written = audit::entries(&mut connection, &filter, 100).await.unwrap();
+            written.into_iter().map(|entry| entry.object).collect::<Vec<_>>()
+        };
+        let object = vec![format!("call:{call}")];
+        assert_eq!(log("sun", Action::CallWatched).await, object, "{}", app.engine);
+        assert_eq!(log("qian", Action::CallPersonViewed).await, object, "{}", app.engine);
+        // Nobody sits beside themselves, and it ends with the call.
+        let own = format!("/supervision/calls/{call}/sit");
+        app.execute_sql("UPDATE account SET role = 'supervisor' WHERE name = 'wu'").await.unwrap();
+        assert_eq!(wu.submit(&own, &[]).await.1, "/supervision?noted=call_over");
+        assert_eq!(wu.submit(&outcome, &[("outcome", "no_answer")]).await.0, 303);
+        let part = sun.get(&live).await.2;
+        assert!(part.contains("data-over") && !part.contains("fieldset"), "{part}");
+        assert!(sun.get(&beside).await.2.contains("这次通话已结束"), "{}", app.engine);
+        assert_eq!(sun.submit(&sit, &[]).await.1, "/supervision?noted=call_over");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_calendar_of_appointments_fits_a_telephone() {
     let app = TestApp::on_sqlite(silent(), &[]).await;
@@ -869,7 +986,17 @@ async fn the_calendar_of_appointments_fits_a_telephone() {
             supervision::assign(&app.context, &us, lease.invitation, "zheng").await.unwrap();
         }
     }
+    // One interview goes on, and a supervisor sits beside it.
+    let screen = next_call(&app, &wu).await.unwrap();
+    let call = screen.lease.call;
+    let browser = Browser::signed_in(&app, "wu").await;
+    browser.submit(&format!("/interview/{}/begin", call.0), CONSENT_FORM).await;
+    browser.get("/interview").await;
+    let qian = Browser::signed_in(&app, "qian").await;
+    qian.submit(&format!("/supervision/calls/{}/sit", call.0), &[]).await;
+    let beside = format!("/supervision/calls/{}", call.0);
     let task = serde_json::json!({ "base": app.base, "account": "qian", "pages": [
+        [beside, "beside", "旁观通话"],
         ["/supervision", "supervision-queue", "转交所选"],
         ["/supervision/appointments", "appointments", "周二 03-03"],
     ] });

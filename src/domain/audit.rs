@@ -123,6 +123,7 @@ actions! {
     WebhookEventsResent "webhook_resent" "重新推送事件" "sent a webhook's events again";
     WebhookRemoved "webhook_removed" "停用事件推送" "removed a webhook";
     CallPersonViewed "call" "通话中查看受访者" "saw the person of a call";
+    CallWatched "call_watched" "旁观访问" "sat beside an interview";
     VerificationPersonViewed "verification" "复核时查看受访者" "saw the person of a verification";
     OptOutLifted "opt_out_lifted" "本人恢复接收" "lifted their own opt-out";
     ReplyViewed "reply" "查看回复" "read a reply";

@@ -3,11 +3,12 @@
   const body = document.body, call = body.dataset.call;
   // While the page is there, its person stays with it; when something else has taken over, the page says so.
   if (call) {
-    const banner = document.getElementById("over");
+    const banner = document.getElementById("over"), watched = document.getElementById("watched");
     const beat = async () => {
       try {
         const sent = await fetch("/interview/" + call + "/alive", { method: "POST", body: new URLSearchParams({ token: body.dataset.token }) });
-        const state = sent.ok ? (await sent.json()).state : "over";
+        const told = sent.ok ? await sent.json() : { state: "over" }, state = told.state;
+        watched.hidden = !told.watched;
         if (state !== "held") {
           banner.hidden = false;
           banner.textContent = banner.dataset[state] || banner.dataset.over;
@@ -138,6 +139,23 @@
     next.setAttribute("tabindex", "0");
     next.focus();
   });
+  // Whoever sits beside an interview sees its page as it is now; a page in the background does not look.
+  const beside = document.querySelector("[data-beside]");
+  if (beside) {
+    let before = "";
+    const look = async () => {
+      if (document.hidden) return;
+      try {
+        const sent = await fetch(beside.dataset.beside);
+        if (!sent.ok || sent.redirected) { clearInterval(timer); location.reload(); return; }
+        const now = await sent.text();
+        if (now !== before) beside.innerHTML = before = now;
+        if (beside.querySelector("[data-over]")) clearInterval(timer);
+      } catch (error) { /* The network is away for a moment; the next look tells. */ }
+    };
+    const timer = setInterval(look, 3000);
+    document.addEventListener("visibilitychange", look);
+  }
   // The home page goes on telling.
   const live = document.querySelector("[data-live]");
   if (live && window.EventSource) {

@@ -298,7 +298,7 @@ const STAFF: [(&str, Role); 5] = [
 
 /// Forms without an audit entry ahead of the action: their services write one in the transaction of
 /// the change, or change only the own session or call.
-const AUDITED_BY_SERVICE: [&str; 51] = [
+const AUDITED_BY_SERVICE: [&str; 53] = [
     "/campaigns/{code}/paper/print",
     "/campaigns/{code}/paper/runs/{run}",
     "/holidays/{year}",
@@ -341,6 +341,8 @@ const AUDITED_BY_SERVICE: [&str; 51] = [
     "/staff/language",
     "/staff/sign-out",
     "/supervision/assign",
+    "/supervision/calls/{call}/person",
+    "/supervision/calls/{call}/sit",
     "/supervision/names",
     "/supervision/verifications/{id}/call",
     "/tokens",

@@ -194,6 +194,12 @@ pub async fn find(
         .transpose()
 }
 
+/// Returns the entry of a call that has not ended.
+pub async fn of_call(connection: &mut AnyConnection, call: CallId) -> Result<Option<QueueEntry>> {
+    let sql = statement(format!("{SELECT} WHERE q.call_id = $1"));
+    sqlx::query(sql).bind(call.0).fetch_optional(connection).await?.as_ref().map(read).transpose()
+}
+
 /// Returns the entry that is leased by an interviewer.
 pub async fn leased_by(
     connection: &mut AnyConnection,

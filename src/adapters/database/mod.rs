@@ -16,6 +16,7 @@ pub mod audit;
 pub mod backup;
 pub mod bulk_params;
 pub mod call_queue;
+pub mod call_watches;
 pub mod calls;
 pub mod campaign_counts;
 pub mod campaign_notes;

@@ -6,6 +6,7 @@ use super::queue::Lease;
 use super::{CallCenterError, MAX_NOTE};
 use crate::adapters::database::accounts::Account;
 use crate::adapters::database::call_queue::{self, QueueEntry, QueueUpdate};
+use crate::adapters::database::call_watches;
 use crate::adapters::database::calls::{self, CallEnding};
 use crate::adapters::database::cases::{self, DispositionSource};
 use crate::adapters::database::invitations::{self, NextContact};
@@ -221,6 +222,7 @@ pub(super) async fn end_call(
         invitations::end_plans(tx, &[entry.invitation]).await?;
     }
     calls::record_end(tx, call, ending, now).await?;
+    call_watches::end(tx, call).await?;
     if !call_queue::return_to_queue(tx, call, &result.queue_update(entry, is_open)).await? {
         return Err(CallCenterError::CallOver);
     }

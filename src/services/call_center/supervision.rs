@@ -9,7 +9,7 @@ use crate::adapters::database::call_queue::{self, QueueEntry};
 use crate::adapters::database::campaigns::{self, CampaignState};
 use crate::adapters::database::links;
 use crate::domain::audit::{Action, Actor};
-use crate::domain::ids::{AccountId, CampaignId, CaseId, InvitationId};
+use crate::domain::ids::{AccountId, CallId, CampaignId, CaseId, InvitationId};
 use crate::domain::personal::Personal;
 use crate::domain::time::Timestamp;
 use crate::services::context::AppContext;
@@ -43,6 +43,8 @@ pub struct QueueDashboardRow {
     pub assigned_to: Option<String>,
     /// The interviewer whose screen the person is on.
     pub on_screen_of: Option<String>,
+    /// The call on that screen.
+    pub call: Option<CallId>,
 }
 
 pub async fn supervision_dashboard(
@@ -110,6 +112,7 @@ pub async fn supervision_dashboard(
             calls: entry.calls,
             max_calls: entry.max_calls,
             assigned_to: entry.assigned_to.and_then(|account| names.get(&account).cloned()),
+            call: entry.call.filter(|_| current_interviewer(&entry).is_some()),
             on_screen_of: current_interviewer(&entry)
                 .and_then(|account| names.get(&account).cloned()),
         });

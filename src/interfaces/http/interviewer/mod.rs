@@ -3,7 +3,7 @@
 //! A number is on the page only while its person is leased to this interviewer. Every change is a
 //! POST that ends in a redirect.
 
-mod views;
+pub(super) mod views;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,6 +22,7 @@ use super::page_layout::render_page;
 use super::state::AppState;
 use super::supervisor;
 use crate::adapters::database::accounts::Account;
+use crate::adapters::database::call_watches::ShownPage;
 use crate::domain::audit::Action;
 use crate::domain::device::DeviceClass;
 use crate::domain::ids::CallId;
@@ -37,7 +38,7 @@ use crate::services::call_center::call_screen::{CallScreen, load_call_screen};
 use crate::services::call_center::outcome::{CallReport, record_outcome};
 use crate::services::call_center::queue::Lease;
 use crate::services::call_center::{
-    CallCenterError, MAX_NOTE, opening, quality, queue, taking_up_again,
+    CallCenterError, MAX_NOTE, opening, quality, queue, sitting_beside, taking_up_again,
 };
 use crate::services::interviews::{AnswerContext, SaveOutcome, Screen, SubmittedPage};
 use views::{CallPage, FormState, ReadyPage, Script};
@@ -131,6 +132,7 @@ async fn keep_alive(
     Extension(staff): Extension<Staff>,
     Path(call): Path<i64>,
 ) -> Result<Response, Failure> {
+    let is_watched = sitting_beside::is_watched(&app.context, CallId(call)).await?;
     let state = match leased_screen(&app, &staff, call).await? {
         None => "over",
         Some(call_screen) => {
@@ -154,7 +156,7 @@ async fn keep_alive(
             }
         }
     };
-    Ok(Json(json!({ "state": state })).into_response())
+    Ok(Json(json!({ "state": state, "watched": is_watched && state == "held" })).into_response())
 }
 
 /// Takes the person of a call that broke off up again.
@@ -511,14 +513,20 @@ async fn render(
     let interviewer = colleagues::full_name_of(&app.context, &staff.session.account);
     let interviewer = interviewer.as_ref().map_or("", |name| name.reveal());
     let spoken = opening::spoken_words(call_screen, &invitation_cases, interviewer);
-    let script = match invitation_cases.screen(&paths, wanted) {
+    let (call, screen) = (call_screen.lease.call, invitation_cases.screen(&paths, wanted));
+    if let Screen::Page { page, .. } = screen {
+        let shown = ShownPage { page, language: call_screen.language };
+        sitting_beside::show_page(&app.context, call, shown).await?;
+    }
+    let is_watched = sitting_beside::is_watched(&app.context, call).await?;
+    let script = match screen {
         _ if taken_over => Script::AnsweredOnWeb,
-        Screen::Welcome => Script::welcome(&invitation_cases, call_screen),
+        Screen::Welcome => Script::welcome(&invitation_cases, call_screen.language),
         Screen::Page { case, page } => Script::questions(
             &invitation_cases,
             &paths,
             (case, page),
-            call_screen,
+            call_screen.language,
             now,
             form_state.rejected.as_ref(),
         ),
@@ -532,7 +540,7 @@ async fn render(
             (script, spoken),
             &form_state,
             now,
-            (app.context.dialer.is_some(), &invitation_cases.languages()),
+            (app.context.dialer.is_some(), is_watched, &invitation_cases.languages()),
         ),
     ))
 }

@@ -128,7 +128,7 @@ pub struct Questions<'a> {
 }
 
 impl<'a> Script<'a> {
-    pub fn welcome(invitation_cases: &'a InvitationCases, call_screen: &CallScreen) -> Script<'a> {
+    pub fn welcome(invitation_cases: &'a InvitationCases, language: Language) -> Script<'a> {
         let privacy = &invitation_cases.programme.privacy;
         let subjects = invitation_cases
             .cases
@@ -137,7 +137,7 @@ impl<'a> Script<'a> {
             .map(|case| case.application.subject.as_str())
             .collect();
         let paragraphs = privacy.paragraphs(
-            call_screen.language,
+            language,
             invitation_cases.applicant_name(),
             &invitation_cases.programme.name,
         );
@@ -148,19 +148,19 @@ impl<'a> Script<'a> {
         invitation_cases: &'a InvitationCases,
         paths: &[QuestionPath<'a>],
         (case, page): (usize, usize),
-        call_screen: &CallScreen,
+        language: Language,
         now: Timestamp,
         rejected: Option<&RejectedAnswers>,
     ) -> Script<'a> {
         let (texts, current, path) =
-            (Words::of(call_screen.language), &invitation_cases.cases[case], &paths[case]);
+            (Words::of(language), &invitation_cases.cases[case], &paths[case]);
         let questionnaire = &current.application.questionnaire;
         let piped = TextPiping {
             questionnaire,
             subject: &current.application.subject,
             applicant: invitation_cases.applicant_name(),
             answers: &current.answers,
-            language: call_screen.language,
+            language,
             isolates: true,
         };
         let with_hint = |item: &&'a crate::domain::questionnaire::Item| {
@@ -202,6 +202,8 @@ pub struct CallPage<'a> {
     problem: &'a str,
     call: i64,
     call_screen: &'a CallScreen,
+    /// A supervisor sits beside.
+    is_watched: bool,
     /// Whether a telephone system is configured.
     can_dial: bool,
     local_time: String,
@@ -275,7 +277,7 @@ impl<'a> CallPage<'a> {
         (script, spoken): (Script<'a>, SpokenWords),
         form_state: &'a FormState<'_>,
         now: Timestamp,
-        (can_dial, asked_in): (bool, &[Language]),
+        (can_dial, is_watched, asked_in): (bool, bool, &[Language]),
     ) -> CallPage<'a> {
         let tr = staff.tr;
         let format_time =
@@ -295,6 +297,7 @@ impl<'a> CallPage<'a> {
             problem: &form_state.problem,
             call: call_screen.lease.call.0,
             call_screen,
+            is_watched,
             can_dial,
             local_time: format_time(now),
             promised: call_screen.promised_at.map(format_time),

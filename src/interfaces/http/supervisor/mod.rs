@@ -1,6 +1,7 @@
 //! The supervisors' pages at `/supervision`: the queue, the persons on interviewers' screens,
 //! interviewer quality and verification.
 
+mod beside;
 mod views;
 pub mod working_days;
 
@@ -44,6 +45,12 @@ pub fn routes(app: &Arc<AppState>) -> StaffRouter {
         .form("/supervision/assign", PERMISSION, assign_invitations)
         .page("/supervision/appointments", PERMISSION, appointments)
         .page("/supervision/days", PERMISSION, working_days::of_all)
+        // Who sees an interview sees answers. Interviewers and their supervisors hear them anyway;
+        // the figures of a survey are another permission.
+        .form("/supervision/calls/{call}/sit", PERMISSION, beside::sit_down)
+        .page("/supervision/calls/{call}", PERMISSION, beside::show)
+        .background_page("/supervision/calls/{call}/live", PERMISSION, beside::live)
+        .form("/supervision/calls/{call}/person", Permission::Reveal, beside::show_person)
         .form("/supervision/names", Permission::Reveal, show_names)
         .audited_form(
             "/supervision/verifications",

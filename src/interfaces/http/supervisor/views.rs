@@ -58,6 +58,8 @@ fn fixed_text(tr: Translator, what: &str) -> Option<&'static str> {
         ("own", _) => "Nobody verifies their own interviews.",
         ("closed", "zh") => "现在不可拨打该号码。",
         ("closed", _) => "This number may not be called now.",
+        ("call_over", "zh") => "这次通话已结束，或是您自己的通话，不能旁观。",
+        ("call_over", _) => "That call is over, or is your own: there is nothing to sit beside.",
         ("sound", "zh") => "复核完成：可信。",
         ("sound", _) => "Verified: sound.",
         ("doubtful", "zh") => "复核完成：存疑。",
@@ -102,12 +104,19 @@ pub struct SupervisionPage<'a> {
     names: &'a [String],
     verifications: Vec<VerificationRow<'a>>,
     colleagues: &'a Colleagues,
+    /// The own account.
+    own: &'a str,
 }
 
 impl<'a> SupervisionPage<'a> {
     /// Returns the real name behind an account.
     fn name(&self, account: &str) -> String {
         self.colleagues.name(account).reveal().to_owned()
+    }
+
+    /// Nobody sits beside themselves.
+    fn is_own(&self, account: &str) -> bool {
+        self.own == account
     }
 
     pub fn new(
@@ -175,6 +184,7 @@ impl<'a> SupervisionPage<'a> {
                 .collect(),
             names,
             colleagues,
+            own: &staff.session.account.name,
             verifications: verifications
                 .iter()
                 .map(|verification| VerificationRow {

@@ -1,0 +1,16 @@
+-- The page that an interviewer sees of a call that goes on, for whoever sits beside. Its row goes
+-- with the end of the call.
+CREATE TABLE call_page (
+    call_id   BIGINT PRIMARY KEY REFERENCES phone_call (id),
+    page      BIGINT NOT NULL,
+    language  TEXT NOT NULL
+);
+
+-- Who sits beside a call that goes on, and until when the last look counts. Its rows go with the end
+-- of the call; who has looked stays in the audit log.
+CREATE TABLE call_watch (
+    call_id     BIGINT NOT NULL REFERENCES phone_call (id),
+    account_id  BIGINT NOT NULL REFERENCES account (id),
+    seen_until  BIGINT NOT NULL,
+    PRIMARY KEY (call_id, account_id)
+);
