@@ -967,6 +967,104 @@ async fn supervisors_sit_beside_an_interview_and_can_change_nothing() {
     }
 }
 
+/// surveysolutions/surveysolutions#4941 and onCloud-Cloudspire/cloudspire-feedback#45 ask who is there
+/// now and what is done of the target; frappe/hrms#541: a shift past midnight was looked for on the
+/// wrong day.
+#[tokio::test]
+async fn supervisors_set_shifts_and_targets_which_block_nobody() {
+    for app in TestApp::on_each_engine(silent(), &[]).await {
+        let (wu, _) = launch_mixed_plan(&app, 0, 4).await;
+        add_account(&app, "sun", Role::Supervisor).await;
+        // A Monday.
+        app.advance_until(local("2026-03-02T10:00:00")).await;
+        let [own, sun] =
+            [Browser::signed_in(&app, "wu").await, Browser::signed_in(&app, "sun").await];
+        assert!(!own.get("/interview").await.2.contains("我的班次"), "{}", app.engine);
+        let shifts = "/supervision/shifts";
+        assert_eq!(own.get(shifts).await.0, 403, "{}", app.engine);
+        assert_eq!(own.submit(shifts, &[]).await.0, 403, "{}", app.engine);
+        let wrong = [
+            (("wu", "1", "09:00", "9:00"), "", "起止时间不能相同"),
+            (("wu", "8", "09:00", "12:00"), "", "请选择星期"),
+            (("wu", "1", "", "12:00"), "", "请填写起止时间"),
+            (("wu", "1", "09:00", "12:00"), "1000", "目标应为"),
+            (("nobody", "1", "09:00", "12:00"), "", "请选择访问员"),
+        ];
+        for ((who, weekday, from, to), target, said) in wrong {
+            let fields = [
+                ("who", who),
+                ("weekday", weekday),
+                ("from", from),
+                ("to", to),
+                ("kind", "calls"),
+                ("target", target),
+            ];
+            let (status, _, page) = sun.submit(shifts, &fields).await;
+            assert!(status == 422 && page.contains(said), "{}: {said}: {page}", app.engine);
+        }
+        let add = async |fields: &[(&str, &str)]| {
+            let (status, to, page) = sun.submit(shifts, fields).await;
+            assert_eq!((status, to.as_str()), (303, "/supervision/shifts?noted=added"), "{page}");
+        };
+        let hours = [("from", "09:00"), ("to", "12:00")];
+        let target = [("kind", "calls"), ("target", "2")];
+        add(&[&[("who", "wu"), ("weekday", "1")], &hours[..], &target[..]].concat()).await;
+        add(&[&[("who", "zheng"), ("weekday", "2"), ("date", "2026-03-02")], &hours[..]].concat())
+            .await;
+        let late = [("who", "zheng"), ("weekday", "7"), ("from", "22:00"), ("to", "02:00")];
+        add(&late).await;
+        let page = sun.get(shifts).await.2;
+        for said in
+            ["每周一", "2026-03-02 周一", "22:00–次日 02:00", "拨打 2 次", "应到 2 · 在岗 0"]
+        {
+            assert!(page.contains(said), "{}: {said}: {page}", app.engine);
+        }
+        assert!(sun.get("/supervision").await.2.contains("现在应到 2 · 在岗 0"), "{}", app.engine);
+        // One of them calls; both numbers count for the target, and those of yesterday do not.
+        let call_screen = next_call(&app, &wu).await.unwrap();
+        assert!(sun.get(shifts).await.2.contains("在岗 1"), "{}", app.engine);
+        record_outcome(&app, &wu, &call_screen, CallOutcome::NoAnswer).await;
+        let page = own.get("/interview").await.2;
+        assert!(page.contains("09:00–12:00 · 目标：拨打 2 次") && page.contains("1/2"), "{page}");
+        assert!(page.contains("03-09 09:00–12:00"), "{}: the next: {page}", app.engine);
+        let call_screen = next_call(&app, &wu).await.unwrap();
+        record_outcome(&app, &wu, &call_screen, CallOutcome::NoAnswer).await;
+        assert!(sun.get(shifts).await.2.contains("<span class=\"good\">2/2</span>"));
+        // After a quarter of an hour without a call nobody is there.
+        app.clock.advance_to(local("2026-03-02T10:16:00"));
+        assert!(sun.get(shifts).await.2.contains("在岗 0"), "{}", app.engine);
+        // Outside the shift the queue serves, and the supervisor sees it.
+        app.advance_until(local("2026-03-02T13:00:00")).await;
+        let own = Browser::signed_in(&app, "wu").await;
+        let page = own.get("/interview").await.2;
+        assert!(page.contains("不在班次内，仍可取下一位"), "{}: {page}", app.engine);
+        assert!(next_call(&app, &wu).await.is_some(), "{}: warned, never blocked", app.engine);
+        let sun = Browser::signed_in(&app, "sun").await;
+        let page = sun.get(shifts).await.2;
+        assert!(page.contains("应到 0") && page.contains("班外在打：wu"), "{page}");
+        // Removed once, by whoever may.
+        let id = page.split("/supervision/shifts/").nth(1).unwrap().split('/').next().unwrap();
+        let remove = format!("/supervision/shifts/{id}/remove");
+        assert_eq!(own.submit(&remove, &[]).await.0, 403, "{}", app.engine);
+        assert!(sun.submit(&remove, &[]).await.1.ends_with("removed"), "{}", app.engine);
+        assert!(sun.submit(&remove, &[]).await.1.ends_with("gone"), "{}", app.engine);
+        let filter = AuditFilter { actor: "sun".into(), ..AuditFilter::default() };
+        let mut connection = app.context.database.read().await.unwrap();
+        let written = audit::entries(&mut connection, &filter, 100).await.unwrap();
+        let of = |action: Action| {
+            let of = written.iter().filter(move |entry| entry.action == action);
+            of.map(|entry| format!("{} {}", entry.object, entry.detail)).collect::<Vec<_>>()
+        };
+        assert!(
+            of(Action::ShiftAdded).contains(&"account:wu 1 09:00-12:00 calls 2".to_owned()),
+            "{}: {written:?}",
+            app.engine
+        );
+        assert_eq!(of(Action::ShiftAdded).len(), 3, "{}", app.engine);
+        assert_eq!(of(Action::ShiftRemoved), [format!("shift:{id} ")], "{}", app.engine);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_calendar_of_appointments_fits_a_telephone() {
     let app = TestApp::on_sqlite(silent(), &[]).await;
@@ -995,8 +1093,18 @@ async fn the_calendar_of_appointments_fits_a_telephone() {
     let qian = Browser::signed_in(&app, "qian").await;
     qian.submit(&format!("/supervision/calls/{}/sit", call.0), &[]).await;
     let beside = format!("/supervision/calls/{}", call.0);
+    let shift = [
+        ("who", "wu"),
+        ("weekday", "1"),
+        ("from", "09:00"),
+        ("to", "18:00"),
+        ("kind", "interviews"),
+        ("target", "5"),
+    ];
+    assert_eq!(qian.submit("/supervision/shifts", &shift).await.0, 303);
     let task = serde_json::json!({ "base": app.base, "account": "qian", "pages": [
         [beside, "beside", "旁观通话"],
+        ["/supervision/shifts", "shifts", "完成 5 份"],
         ["/supervision", "supervision-queue", "转交所选"],
         ["/supervision/appointments", "appointments", "周二 03-03"],
     ] });

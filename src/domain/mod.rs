@@ -42,6 +42,7 @@ pub mod retry_delay;
 pub mod role;
 pub mod seeded_random;
 pub mod segment;
+pub mod shift;
 pub mod shortening;
 pub mod small_cells;
 pub mod sms_interview;

@@ -298,7 +298,7 @@ const STAFF: [(&str, Role); 5] = [
 
 /// Forms without an audit entry ahead of the action: their services write one in the transaction of
 /// the change, or change only the own session or call.
-const AUDITED_BY_SERVICE: [&str; 53] = [
+const AUDITED_BY_SERVICE: [&str; 55] = [
     "/campaigns/{code}/paper/print",
     "/campaigns/{code}/paper/runs/{run}",
     "/holidays/{year}",
@@ -344,6 +344,8 @@ const AUDITED_BY_SERVICE: [&str; 53] = [
     "/supervision/calls/{call}/person",
     "/supervision/calls/{call}/sit",
     "/supervision/names",
+    "/supervision/shifts",
+    "/supervision/shifts/{id}/remove",
     "/supervision/verifications/{id}/call",
     "/tokens",
     "/tokens/{name}/revoke",

@@ -60,6 +60,7 @@ pub mod replies;
 pub mod reply_parts;
 pub mod responses;
 pub mod restore;
+pub mod shifts;
 pub mod sms_interviews;
 pub mod staff_answers;
 pub mod stuck_work;

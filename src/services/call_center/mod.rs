@@ -14,6 +14,7 @@ pub mod outcome;
 pub mod quality;
 pub mod queue;
 mod queue_scan;
+pub mod shifts;
 pub mod sitting_beside;
 pub mod supervision;
 pub mod taking_up_again;

@@ -37,6 +37,7 @@ use crate::services::accounts::colleagues;
 use crate::services::call_center::call_screen::{CallScreen, load_call_screen};
 use crate::services::call_center::outcome::{CallReport, record_outcome};
 use crate::services::call_center::queue::Lease;
+use crate::services::call_center::shifts::own_shifts;
 use crate::services::call_center::{
     CallCenterError, MAX_NOTE, opening, quality, queue, sitting_beside, taking_up_again,
 };
@@ -112,9 +113,10 @@ async fn render_ready(
     let today = quality::todays_work(&app.context, &staff.session.account).await?;
     let flash = query.get("noted").map(String::as_str).unwrap_or_default();
     let broken_off = taking_up_again::broken_off(&app.context, &staff.session.account).await?;
+    let own = own_shifts(&app.context, &staff.session.account).await?;
     Ok(render_page(
         StatusCode::OK,
-        &ReadyPage::new(staff, flash, today, next.map(|at| at.since(now)), broken_off),
+        &ReadyPage::new(staff, flash, today, next.map(|at| at.since(now)), broken_off, &own),
     ))
 }
 

@@ -8,6 +8,7 @@ use askama::Template;
 use super::super::auth::Staff;
 use super::super::items::{Field, ItemView, RejectedAnswers, item_view};
 use super::super::page_layout::{PageLayout, Translator};
+use super::super::supervisor::shifts::{OwnShiftText, own_shift_text};
 use crate::domain::ids::CallId;
 use crate::domain::language::Language;
 use crate::domain::personal::Personal;
@@ -18,6 +19,7 @@ use crate::domain::words::Words;
 use crate::services::call_center::call_screen::CallScreen;
 use crate::services::call_center::opening::SpokenWords;
 use crate::services::call_center::quality::Today;
+use crate::services::call_center::shifts::OwnShifts;
 use crate::services::interviews::InvitationCases;
 
 /// State of the page beside its content: confirmation, problem and submitted values.
@@ -78,6 +80,8 @@ pub struct ReadyPage<'a> {
     wait: Option<u64>,
     /// The call that broke off because its page was left alone.
     broken_off: Option<CallId>,
+    /// The own shifts, if there are some.
+    shift: Option<OwnShiftText>,
 }
 
 impl<'a> ReadyPage<'a> {
@@ -87,6 +91,7 @@ impl<'a> ReadyPage<'a> {
         today: Today,
         wait: Option<Duration>,
         broken_off: Option<CallId>,
+        own: &OwnShifts,
     ) -> ReadyPage<'a> {
         ReadyPage {
             layout: PageLayout::for_staff(staff),
@@ -94,6 +99,7 @@ impl<'a> ReadyPage<'a> {
             today,
             wait: wait.map(|wait| wait.as_secs().div_ceil(60)),
             broken_off,
+            shift: own_shift_text(staff.tr, own),
         }
     }
 }

@@ -2,6 +2,7 @@
 //! interviewer quality and verification.
 
 mod beside;
+pub mod shifts;
 mod views;
 pub mod working_days;
 
@@ -25,6 +26,7 @@ use crate::domain::ids::InvitationId;
 use crate::domain::personal::Personal;
 use crate::domain::role::Permission;
 use crate::services::accounts::colleagues::Colleagues;
+use crate::services::call_center::shifts::shift_plan;
 use crate::services::call_center::supervision::{
     SupervisionDashboard, assign_all, interviewers, reveal_names, supervision_dashboard,
 };
@@ -44,6 +46,9 @@ pub fn routes(app: &Arc<AppState>) -> StaffRouter {
         .page("/supervision", PERMISSION, show)
         .form("/supervision/assign", PERMISSION, assign_invitations)
         .page("/supervision/appointments", PERMISSION, appointments)
+        .page("/supervision/shifts", PERMISSION, shifts::show)
+        .form("/supervision/shifts", PERMISSION, shifts::add)
+        .form("/supervision/shifts/{id}/remove", PERMISSION, shifts::remove)
         .page("/supervision/days", PERMISSION, working_days::of_all)
         // Who sees an interview sees answers. Interviewers and their supervisors hear them anyway;
         // the figures of a survey are another permission.
@@ -108,10 +113,12 @@ async fn render(
     let verifications = verifications.map_err(CallCenterError::from)?;
     let colleagues = colleagues(app).await?;
     let names = interviewer_names(app).await?;
+    let plan = shift_plan(&app.context).await?;
     let shown = SupervisionPage::new(
         (staff, &colleagues),
         flash_text(staff.tr, query),
         (dashboard, people),
+        (plan.current.len(), plan.present()),
         &qualities,
         &names,
         &verifications,

@@ -106,6 +106,8 @@ pub struct SupervisionPage<'a> {
     colleagues: &'a Colleagues,
     /// The own account.
     own: &'a str,
+    /// Interviewers who are expected now, and those of them who call.
+    expected: (usize, usize),
 }
 
 impl<'a> SupervisionPage<'a> {
@@ -123,6 +125,7 @@ impl<'a> SupervisionPage<'a> {
         (staff, colleagues): (&'a Staff, &'a Colleagues),
         flash: Option<String>,
         (dashboard, people): (&'a SupervisionDashboard, &'a BTreeMap<InvitationId, Personal>),
+        expected: (usize, usize),
         qualities: &'a [InterviewerQuality],
         names: &'a [String],
         verifications: &'a [Verification],
@@ -185,6 +188,7 @@ impl<'a> SupervisionPage<'a> {
             names,
             colleagues,
             own: &staff.session.account.name,
+            expected,
             verifications: verifications
                 .iter()
                 .map(|verification| VerificationRow {
