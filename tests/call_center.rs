@@ -16,7 +16,7 @@ use fieldworkd::adapters::database::accounts::Account;
 use fieldworkd::adapters::database::audit::{self, AuditFilter};
 use fieldworkd::adapters::database::responses::AnswerSource;
 use fieldworkd::adapters::database::{
-    accounts as stored, applications, calls, cases, responses, verifications,
+    accounts as stored, applications, call_watches, calls, cases, responses, verifications,
 };
 use fieldworkd::domain::audit::{Action, Actor};
 use fieldworkd::domain::ids::InvitationId;
@@ -964,6 +964,10 @@ async fn supervisors_sit_beside_an_interview_and_can_change_nothing() {
         assert!(part.contains("data-over") && !part.contains("fieldset"), "{part}");
         assert!(sun.get(&beside).await.2.contains("这次通话已结束"), "{}", app.engine);
         assert_eq!(sun.submit(&sit, &[]).await.1, "/supervision?noted=call_over");
+        // Nothing of it is kept beside the audit log.
+        let mut connection = app.context.database.read().await.unwrap();
+        let left = call_watches::shown_page(&mut connection, screen.lease.call).await.unwrap();
+        assert_eq!(left, None, "{}", app.engine);
     }
 }
 

@@ -134,7 +134,7 @@ actions! {
     PersonSearched "searched" "查找受访者" "looked for a person";
     CaseAssigned "assign" "转交个案" "handed a case over";
     ShiftAdded "shift_added" "排班" "set a shift";
-    ShiftRemoved "shift_removed" "取消班次" "removed a shift";
+    ShiftRemoved "shift_removed" "删除班次" "removed a shift";
     CallReported "called" "记录通话" "recorded a call";
     VerificationReported "verified" "记录复核" "recorded a verification";
     NonUserReported "not_a_user" "记录非用户" "recorded a non-user";

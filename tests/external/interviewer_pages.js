@@ -68,8 +68,24 @@ run(async (browser) => {
   check(first !== second, "two interviewers have the same person");
   await look(wu, "call-consent");
 
+  // A supervisor sits beside: the interviewer's page says so, and the supervisor's goes on by itself.
+  const qian = await newPage(browser);
+  await signIn(qian, "qian", task.password);
+  check(qian.url().endsWith("/home"), `a supervisor is led to ${qian.url()}`);
+  await qian.goto(`${task.base}/supervision`);
+  await press(qian, 'button[formaction$="/sit"][aria-label$="wu"]');
+  check((await text(qian)).includes("还没开始提问"), `not beside: ${await text(qian)}`);
+  await wu.bringToFront();
+  await wu.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
+  await wu.waitForSelector("#watched:not([hidden])", { timeout: 30000 });
+
   // One interviews by the keys; the other's respondent goes on alone meanwhile.
   await press(wu, '#questions form[action$="/begin"] button');
+  await qian.bringToFront();
+  await qian.waitForFunction(() => document.querySelector("[data-beside] fieldset:disabled") !== null, { timeout: 15000 });
+  check((await text(qian)).includes("进度 1/"), `the page beside stays behind: ${await text(qian)}`);
+  await qian.goto(`${task.base}/home`);
+  await wu.bringToFront();
   await look(wu, "call-questions");
   await lookWithoutHas(wu);
   await press(zheng, '#questions form[action$="/begin"] button');
@@ -108,9 +124,6 @@ run(async (browser) => {
   check((await outcome("call_back", "2026-03-05T14:30")).includes("已记录：约时间再打"), "a call-back is not taken");
 
   // The supervisor sees it all, and asks the respondent whose interview is drawn.
-  const qian = await newPage(browser);
-  await signIn(qian, "qian", task.password);
-  check(qian.url().endsWith("/home"), `a supervisor is led to ${qian.url()}`);
   await qian.goto(`${task.base}/supervision`);
   await look(qian, "supervision");
   await press(qian, 'form[action="/supervision/verifications"] button');

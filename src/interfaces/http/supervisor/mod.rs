@@ -118,11 +118,10 @@ async fn render(
         (staff, &colleagues),
         flash_text(staff.tr, query),
         (dashboard, people),
-        (plan.current.len(), plan.present()),
         &qualities,
         &names,
         &verifications,
-        now,
+        ((plan.current.len(), plan.present()), now),
     );
     Ok(render_page(StatusCode::OK, &shown))
 }

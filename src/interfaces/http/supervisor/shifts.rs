@@ -124,7 +124,7 @@ pub async fn show(
 ) -> Result<Response, Failure> {
     let flash = match query.get("noted").map(String::as_str) {
         Some("added") => Some(staff.tr.t("已排班。", "The shift is added.")),
-        Some("removed") => Some(staff.tr.t("已取消该班次。", "The shift is removed.")),
+        Some("removed") => Some(staff.tr.t("已删除该班次。", "The shift is removed.")),
         Some("gone") => Some(staff.tr.t("该班次已不在。", "That shift is gone.")),
         _ => None,
     };

@@ -125,11 +125,10 @@ impl<'a> SupervisionPage<'a> {
         (staff, colleagues): (&'a Staff, &'a Colleagues),
         flash: Option<String>,
         (dashboard, people): (&'a SupervisionDashboard, &'a BTreeMap<InvitationId, Personal>),
-        expected: (usize, usize),
         qualities: &'a [InterviewerQuality],
         names: &'a [String],
         verifications: &'a [Verification],
-        now: Timestamp,
+        (expected, now): ((usize, usize), Timestamp),
     ) -> SupervisionPage<'a> {
         let tr = staff.tr;
         let zone = chrono_tz::Asia::Shanghai;
