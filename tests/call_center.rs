@@ -820,6 +820,51 @@ async fn supervisors_hand_over_in_bulk_and_see_appointments_and_no_closed_campai
             assert_eq!(sun.get(&format!("/supervision/appointments?week={odd}")).await.0, 200);
         }
         assert!(sun.get("/supervision/appointments?week=2026-03-09").await.2.contains("更早 1"));
+        // It is moved alone, to come and within contact hours; who holds it stays.
+        let promised = async || {
+            let dashboard = supervision::supervision_dashboard(&app.context).await.unwrap();
+            let row = dashboard.rows.into_iter().find(|row| row.invitation == lease.invitation);
+            let row = row.unwrap();
+            (row.promised_at, row.next_at, row.assigned_to)
+        };
+        let held = Some("zheng".to_owned());
+        let to = async |ticked: &[(&str, &str)], at: &str| {
+            let fields = [ticked, &[("at", at), ("week", "2026-03-02")]].concat();
+            sun.submit("/supervision/appointments/move", &fields).await.1
+        };
+        let pick = (promise.as_str(), "1");
+        for (ticked, at, noted) in [
+            (&[pick][..], "2026-03-05T23:00", "outside_hours&open=2026-03-06T09:00"),
+            (&[pick], "2026-03-02T09:30", "past"),
+            (&[pick], "2027-03-01T10:00", "after_field"),
+            (&[pick], "", "one_and_time"),
+            (&[pick, ("pick-99999", "1")], "2026-03-05T16:00", "one_and_time"),
+            (&[(one.as_str(), "1")], "2026-03-05T16:00", "gone"),
+        ] {
+            let said = to(ticked, at).await;
+            let expected = format!("/supervision/appointments?noted={noted}&week=2026-03-02");
+            assert_eq!(said, expected, "{}", app.engine);
+        }
+        let before = local("2026-03-04T14:30:00");
+        assert_eq!(promised().await, (Some(before), Some(before), held.clone()), "{}", app.engine);
+        let page = "/supervision/appointments?noted=outside_hours&open=2026-03-06T09:00";
+        assert!(sun.get(page).await.2.contains("最早可拨打的时间：2026-03-06 09:00"));
+        let moved = to(&[pick], "2026-03-09T16:00").await;
+        assert_eq!(
+            moved, "/supervision/appointments?noted=moved&week=2026-03-09",
+            "{}",
+            app.engine
+        );
+        let after = local("2026-03-09T16:00:00");
+        assert_eq!(promised().await, (Some(after), Some(after), held), "{}", app.engine);
+        let page = sun.get("/supervision/appointments?week=2026-03-09").await.2;
+        assert!(page.contains("周一 03-09") && page.contains("16:00"), "{}: {page}", app.engine);
+        let filter =
+            AuditFilter { action: Some(Action::AppointmentMoved), ..AuditFilter::default() };
+        let log = audit::entries(&mut app.context.database.read().await.unwrap(), &filter, 9).await;
+        let log = log.unwrap();
+        assert_eq!(log.len(), 1, "{}", app.engine);
+        assert!(log[0].detail.contains("14:30:00+08:00 > 2026-03-09T16:00"), "{log:?}");
         // Names: for those who may see people, and each is in the audit log.
         assert_eq!(sun.submit("/supervision/names", &[]).await.0, 403, "{}", app.engine);
         let qian = Browser::signed_in(&app, "qian").await;

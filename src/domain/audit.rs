@@ -133,6 +133,7 @@ actions! {
     OpenAnswersViewed "dataset" "查看开放题" "read open answers";
     PersonSearched "searched" "查找受访者" "looked for a person";
     CaseAssigned "assign" "转交个案" "handed a case over";
+    AppointmentMoved "appointment_moved" "改预约时间" "moved an appointment";
     ShiftAdded "shift_added" "排班" "set a shift";
     ShiftRemoved "shift_removed" "删除班次" "removed a shift";
     CallReported "called" "记录通话" "recorded a call";

@@ -298,7 +298,7 @@ const STAFF: [(&str, Role); 5] = [
 
 /// Forms without an audit entry ahead of the action: their services write one in the transaction of
 /// the change, or change only the own session or call.
-const AUDITED_BY_SERVICE: [&str; 55] = [
+const AUDITED_BY_SERVICE: [&str; 56] = [
     "/campaigns/{code}/paper/print",
     "/campaigns/{code}/paper/runs/{run}",
     "/holidays/{year}",
@@ -340,6 +340,7 @@ const AUDITED_BY_SERVICE: [&str; 55] = [
     "/staff/account/second-factor/remove",
     "/staff/language",
     "/staff/sign-out",
+    "/supervision/appointments/move",
     "/supervision/assign",
     "/supervision/calls/{call}/person",
     "/supervision/calls/{call}/sit",

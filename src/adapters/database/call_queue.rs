@@ -76,6 +76,26 @@ pub async fn promise(
     Ok(())
 }
 
+/// Moves the promised call of somebody who is on nobody's screen, and the promise of the call that
+/// it was agreed in. Returns false if there is none.
+pub async fn move_promise(
+    tx: &mut AnyConnection,
+    invitation: InvitationId,
+    (from, to): (Timestamp, Timestamp),
+) -> Result<bool> {
+    let sql = "UPDATE call_queue SET promised_at = $3, next_at = $3 WHERE invitation_id = $1 AND \
+        promised_at = $2 AND leased_by IS NULL";
+    let done =
+        sqlx::query(sql).bind(invitation.0).bind(from.0).bind(to.0).execute(&mut *tx).await?;
+    if done.rows_affected() != 1 {
+        return Ok(false);
+    }
+    let sql =
+        "UPDATE phone_call SET call_back_at = $3 WHERE invitation_id = $1 AND call_back_at = $2";
+    sqlx::query(sql).bind(invitation.0).bind(from.0).bind(to.0).execute(tx).await?;
+    Ok(true)
+}
+
 /// An entry of the queue.
 #[derive(Debug, Clone)]
 pub struct QueueEntry {

@@ -128,7 +128,7 @@ async fn dialled_number(
 
 /// Checks that a call-back can be made: in the future, within contact hours, before the field
 /// closes.
-async fn check_call_back(
+pub(super) async fn check_call_back(
     tx: &mut WriteTx,
     entry: &QueueEntry,
     at: Timestamp,

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::CallCenterError;
+use super::outcome::check_call_back;
 use crate::adapters::database::accounts::{self, Account};
 use crate::adapters::database::call_queue::{self, QueueEntry};
 use crate::adapters::database::campaigns::{self, CampaignState};
@@ -170,6 +171,36 @@ pub async fn assign_all(
     }
     tx.commit().await?;
     Ok(assigned)
+}
+
+/// Moves an appointment to another time, under the rules of an agreed one: to come, within the
+/// person's contact hours, before the field closes. Returns false if there is none any more, or the
+/// person is on a screen.
+///
+/// # Errors
+/// [`CallCenterError::TimeInPast`], [`CallCenterError::OutsideHours`] and
+/// [`CallCenterError::AfterFieldCloses`], as when an interviewer agrees on a time.
+pub async fn move_appointment(
+    context: &AppContext,
+    by: &Actor,
+    invitation: InvitationId,
+    to: Timestamp,
+) -> Result<bool, CallCenterError> {
+    let mut tx = context.database.write().await?;
+    let Some(entry) = call_queue::find(&mut tx, invitation).await? else { return Ok(false) };
+    let Some(from) = entry.promised_at else { return Ok(false) };
+    check_call_back(&mut tx, &entry, to, context.clock.now()).await?;
+    if !call_queue::move_promise(&mut tx, invitation, (from, to)).await? {
+        return Ok(false);
+    }
+    let zone = chrono_tz::Asia::Shanghai;
+    let (object, detail) = (
+        format!("invitation:{}", invitation.0),
+        format!("{} > {}", from.rfc3339(zone), to.rfc3339(zone)),
+    );
+    context.audit_with_detail(&mut tx, by, Action::AppointmentMoved, (&object, &detail)).await?;
+    tx.commit().await?;
+    Ok(true)
 }
 
 /// Returns the names of the people of these rows. Each is written into the audit log, under its

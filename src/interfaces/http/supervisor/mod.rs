@@ -14,7 +14,7 @@ use axum::Extension;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use chrono::NaiveDate;
+use chrono::{Datelike, NaiveDate, NaiveDateTime};
 
 use super::Failure;
 use super::auth::{FormFields, Staff, StaffRouter};
@@ -25,10 +25,12 @@ use crate::domain::audit::Action;
 use crate::domain::ids::InvitationId;
 use crate::domain::personal::Personal;
 use crate::domain::role::Permission;
+use crate::domain::time::Timestamp;
 use crate::services::accounts::colleagues::Colleagues;
 use crate::services::call_center::shifts::shift_plan;
 use crate::services::call_center::supervision::{
-    SupervisionDashboard, assign_all, interviewers, reveal_names, supervision_dashboard,
+    SupervisionDashboard, assign_all, interviewers, move_appointment, reveal_names,
+    supervision_dashboard,
 };
 use crate::services::call_center::verification::{
     self, VerificationRefusal, VerificationResult, current_task,
@@ -46,6 +48,7 @@ pub fn routes(app: &Arc<AppState>) -> StaffRouter {
         .page("/supervision", PERMISSION, show)
         .form("/supervision/assign", PERMISSION, assign_invitations)
         .page("/supervision/appointments", PERMISSION, appointments)
+        .form("/supervision/appointments/move", PERMISSION, move_one)
         .page("/supervision/shifts", PERMISSION, shifts::show)
         .form("/supervision/shifts", PERMISSION, shifts::add)
         .form("/supervision/shifts/{id}/remove", PERMISSION, shifts::remove)
@@ -180,6 +183,41 @@ async fn assign_invitations(
         Err(error) => return Err(error.into()),
     };
     Ok(Redirect::to(&format!("{page}?noted={noted}{and}")))
+}
+
+/// Moves the one appointment that is ticked. Hours are China time, as in the calendar.
+async fn move_one(
+    State(app): State<Arc<AppState>>,
+    Extension(staff): Extension<Staff>,
+    Extension(form): Extension<FormFields>,
+) -> Result<Redirect, Failure> {
+    let zone = chrono_tz::Asia::Shanghai;
+    let ticked = form.0.keys().filter_map(|field| field.strip_prefix("pick-")?.parse().ok());
+    let ticked: Vec<InvitationId> = ticked.map(InvitationId).collect();
+    let local = NaiveDateTime::parse_from_str(form.text("at").trim(), "%Y-%m-%dT%H:%M").ok();
+    let mut week = form.text("week").parse::<NaiveDate>().ok();
+    let noted = match (ticked.as_slice(), local) {
+        ([one], Some(local)) if (1970..2200).contains(&local.year()) => {
+            let at = Timestamp::from_local(local, zone);
+            match move_appointment(&app.context, &staff.session.actor(), *one, at).await {
+                Ok(true) => {
+                    week = Some(local.date());
+                    "moved".to_owned()
+                }
+                Ok(false) => "gone".to_owned(),
+                Err(CallCenterError::TimeInPast) => "past".to_owned(),
+                Err(CallCenterError::AfterFieldCloses) => "after_field".to_owned(),
+                Err(CallCenterError::OutsideHours(open)) => {
+                    let open = open.map(|at| at.in_zone(zone).format("%Y-%m-%dT%H:%M").to_string());
+                    format!("outside_hours&open={}", open.unwrap_or_default())
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        _ => "one_and_time".to_owned(),
+    };
+    let and = week.map(|week| format!("&week={week}")).unwrap_or_default();
+    Ok(Redirect::to(&format!("/supervision/appointments?noted={noted}{and}")))
 }
 
 async fn draw(

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use askama::Template;
-use chrono::{Datelike, Days, NaiveDate, Weekday};
+use chrono::{Datelike, Days, NaiveDate, NaiveDateTime, Weekday};
 
 use super::super::auth::Staff;
 use super::super::items::{Field, ItemView, RejectedAnswers, standalone_item_view};
@@ -37,6 +37,16 @@ pub fn flash_text(tr: Translator, query: &BTreeMap<String, String>) -> Option<St
         }
         return Some(text);
     }
+    // The next time that is open, as it was put into the address.
+    let open =
+        query.get("open").and_then(|at| NaiveDateTime::parse_from_str(at, "%Y-%m-%dT%H:%M").ok());
+    if let ("outside_hours", Some(open)) = (what, open) {
+        let open = open.format("%Y-%m-%d %H:%M");
+        return Some(match tr.tag() {
+            "zh" => format!("该时间不可拨打；其后最早可拨打的时间：{open}"),
+            _ => format!("At that time nobody is called; the next that is open: {open}"),
+        });
+    }
     fixed_text(tr, what).map(str::to_owned)
 }
 
@@ -58,6 +68,16 @@ fn fixed_text(tr: Translator, what: &str) -> Option<&'static str> {
         ("own", _) => "Nobody verifies their own interviews.",
         ("closed", "zh") => "现在不可拨打该号码。",
         ("closed", _) => "This number may not be called now.",
+        ("moved", "zh") => "预约时间已改。",
+        ("moved", _) => "The appointment is moved.",
+        ("one_and_time", "zh") => "请只勾选一个预约，并填写新的日期和时间。",
+        ("one_and_time", _) => "Tick one appointment alone, and give the new day and hour.",
+        ("past", "zh") => "新的时间已过，预约未改。",
+        ("past", _) => "That time has passed; nothing was moved.",
+        ("after_field", "zh") => "新的时间在调查结束之后，预约未改。",
+        ("after_field", _) => "The survey is over by then; nothing was moved.",
+        ("outside_hours", "zh") => "该时间不可拨打，预约未改。",
+        ("outside_hours", _) => "At that time nobody is called; nothing was moved.",
         ("call_over", "zh") => "这次通话已结束，或是您自己的通话，不能旁观。",
         ("call_over", _) => "That call is over, or is your own: there is nothing to sit beside.",
         ("sound", "zh") => "复核完成：可信。",
