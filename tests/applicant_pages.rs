@@ -344,5 +344,5 @@ async fn an_applicant_finds_its_way_in_a_browser() {
     let Some(done) = run_in_chromium("tests/external/applicant_pages.js", play).await else {
         return;
     };
-    assert_eq!(done["looked"].as_u64(), Some(16), "{done}");
+    assert_eq!(done["looked"].as_u64(), Some(24), "{done}");
 }

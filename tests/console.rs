@@ -596,5 +596,5 @@ async fn every_page_of_the_console_is_accessible_and_usable() {
     else {
         return;
     };
-    assert!(done["looked"].as_u64() >= Some(48), "{done}");
+    assert!(done["looked"].as_u64() >= Some(72), "{done}");
 }

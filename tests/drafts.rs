@@ -633,7 +633,7 @@ async fn a_new_operator_takes_the_demos_dirty_list_from_upload_to_launch_in_a_br
     let Some(done) = run_in_chromium("tests/external/drafts.js", play).await else {
         return;
     };
-    assert!(done["looked"].as_u64() >= Some(32), "{done}");
+    assert!(done["looked"].as_u64() >= Some(48), "{done}");
     assert!(
         campaigns::find(&mut app.context.database.read().await.unwrap(), "QH-2026")
             .await

@@ -187,7 +187,7 @@ async fn two_interviewers_work_side_by_side_while_respondents_open_their_links()
     };
     assert_eq!(
         (done["looked"].as_u64(), done["interviews"].as_u64()),
-        (Some(32), Some(1)),
+        (Some(48), Some(1)),
         "{done}"
     );
     let dispositions: BTreeMap<String, u64> = app.dispositions("A1").await.into_iter().collect();
