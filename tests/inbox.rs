@@ -235,6 +235,8 @@ async fn an_answer_goes_to_a_closed_case_but_never_after_an_opt_out() {
         let qian = Browser::signed_in(&app, "qian").await;
         let fourth = arrives(&app, &qian, "r5", 2, "还能参加吗？").await;
         app.execute_sql("UPDATE campaign SET state = 'closed'").await.unwrap();
+        let page = qian.get(&format!("/inbox/{fourth}")).await.2;
+        assert!(page.contains("请直接致电") && !page.contains("name=\"answer\""), "{page}");
         let refused = answer(&qian, &fourth, "可以。").await;
         assert!(refused.0 == 409 && refused.2.contains("活动已结束"), "{refused:?}");
     }

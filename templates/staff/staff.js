@@ -208,6 +208,12 @@
       [...row.cells].forEach((cell, column) => {
         if (cell.colSpan === 1) cell.dataset.label = labels[column] || "";
         if (!cell.textContent.trim() && !cell.children.length) cell.dataset.empty = "";
+        // What belongs together stays together beside the label.
+        if (cell.childNodes.length > 1) {
+          const whole = document.createElement("div");
+          whole.append(...cell.childNodes);
+          cell.append(whole);
+        }
       });
     }
   });

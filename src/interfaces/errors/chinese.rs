@@ -283,7 +283,7 @@ impl LocalizedError for AnswerError {
             AnswerError::Deleted => "此人的个人信息已删除".into(),
             AnswerError::FixedLine => "该号码不能收短信，请转交访问员回电".into(),
             AnswerError::Suppressed => "该号码在免打扰名单中，不发短信，也不打电话".into(),
-            AnswerError::CampaignEnded => "活动已结束，不再发送短信，请转交访问员回电".into(),
+            AnswerError::CampaignEnded => "活动已结束，不再发送短信；确需答复，请直接致电".into(),
             AnswerError::ApprovedTemplates { gateway } => format!(
                 "网关“{gateway}”只能发送已审批的模板，没有用于答复的模板。请转交访问员回电，\
                 或请管理员在网关文件中加上 [template.answer]（含 {{text}}）"

@@ -47,7 +47,7 @@ pub enum AnswerError {
     #[error("the number is suppressed: no messages and no calls")]
     Suppressed,
     #[error(
-        "the campaign has ended and sends nothing any more; give the reply to the interviewers"
+        "the campaign has ended and sends nothing any more; ring them yourself if they need an answer"
     )]
     CampaignEnded,
     #[error(

@@ -30,6 +30,10 @@ pub struct Thread {
     pub entries: Vec<ThreadEntry>,
     /// The person waits for an interviewer already.
     pub is_in_queue: bool,
+    /// The campaign runs, so that an answer can go out.
+    pub is_running: bool,
+    /// A case is open, so that an interviewer may call.
+    pub has_open_case: bool,
     /// So many times the staff have answered.
     pub answers: u32,
     /// No contact at all: a suppression stands.
@@ -179,6 +183,10 @@ pub async fn thread(context: &AppContext, invitation: InvitationId) -> Result<Th
     Ok(Thread {
         person,
         entries,
+        is_running: campaign.state != campaigns::CampaignState::Closed,
+        has_open_case: !cases::open_of_invitations(&mut connection, &[invitation])
+            .await?
+            .is_empty(),
         answers: staff_answers::count(&mut connection, invitation).await?,
         is_in_queue: call_queue::is_waiting(&mut connection, invitation).await?,
         is_suppressed: !suppressed.is_empty(),

@@ -89,6 +89,8 @@ struct ReplyPage<'a> {
     /// What is being written to the person, and how it looks on a phone.
     typed: String,
     answers: u32,
+    is_running: bool,
+    has_open_case: bool,
     bubble: Option<Bubble>,
     /// Accounts and names of the staff.
     colleagues: Vec<(String, Personal)>,
@@ -97,7 +99,11 @@ struct ReplyPage<'a> {
 
 impl ReplyPage<'_> {
     fn may_be_answered(&self) -> bool {
-        self.person.is_some() && !self.is_suppressed
+        self.person.is_some() && !self.is_suppressed && self.is_running
+    }
+
+    fn may_be_called(&self) -> bool {
+        self.has_open_case && !self.is_in_queue && !self.is_suppressed
     }
 
     fn is_with(&self, account: &str) -> bool {
@@ -307,6 +313,8 @@ async fn render_reply(
         is_suppressed: thread.as_ref().is_some_and(|thread| thread.is_suppressed),
         typed: typed.to_owned(),
         answers: thread.as_ref().map_or(0, |thread| thread.answers),
+        is_running: thread.as_ref().is_some_and(|thread| thread.is_running),
+        has_open_case: thread.as_ref().is_some_and(|thread| thread.has_open_case),
         bubble,
         colleagues: colleagues::who_may(&app.context, Permission::Operate)
             .await
