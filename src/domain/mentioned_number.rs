@@ -1,6 +1,7 @@
 //! Telephone numbers in a text that should hold none.
 
 use phonenumber::country;
+use unicode_normalization::UnicodeNormalization as _;
 
 use super::phone::{Phone, PhoneKind};
 
@@ -13,7 +14,9 @@ pub fn mentions_mobile(text: &str) -> bool {
     let mut run = String::new();
     let mut gap = 0;
     let mut found = false;
-    for c in text.chars().chain([';', ';', ';']) {
+    // Full-width and circled digits become plain ones; what nobody sees stands between none.
+    let seen = text.nfkc().filter(|c| !is_unseen(*c));
+    for c in seen.chain([';', ';', ';']) {
         match digit(c) {
             Some(digit) => {
                 run.push(digit);
@@ -34,10 +37,17 @@ fn digit(c: char) -> Option<char> {
     if c.is_ascii_digit() {
         return Some(c);
     }
-    let fullwidth = u32::from(c).checked_sub(u32::from('０')).filter(|n| *n < 10);
+    let arabic = ['\u{660}', '\u{6f0}']
+        .into_iter()
+        .find_map(|zero| u32::from(c).checked_sub(u32::from(zero)).filter(|n| *n < 10));
     let chinese = "〇一二三四五六七八九".chars().position(|own| own == c);
-    let value = fullwidth.or_else(|| chinese.and_then(|at| u32::try_from(at).ok()));
+    let value = arabic.or_else(|| chinese.and_then(|at| u32::try_from(at).ok()));
     value.or((c == '零').then_some(0)).and_then(|value| char::from_digit(value, 10))
+}
+
+/// Marks of direction, joiners and blanks without a width, which come along when text is copied.
+fn is_unseen(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{feff}')
 }
 
 /// A mobile number of the mainland is alone, behind its country code, or between other digits that
@@ -70,6 +80,10 @@ mod tests {
             "一三八零零一三八〇〇〇",
             "约在 12 13800138000",
             "电话：(138)00138000",
+            "138\u{200b}0013\u{200b}8000",
+            "\u{202d}13800138000\u{202c}",
+            "①③⑧⓪⓪①③⑧⓪⓪⓪",
+            "138٠٠١٣٨٠٠٠",
         ] {
             assert!(mentions_mobile(text), "{text}");
         }
