@@ -6,6 +6,8 @@
 
 use std::collections::BTreeMap;
 
+use sqlx::AnyConnection;
+
 use crate::adapters::crypto::{KeyRingError, SealError};
 use crate::adapters::database::staff_answers::{self, NewStaffAnswer};
 use crate::adapters::database::{
@@ -80,8 +82,8 @@ pub async fn preview(
     reply: i64,
     text: &str,
 ) -> Result<MessagePreview, AnswerError> {
-    let mut tx = context.database.write().await?;
-    Addressee::find(context, &mut tx, reply).await?.compose(context, text)
+    let mut connection = context.database.read().await?;
+    Addressee::find(context, &mut connection, reply).await?.compose(context, text)
 }
 
 /// An answer, as somebody has written it.
@@ -147,16 +149,16 @@ struct Addressee {
 impl Addressee {
     async fn find(
         context: &AppContext,
-        tx: &mut WriteTx,
+        connection: &mut AnyConnection,
         reply: i64,
     ) -> Result<Addressee, AnswerError> {
-        let entry = replies::find(tx, reply).await?.ok_or(AnswerError::NotFound)?;
+        let entry = replies::find(connection, reply).await?.ok_or(AnswerError::NotFound)?;
         let invitation = entry.invitation.ok_or(AnswerError::Stranger)?;
-        let person = links::invited_person(tx, invitation).await?;
-        let campaign = campaigns::find(tx, &person.campaign).await?;
+        let person = links::invited_person(connection, invitation).await?;
+        let campaign = campaigns::find(connection, &person.campaign).await?;
         let campaign = campaign.ok_or(AnswerError::NotFound)?;
         let plan = ContactPlan::from_stored(&campaign.plan)?;
-        let cases = invitations::cases_of(tx, &[invitation]).await?;
+        let cases = invitations::cases_of(connection, &[invitation]).await?;
         let sealer = match context.keys.sealer(&person.key_id) {
             Err(KeyRingError::Destroyed { .. }) => return Err(AnswerError::Deleted),
             sealer => sealer?,
